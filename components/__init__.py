@@ -1,0 +1,1 @@
+"""What each step of the pipeline does. May import `agnews.schemas` only."""

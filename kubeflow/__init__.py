@@ -1,0 +1,1 @@
+"""Running the pipeline on Kubeflow. Nothing imports this layer."""

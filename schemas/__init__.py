@@ -1,0 +1,1 @@
+"""Contracts: what the corpus holds, how a run is configured, what steps hand on, and how errors look."""

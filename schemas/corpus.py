@@ -1,0 +1,125 @@
+"""What is particular to a corpus: files, columns, classes, digests. Everything else in the project asks here.
+
+Another corpus is one more `Corpus` in `CORPORA`, with a name that the configuration's key `data.corpus` takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agnews.schemas.errors import AgnewsError
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of a corpus as its owners publish it.
+
+    Attributes:
+        url: Where it can be downloaded.
+        sha256: Digest of its bytes, lower-case hexadecimal.
+        size: Bytes, or None where no figure is published.
+        rows: Records in it.
+    """
+
+    url: str
+    sha256: str
+    size: int | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A labelled text corpus in headerless CSV files, one record a text.
+
+    Attributes:
+        name: What the configuration calls it.
+        title: What people call it.
+        licence: Under which terms its rows may be used, one sentence.
+        train_file: Name of the file that training and eval rows come from.
+        test_file: Name of the held-out file that decides about a model.
+        columns: Meaning of the columns in order.
+        label_column: The column that holds the class number.
+        text_columns: The columns whose texts, joined by one space, are the model's input.
+        class_names: Names of the classes; position 0 is the label 0 that models learn.
+        first_label: The class number that the file uses for `class_names[0]`.
+        max_field_bytes: Longest UTF-8 text of one column that is accepted.
+        published: The official files by file name.
+    """
+
+    name: str
+    title: str
+    licence: str
+    train_file: str
+    test_file: str
+    columns: tuple[str, ...]
+    label_column: str
+    text_columns: tuple[str, ...]
+    class_names: tuple[str, ...]
+    first_label: int
+    max_field_bytes: int
+    published: Mapping[str, PublishedFile] = field(default_factory=dict)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @property
+    def last_label(self) -> int:
+        """The highest class number that the file may use."""
+        return self.first_label + self.num_classes - 1
+
+
+_AG_NEWS_FOLDER = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
+
+AG_NEWS = Corpus(
+    name="ag_news",
+    title="AG News",
+    licence="AG's corpus of news articles: free for research and other non-commercial use.",
+    train_file="train.csv",
+    test_file="test.csv",
+    columns=("class", "title", "description"),
+    label_column="class",
+    text_columns=("title", "description"),
+    class_names=("World", "Sports", "Business", "Sci/Tech"),
+    first_label=1,
+    max_field_bytes=64 * 1024,
+    published={
+        "train.csv": PublishedFile(
+            url=f"{_AG_NEWS_FOLDER}/train.csv",
+            sha256="76a0a2d2f92b286371fe4d4044640910a04a803fdd2538e0f3f29a5c6f6b672e",
+            size=None,
+            rows=120_000,
+        ),
+        "test.csv": PublishedFile(
+            url=f"{_AG_NEWS_FOLDER}/test.csv",
+            sha256="521465c2428ed7f02f8d6db6ffdd4b5447c1c701962353eb2c40d548c3c85699",
+            size=1_857_427,
+            rows=7_600,
+        ),
+    },
+)
+
+CORPORA: Mapping[str, Corpus] = {corpus.name: corpus for corpus in (AG_NEWS,)}
+
+
+def corpus_named(name: str) -> Corpus:
+    """Returns the description of a corpus.
+
+    Args:
+        name: What the configuration calls it, `ag_news` for example.
+
+    Returns:
+        The description.
+
+    Raises:
+        AgnewsError: No corpus has this name.
+    """
+    if name not in CORPORA:
+        raise AgnewsError(
+            "No corpus has this name.",
+            found=name,
+            fix=f"Use one of {', '.join(CORPORA)}, or describe a new one in schemas/corpus.py.",
+        )
+    return CORPORA[name]

@@ -1,0 +1,29 @@
+"""What is known about a pushed model: written beside each version, and as the pointer to the one in production."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ModelRecord(BaseModel):
+    """One pushed version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+    version: str
+    """Decimal digits, growing with time: the folder's name, which TF Serving takes as the version."""
+    name: str
+    """Name of the served model."""
+    run_id: str
+    pushed_at: datetime
+    """UTC."""
+    model_digest: str
+    """sha256 over the files of the version folder."""
+    fingerprint: str
+    """Digest of data, configuration and code that led to the model: the same fingerprint gives the same model."""
+    judged_against: str
+    """Version of the baseline at its evaluation, or the empty string where there was none."""
+    accuracy: float
+    classes: tuple[str, ...]

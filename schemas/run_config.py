@@ -1,0 +1,129 @@
+"""The configuration of a run: one validated, frozen tree.
+
+`pipeline/configs/*.yaml` are instances of `RunConfig`. Only builders read it (the graph of the pipeline, the model
+factory); layers and functions below them take flat keyword arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class _Section(BaseModel):
+    """A frozen part of the tree; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataConfig(_Section):
+    """Which rows are learnt from."""
+
+    corpus: str = "ag_news"
+    """Name of a description in schemas/corpus.py."""
+    source: str = "sample"
+    """`sample` (generated news, for a first look), a folder, or a URI that TFX's file layer opens."""
+    limit: Annotated[int, Field(ge=8)] | None = None
+    """Take a stratified, seeded subset of that many training rows; null takes all."""
+    eval_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.1
+    """Share of the training file that is kept for early stopping, chosen by a hash of the normalised text."""
+    max_reject_share: Share = 0.01
+    """The run stops when more than this share of the rows of a file cannot be used."""
+    seed: int = 20260101
+    """Seed of the subset that `limit` takes."""
+
+
+class TextConfig(_Section):
+    """From a text to token ids; part of the exported model."""
+
+    vocabulary: str = "minilm"
+    """`minilm` (the vocabulary of the embedded encoder), or the path of a BERT vocab.txt."""
+    lowercase: bool = True
+    """Lower-case and strip accents, as uncased BERT does."""
+    max_length: Annotated[int, Field(ge=8, le=512)] = 128
+    """Longest sequence in word pieces, [CLS] and [SEP] included."""
+    max_unknown_share: Share = 0.01
+    """The run stops when more than this share of all word pieces is [UNK]: the vocabulary does not fit the texts."""
+
+
+class TransformerConfig(_Section):
+    """A small transformer, trained from scratch."""
+
+    kind: Literal["transformer"] = "transformer"
+    hidden_dim: Annotated[int, Field(ge=1)] = 64
+    """Width of embeddings and blocks."""
+    num_heads: Annotated[int, Field(ge=1)] = 4
+    key_dim: Annotated[int, Field(ge=1)] | None = None
+    """Width of each head; null means hidden_dim / num_heads."""
+    num_layers: Annotated[int, Field(ge=1)] = 1
+    """Transformer blocks."""
+    intermediate_dim: Annotated[int, Field(ge=1)] = 128
+    """Width inside the feed-forward network of a block."""
+    dropout: Share = 0.1
+    """After attention, after the feed-forward network, and around the head's dense layer."""
+    word_dropout: Share = 0.3
+    """Share of word pieces replaced by [UNK] while training."""
+    head_dim: Annotated[int, Field(ge=1)] = 20
+    """Width of the dense layer before the classes."""
+
+
+ModelConfig = TransformerConfig
+"""Becomes a union, told apart by `kind`, when there is a second kind of model."""
+
+
+class TrainingConfig(_Section):
+    """How the weights are found."""
+
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    """Rows in a batch; batches hold rows of similar length and are padded to their longest."""
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    """Peak of the schedule: linear warm-up, then linear decay to zero."""
+    warmup_share: Share = 0.1
+    """Share of all steps in which the learning rate rises."""
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    """Decoupled, as in AdamW; not on biases, norms and embeddings of positions."""
+    label_smoothing: Share = 0.1
+    clip_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
+    """Largest global norm of the gradients; null does not clip."""
+    patience: Annotated[int, Field(ge=1)] = 3
+    """Epochs without a better eval accuracy before training stops; the best weights are kept."""
+    seed: int = 7
+
+
+class EvaluationConfig(_Section):
+    """What a model must show on the test split before it may be pushed."""
+
+    min_accuracy: Share = 0.80
+    min_class_recall: Share = 0.65
+    """The floor holds for every class by itself."""
+    min_examples: Annotated[int, Field(ge=1)] = 400
+    """Fewer test rows than this decide nothing."""
+    min_class_examples: Annotated[int, Field(ge=1)] = 50
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    """Level of the paired test: the candidate is held back only if it is worse than the baseline at this level."""
+
+
+class SmokeTestConfig(_Section):
+    """What the exported model must show in a process of its own before it is pushed."""
+
+    max_latency_ms: Annotated[float, Field(gt=0.0)] = 500.0
+    """Median time of a request with one text."""
+    max_size_mb: Annotated[float, Field(gt=0.0)] = 2000.0
+    timeout_seconds: Annotated[float, Field(gt=0.0)] = 300.0
+
+
+class RunConfig(_Section):
+    """Everything that decides what a run produces. Where it is stored is not part of it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")] = "agnews"
+    """Name of the pipeline and of the served model."""
+    data: DataConfig = DataConfig()
+    text: TextConfig = TextConfig()
+    model: ModelConfig = TransformerConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    smoke_test: SmokeTestConfig = SmokeTestConfig()

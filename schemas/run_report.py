@@ -1,0 +1,58 @@
+"""`report.json`: what a run did, for people, scripts and the pages built on it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agnews.schemas.evaluation import Metrics
+
+NodeState = Literal["waiting", "running", "cached", "done", "failed", "skipped"]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class DataSummary(_Document):
+    """Which rows a run learnt from and was judged on."""
+
+    name: str
+    """`sample`, or the corpus' title; a generated sample never goes under a corpus' name."""
+    source: str
+    rows: dict[str, int]
+    """Rows by split."""
+    rejected: int
+    digest: str
+
+
+class NodeSummary(_Document):
+    """What became of one node."""
+
+    state: NodeState
+    seconds: float
+
+
+class RunReport(_Document):
+    """What a run did. Keys that a failed or partial run could not know are null."""
+
+    run_id: str
+    command: str
+    data: DataSummary | None
+    model: dict[str, object]
+    """The model's part of the configuration."""
+    metrics: Metrics | None
+    blessed: bool | None
+    reasons: tuple[str, ...]
+    baseline: str | None
+    """Version of the baseline, or null on the first run."""
+    pushed_model: str | None
+    """Folder of the pushed version, or null."""
+    training_curve: tuple[dict[str, float], ...]
+    """One entry an epoch."""
+    nodes: dict[str, NodeSummary]
+    seconds: float
+    peak_rss_mb: float
+    versions: dict[str, str]
+    error: str | None = None
