@@ -16,9 +16,9 @@ ENTITY_NAMES: dict[str, str] = {
 """The character of each named entity of HTML 4, and of XML's `apos`."""
 
 _ANY_NUMBER = "#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}"
-# Without its `&`, an entity must be told from prose: "ranked #25; lost" holds no control character, and "a sum;"
-# and "this part;" are no signs of mathematics. So: numbers of punctuation or from 120 on, and names that no
-# English sentence holds.
+# Without its `&`, an entity must be told from prose: "ranked #25; lost" holds no control character, and
+# "a sum;" and "this part;" are no signs of mathematics. So: numbers of punctuation or from 120 on, and names
+# that no English sentence holds.
 _BARE_NUMBER = (
     "#0{0,2}(?:3[3-9]|4[0-7]|5[89]|6[0-4]|9[1-6]|1[2-9][0-9]|[2-9][0-9]{2}|[1-9][0-9]{3,4})"
     "|#[xX][0-9a-fA-F]{2,5}"
@@ -32,7 +32,7 @@ ENTITY_PATTERN = (
     f"&(?:amp;)*({_ANY_NUMBER}|{'|'.join(sorted(ENTITY_NAMES))});"
     f"|(?:^|[ &])(?:amp;)*({_BARE_NUMBER}|{_BARE_NAME});"
 )
-"""An entity with its `&` or with a space in its place; one of the two groups is its name, or `#` and number."""
+"""An entity with its `&` or with a space for it; one of the two groups is its name, or `#` and number."""
 
 # Names of elements, and not just `<...>`: Reuters writes tickers as <MSFT.O>, which are words.
 TAG_PATTERN = (
