@@ -56,7 +56,5 @@ class AgnewsError(Exception):
         return (_rebuild, (type(self), self.problem, self.found, self.fix, self.exit_code))
 
 
-def _rebuild(
-    kind: type[AgnewsError], problem: str, found: object, fix: str, exit_code: ExitCode
-) -> AgnewsError:
+def _rebuild(kind: type[AgnewsError], problem: str, found: object, fix: str, exit_code: ExitCode) -> AgnewsError:
     return kind(problem, found=found, fix=fix, exit_code=exit_code)

@@ -25,7 +25,7 @@ ROW = "row"
 RAW = (TEXT, LABEL, NUM_WORDS, HAS_MARKUP, ROW)
 
 # TRANSFORMED
-TOKEN_IDS = "token_ids"
+TOKEN_IDS = "token_ids"  # noqa: S105, word pieces, not a secret
 """int64 list, [CLS] word pieces [SEP], at most max_length, without padding."""
 PADDING_MASK = "padding_mask"
 TRANSFORMED = (TOKEN_IDS, LABEL)

@@ -34,6 +34,8 @@ class DataConfig(_Section):
     """The run stops when more than this share of the rows of a file cannot be used."""
     seed: int = 20260101
     """Seed of the subset that `limit` takes."""
+    fail_on_drift: bool = False
+    """Whether drift against the statistics of the last pushed model stops the run; otherwise it is only reported."""
 
 
 class TextConfig(_Section):

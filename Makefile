@@ -1,0 +1,64 @@
+# The two commands of the README are `make run` and `make test`; everything else is for people who change the code.
+
+PYTHON ?= python3.11
+UV := .uv/bin/uv
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+DATA ?= sample
+ROOT ?= workspace
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-fast lint types layers check format clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## Make .venv with everything in it, compiled
+
+# uv comes from PyPI into a folder of its own; the lock file decides about everything else. Byte code is compiled here,
+# because a machine that sets PYTHONDONTWRITEBYTECODE would otherwise compile all of TFX at every start.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "agnews needs Python 3.11; give its path: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
+	$(PYTHON) -m venv .uv
+	$(UV:uv=python) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.ready: $(UV) pyproject.toml uv.lock setup.py
+	$(UV) sync --frozen --compile-bytecode --python $(PYTHON)
+	@touch $@
+
+run: setup ## The main job: data to pushed model (DATA=sample|DIR, ROOT=DIR, ARGS='--set KEY=VALUE ...')
+	$(BIN)/agnews run --data $(DATA) --root $(ROOT) $(ARGS)
+
+test: setup ## All tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: setup ## Unit tests only
+	$(BIN)/python -m pytest -m 'not integration and not e2e' $(ARGS)
+
+lint: setup ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy and import-linter do not see the mapping of folders of an editable install; they read a plain copy.
+build/typecheck: setup FORCE
+	@rm -rf $@
+	$(UV) pip install --quiet --no-deps --target $@ .
+
+types: build/typecheck ## Static types
+	cd build/typecheck && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p agnews
+
+layers: build/typecheck ## kubeflow > pipeline > components > schemas
+	cd build/typecheck && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
+
+check: lint types layers test ## All that CI checks
+
+format: setup ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove what was built; workspace/ stays
+	rm -rf .venv .uv build dist *.egg-info
+
+FORCE:

@@ -1,0 +1,64 @@
+"""`agnews config`: which configurations there are, and what one amounts to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List configurations, and show what one amounts to.", no_args_is_help=True)
+
+
+@app.command(name="list")
+def list_configs() -> None:
+    """List the configurations that come with the package, with their cost and the figures to expect."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from agnews.pipeline.load_config import CONFIGS, config_names
+
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("name", style="bold")
+    table.add_column("what it is")
+    for name in config_names():
+        header = [
+            line.removeprefix("#").strip()
+            for line in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+            if line.startswith("#")
+        ]
+        table.add_row(name, "\n".join(line for line in header if line) + "\n")
+    Console().print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A configuration's name or a YAML file.")
+    ] = "transformer",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one value; may be repeated."),
+    ] = None,
+) -> None:
+    """Print every key of a configuration with its value, and what the key means."""
+    from pydantic import BaseModel
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from agnews.pipeline.load_config import load_config
+
+    table = Table(box=None, padding=(0, 2), show_header=False)
+
+    def add(section: BaseModel, prefix: str) -> None:
+        for key, field in type(section).model_fields.items():
+            value = getattr(section, key)
+            if isinstance(value, BaseModel):
+                add(value, f"{prefix}{key}.")
+            else:
+                shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+                meaning = (field.description or "").replace("\n", " ")
+                table.add_row(Text(f"{prefix}{key}", style="bold"), shown, Text(meaning, style="dim"))
+
+    add(load_config(name, settings or []), "")
+    Console(highlight=False).print(table)

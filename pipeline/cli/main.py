@@ -1,0 +1,93 @@
+"""Entry point of `agnews`: puts the commands together and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+from agnews.pipeline.cli import config, data, doctor, run
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="agnews",
+    help="Turn labelled news into a served topic classifier, again and again.\n\n"
+    "Start with [bold]agnews run[/bold]: it learns from a generated sample, in a few minutes, and ends with a "
+    "model that was tested and pushed. Then: [bold]agnews run --data DIR[/bold] with news of your own.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a step failed, 2 wrong arguments or data, 3 the model was not good enough, "
+    "4 the root folder is in use, 130 interrupted.",
+)
+app.command(name="run")(run.run)
+app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
+app.command(name="doctor")(doctor.doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"agnews {version('agnews')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    # Both must stand before TensorFlow is imported: tensorflow-transform works with Keras 2 only, and the C++ log
+    # level is read once.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        return app(standalone_mode=False) or ExitCode.OK
+    except AgnewsError as error:
+        _complain(error)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _stderr().print("[yellow]Interrupted.[/yellow]")
+        return ExitCode.INTERRUPTED
+
+
+def _complain(error: AgnewsError) -> None:
+    from rich.text import Text
+
+    console = _stderr()
+    console.print(Text.assemble(("error  ", "bold red"), (error.problem, "bold")), soft_wrap=True)
+    if error.found is not None:
+        console.print(Text.assemble(("found  ", "yellow"), str(error.found)), soft_wrap=True)
+    if error.fix:
+        console.print(Text.assemble(("fix    ", "green"), error.fix), soft_wrap=True)
+
+
+def _stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)

@@ -1,0 +1,138 @@
+"""`agnews run`: the whole pipeline on this machine."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.local.run_locally import RunRequest
+    from agnews.schemas.run_config import RunConfig
+    from agnews.schemas.run_report import RunReport
+
+
+def run(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sample|DIR|URI",
+            help="Rows to learn from: the generated [bold]sample[/bold], or a folder with train.csv and test.csv.",
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Kind of model; see [bold]agnews config list[/bold].")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Configuration to start from; default: the model's own."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one value of the configuration, for example training.epochs=3; may be repeated.",
+        ),
+    ] = None,
+    root: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for artifacts, models, reports and the cache.")
+    ] = Path("workspace"),
+    from_node: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NODE", help="Run NODE and all behind it anew, even if nothing changed."),
+    ] = None,
+    to_node: Annotated[str | None, typer.Option("--to", metavar="NODE", help="Stop after NODE.")] = None,
+) -> None:
+    """Run the pipeline: read, check, tokenise, train, evaluate, test, push.
+
+    What has not changed since an earlier run in the same root is answered from the cache; a run that was cut goes on
+    at the step where it was cut. The model is pushed only if it is good enough and not worse than the one in
+    production.
+
+    [bold]Examples[/bold]
+
+      agnews run                                        a first look, on generated news
+      agnews run --data DIR                             news of your own
+      agnews run --data DIR --set training.epochs=3     with another setting
+      agnews run --data DIR --from Trainer              train anew
+    """
+    from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.local.paths import prepare_root
+
+    settings = list(settings or [])
+    tree = load_config(config or model or "transformer", settings)
+    if model is not None and tree.model.kind != model:
+        raise AgnewsError(
+            "The model asked for is not the one of the configuration.",
+            found=f"--model {model}, but {config} configures {tree.model.kind}",
+            fix="Leave --model out, or choose another --config.",
+        )
+    if data is not None:
+        source = data if data == "sample" or "://" in data else str(Path(data).expanduser().absolute())
+        tree = tree.model_copy(update={"data": tree.data.model_copy(update={"source": source})})
+    paths = prepare_root(root)
+    raise typer.Exit(_run(tree, paths, from_node, to_node))
+
+
+def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | None) -> int:
+    from agnews.pipeline.local.quiet_output import quiet_output
+    from agnews.pipeline.local.root_lock import root_lock
+    from agnews.pipeline.local.run_id import new_run_id
+
+    run_id = new_run_id()
+    with root_lock(paths.lock, f"run {run_id}"), quiet_output(paths.log(run_id)) as terminal:
+        from rich.console import Console
+
+        console = Console(file=terminal, highlight=False)
+        with console.status("Loading TensorFlow and TFX ..."):
+            from agnews.pipeline.local.run_locally import RunRequest
+
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        request = RunRequest(config, paths, run_id, command, from_node, to_node)
+        return _run_and_tell(request, console)
+
+
+def _run_and_tell(request: RunRequest, console: Console) -> int:
+    from agnews.pipeline.local.live_view import LiveView
+    from agnews.pipeline.local.run_locally import run_locally
+    from agnews.pipeline.reports.describe_node import describe_node
+    from agnews.pipeline.reports.show_report import show_report
+
+    title = f"run {request.run_id}  data {request.config.data.source}  model {request.config.model.kind}"
+    view = LiveView(console, title, describe_node)
+    try:
+        with view:
+            report = run_locally(request, view)
+    except KeyboardInterrupt:
+        where = f" in {view.current}" if view.current else ""
+        console.print(f"\nInterrupted{where}. Nothing is lost: the same command goes on there.")
+        return ExitCode.INTERRUPTED
+    except AgnewsError as error:
+        raise AgnewsError(
+            f"{view.current}: {error.problem}" if view.current else error.problem,
+            found=error.found,
+            fix=error.fix,
+            exit_code=ExitCode.FAILED if view.current else error.exit_code,
+        ) from error
+    except Exception as error:
+        traceback.print_exc()  # into the log: standard error is redirected
+        raise AgnewsError(
+            f"{view.current or 'The run'} failed.",
+            found=f"{type(error).__name__}: {error}",
+            fix=f"The whole story is in {request.paths.log(request.run_id)}.",
+            exit_code=ExitCode.FAILED,
+        ) from error
+    show_report(report, request.paths, console)
+    return _exit_code(report)
+
+
+def _exit_code(report: RunReport) -> int:
+    return ExitCode.NOT_BLESSED if report.blessed is False else ExitCode.OK

@@ -1,0 +1,196 @@
+"""Looks at the machine and the installation, and says what to do about each problem."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+Level = Literal["fine", "note", "broken"]
+
+MIN_GLIBC = (2, 27)
+"""The oldest C library for which TensorFlow 2.21 has wheels (manylinux_2_27)."""
+MIN_DISK_GIB = 2.0
+MIN_MEMORY_GIB = 4.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: What was looked at.
+        level: `fine`, `note` (works, but worth knowing) or `broken`.
+        found: What was found.
+        fix: What to do; empty where there is nothing to do.
+    """
+
+    subject: str
+    level: Level
+    found: str
+    fix: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Returns the finding as plain data."""
+        return asdict(self)
+
+
+def diagnose(root: Path) -> list[Finding]:
+    """Looks at everything that a run needs.
+
+    Args:
+        root: Folder that runs will use; it need not exist.
+
+    Returns:
+        The findings, in the order in which problems should be mended.
+    """
+    checks: list[Callable[[], Finding]] = [
+        _python,
+        _c_library,
+        _packages,
+        _byte_code,
+        _keras,
+        _encoder,
+        lambda: _disk(root),
+        _memory,
+        _tensorflow,
+    ]
+    return [check() for check in checks]
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} in {sys.prefix}"
+    if sys.version_info[:2] != (3, 11):
+        return Finding("Python", "broken", found, "Install Python 3.11, delete .venv and run: make setup")
+    return Finding("Python", "fine", found)
+
+
+def _c_library() -> Finding:
+    library, text = platform.libc_ver()
+    if sys.platform != "linux":
+        return Finding("C library", "fine", f"{platform.system()} {platform.machine()}")
+    if library != "glibc":
+        return Finding("C library", "broken", library or "not glibc", "Use a Linux with glibc: musl has no wheels.")
+    version = tuple(int(part) for part in text.split(".")[:2])
+    if version < MIN_GLIBC:
+        return Finding("C library", "broken", f"glibc {text}", "Use Debian 11, Ubuntu 20.04 or newer.")
+    return Finding("C library", "fine", f"glibc {text}, {platform.machine()}")
+
+
+def _packages() -> Finding:
+    """Compares what is installed with what the package asks for, but for what the lock file overrides."""
+    problems = []
+    requirements = importlib.metadata.requires("agnews") or []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is not None and not requirement.marker.evaluate():
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            problems.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            problems.append(f"{requirement.name} {version} is not {requirement.specifier}")
+    if problems:
+        return Finding("packages", "broken", "; ".join(problems), "Install the locked versions: make setup")
+    shown = ("tfx", "tensorflow", "tensorflow-text", "apache-beam", "kfp")
+    return Finding(
+        "packages",
+        "fine",
+        f"{len(requirements)} direct dependencies as asked: "
+        + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in shown),
+    )
+
+
+def _byte_code() -> Finding:
+    spec = importlib.util.find_spec("tfx")
+    compiled = (
+        spec is not None and spec.origin is not None and Path(importlib.util.cache_from_source(spec.origin)).exists()
+    )
+    if compiled:
+        return Finding("byte code", "fine", "packages are compiled")
+    level: Level = "note"
+    hint = "PYTHONDONTWRITEBYTECODE is set, and " if os.environ.get("PYTHONDONTWRITEBYTECODE") else ""
+    return Finding(
+        "byte code", level, f"{hint}packages are not compiled: every start takes a minute", "Run: make setup"
+    )
+
+
+def _keras() -> Finding:
+    value = os.environ.get("TF_USE_LEGACY_KERAS", "")
+    if value != "1":
+        return Finding(
+            "Keras",
+            "broken",
+            f"TF_USE_LEGACY_KERAS={value!r}",
+            "Run: export TF_USE_LEGACY_KERAS=1 (or unset it)",
+        )
+    return Finding("Keras", "fine", f"Keras 2 (tf-keras {importlib.metadata.version('tf-keras')})")
+
+
+def _encoder() -> Finding:
+    from agnews.components.text.vocabulary import load_vocabulary
+    from agnews.schemas.errors import AgnewsError
+
+    try:
+        vocabulary = load_vocabulary("minilm")
+    except AgnewsError as error:
+        return Finding("vocabulary", "broken", error.problem, error.fix)
+    return Finding("vocabulary", "fine", f"minilm, {len(vocabulary.tokens):,} word pieces")
+
+
+def _disk(root: Path) -> Finding:
+    folder = root.expanduser().absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free / 2**30
+    found = f"{free:.1f} GiB free for {folder}"
+    if not os.access(existing, os.W_OK):
+        return Finding("disk", "broken", f"{existing} cannot be written", "Choose another folder: --root DIR")
+    if free < MIN_DISK_GIB:
+        return Finding("disk", "broken", found, f"Free {MIN_DISK_GIB:.0f} GiB, or choose another disk: --root DIR")
+    return Finding("disk", "fine", found)
+
+
+def _memory() -> Finding:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    total, available = memory.total / 2**30, memory.available / 2**30
+    found = f"{available:.1f} of {total:.1f} GiB available, {os.cpu_count()} cores"
+    if available < MIN_MEMORY_GIB:
+        return Finding("memory", "note", found, f"A run takes up to {MIN_MEMORY_GIB:.0f} GiB: end other programs.")
+    return Finding("memory", "fine", found)
+
+
+def _tensorflow() -> Finding:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return Finding("GPU", "fine", f"{len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
+    if shutil.which("nvidia-smi") is None:
+        return Finding("GPU", "fine", "none; everything runs on the CPU")
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=30)
+    if listed.returncode != 0:
+        return Finding(
+            "GPU",
+            "note",
+            f"nvidia-smi fails: {listed.stderr.strip() or listed.stdout.strip()}",
+            "Mend the driver.",
+        )
+    return Finding(
+        "GPU",
+        "note",
+        f"TensorFlow does not see {listed.stdout.strip()}",
+        "Install its CUDA libraries: uv pip install 'tensorflow[and-cuda]==2.21.0'",
+    )

@@ -1,0 +1,170 @@
+"""From a configuration file and `--set` on the command line to one validated tree."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agnews.schemas.errors import AgnewsError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+
+    from agnews.schemas.run_config import RunConfig
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+def config_names() -> list[str]:
+    """Returns the names that `--config` takes besides a file."""
+    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+
+
+def load_config(name_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
+    """Reads a configuration and applies single settings on top.
+
+    Args:
+        name_or_file: A name in `pipeline/configs`, or the path of a YAML file.
+        settings: `KEY=VALUE` each; the key is dotted (`training.epochs`), the value is YAML.
+
+    Returns:
+        The validated tree.
+
+    Raises:
+        AgnewsError: The file is missing or no YAML mapping, a key is unknown or a value is not allowed. The error
+            names the key, the value and what is allowed.
+    """
+    path = _config_file(name_or_file)
+    tree = _read_mapping(path)
+    origins: dict[str, str] = {}
+    for setting in settings:
+        key, value = _parse_setting(setting)
+        _put(tree, key, value, setting)
+        origins[".".join(key)] = f"--set {setting}"
+    return _validate(tree, str(path), origins)
+
+
+def _config_file(name_or_file: str) -> Path:
+    path = Path(name_or_file).expanduser()
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        if not path.is_file():
+            raise AgnewsError(
+                "There is no such configuration file.",
+                found=name_or_file,
+                fix=f"Give an existing file, or one of the names {', '.join(config_names())}.",
+            )
+        return path
+    if name_or_file not in config_names():
+        close = difflib.get_close_matches(name_or_file, config_names(), n=1)
+        raise AgnewsError(
+            "There is no configuration of this name.",
+            found=name_or_file,
+            fix=(f"Did you mean {close[0]!r}? " if close else "")
+            + f"The names are {', '.join(config_names())}; a file of your own ends in .yaml.",
+        )
+    return CONFIGS / f"{name_or_file}.yaml"
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AgnewsError(
+            f"The configuration {path} is not readable YAML.", found=error, fix="Mend the file."
+        ) from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise AgnewsError(
+            f"The configuration {path} is not a mapping of keys to values.",
+            found=type(tree).__name__,
+            fix=f"Start from {CONFIGS / 'transformer.yaml'}.",
+        )
+    return tree
+
+
+def _parse_setting(setting: str) -> tuple[list[str], Any]:
+    import yaml
+
+    key, separator, text = setting.partition("=")
+    if not separator or not key.strip():
+        raise AgnewsError(
+            "A setting has the form KEY=VALUE.", found=setting, fix="For example: --set training.epochs=3"
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise AgnewsError(
+            f"The value of {key} is not readable YAML.",
+            found=text,
+            fix="Quote it for the shell: --set 'KEY=VALUE'",
+        ) from error
+    return key.strip().split("."), _number(value)
+
+
+def _number(value: Any) -> Any:
+    # YAML 1.1 reads 1e-3 (no dot) as a string; people write learning rates that way.
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _put(tree: dict[str, Any], key: list[str], value: Any, setting: str) -> None:
+    section = tree
+    for name in key[:-1]:
+        child = section.setdefault(name, {})
+        if not isinstance(child, dict):
+            raise AgnewsError(
+                f"{name} is a single value and has no keys under it.",
+                found=f"--set {setting}",
+                fix="Set the value itself, or one of the keys that `agnews run --help` lists.",
+            )
+        section = child
+    section[key[-1]] = value
+
+
+def _validate(tree: Mapping[str, Any], origin: str, origins: Mapping[str, str]) -> RunConfig:
+    from pydantic import ValidationError
+
+    from agnews.schemas.run_config import RunConfig
+
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise _readable(error, RunConfig, origin, origins) from None
+
+
+def _readable(error: ValidationError, model: type[BaseModel], origin: str, origins: Mapping[str, str]) -> AgnewsError:
+    details = error.errors()
+    problems, founds, fixes = [], [], []
+    for detail in details:
+        key = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            problems.append(f"The configuration has no key {key}.")
+            fixes.append(_allowed_keys(model, detail))
+        else:
+            problems.append(f"The value of {key} is not allowed.")
+            fixes.append(f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}.")
+        founds.append(f"{key} = {detail['input']!r} (from {origins.get(key, origin)})")
+    return AgnewsError(" ".join(problems), found="; ".join(founds), fix=" ".join(fixes))
+
+
+def _allowed_keys(model: type[BaseModel], detail: ErrorDetails) -> str:
+    from pydantic import BaseModel
+
+    section: type[BaseModel] = model
+    for part in detail["loc"][:-1]:
+        field = section.model_fields.get(str(part))
+        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            section = field.annotation
+    names = list(section.model_fields)
+    close = difflib.get_close_matches(str(detail["loc"][-1]), names, n=1)
+    return (f"Did you mean {close[0]!r}? " if close else "") + f"Keys allowed there: {', '.join(names)}."

@@ -1,0 +1,183 @@
+"""Runs the pipeline on this machine, node by node, and tells an observer what happens."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import tensorflow as tf
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.run_report import NodeState
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of a node.
+
+    Attributes:
+        node: Its id.
+        state: `done`, `cached` or `failed`.
+        seconds: Wall time.
+        outputs: URIs of its output artifacts by key; one artifact a key.
+    """
+
+    node: str
+    state: NodeState
+    seconds: float
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+class Observer(Protocol):
+    """Hears what happens to each node, in order."""
+
+    def planned(self, nodes: Sequence[str], skipped: Sequence[str]) -> None:
+        """The run is about to start; `skipped` nodes will not be visited."""
+
+    def started(self, node: str) -> None:
+        """A node starts."""
+
+    def finished(self, result: NodeResult) -> None:
+        """A node ended, well or not."""
+
+
+class LocalRunner(LocalDagRunner):
+    """TFX's local runner, observed, with runs that start or end at a chosen node.
+
+    Differs from its parent: the caller names the run; a cached result counts only while its files still exist;
+    what a killed run left behind is marked as cancelled and removed.
+
+    Args:
+        observer: Hears what happens.
+        run_id: Name of the run.
+        from_node: This node and all that depend on it run even where a cached result exists.
+        to_node: Only this node and those it depends on are visited.
+    """
+
+    def __init__(
+        self, observer: Observer, run_id: str, *, from_node: str | None = None, to_node: str | None = None
+    ) -> None:
+        super().__init__()
+        self._observer = observer
+        self._run_id = run_id
+        self._from_node = from_node
+        self._to_node = to_node
+
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
+        """Runs the compiled pipeline.
+
+        Args:
+            pipeline: The intermediate representation; nodes in topological order.
+            run_options: Not supported, since `from_node` and `to_node` replace them.
+
+        Raises:
+            AgnewsError: `from_node` or `to_node` is no node of the pipeline.
+            Exception: Whatever the executor of a failing node raised.
+        """
+        if run_options is not None:
+            raise ValueError("LocalRunner takes from_node and to_node, not run_options.")
+        runtime_parameter_utils.substitute_runtime_parameter(
+            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
+        )
+        nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in pipeline.nodes}
+        forced = _reachable(nodes, self._from_node, "downstream_nodes") if self._from_node else set()
+        visited = _reachable(nodes, self._to_node, "upstream_nodes") if self._to_node else set(nodes)
+
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        connection = getattr(
+            deployment.metadata_connection_config,
+            deployment.metadata_connection_config.WhichOneof("connection_config"),
+        )
+        _cancel_orphans(connection, Path(pipeline.runtime_spec.pipeline_root.field_value.string_value))
+        self._observer.planned(list(nodes), [node for node in nodes if node not in visited])
+        for node_id in nodes:
+            if node_id in visited:
+                if node_id in forced:
+                    nodes[node_id].execution_options.caching_options.enable_cache = False
+                self._run_node(nodes[node_id], pipeline, deployment, connection)
+
+    def _run_node(
+        self,
+        node: pipeline_pb2.PipelineNode,
+        pipeline: pipeline_pb2.Pipeline,
+        deployment: Any,
+        connection: metadata_store_pb2.ConnectionConfig,
+    ) -> None:
+        node_id = node.node_info.id
+
+        def launch() -> tuple[NodeState, dict[str, str]]:
+            info = launcher.Launcher(
+                pipeline_node=node,
+                mlmd_connection=metadata.Metadata(connection),
+                pipeline_info=pipeline.pipeline_info,
+                pipeline_runtime_spec=pipeline.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+            ).launch()
+            return _outcome(connection, info.execution_id)
+
+        self._observer.started(node_id)
+        start = time.monotonic()
+        try:
+            state, outputs = launch()
+            if state == "cached" and not all(tf.io.gfile.exists(uri) for uri in outputs.values()):
+                node.execution_options.caching_options.enable_cache = False
+                state, outputs = launch()
+        except BaseException:
+            self._observer.finished(NodeResult(node_id, "failed", time.monotonic() - start))
+            raise
+        self._observer.finished(NodeResult(node_id, state, time.monotonic() - start, outputs))
+
+
+def _reachable(nodes: Mapping[str, pipeline_pb2.PipelineNode], start: str, direction: str) -> set[str]:
+    if start not in nodes:
+        raise AgnewsError("There is no node of this name.", found=start, fix=f"Nodes: {', '.join(nodes)}.")
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting.extend(getattr(nodes[node], direction))
+    return found
+
+
+def _outcome(connection: metadata_store_pb2.ConnectionConfig, execution_id: int) -> tuple[NodeState, dict[str, str]]:
+    """Reads the state of an execution and the URIs of its outputs."""
+    with metadata.Metadata(connection) as handle:
+        (execution,) = handle.store.get_executions_by_id([execution_id])
+        keys = {
+            event.artifact_id: event.path.steps[0].key
+            for event in handle.store.get_events_by_execution_ids([execution_id])
+            if event.type == metadata_store_pb2.Event.OUTPUT
+        }
+        artifacts = handle.store.get_artifacts_by_id(list(keys))
+    cached = execution.last_known_state == metadata_store_pb2.Execution.CACHED
+    return "cached" if cached else "done", {keys[artifact.id]: artifact.uri for artifact in artifacts}
+
+
+def _cancel_orphans(connection: metadata_store_pb2.ConnectionConfig, artifacts: Path) -> None:
+    """Marks executions that a killed process left running, and removes their unfinished outputs."""
+    with metadata.Metadata(connection) as handle:
+        orphans = [
+            execution
+            for execution in handle.store.get_executions()
+            if execution.last_known_state == metadata_store_pb2.Execution.RUNNING
+        ]
+        for execution in orphans:
+            execution.last_known_state = metadata_store_pb2.Execution.CANCELED
+            for folder in artifacts.glob(f"*/*/{execution.id}"):
+                shutil.rmtree(folder)
+        if orphans:
+            handle.store.put_executions(orphans)

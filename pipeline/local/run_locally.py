@@ -1,0 +1,151 @@
+"""One run of the pipeline on this machine, from a configuration to a report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from tfx import v1 as tfx
+
+from agnews.components.corpus_files.digest import data_digest
+from agnews.components.model_store import ModelStore
+from agnews.pipeline.local.live_view import LiveView
+from agnews.pipeline.local.local_runner import LocalRunner
+from agnews.pipeline.local.paths import Paths
+from agnews.pipeline.pipeline import Surroundings, code_versions, create_pipeline
+from agnews.pipeline.reports.assemble_report import assemble_report
+from agnews.schemas.model_record import ModelRecord
+from agnews.schemas.run_config import RunConfig
+from agnews.schemas.run_report import RunReport
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run.
+
+    Attributes:
+        config: The configuration.
+        paths: Where it is stored.
+        run_id: Name of the run, from `new_run_id`.
+        command: The command line, for the report.
+        from_node: Run this node and all behind it even where a cached result exists.
+        to_node: Stop after this node.
+    """
+
+    config: RunConfig
+    paths: Paths
+    run_id: str
+    command: str
+    from_node: str | None = None
+    to_node: str | None = None
+
+
+def run_locally(request: RunRequest, view: LiveView) -> RunReport:
+    """Runs the pipeline and writes `report.json`, also when a step fails.
+
+    Args:
+        request: What to run. The caller holds the lock of the root folder.
+        view: Draws the run.
+
+    Returns:
+        The report.
+
+    Raises:
+        AgnewsError: The data cannot be used, or a step found something that its reader can mend.
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
+        Exception: A step failed for another reason.
+    """
+    start = time.monotonic()
+    digest = ""
+    error: BaseException | None = None
+    try:
+        with _terminable():
+            digest = data_digest(request.config.data.source, request.config.data.corpus)
+            pipeline = create_pipeline(request.config, _surroundings(request, digest))
+            LocalRunner(view, request.run_id, from_node=request.from_node, to_node=request.to_node).run(pipeline)
+    except BaseException as problem:
+        error = problem
+        raise
+    finally:
+        report = assemble_report(
+            run_id=request.run_id,
+            command=request.command,
+            config=request.config,
+            digest=digest,
+            results=view.results,
+            skipped=view.not_run,
+            seconds=time.monotonic() - start,
+            peak_rss_mb=_peak_rss_mb(),
+            error=error,
+        )
+        _write_atomically(request.paths.report(request.run_id), report.model_dump_json(indent=2) + "\n")
+    return report
+
+
+def _surroundings(request: RunRequest, digest: str) -> Surroundings:
+    code = code_versions()
+    fingerprint = _fingerprint(request.config, digest, code)
+    record = ModelStore(str(request.paths.models), request.config.name).latest()
+    return Surroundings(
+        pipeline_root=str(request.paths.artifacts),
+        push_uri=str(request.paths.models),
+        data_digest=digest,
+        production=_judged_against(record, fingerprint),
+        fingerprint=fingerprint,
+        code=code,
+        metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(request.paths.metadata)),
+    )
+
+
+def _fingerprint(config: RunConfig, digest: str, code: Mapping[str, str]) -> str:
+    facts = {"config": config.model_dump(mode="json"), "data": digest, "code": dict(code)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _judged_against(record: ModelRecord | None, fingerprint: str) -> str:
+    """Returns the version that this run's candidate has to be compared with.
+
+    A run that would make again what is in production is judged as it was the first time: its verdict is known, and
+    every node is answered from the cache. Any other run is judged against what is in production.
+    """
+    if record is None:
+        return ""
+    return record.judged_against if record.fingerprint == fingerprint else record.version
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Lets SIGTERM end a run as Ctrl-C does, with a report."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(f"signal {number}")
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _peak_rss_mb() -> float:
+    # Linux counts in KiB, macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return round(max(resource.getrusage(kind).ru_maxrss for kind in kinds) / unit, 1)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Replaces a file at once: a reader sees the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

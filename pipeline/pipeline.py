@@ -1,0 +1,196 @@
+"""The pipeline: which steps there are and what they hand on to each other.
+
+NewsExampleGen -> StatisticsGen ----> ExampleValidator -> DataGate
+      |           ImportSchemaGen -/                        |  (must pass first)
+      |                                                     v
+      +-------------------------------------------> Transform -> TokenGate
+                                                        |           |  (must pass first)
+                                                        v           v
+BaselineModel -> Evaluator <----------------------- Trainer <-------+
+                    |
+                    v
+                SmokeTest -> Pusher
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tfx import v1 as tfx
+
+from agnews.components.baseline_model.component import BaselineModel
+from agnews.components.data_gate.component import DataGate
+from agnews.components.evaluator.component import Evaluator
+from agnews.components.news_example_gen.component import NewsExampleGen
+from agnews.components.pusher.component import Pusher
+from agnews.components.schema_importer import SchemaImporter
+from agnews.components.smoke_test.component import SmokeTest
+from agnews.components.statistics import statistics_options
+from agnews.components.token_gate.component import TokenGate
+from agnews.pipeline.code_version import code_version
+from agnews.schemas.run_config import RunConfig
+
+BEAM_ARGS = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
+"""The in-process runner: Beam's newer default downloads a binary when it starts."""
+
+_CODE = {
+    "NewsExampleGen": "agnews.components.news_example_gen.executor",
+    "BaselineModel": "agnews.components.baseline_model.executor",
+    "DataGate": "agnews.components.data_gate.executor",
+    "Transform": "agnews.components.transform",
+    "TokenGate": "agnews.components.token_gate.executor",
+    "Trainer": "agnews.components.trainer",
+    "Evaluator": "agnews.components.evaluator.executor",
+    "SmokeTest": "agnews.components.smoke_test.executor",
+    "Pusher": "agnews.components.pusher.executor",
+}
+
+
+def code_versions() -> dict[str, str]:
+    """Returns the digest of the code behind each node that runs code of ours."""
+    return {node: code_version(module) for node, module in _CODE.items()}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a pipeline has to know besides its configuration.
+
+    Attributes:
+        pipeline_root: Folder or URI for the artifacts.
+        push_uri: Folder or URI that receives pushed models.
+        data_digest: Digest of the data, so that new data under an old name is noticed.
+        production: Version that the candidate is judged against; see `BaselineModel`.
+        fingerprint: Digest of all that decides about the model; written beside a pushed version.
+        code: Digest of the code by node, from `code_versions`.
+        metadata: Connection to the store of executions, for runners that need one.
+    """
+
+    pipeline_root: str
+    push_uri: str
+    data_digest: str
+    production: str
+    fingerprint: str
+    code: Mapping[str, str]
+    metadata: object | None = None
+
+
+def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline:
+    """Builds the graph.
+
+    Args:
+        config: What to learn from, what to train, and what a model must show.
+        around: Where it runs.
+
+    Returns:
+        The pipeline; nothing is executed.
+    """
+    corpus, code = config.data.corpus, around.code
+    example_gen = NewsExampleGen(
+        data_uri=config.data.source,
+        corpus=corpus,
+        digest=around.data_digest,
+        limit=config.data.limit or 0,
+        eval_share=config.data.eval_share,
+        max_reject_share=config.data.max_reject_share,
+        seed=config.data.seed,
+        code_version=code["NewsExampleGen"],
+    )
+    examples = example_gen.outputs["examples"]
+    schema = SchemaImporter().outputs["schema"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples, stats_options=statistics_options())
+    validator = tfx.components.ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    baseline = BaselineModel(
+        push_uri=around.push_uri,
+        model_name=config.name,
+        production=around.production,
+        code_version=code["BaselineModel"],
+    )
+    data_gate = DataGate(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema,
+        anomalies=validator.outputs["anomalies"],
+        baseline=baseline.outputs["model"],
+        fail_on_drift=config.data.fail_on_drift,
+        code_version=code["DataGate"],
+    )
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="agnews.components.transform.preprocessing_fn",
+        disable_statistics=True,
+        custom_config={**config.text.model_dump(), "code_version": code["Transform"]},
+    )
+    transform.add_upstream_node(data_gate)
+    token_gate = TokenGate(
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        max_length=config.text.max_length,
+        max_unknown_share=config.text.max_unknown_share,
+        code_version=code["TokenGate"],
+    )
+    trainer = tfx.components.Trainer(
+        run_fn="agnews.components.trainer.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "corpus": corpus,
+            "model": config.model.model_dump(),
+            "training": config.training.model_dump(),
+            "code_version": code["Trainer"],
+        },
+    )
+    trainer.add_upstream_node(token_gate)
+    model = trainer.outputs["model"]
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline=baseline.outputs["model"],
+        corpus=corpus,
+        **config.evaluation.model_dump(),
+        code_version=code["Evaluator"],
+    )
+    blessing = evaluator.outputs["blessing"]
+    smoke_test = SmokeTest(
+        model=model,
+        blessing=blessing,
+        corpus=corpus,
+        **config.smoke_test.model_dump(),
+        code_version=code["SmokeTest"],
+    )
+    pusher = Pusher(
+        model=model,
+        blessing=blessing,
+        evaluation=evaluator.outputs["evaluation"],
+        statistics=statistics_gen.outputs["statistics"],
+        smoke_report=smoke_test.outputs["report"],
+        push_uri=around.push_uri,
+        model_name=config.name,
+        corpus=corpus,
+        fingerprint=around.fingerprint,
+        code_version=code["Pusher"],
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=around.pipeline_root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema.producer_component,
+            validator,
+            baseline,
+            data_gate,
+            transform,
+            token_gate,
+            trainer,
+            evaluator,
+            smoke_test,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=around.metadata,
+        beam_pipeline_args=list(BEAM_ARGS),
+    )

@@ -1,0 +1,54 @@
+"""A few words on what a finished node found, for the table of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from agnews.pipeline.reports.assemble_report import read_output
+
+if TYPE_CHECKING:
+    from agnews.pipeline.local.local_runner import NodeResult
+
+
+def describe_node(result: NodeResult) -> str:
+    """Says what a node found.
+
+    Args:
+        result: The node's result; it ended well.
+
+    Returns:
+        A few words, or an empty string where there is nothing worth saying.
+    """
+    if result.node not in _SOURCES:
+        return ""
+    key, name, words = _SOURCES[result.node]
+    return words(read_output({result.node: result}, result.node, key, name))
+
+
+def _rows(card: Mapping[str, Any]) -> str:
+    counts = " · ".join(f"{rows:,} {split}" for split, rows in card["rows"].items())
+    return counts + (f" · {card['rejected']:,} rejected" if card["rejected"] else "")
+
+
+def _training(training: Mapping[str, Any]) -> str:
+    curve = training["curve"]
+    best = next(entry for entry in curve if entry["epoch"] == training["best_epoch"])
+    return f"eval accuracy {best['val_accuracy']:.2%} after epoch {best['epoch']} of {len(curve)}"
+
+
+def _evaluation(evaluation: Mapping[str, Any]) -> str:
+    verdict = "blessed" if evaluation["verdict"]["blessed"] else "not blessed"
+    return f"test accuracy {evaluation['metrics']['accuracy']:.2%} · {verdict}"
+
+
+def _push(pushed: Mapping[str, Any]) -> str:
+    return f"version {pushed['version']}" if pushed["pushed"] else f"not pushed: {pushed['reason']}"
+
+
+_SOURCES: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]] = {
+    "NewsExampleGen": ("data_card", "report.json", _rows),
+    "Trainer": ("model_run", "training.json", _training),
+    "Evaluator": ("evaluation", "evaluation.json", _evaluation),
+    "Pusher": ("pushed_model", "pushed.json", _push),
+}

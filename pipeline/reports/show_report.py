@@ -1,0 +1,70 @@
+"""What a run ends with in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from agnews.pipeline.local.paths import Paths
+    from agnews.schemas.evaluation import Metrics
+    from agnews.schemas.run_report import RunReport
+
+
+def show_report(report: RunReport, paths: Paths, console: Console) -> None:
+    """Prints decision, figures and where things are.
+
+    Args:
+        report: What the run did.
+        paths: Where the run is stored.
+        console: Where to print.
+    """
+    console.print()
+    if report.data is not None:
+        rows = ", ".join(f"{count:,} {split}" for split, count in report.data.rows.items())
+        name = "the bundled sample (generated text, not news)" if report.data.name == "sample" else report.data.name
+        console.print(Text.assemble(("data      ", "dim"), f"{name}: {rows} rows"), soft_wrap=True)
+    if report.metrics is not None:
+        console.print(_metrics_table(report.metrics))
+    if report.blessed is not None:
+        console.print(_verdict(report))
+    pushed = report.pushed_model or ("nothing was pushed" if report.blessed is not None else "the run stopped before")
+    for label, value in (
+        ("model     ", pushed),
+        ("report    ", paths.report(report.run_id)),
+        ("log       ", paths.log(report.run_id)),
+    ):
+        console.print(Text.assemble((label, "dim"), str(value)), soft_wrap=True)
+    console.print(
+        Text.assemble(("took      ", "dim"), f"{report.seconds:.1f} s, at most {report.peak_rss_mb:,.0f} MiB of memory")
+    )
+
+
+def _metrics_table(metrics: Metrics) -> Table:
+    table = Table(
+        title=f"{metrics.count:,} test rows",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2),
+    )
+    table.add_column("class")
+    for name in ("precision", "recall", "F1", "rows"):
+        table.add_column(name, justify="right")
+    for row in metrics.per_class:
+        table.add_row(row.name, f"{row.precision:.2%}", f"{row.recall:.2%}", f"{row.f1:.2%}", f"{row.count:,}")
+    table.add_section()
+    table.add_row("accuracy", "", Text(f"{metrics.accuracy:.2%}", style="bold"), "", "")
+    table.add_row("macro F1", "", "", f"{metrics.macro_f1:.2%}", "")
+    table.add_row("calibration error", "", f"{metrics.ece:.2%}", "", "")
+    return table
+
+
+def _verdict(report: RunReport) -> Panel:
+    title, style = ("blessed", "green") if report.blessed else ("not blessed", "red")
+    lines = Text("\n".join(f"• {reason}" for reason in report.reasons))
+    return Panel(lines, title=title, title_align="left", border_style=style, expand=False)
