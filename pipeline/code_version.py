@@ -7,6 +7,7 @@ carries the digest of its module and of every module of ours that it imports, di
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import importlib.util
 from collections.abc import Iterator
@@ -55,45 +56,53 @@ def _closure(modules: tuple[str, ...]) -> set[str]:
 
 
 @cache
-def _tree(module: str) -> tuple[ast.Module, bool]:
-    """Parses a module; also says whether it is a package."""
-    spec = importlib.util.find_spec(module)
+def _file(module: str) -> Path | None:
+    """Finds the source of a module without importing its parents below the second name."""
+    top, rest = module.split(".")[:2], module.split(".")[2:]
+    try:
+        spec = importlib.util.find_spec(".".join(top))
+    except ModuleNotFoundError:
+        return None
     if spec is None or spec.origin is None:
+        return None
+    if not rest:
+        return Path(spec.origin)
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *rest)
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _file(module)
+    if path is None:
         raise ModuleNotFoundError(f"There is no module {module!r} to digest.", name=module)
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8")), spec.submodule_search_locations is not None
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    tree, _ = _tree(module)
-    return frozenset(name for node in ast.walk(tree) for name in _imported_by(node) if name.startswith(f"{_ROOT}."))
+    names = (name for node in ast.walk(_tree(module)) for name in _imported_by(node))
+    return frozenset(name for name in names if name.startswith(f"{_ROOT}.") and _file(name) is not None)
 
 
 def _imported_by(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names if _is_module(alias.name))
+        yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        yield from (name for name in names if _is_module(name))
-
-
-@cache
-def _is_module(name: str) -> bool:
-    if name != _ROOT and not name.startswith(f"{_ROOT}."):
-        return False
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        return False
-    return spec is not None and spec.origin is not None
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @cache
 def _normalised_source(module: str) -> str:
-    tree, _ = _tree(module)
+    tree = copy.deepcopy(_tree(module))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = [*node.body[1:]] or [ast.Pass()]
+                node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from agnews.pipeline.load_config import CONFIGS, config_names, load_config
+from agnews.schemas.errors import AgnewsError
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_every_packaged_configuration_is_valid_and_opens_with_command_cost_and_expectation(name: str) -> None:
+    load_config(name)
+    header = (CONFIGS / f"{name}.yaml").read_text()
+    assert header.startswith("# agnews run ")
+    assert "# Cost:" in header
+    assert "# Expect:" in header
+
+
+def test_a_setting_wins_over_the_file_and_keeps_the_rest(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("training: {epochs: 4, batch_size: 16}\n")
+    config = load_config(str(file), ["training.epochs=9", "training.learning_rate=1e-3", "data.limit=null"])
+    assert config.training.epochs == 9
+    assert config.training.batch_size == 16
+    assert config.training.learning_rate == pytest.approx(0.001)
+    assert config.data.limit is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("training.epoch=3", ["training.epoch", "3", "'epochs'", "--set training.epoch=3"]),
+        ("training.epochs=0", ["training.epochs", "0", "greater than or equal to 1"]),
+        ("training.epochs=many", ["training.epochs", "'many'", "integer"]),
+        ("data.eval_share=0.9", ["data.eval_share", "0.9", "0.5"]),
+        ("model.kind=lstm", ["model.kind", "'lstm'", "'transformer'"]),
+        ("trainer.epochs=1", ["trainer", "'training'"]),
+        ("training.epochs.x=1", ["epochs", "single value"]),
+        ("training", ["KEY=VALUE", "training"]),
+    ],
+)
+def test_a_wrong_setting_names_key_value_and_what_is_allowed(setting: str, words: list[str]) -> None:
+    settings = [setting] if setting != "training.epochs.x=1" else ["training.epochs=1", setting]
+    with pytest.raises(AgnewsError) as caught:
+        load_config("transformer", settings)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    with pytest.raises(AgnewsError) as caught:
+        load_config("transformer", ["training.epochs=0", "text.max_length=4"])
+    assert "training.epochs" in str(caught.value)
+    assert "text.max_length" in str(caught.value)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(AgnewsError, match="Did you mean 'transformer'"):
+        load_config("transfomer")
+
+
+def test_a_missing_or_broken_file_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(AgnewsError, match="no such configuration file"):
+        load_config(str(tmp_path / "absent.yaml"))
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1,")
+    with pytest.raises(AgnewsError, match="not readable YAML"):
+        load_config(str(broken))
+    broken.write_text("- 1\n- 2\n")
+    with pytest.raises(AgnewsError, match="not a mapping"):
+        load_config(str(broken))
+
+
+def test_the_tree_cannot_be_changed() -> None:
+    config = load_config("transformer")
+    with pytest.raises(ValidationError, match="frozen"):
+        config.training.epochs = 3  # type: ignore[misc]
