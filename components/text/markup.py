@@ -20,8 +20,7 @@ _ANY_NUMBER = "#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}"
 # "a sum;" and "this part;" are no signs of mathematics. So: numbers of punctuation or from 120 on, and names
 # that no English sentence holds.
 _BARE_NUMBER = (
-    "#0{0,2}(?:3[3-9]|4[0-7]|5[89]|6[0-4]|9[1-6]|1[2-9][0-9]|[2-9][0-9]{2}|[1-9][0-9]{3,4})"
-    "|#[xX][0-9a-fA-F]{2,5}"
+    "#0{0,2}(?:3[3-9]|4[0-7]|5[89]|6[0-4]|9[1-6]|1[2-9][0-9]|[2-9][0-9]{2}|[1-9][0-9]{3,4})|#[xX][0-9a-fA-F]{2,5}"
 )
 _BARE_NAME = (
     "quot|amp|lt|gt|nbsp|apos|hellip|[lrsb][sd]quo|[lr]aquo|[mn]dash|szlig"
@@ -29,8 +28,7 @@ _BARE_NAME = (
 )
 # `amp;` may precede a name any number of times: the text was escaped more than once.
 ENTITY_PATTERN = (
-    f"&(?:amp;)*({_ANY_NUMBER}|{'|'.join(sorted(ENTITY_NAMES))});"
-    f"|(?:^|[ &])(?:amp;)*({_BARE_NUMBER}|{_BARE_NAME});"
+    f"&(?:amp;)*({_ANY_NUMBER}|{'|'.join(sorted(ENTITY_NAMES))});|(?:^|[ &])(?:amp;)*({_BARE_NUMBER}|{_BARE_NAME});"
 )
 """An entity with its `&` or with a space for it; one of the two groups is its name, or `#` and number."""
 

