@@ -1,0 +1,69 @@
+"""The few file operations that the model store is built on, for a local disk and for object stores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+
+
+class Files(ABC):
+    """File operations on one kind of storage. Paths are strings with `/` as the separator.
+
+    All of them raise OSError where the storage says no.
+
+    Attributes:
+        renames_atomically: Whether a folder gets its new name in one step that a reader sees either before or after.
+    """
+
+    renames_atomically: bool
+
+    @abstractmethod
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or folder."""
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """Names of the entries of a folder, sorted; none where there is no such folder."""
+
+    @abstractmethod
+    def files_below(self, folder: str) -> list[str]:
+        """Paths, relative to the folder, of all files in it and below it, sorted."""
+
+    @abstractmethod
+    def read(self, path: str) -> Iterator[bytes]:
+        """The content of a file in chunks."""
+
+    @abstractmethod
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
+        """Writes a file and the folders above it; returns once it is safe from a power cut."""
+
+    @abstractmethod
+    def replace(self, path: str, content: bytes) -> None:
+        """Writes a small file in one step: a reader finds the old content or the new, whole."""
+
+    @abstractmethod
+    def rename(self, source: str, target: str) -> None:
+        """Gives a folder a new name that is not taken."""
+
+    @abstractmethod
+    def remove(self, folder: str) -> None:
+        """Removes a folder with all that is in it; nothing happens where there is none."""
+
+
+def files_at(uri: str) -> Files:
+    """Chooses the file operations for a place.
+
+    Args:
+        uri: A local path, or a URI that TensorFlow's file layer opens, `gs://bucket/models` for example.
+
+    Returns:
+        The operations. Those for a local disk need no TensorFlow, so a command that only looks into a local
+        store starts at once.
+    """
+    if "://" in uri:
+        from agnews.components.model_store.remote_files import RemoteFiles
+
+        return RemoteFiles()
+    from agnews.components.model_store.local_files import LocalFiles
+
+    return LocalFiles()
