@@ -36,7 +36,7 @@ class RemoteFiles(Files):
 
     @override
     def files_below(self, folder: str) -> list[str]:
-        found = []
+        found: list[str] = []
         with _os_errors():
             for parent, _, names in tf.io.gfile.walk(folder):
                 below = parent.rstrip("/")[len(folder.rstrip("/")) :].lstrip("/")
