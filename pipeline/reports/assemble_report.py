@@ -16,7 +16,7 @@ from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.run_report import DataSummary, NodeSummary, RunReport
 
 if TYPE_CHECKING:
-    from agnews.pipeline.local.local_runner import NodeResult
+    from agnews.pipeline.local.observer import NodeResult
     from agnews.schemas.run_config import RunConfig
 
 

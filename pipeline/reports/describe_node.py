@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agnews.pipeline.reports.assemble_report import read_output
 
 if TYPE_CHECKING:
-    from agnews.pipeline.local.local_runner import NodeResult
+    from agnews.pipeline.local.observer import NodeResult
 
 
 def describe_node(result: NodeResult) -> str:
