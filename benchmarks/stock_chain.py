@@ -72,7 +72,7 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path) -> None:
     from tfx import v1 as tfx
 
     from agnews.pipeline.local.local_runner import LocalRunner
-from agnews.pipeline.local.observer import NodeResult
+    from agnews.pipeline.local.observer import NodeResult
     from agnews.pipeline.pipeline import BEAM_ARGS
 
     split = tfx.proto.Input.Split
