@@ -1,0 +1,74 @@
+"""When a corpus is too bad to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agnews.components.corpus_files.record import Reason, Reject
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.features import EVAL, TEST, TRAIN
+
+_EXAMPLES = 3
+
+
+def require_usable(
+    card: DataCard, rejects: Mapping[str, Sequence[Reject]], corpus: Corpus, max_reject_share: float
+) -> None:
+    """Raises if a model should not be trained on these files.
+
+    Args:
+        card: What the files hold.
+        rejects: Bad records by file.
+        corpus: Names of files and classes.
+        max_reject_share: Largest share of bad records in a file that is put up with.
+
+    Raises:
+        AgnewsError: A file is cut off, has no record or too many bad ones; a split is empty; a class has no row.
+    """
+    for file, counts in card.files.items():
+        _require_good_records(file, counts.records, rejects.get(file, ()), card, max_reject_share)
+    for split, file in ((TEST, corpus.test_file), (TRAIN, corpus.train_file), (EVAL, corpus.train_file)):
+        _require_classes(split, file, card)
+
+
+def _require_good_records(
+    file: str, records: int, rejects: Sequence[Reject], card: DataCard, max_reject_share: float
+) -> None:
+    listing = f"Run `agnews data check {card.source}` to list every bad row"
+    if not records:
+        raise AgnewsError(f"{file} has no record.", found=card.source, fix="Copy or download it again.")
+    for bad in rejects:
+        if bad.reason is Reason.CUT_OFF:
+            raise AgnewsError(
+                f"{file} is cut off: it ends inside record {bad.row}, line {bad.line}.",
+                found=bad.found,
+                fix="Copy or download it again; to go on without what is missing, delete that line.",
+            )
+    if len(rejects) > max_reject_share * records:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in card.files[file].rejects.items())
+        examples = "".join(f"\n         line {bad.line}: {bad.detail}" for bad in rejects[:_EXAMPLES])
+        raise AgnewsError(
+            f"{len(rejects)} of the {records} records of {file} cannot be used, more than {max_reject_share:.2%}.",
+            found=f"{reasons}; the first ones:{examples}",
+            fix=f"{listing} and mend them, or allow more with --set data.max_reject_share=SHARE.",
+        )
+
+
+def _require_classes(split: str, file: str, card: DataCard) -> None:
+    per_class = card.splits[split].rows_per_class
+    counts = ", ".join(f"{name} {n}" for name, n in per_class.items())
+    missing = [name for name, n in per_class.items() if not n]
+    if not missing:
+        return
+    if len(missing) == len(per_class):
+        problem = f"No row of {file} is left for the split {split!r}."
+    elif len(missing) == len(per_class) - 1:
+        problem = f"The rows of the split {split!r}, from {file}, are of one class only."
+    else:
+        problem = f"The split {split!r}, from {file}, has no row of {', '.join(missing)}."
+    fix = f"Add rows of every class to {file}."
+    if split == EVAL:
+        fix += " With few rows, a greater data.eval_share helps too."
+    raise AgnewsError(problem, found=counts, fix=fix)

@@ -1,0 +1,98 @@
+"""Where the files of a corpus are, and whether they are worth opening."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from agnews.components.corpus_files.open_binary import open_binary
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.errors import AgnewsError
+
+_LOOKED_AT = 1 << 16
+_TEXT_CONTROLS = frozenset(b"\t\n\r\f")
+_MOST_CONTROLS = 0.02
+_OTHER_FORMATS = (
+    (b"\x1f\x8b", "a gzip archive", "Unpack it with gunzip."),
+    (b"PK\x03\x04", "a ZIP archive or a spreadsheet", "Unpack it, or export the sheet as CSV in UTF-8."),
+    (b"\xfd7zXZ", "an xz archive", "Unpack it with unxz."),
+    (b"BZh", "a bzip2 archive", "Unpack it with bunzip2."),
+    (b"PAR1", "a Parquet file", "Write its rows as CSV without a header."),
+    (codecs.BOM_UTF32_LE, "text in UTF-32", "Convert it: iconv -f UTF-32 -t UTF-8 OLD > NEW."),
+    (codecs.BOM_UTF16_LE, "text in UTF-16", "Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW."),
+    (codecs.BOM_UTF16_BE, "text in UTF-16", "Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW."),
+    (b"<!doctype", "a web page, perhaps an error page saved under this name", "Download the file again."),
+    (b"<html", "a web page, perhaps an error page saved under this name", "Download the file again."),
+    (b"version https://git-lfs", "a Git LFS pointer and not the file itself", "Run git lfs pull."),
+)
+
+
+def corpus_paths(source: str, corpus: Corpus) -> dict[str, str]:
+    """Names the files of a corpus in a folder.
+
+    Args:
+        source: A local folder, or the URI of one.
+        corpus: The corpus.
+
+    Returns:
+        Path or URI by file name, the training file first. Nothing is opened.
+    """
+    names = (corpus.train_file, corpus.test_file)
+    if "://" in source:
+        return {name: f"{source.rstrip('/')}/{name}" for name in names}
+    return {name: str(Path(source).expanduser() / name) for name in names}
+
+
+def require_corpus_files(source: str, corpus: Corpus) -> dict[str, str]:
+    """Names the files of a corpus and makes sure that each could be one, from its first 64 KiB.
+
+    Args:
+        source: A local folder, or the URI of one.
+        corpus: The corpus.
+
+    Returns:
+        Path or URI by file name, the training file first.
+
+    Raises:
+        AgnewsError: A file is missing, empty, or plainly something else.
+    """
+    if "://" not in source:
+        _require_folder(source)
+    paths = corpus_paths(source, corpus)
+    for path in paths.values():
+        with open_binary(path) as stream:
+            _require_text(path, stream.read(_LOOKED_AT))
+    return paths
+
+
+def _require_folder(source: str) -> None:
+    folder = Path(source).expanduser()
+    if not folder.exists():
+        raise AgnewsError(
+            "The data folder does not exist.",
+            found=source,
+            fix="Name a folder that holds the files, or run `agnews data fetch DIR` to get the official ones.",
+        )
+    if not folder.is_dir():
+        raise AgnewsError("The data folder is a file.", found=source, fix="Name the folder that it lies in.")
+
+
+def _require_text(path: str, head: bytes) -> None:
+    if not head.strip():
+        raise AgnewsError("The file is empty.", found=path, fix="Copy or download it again.")
+    for magic, kind, fix in _OTHER_FORMATS:
+        if head[: len(magic)].lower() == magic.lower():
+            raise AgnewsError(f"The file is {kind}, not CSV.", found=path, fix=fix)
+    controls = sum(head.count(bytes([b])) for b in range(32) if b not in _TEXT_CONTROLS)
+    if controls > _MOST_CONTROLS * len(head):
+        raise AgnewsError(
+            "The file is binary, not CSV.",
+            found=f"{path}: {controls} control characters in its first {len(head)} bytes",
+            fix="Copy or download it again, or export it as CSV in UTF-8.",
+        )
+    if b"\n" not in head and head.count(b"\r") > 1:
+        raise AgnewsError(
+            "The lines of the file end in CR alone.",
+            found=path,
+            fix="Convert it: tr '\\r' '\\n' < OLD > NEW.",
+        )

@@ -1,0 +1,142 @@
+"""Which rows of the training file are learnt from, and which steer training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.schemas.features import EVAL, TRAIN
+
+Mask = npt.NDArray[np.bool_]
+Ranks = npt.NDArray[np.uint64]
+Strata = dict[tuple[str, int], tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]
+"""Digests and row numbers of rows by split and class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cutoffs:
+    """Where a stratified subset ends: a row is in it if its rank is not above that of its split and class.
+
+    Attributes:
+        seed: Seed of the ranks.
+        last: The last (rank, row) taken, by split and class; a class that is missing has none.
+    """
+
+    seed: int
+    last: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class SplitRule:
+    """Assigns the rows of the training file to train, eval, or neither.
+
+    All that decides is the digest of a row's normalised text, so duplicates go the same way, and rows that are added
+    move no other row.
+
+    Attributes:
+        eval_share: Share of the texts that go to eval.
+        test_keys: Digests of the test texts, sorted, uint64; rows with one of these are left out.
+        cutoffs: The subset to take, or None for all rows.
+    """
+
+    eval_share: float
+    test_keys: npt.NDArray[np.uint64]
+    cutoffs: Cutoffs | None = None
+
+    def __call__(self, batch: RowBatch) -> tuple[dict[str, Mask], int]:
+        """Splits a batch of the training file.
+
+        Args:
+            batch: n rows.
+
+        Returns:
+            Masks, bool (n,), by name of the split, and how many rows were left out because test has their text.
+        """
+        seen_in_test = _contains(self.test_keys, batch.keys)
+        to_eval = (batch.keys >> np.uint64(32)) < np.uint64(round(self.eval_share * 2**32))
+        masks = {TRAIN: ~seen_in_test & ~to_eval, EVAL: ~seen_in_test & to_eval}
+        if self.cutoffs is not None:
+            ranks = rank_rows(batch.keys, self.cutoffs.seed)
+            masks = {split: mask & self._taken(split, batch, ranks) for split, mask in masks.items()}
+        return masks, int(seen_in_test.sum())
+
+    def _taken(self, split: str, batch: RowBatch, ranks: Ranks) -> Mask:
+        assert self.cutoffs is not None  # noqa: S101 - for the type checker
+        taken = np.zeros(len(batch.keys), np.bool_)
+        for (of_split, label), (rank, row) in self.cutoffs.last.items():
+            if of_split == split:
+                before = (ranks < np.uint64(rank)) | ((ranks == np.uint64(rank)) & (batch.rows <= row))
+                taken |= (batch.labels == label) & before
+        return taken
+
+
+def rank_rows(keys: npt.NDArray[np.uint64], seed: int) -> Ranks:
+    """Puts rows into an order that looks random and depends on nothing but their texts and a seed.
+
+    Args:
+        keys: Digests of the normalised texts, uint64 (n,).
+        seed: Another seed gives another order.
+
+    Returns:
+        Ranks, uint64 (n,): the finaliser of SplitMix64 over key and seed, one to one in the key.
+
+    References:
+        Steele, Lea, Flood: Fast splittable pseudorandom number generators. OOPSLA 2014.
+    """
+    x = keys ^ np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def stratified_cutoffs(strata: Strata, limit: int, seed: int) -> Cutoffs:
+    """Finds the stratified subset that has exactly `limit` training rows.
+
+    Args:
+        strata: All rows that may be taken.
+        limit: Training rows wanted; eval is cut to the same share. With fewer rows than that, all are taken.
+        seed: Another seed takes another subset.
+
+    Returns:
+        The cut-offs. Each class keeps its share of the split to within one row, and at least one row.
+    """
+    available = {part: len(keys) for part, (keys, _) in strata.items()}
+    in_train = sum(n for (split, _), n in available.items() if split == TRAIN)
+    share = min(1.0, limit / in_train) if in_train else 1.0
+    last: dict[tuple[str, int], tuple[int, int]] = {}
+    for split in (TRAIN, EVAL):
+        counts = {label: n for (of_split, label), n in sorted(available.items()) if of_split == split and n}
+        total = min(limit, in_train) if split == TRAIN else round(share * sum(counts.values()))
+        for label, wanted in _apportion(counts, total).items():
+            keys, rows = strata[split, label]
+            ranks = rank_rows(keys, seed)
+            chosen = np.lexsort((rows, ranks))[wanted - 1] if wanted else None
+            if chosen is not None:
+                last[split, label] = (int(ranks[chosen]), int(rows[chosen]))
+    return Cutoffs(seed, last)
+
+
+def _apportion(counts: dict[int, int], total: int) -> dict[int, int]:
+    """Shares out `total` in proportion to `counts` by largest remainders, at least one each where that is possible."""
+    everything = sum(counts.values())
+    if total >= everything:
+        return counts
+    exact = {label: total * n / everything for label, n in counts.items()}
+    shares = {label: max(1, int(value)) if total >= len(counts) else int(value) for label, value in exact.items()}
+    by_need = sorted(counts, key=lambda label: (shares[label] - exact[label], label))
+    for label in by_need[: max(0, total - sum(shares.values()))]:
+        shares[label] += 1
+    for label in reversed(by_need):
+        while sum(shares.values()) > total and shares[label] > 1:
+            shares[label] -= 1
+    return shares
+
+
+def _contains(sorted_keys: npt.NDArray[np.uint64], keys: npt.NDArray[np.uint64]) -> Mask:
+    if not len(sorted_keys):
+        return np.zeros(len(keys), np.bool_)
+    found = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    return np.asarray(sorted_keys[found] == keys)

@@ -1,0 +1,70 @@
+"""The measured card of a corpus: what NewsExampleGen reports and `agnews data describe` prints."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Lengths(_Document):
+    """Lengths of the texts of a split."""
+
+    mean: float
+    p50: int
+    p95: int
+    p99: int
+    max: int
+
+
+class SplitCard(_Document):
+    """One split."""
+
+    rows: int
+    rows_per_class: dict[str, int]
+    """By name of the class, in the corpus' order."""
+    duplicates: int
+    """Rows whose normalised text an earlier row of the split has too."""
+    contradictions: int
+    """Normalised texts that stand in the split under more than one class."""
+    words: Lengths
+    """Split at white space."""
+    characters: Lengths
+    markup_share: float
+    """Share of the rows that hold remnants of HTML or of escapes."""
+
+
+class FileCard(_Document):
+    """One file."""
+
+    records: int
+    """All records, bad ones included."""
+    rejects: dict[str, int]
+    """Bad records by reason, the most frequent first."""
+
+
+class DataCard(_Document):
+    """What a corpus holds and what became of its rows."""
+
+    corpus: str
+    source: str
+    is_sample: bool
+    """Whether the rows are the generated sample and not news."""
+    digest: str
+    splits: dict[str, SplitCard]
+    files: dict[str, FileCard]
+    left_out_as_test: int
+    """Rows of the training file kept out of train and eval because a test row has the same normalised text."""
+    left_out_by_limit: int
+    """Rows of the training file that `data.limit` left out."""
+    shared_by_train_and_eval: int
+    """Normalised texts in both splits: 0 by construction, counted all the same."""
+    normalisation: str
+    """When two texts count as the same."""
+
+    @property
+    def rejected(self) -> int:
+        """Bad records of all files."""
+        return sum(sum(file.rejects.values()) for file in self.files.values())
