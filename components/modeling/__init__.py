@@ -1,0 +1,1 @@
+"""Classifiers as Keras models, one layer a module; `factory` alone reads the configuration."""

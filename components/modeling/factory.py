@@ -1,0 +1,85 @@
+"""From the model's part of the configuration to a model: the one place that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from pydantic import TypeAdapter
+
+from agnews.components.modeling.classifier import Classifier
+from agnews.components.modeling.transformer_classifier import TransformerClassifier
+from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+from agnews.schemas.run_config import ModelConfig, TransformerConfig
+
+# Decay pulls a weight to zero, which means something for matrices; for offsets, gains and places it does not.
+_TRANSFORMER_WITHOUT_DECAY = ("bias", "gamma", "beta", "position_embedding")
+
+
+def build_model(
+    config: Mapping[str, object],
+    *,
+    vocabulary_size: int,
+    unknown_id: int,
+    special_ids: Sequence[int],
+    max_length: int,
+    num_classes: int,
+) -> Classifier:
+    """Builds the model that a configuration asks for, with fresh weights.
+
+    Weights are drawn with TensorFlow's global seed: set it before for the same weights again.
+
+    Args:
+        config: The section `model` of a run's configuration.
+        vocabulary_size: Word pieces in the vocabulary.
+        unknown_id: Id of [UNK].
+        special_ids: Ids of [PAD], [CLS] and [SEP].
+        max_length: Longest sequence in word pieces.
+        num_classes: Classes to tell apart.
+
+    Returns:
+        The model.
+
+    Raises:
+        pydantic.ValidationError: The section is not one of a model; the command line has checked it before.
+    """
+    wanted = TypeAdapter(ModelConfig).validate_python(dict(config))
+    classifier = _transformer(
+        wanted,
+        vocabulary_size=vocabulary_size,
+        unknown_id=unknown_id,
+        special_ids=special_ids,
+        max_length=max_length,
+        num_classes=num_classes,
+    )
+    example = tf.fill((1, 2), unknown_id)
+    classifier.network({TOKEN_IDS: example, PADDING_MASK: tf.ones_like(example, tf.bool)})
+    return classifier
+
+
+def _transformer(
+    config: TransformerConfig,
+    *,
+    vocabulary_size: int,
+    unknown_id: int,
+    special_ids: Sequence[int],
+    max_length: int,
+    num_classes: int,
+) -> Classifier:
+    network = TransformerClassifier(
+        vocabulary_size=vocabulary_size,
+        max_length=max_length,
+        num_classes=num_classes,
+        unknown_id=unknown_id,
+        kept_ids=special_ids,
+        hidden_dim=config.hidden_dim,
+        num_heads=config.num_heads,
+        key_dim=config.key_dim or max(1, config.hidden_dim // config.num_heads),
+        num_layers=config.num_layers,
+        intermediate_dim=config.intermediate_dim,
+        head_dim=config.head_dim,
+        dropout=config.dropout,
+        word_dropout=config.word_dropout,
+        name="transformer",
+    )
+    return Classifier(network, _TRANSFORMER_WITHOUT_DECAY)

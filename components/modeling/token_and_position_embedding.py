@@ -1,0 +1,64 @@
+"""What a word piece means plus where it stands."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras as keras
+
+
+class TokenAndPositionEmbedding(keras.layers.Layer):
+    """Adds a learned vector of the token and a learned vector of its position.
+
+    Args:
+        vocabulary_size: Ids are 0 to vocabulary_size - 1.
+        max_length: Longest sequence that can be embedded.
+        hidden_dim: Width of the vectors.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Example:
+        >>> layer = TokenAndPositionEmbedding(vocabulary_size=100, max_length=16, hidden_dim=8)
+        >>> layer(tf.constant([[2, 7, 3], [2, 3, 0]])).shape
+        TensorShape([2, 3, 8])
+
+    References:
+        Vaswani et al. (2017), "Attention Is All You Need", sections 3.4 and 3.5, https://arxiv.org/abs/1706.03762.
+        Positions are learned, as in BERT, and the sum is not scaled.
+    """
+
+    def __init__(self, vocabulary_size: int, max_length: int, hidden_dim: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.max_length = max_length
+        self.hidden_dim = hidden_dim
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the two tables."""
+        uniform = keras.initializers.RandomUniform
+        self.token_embedding = self.add_weight(
+            name="token_embedding", shape=(self.vocabulary_size, self.hidden_dim), initializer=uniform()
+        )
+        self.position_embedding = self.add_weight(
+            name="position_embedding", shape=(self.max_length, self.hidden_dim), initializer=uniform()
+        )
+        super().build(input_shape)
+
+    def call(self, token_ids: tf.Tensor) -> tf.Tensor:
+        """Embeds.
+
+        Args:
+            token_ids: (batch, length) int32, length at most max_length.
+
+        Returns:
+            (batch, length, hidden_dim), floating point.
+        """
+        length = tf.shape(token_ids)[1]
+        return tf.gather(self.token_embedding, token_ids) + self.position_embedding[:length]
+
+    def get_config(self) -> dict[str, object]:
+        """What `from_config` needs."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "max_length": self.max_length,
+            "hidden_dim": self.hidden_dim,
+        }

@@ -1,0 +1,125 @@
+"""A trained network and the transform graph behind one set of signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import tensorflow as tf
+import tensorflow_transform as tft
+import tf_keras as keras
+
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.features import (
+    CLASS_ID,
+    CLASS_LABEL,
+    PADDING_MASK,
+    PROBABILITIES,
+    SERVE_EXAMPLES,
+    SERVE_TEXT,
+    TEXT,
+    TOKEN_IDS,
+    TRANSFORM_FEATURES,
+)
+
+
+class ServingModel(tf.Module):
+    """Owns a network and the graph that made its training data, so both see the same tokens of the same text.
+
+    Args:
+        network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes).
+        transform_output: What Transform wrote: the graph and the schemas around it.
+        class_names: Names of the classes in the order of the logits.
+
+    Raises:
+        AgnewsError: The transform graph was made for something else than texts.
+    """
+
+    def __init__(
+        self, network: keras.Model, transform_output: tft.TFTransformOutput, class_names: Sequence[str]
+    ) -> None:
+        super().__init__(name="serving_model")
+        spec = transform_output.raw_feature_spec()
+        if TEXT not in spec or TOKEN_IDS not in transform_output.transformed_feature_spec():
+            raise AgnewsError(
+                f"The transform graph does not turn the feature {TEXT!r} into {TOKEN_IDS!r}.",
+                found=f"{sorted(spec)} to {sorted(transform_output.transformed_feature_spec())}",
+                fix="Run again from Transform: `agnews run --from Transform`.",
+            )
+        self._text_spec = {TEXT: spec[TEXT]}
+        # The network itself would take its optimizer along, which is twice as large as the weights.
+        self._weights = network.weights
+        self._logits: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = partial(network, training=False)
+        self._transform = transform_output.transform_features_layer()
+        self._class_names = tf.constant(list(class_names))
+
+    def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
+        """Returns the functions that a client calls, by the names in schemas/features.py."""
+        strings = tf.TensorSpec([None], tf.string)
+        texts = tf.TensorSpec([None], tf.string, name=TEXT)
+        serialized = tf.TensorSpec(strings.shape, strings.dtype, name="serialized")
+        return {
+            SERVE_TEXT: self.serve_text.get_concrete_function(texts),
+            SERVE_EXAMPLES: self.serve_examples.get_concrete_function(serialized),
+            TRANSFORM_FEATURES: self.transform_features.get_concrete_function(serialized),
+        }
+
+    @tf.function
+    def serve_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classifies texts.
+
+        Args:
+            text: string (batch,), UTF-8; the batch may be empty.
+
+        Returns:
+            CLASS_ID int64 (batch,), CLASS_LABEL string (batch,), PROBABILITIES float32 (batch, classes).
+        """
+        return self._classify(self._tokens({TEXT: self._as_raw_feature(text)}))
+
+    @tf.function
+    def serve_examples(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classifies raw Examples.
+
+        Args:
+            serialized: string (batch,), tf.Examples with TEXT; other features are ignored.
+
+        Returns:
+            As `serve_text`.
+        """
+        return self._classify(self._tokens(tf.io.parse_example(serialized, self._text_spec)))
+
+    @tf.function
+    def transform_features(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Shows what the network sees of raw Examples.
+
+        Args:
+            serialized: string (batch,), tf.Examples with TEXT; other features are ignored.
+
+        Returns:
+            TOKEN_IDS int32 (batch, length), PADDING_MASK bool (batch, length).
+        """
+        return self._tokens(tf.io.parse_example(serialized, self._text_spec))
+
+    def _as_raw_feature(self, text: tf.Tensor) -> tf.Tensor | tf.SparseTensor:
+        spec = self._text_spec[TEXT]
+        if isinstance(spec, tf.io.VarLenFeature):
+            return tf.sparse.from_dense(tf.expand_dims(text, 1))
+        return tf.reshape(text, [-1, *spec.shape])
+
+    def _tokens(self, raw: Mapping[str, tf.Tensor | tf.SparseTensor]) -> dict[str, tf.Tensor]:
+        ids = self._transform(raw)[TOKEN_IDS]
+        if isinstance(ids, tf.SparseTensor):
+            ids = tf.RaggedTensor.from_sparse(ids)
+        return {
+            TOKEN_IDS: tf.cast(ids.to_tensor(), tf.int32),
+            PADDING_MASK: tf.sequence_mask(ids.row_lengths()),
+        }
+
+    def _classify(self, tokens: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        probabilities = tf.nn.softmax(self._logits(tokens))
+        winner = tf.argmax(probabilities, axis=-1, output_type=tf.int64)
+        return {
+            CLASS_ID: winner,
+            CLASS_LABEL: tf.gather(self._class_names, winner),
+            PROBABILITIES: probabilities,
+        }

@@ -1,0 +1,1 @@
+"""Finding weights: rows in memory, batches of similar length, optimiser, and the loop with its callbacks."""

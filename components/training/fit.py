@@ -1,0 +1,106 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tf_keras as keras
+
+from agnews.components.training.adamw import AdamW
+from agnews.components.training.length_bucketed_dataset import batches_per_epoch, length_bucketed_dataset
+from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
+from agnews.components.training.tensorboard_log import TensorBoardLog
+from agnews.components.training.token_rows import TokenRows
+from agnews.components.training.training_monitor import TrainingMonitor
+from agnews.components.training.warmup_linear_decay import WarmupLinearDecay
+
+_STEPS_PER_EXECUTION = 16
+"""Steps that run in the graph before Python is asked again: often enough for a live view, and it costs nothing."""
+
+_EVAL_BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training run was like.
+
+    Attributes:
+        curve: One entry an epoch; see `TrainingMonitor`.
+        best_epoch: The epoch, from 1, whose weights the network ends with.
+    """
+
+    curve: Sequence[dict[str, float]]
+    best_epoch: int
+
+
+def fit(
+    network: keras.Model,
+    train: TokenRows,
+    evaluation: TokenRows,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    warmup_share: float,
+    weight_decay: float,
+    without_decay: Sequence[str],
+    label_smoothing: float,
+    clip_norm: float | None,
+    patience: int,
+    seed: int,
+    log_dir: str | None = None,
+) -> FitResult:
+    """Trains a network until the eval rows say that it does not get better, and leaves it with its best weights.
+
+    Args:
+        network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes); its weights are changed.
+        train: Rows to learn from.
+        evaluation: Rows that decide when to stop and which weights are best (by accuracy).
+        epochs: Most epochs.
+        batch_size: Rows in a batch.
+        learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero at the last of all epochs.
+        warmup_share: Share of all steps in which the rate rises.
+        weight_decay: Decoupled weight decay.
+        without_decay: Patterns of the names of weights that do not decay.
+        label_smoothing: Share of each label that is spread over all classes.
+        clip_norm: Largest global norm of the gradients, or None.
+        patience: Epochs without a better eval accuracy before training stops.
+        seed: Of the order of rows. Weights and dropout follow TensorFlow's global seed.
+        log_dir: Folder or URI for TensorBoard, or None.
+
+    Returns:
+        The curve, and the epoch whose weights were kept.
+
+    Raises:
+        AgnewsError: The loss is not a number any more.
+    """
+    steps_per_epoch = batches_per_epoch(len(train), batch_size)
+    total_steps = steps_per_epoch * epochs
+    network.compile(
+        optimizer=AdamW(
+            WarmupLinearDecay(learning_rate, round(warmup_share * total_steps), total_steps),
+            weight_decay=weight_decay,
+            without_decay=without_decay,
+            global_clipnorm=clip_norm,
+        ),
+        loss=SmoothedCrossEntropy(label_smoothing),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        steps_per_execution=_STEPS_PER_EXECUTION,
+    )
+    monitor = TrainingMonitor(num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_accuracy", mode="max", patience=patience, restore_best_weights=True
+    )
+    callbacks = [stopping, monitor]
+    if log_dir is not None:
+        callbacks.append(TensorBoardLog(log_dir))
+    network.fit(
+        length_bucketed_dataset(train, batch_size=batch_size, seed=seed, epochs=epochs),
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
+        validation_data=length_bucketed_dataset(evaluation, batch_size=_EVAL_BATCH_SIZE),
+        callbacks=callbacks,
+        verbose=0,
+    )
+    return FitResult(curve=tuple(monitor.curve), best_epoch=stopping.best_epoch + 1)

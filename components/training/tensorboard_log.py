@@ -1,0 +1,57 @@
+"""Scalars that TensorBoard shows, written without TensorBoard."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+
+import tensorflow as tf
+import tf_keras as keras
+
+_VALIDATION_PREFIX = "val_"
+
+
+class TensorBoardLog(keras.callbacks.Callback):
+    """Writes the figures of each epoch as TensorBoard's scalars: runs `train` and `validation`, tags `epoch_*`.
+
+    The layout is that of `keras.callbacks.TensorBoard`. That one needs the package tensorboard, which TensorFlow no
+    longer brings along and a trainer has no other use for; whoever wants to look installs it there.
+
+    Args:
+        log_dir: Folder or URI.
+    """
+
+    def __init__(self, log_dir: str) -> None:
+        super().__init__()
+        self._log_dir = log_dir
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Opens one event file for each run."""
+        self._writers = {
+            run: tf.summary.create_file_writer(posixpath.join(self._log_dir, run)) for run in ("train", "validation")
+        }
+        # What TensorBoard's own `scalar` summary says about itself.
+        self._metadata = tf.compat.v1.SummaryMetadata(
+            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Writes the epoch's figures."""
+        for name, value in (logs or {}).items():
+            run = "validation" if name.startswith(_VALIDATION_PREFIX) else "train"
+            self._write(run, f"epoch_{name.removeprefix(_VALIDATION_PREFIX)}", value, epoch)
+        rate = self.model.optimizer.learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(self.model.optimizer.iterations)
+        self._write("train", "epoch_learning_rate", rate, epoch)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Closes the files."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def _write(self, run: str, tag: str, value: float | tf.Tensor, step: int) -> None:
+        with self._writers[run].as_default():
+            tf.summary.write(tag, tf.cast(value, tf.float32), step=step, metadata=self._metadata)

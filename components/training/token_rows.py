@@ -1,0 +1,32 @@
+"""Tokenised rows as they lie in memory while a model learns from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """Rows of different length, one behind the other: 4 bytes a word piece and no padding.
+
+    Attributes:
+        token_ids: int32 (word pieces of all rows,).
+        row_splits: int64 (rows + 1,); row i is token_ids[row_splits[i]:row_splits[i + 1]].
+        labels: int64 (rows,), 0-based.
+    """
+
+    token_ids: npt.NDArray[np.int32]
+    row_splits: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Word pieces of each row, int64 (rows,)."""
+        return np.diff(self.row_splits)

@@ -1,0 +1,107 @@
+"""Watches a training run: tells how far it is, keeps its curve, and stops it when it has gone astray."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import tf_keras as keras
+
+from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.progress import Progress, report_progress
+
+
+class TrainingMonitor(keras.callbacks.Callback):
+    """Reports progress, keeps one entry an epoch, and turns a loss that is no number into a clear error.
+
+    Args:
+        num_rows: Training rows in an epoch.
+        steps_per_epoch: Batches in an epoch.
+        epochs: Epochs in the whole run.
+        node: Name of the pipeline's node that progress is reported for.
+
+    Attributes:
+        curve: For each finished epoch `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
+            `learning_rate` (at its end), `seconds` (evaluation included) and `rows_per_second` (of training alone).
+    """
+
+    def __init__(self, *, num_rows: int, steps_per_epoch: int, epochs: int, node: str = "Trainer") -> None:
+        super().__init__()
+        self.curve: list[dict[str, float]] = []
+        self._num_rows = num_rows
+        self._steps_per_epoch = steps_per_epoch
+        self._total_steps = steps_per_epoch * epochs
+        self._node = node
+        self._epoch = 0
+        self._epoch_began = 0.0
+        self._rows_per_second = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Starts the clock."""
+        self._epoch = epoch
+        self._epoch_began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Tells how far training is; Keras calls it once for the steps that it runs in one go.
+
+        Raises:
+            AgnewsError: The loss is not a number any more.
+        """
+        figures = logs or {}
+        done = batch + 1
+        self._rows_per_second = self._num_rows * (done / self._steps_per_epoch) / self._elapsed()
+        self._require_finite(figures["loss"], done)
+        report_progress(
+            Progress(
+                node=self._node,
+                done=self._epoch * self._steps_per_epoch + done,
+                total=self._total_steps,
+                unit="steps",
+                metrics={
+                    "epoch": self._epoch + 1,
+                    "loss": float(figures["loss"]),
+                    "accuracy": float(figures["accuracy"]),
+                    "rows_per_second": self._rows_per_second,
+                },
+            )
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Adds the epoch to the curve."""
+        figures = logs or {}
+        entry = {"epoch": float(epoch + 1)}
+        entry |= {
+            name: float(figures[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in figures
+        }
+        entry["learning_rate"] = self._learning_rate()
+        entry["seconds"] = self._elapsed()
+        entry["rows_per_second"] = self._rows_per_second
+        self.curve.append(entry)
+        report_progress(
+            Progress(
+                node=self._node,
+                done=(epoch + 1) * self._steps_per_epoch,
+                total=self._total_steps,
+                unit="steps",
+                metrics={name: value for name, value in entry.items() if name != "seconds"},
+            )
+        )
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._epoch_began
+
+    def _learning_rate(self) -> float:
+        rate = self.model.optimizer.learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(self.model.optimizer.iterations)
+        return float(rate)
+
+    def _require_finite(self, loss: float, step: int) -> None:
+        if not math.isfinite(loss):
+            raise AgnewsError(
+                f"The training loss is not a number, seen at step {step} of epoch {self._epoch + 1}.",
+                found=loss,
+                fix="Lower training.learning_rate, or set training.clip_norm to 1.0 and warm up for longer.",
+                exit_code=ExitCode.FAILED,
+            )
