@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 
+from agnews.components.corpus_files.corpus_folder import corpus_folder
 from agnews.components.corpus_files.open_binary import open_binary
-from agnews.components.corpus_files.sample import SAMPLE, write_sample
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.schemas.corpus import corpus_named
 
@@ -28,10 +27,7 @@ def data_digest(source: str, corpus_name: str) -> str:
         AgnewsError: The corpus is unknown, or a file is missing, empty, or plainly something else than CSV.
     """
     corpus = corpus_named(corpus_name)
-    if source != SAMPLE:
-        return digest_files(require_corpus_files(source, corpus))
-    with tempfile.TemporaryDirectory(prefix="agnews-sample-") as folder:
-        write_sample(folder, corpus)
+    with corpus_folder(source, corpus) as folder:
         return digest_files(require_corpus_files(folder, corpus))
 
 

@@ -154,7 +154,12 @@ def _broken(row: int, line: int, error: str, lines: _Lines) -> Reject:
     if "field limit" in error or error.startswith("a line of more"):
         detail = f"{error}; is a quote never closed?" if not alone else error
         return _reject(row, line, Reason.OVERSIZE, detail, first)
-    detail = "a quote opens in this line and is not closed where the next record begins" if not alone else error
+    if not alone:
+        detail = "a quote opens in this line and is not closed where the next record begins"
+    elif "expected after" in error:
+        detail = "a column goes on behind its closing quote; quotes inside quotes must be doubled"
+    else:
+        detail = error
     return _reject(row, line, Reason.QUOTING, detail, first)
 
 

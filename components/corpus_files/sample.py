@@ -34,8 +34,10 @@ _MARKUP_SHARE = 0.45
 _REPEATED_IN_TRAIN, _REPEATED_IN_TEST = 6, 4
 
 _SMALL_WORDS = frozenset(
-    ["a", "an", "and", "as", "at", "by", "for", "from", "in", "mln", "of", "off", "on", "or", "over", "pct", "per"]
-    + ["the", "to", "with"]
+    [
+        *("a", "an", "and", "as", "at", "by", "for", "from", "in", "mln", "of", "off"),
+        *("on", "or", "over", "pct", "per", "the", "to", "with"),
+    ]
 )
 _ORDINALS = (("twoth", "second"), ("threeth", "third"), ("fiveth", "fifth"), ("nineth", "ninth"))
 _SLOT = re.compile(r"\{([A-Za-z]+)(\d?)\}")

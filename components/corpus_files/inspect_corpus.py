@@ -1,0 +1,73 @@
+"""Everything that can be said about a corpus without learning from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agnews.components.corpus_files.corpus_folder import corpus_folder
+from agnews.components.corpus_files.digest import digest_files, sha256_of
+from agnews.components.corpus_files.record import Reject
+from agnews.components.corpus_files.require_usable import require_usable
+from agnews.components.corpus_files.sample import SAMPLE
+from agnews.components.corpus_files.sources import require_corpus_files
+from agnews.components.corpus_files.survey import survey
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.errors import AgnewsError
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What an inspection found.
+
+    Attributes:
+        card: What the files hold.
+        rejects: Bad records by file.
+        official: By file, whether it is the published one, byte for byte.
+        problem: Why nothing should be learnt from these files, or None.
+    """
+
+    card: DataCard
+    rejects: dict[str, list[Reject]]
+    official: dict[str, bool]
+    problem: AgnewsError | None
+
+
+def inspect_corpus(
+    source: str,
+    corpus: Corpus,
+    *,
+    eval_share: float,
+    max_reject_share: float,
+    on_rows: Callable[[int], None] | None = None,
+) -> Inspection:
+    """Reads all rows and judges them as a run would.
+
+    Args:
+        source: `sample`, a local folder, or the URI of one.
+        corpus: The corpus.
+        eval_share: Share of the training texts that go to eval.
+        max_reject_share: Largest share of bad records in a file that is put up with.
+        on_rows: Called now and then with the number of rows read so far.
+
+    Returns:
+        The findings.
+
+    Raises:
+        AgnewsError: A file is missing, empty, or plainly something else than CSV, so there is nothing to describe.
+    """
+    with corpus_folder(source, corpus) as folder:
+        paths = require_corpus_files(folder, corpus)
+        official = {
+            name: name in corpus.published and sha256_of(path) == corpus.published[name].sha256
+            for name, path in paths.items()
+        }
+        tally = survey(paths, corpus, eval_share=eval_share, on_rows=on_rows)
+        card = tally.card(corpus, source=source, is_sample=source == SAMPLE, digest=digest_files(paths))
+    problem = None
+    try:
+        require_usable(card, tally.rejects, corpus, max_reject_share)
+    except AgnewsError as error:
+        problem = error
+    return Inspection(card, tally.rejects, official, problem)
