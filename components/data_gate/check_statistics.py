@@ -1,0 +1,116 @@
+"""Whether the statistics of a run's rows allow to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from agnews.components.data_gate.describe_rules import describe_rules
+from agnews.components.data_validation import tfdv
+from agnews.schemas.data_check import DataCheck, Distance, Finding
+from agnews.schemas.features import TEST, TRAIN
+
+MIN_ROWS_TO_COMPARE = 400
+"""A distance between smaller samples is told and never stops a run: chance alone can make it that large."""
+
+_ERROR = 2  # AnomalyInfo.Severity of tensorflow_metadata, whose messages carry no types here.
+_MEASURES = {1: "infinity_norm", 2: "jensen_shannon_divergence"}
+_SAMPLES = {"skew": "train against test", "drift": "train against the last push"}
+
+
+def check_statistics(
+    statistics: Mapping[str, Any],
+    schema: Any,
+    *,
+    anomalies: Mapping[str, Any],
+    baseline_statistics: Any = None,
+    baseline: str | None = None,
+    fail_on_drift: bool = False,
+) -> DataCheck:
+    """Judges the rows of a run by their statistics.
+
+    Args:
+        statistics: DatasetFeatureStatisticsList by split, `train` and `test` at least.
+        schema: tensorflow_metadata's Schema, with the rules and the comparators.
+        anomalies: tensorflow_metadata's Anomalies by split, as ExampleValidator finds them.
+        baseline_statistics: DatasetFeatureStatisticsList of the rows that the model in production learnt from, or
+            None where there is no such model.
+        baseline: Version of that model.
+        fail_on_drift: Whether drift stops the run. Skew always does: it makes the test figures worthless.
+
+    Returns:
+        What was found; `passed` is False if any of it stops the run.
+    """
+    features = {feature.name: feature for feature in schema.feature}
+    rows = {split: _count_rows(of_split) for split, of_split in statistics.items()}
+    distances = list(_measure("skew", statistics[TRAIN], statistics[TEST], schema))
+    if baseline_statistics is not None:
+        distances += _measure("drift", statistics[TRAIN], baseline_statistics, schema)
+    findings = [
+        *(finding for split, of_split in anomalies.items() for finding in _read_anomalies(split, of_split, features)),
+        *(
+            _judge(distance, features[distance.feature], may_stop=distance.kind == "skew" or fail_on_drift)
+            for distance in distances
+            if distance.value > distance.threshold
+        ),
+    ]
+    findings.sort(key=lambda finding: not finding.stops)
+    return DataCheck(
+        passed=not any(finding.stops for finding in findings),
+        rows=rows,
+        findings=tuple(findings),
+        distances=tuple(distances),
+        baseline=baseline,
+    )
+
+
+def _count_rows(statistics: Any) -> int:
+    return sum(int(dataset.num_examples) for dataset in statistics.datasets)
+
+
+def _read_anomalies(split: str, anomalies: Any, features: Mapping[str, Any]) -> Iterator[Finding]:
+    if anomalies.data_missing:
+        yield Finding(
+            kind="anomaly", where=split, feature="", seen="no rows at all", allowed="at least one row", stops=True
+        )
+    whole = [("", anomalies.dataset_anomaly_info)] if anomalies.HasField("dataset_anomaly_info") else []
+    for name, info in (*anomalies.anomaly_info.items(), *whole):
+        rule = describe_rules(features[name]) if name in features else "only the features that the schema names"
+        for reason in info.reason:
+            yield Finding(
+                kind="anomaly",
+                where=split,
+                feature=name,
+                seen=reason.description or reason.short_description,
+                allowed=rule,
+                stops=info.severity == _ERROR,
+            )
+
+
+def _measure(kind: Literal["skew", "drift"], train: Any, other: Any, schema: Any) -> Iterator[Distance]:
+    other_argument = {"skew": "serving_statistics", "drift": "previous_statistics"}[kind]
+    compared = tfdv.validate_statistics(train, schema, **{other_argument: other})
+    for info in compared.drift_skew_info:
+        for measurement in info.skew_measurements if kind == "skew" else info.drift_measurements:
+            yield Distance(
+                kind=kind,
+                feature=".".join(info.path.step),
+                measure=_MEASURES[measurement.type],
+                value=measurement.value,
+                threshold=measurement.threshold,
+                rows=(_count_rows(train), _count_rows(other)),
+            )
+
+
+def _judge(distance: Distance, feature: Any, *, may_stop: bool) -> Finding:
+    enough = min(distance.rows) >= MIN_ROWS_TO_COMPARE
+    of_rows = f"between {distance.rows[0]:,} and {distance.rows[1]:,} rows"
+    too_few = "" if enough else f"; below {MIN_ROWS_TO_COMPARE} rows this stops nothing"
+    return Finding(
+        kind=distance.kind,
+        where=_SAMPLES[distance.kind],
+        feature=distance.feature,
+        seen=f"{distance.measure.replace('_', ' ')} {distance.value:.3g} {of_rows}{too_few}",
+        allowed=f"at most {distance.threshold:g} ({describe_rules(feature)})",
+        stops=may_stop and enough,
+    )
