@@ -47,10 +47,8 @@ class LayerNormalization(keras.layers.Layer):
         Returns:
             The same shape and dtype.
         """
-        normalised = _normalise(
-            tf.cast(inputs, tf.float32), self.gamma.read_value(), self.beta.read_value(), self.epsilon
-        )
-        return tf.cast(normalised, inputs.dtype)
+        single = [tf.cast(each, tf.float32) for each in (inputs, self.gamma, self.beta)]
+        return tf.cast(_normalise(*single, self.epsilon), inputs.dtype)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

@@ -33,14 +33,18 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates the two tables."""
-        uniform = keras.initializers.RandomUniform
-        self.token_embedding = self.add_weight(
-            name="token_embedding", shape=(self.vocabulary_size, self.hidden_dim), initializer=uniform()
-        )
-        self.position_embedding = self.add_weight(
-            name="position_embedding", shape=(self.max_length, self.hidden_dim), initializer=uniform()
-        )
+        self.token_embedding = self._add_table("token_embedding", self.vocabulary_size)
+        self.position_embedding = self._add_table("position_embedding", self.max_length)
         super().build(input_shape)
+
+    def _add_table(self, name: str, rows: int) -> tf.Variable:
+        return self.add_weight(
+            name=name,
+            shape=(rows, self.hidden_dim),
+            initializer=keras.initializers.RandomUniform(),
+            # In half precision Keras would cast the whole table for the few rows that a batch needs.
+            experimental_autocast=False,
+        )
 
     def call(self, token_ids: tf.Tensor) -> tf.Tensor:
         """Embeds.
@@ -52,7 +56,8 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
             (batch, length, hidden_dim), floating point.
         """
         length = tf.shape(token_ids)[1]
-        return tf.gather(self.token_embedding, token_ids) + self.position_embedding[:length]
+        embedded = tf.gather(self.token_embedding, token_ids) + self.position_embedding[:length]
+        return tf.cast(embedded, self.compute_dtype)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

@@ -45,6 +45,14 @@ class AdamW(keras.optimizers.legacy.Adam):
         self.weight_decay = weight_decay
         self.without_decay = tuple(without_decay)
 
+    def build(self, variables: Sequence[tf.Variable]) -> None:
+        """Creates the moments of these weights before the first step.
+
+        Args:
+            variables: All weights that will be trained.
+        """
+        self._create_all_weights(variables)
+
     def _transform_gradients(
         self, grads_and_vars: Iterable[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]]
     ) -> list[tuple[tf.Tensor, tf.Variable]]:

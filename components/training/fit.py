@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.training.adamw import AdamW
@@ -14,6 +15,7 @@ from agnews.components.training.tensorboard_log import TensorBoardLog
 from agnews.components.training.token_rows import TokenRows
 from agnews.components.training.training_monitor import TrainingMonitor
 from agnews.components.training.warmup_linear_decay import WarmupLinearDecay
+from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
 _STEPS_PER_EXECUTION = 16
 """Steps that run in the graph before Python is asked again: often enough for a live view, and it costs nothing."""
@@ -88,6 +90,7 @@ def fit(
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         steps_per_execution=_STEPS_PER_EXECUTION,
     )
+    _create_variables(network)
     monitor = TrainingMonitor(num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_accuracy", mode="max", patience=patience, restore_best_weights=True
@@ -104,3 +107,13 @@ def fit(
         verbose=0,
     )
     return FitResult(curve=tuple(monitor.curve), best_epoch=stopping.best_epoch + 1)
+
+
+def _create_variables(network: keras.Model) -> None:
+    # Left to itself, Keras creates what optimizer and metrics count in while TensorFlow traces the first step,
+    # which makes TensorFlow trace it a second time.
+    token_ids = tf.zeros((1, 1), tf.int32)
+    logits = network({TOKEN_IDS: token_ids, PADDING_MASK: tf.ones_like(token_ids, tf.bool)})
+    network.optimizer.build(network.trainable_variables)
+    network.compiled_loss.build(logits)
+    network.compiled_metrics.build(logits, tf.zeros((1,), tf.int64))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+from pydantic import ValidationError
+
+from agnews.components.modeling.classifier import Classifier
+from agnews.components.modeling.factory import build_model
+
+
+def build(config: dict[str, object], vocabulary_size: int = 50, max_length: int = 16) -> Classifier:
+    return build_model(
+        config,
+        vocabulary_size=vocabulary_size,
+        unknown_id=1,
+        special_ids=(0, 2, 3),
+        max_length=max_length,
+        num_classes=4,
+    )
+
+
+def test_the_notebooks_model_is_a_matter_of_configuration() -> None:
+    config = {"hidden_dim": 32, "num_heads": 2, "key_dim": 32, "num_layers": 1, "intermediate_dim": 32}
+
+    network = build({**config, "head_dim": 20}, vocabulary_size=20_000, max_length=256).network
+
+    assert network.embedding.count_params() == 648_192
+    assert [block.count_params() for block in network.blocks] == [10_656]
+    assert network.head.count_params() == 660
+    assert network.logits.count_params() == 84
+    assert network.count_params() == 648_192 + 10_656 + 660 + 84
+
+
+def test_heads_share_the_width_unless_told_otherwise() -> None:
+    attention = build({"hidden_dim": 12, "num_heads": 3}).network.blocks[0].attention
+
+    assert (attention.num_heads, attention.key_dim) == (3, 4)
+
+
+def test_depth_and_dropouts_come_from_the_configuration() -> None:
+    network = build({"num_layers": 3, "dropout": 0.25, "word_dropout": 0.5}).network
+
+    assert [block.dropout for block in network.blocks] == [0.25] * 3
+    assert network.word_dropout.rate == 0.5
+
+
+def test_the_seed_decides_about_the_weights() -> None:
+    weights = []
+    for seed in (5, 5, 6):
+        keras.utils.set_random_seed(seed)
+        weights.append(np.concatenate([weight.ravel() for weight in build({}).network.get_weights()]))
+
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+
+
+def test_matrices_decay_and_offsets_gains_and_positions_do_not() -> None:
+    classifier = build({})
+
+    def decays(weight: tf.Variable) -> bool:
+        return not any(re.search(pattern, weight.name) for pattern in classifier.without_decay)
+
+    for weight in classifier.network.trainable_weights:
+        is_matrix = weight.shape.rank == 2 and "position" not in weight.name
+        assert decays(weight) == is_matrix, weight.name
+
+
+def test_an_unknown_key_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="hidden_size"):
+        build({"hidden_size": 12})

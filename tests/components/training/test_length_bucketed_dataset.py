@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from agnews.components.training.length_bucketed_dataset import (
+    BUCKET_WIDTH,
+    batches_per_epoch,
+    length_bucketed_dataset,
+)
+from agnews.components.training.token_rows import TokenRows
+from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+
+MakeRows = Callable[..., TokenRows]
+
+
+def content(dataset: tf.data.Dataset) -> list[tuple[tuple[int, ...], int]]:
+    rows = []
+    for features, labels in dataset:
+        ids, mask = features[TOKEN_IDS].numpy(), features[PADDING_MASK].numpy()
+        rows += [(tuple(row[kept].tolist()), int(label)) for row, kept, label in zip(ids, mask, labels, strict=True)]
+    return rows
+
+
+def test_each_epoch_holds_every_row_once(make_rows: MakeRows) -> None:
+    rows = make_rows(50)
+    expected = sorted(
+        (tuple(rows.token_ids[start:end].tolist()), int(label))
+        for start, end, label in zip(rows.row_splits[:-1], rows.row_splits[1:], rows.labels, strict=True)
+    )
+
+    for epoch in range(2):
+        dataset = length_bucketed_dataset(rows, batch_size=8, seed=1, first_epoch=epoch, epochs=epoch + 1)
+        assert sorted(content(dataset)) == expected
+
+
+def test_batches_hold_rows_of_similar_length_padded_to_their_longest(make_rows: MakeRows) -> None:
+    rows = make_rows(400)
+
+    similar = 0
+    for features, labels in length_bucketed_dataset(rows, batch_size=8, seed=1):
+        lengths = features[PADDING_MASK].numpy().sum(axis=1)
+        assert features[TOKEN_IDS].shape == (len(labels), lengths.max())
+        assert features[TOKEN_IDS].dtype == tf.int32
+        np.testing.assert_array_equal(features[TOKEN_IDS].numpy() != 0, features[PADDING_MASK])
+        similar += lengths.max() - lengths.min() < BUCKET_WIDTH
+    # Rows of two buckets meet only where one bucket ends in the middle of a batch.
+    assert similar >= 50 - 4
+
+
+def test_the_number_of_batches_is_known(make_rows: MakeRows) -> None:
+    dataset = length_bucketed_dataset(make_rows(41), batch_size=8, seed=1, epochs=3)
+
+    assert batches_per_epoch(41, 8) == 6
+    assert dataset.cardinality() == len(list(dataset)) == 18
+
+
+def test_the_seed_and_the_epoch_decide_about_the_order(make_rows: MakeRows) -> None:
+    rows = make_rows(60)
+
+    def order(seed: int, epoch: int) -> list[tuple[tuple[int, ...], int]]:
+        return content(length_bucketed_dataset(rows, batch_size=8, seed=seed, first_epoch=epoch, epochs=epoch + 1))
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(2, 0)
+    assert order(1, 0) != order(1, 1)
+    assert content(length_bucketed_dataset(rows, batch_size=8, seed=1, epochs=2)) == order(1, 0) + order(1, 1)
+
+
+def test_all_lengths_have_one_shape_for_tensorflow(make_rows: MakeRows) -> None:
+    features, labels = length_bucketed_dataset(make_rows(20), batch_size=8, seed=1).element_spec
+
+    assert features[TOKEN_IDS].shape.as_list() == [None, None]
+    assert features[PADDING_MASK].shape.as_list() == [None, None]
+    assert labels.shape.as_list() == [None]

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_equals_keras_on_one_hot_labels(label_smoothing: float) -> None:
+    labels, logits = tf.constant([2, 0, 3]), tf.random.stateless_normal((3, 4), seed=(1, 1)) * 3.0
+    reference = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+    loss = SmoothedCrossEntropy(label_smoothing)(labels, logits)
+
+    np.testing.assert_allclose(loss, reference(tf.one_hot(labels, 4), logits), rtol=1e-6)
