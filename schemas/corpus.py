@@ -45,6 +45,8 @@ class Corpus:
         first_label: The class number that the file uses for `class_names[0]`.
         max_field_bytes: Longest UTF-8 text of one column that is accepted.
         published: The official files by file name.
+        golden_texts: Unmistakable texts, each after the name of its class, written by us: what any usable model gets
+            mostly right. Checked before a model is pushed.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Corpus:
     first_label: int
     max_field_bytes: int
     published: Mapping[str, PublishedFile] = field(default_factory=dict)
+    golden_texts: tuple[tuple[str, str], ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -99,6 +102,28 @@ AG_NEWS = Corpus(
             rows=7_600,
         ),
     },
+    golden_texts=(
+        ("World", "President meets foreign minister for peace talks. The two governments want to end the war."),
+        ("World", "Soldiers killed in bomb attack near the capital. Police say militants fired on an army patrol."),
+        ("World", "Opposition wins parliament election. The prime minister will resign, the party leader said."),
+        ("World", "United Nations calls for a ceasefire. Rebels and government troops clash at the border."),
+        ("World", "Hostages freed by kidnappers after weeks. The embassy thanked the authorities for the release."),
+        ("Sports", "Coach praises team after victory in the final. The striker scored two goals in the second half."),
+        ("Sports", "Quarterback throws three touchdowns as the home team beats its rival to reach the playoffs."),
+        ("Sports", "Tennis champion wins the open in straight sets. She will play the semifinal match on Sunday."),
+        ("Sports", "Pitcher leads baseball team to win in the ninth inning. Fans celebrate the league title."),
+        ("Sports", "Sprinter takes Olympic gold medal in world record time at the athletics championship."),
+        ("Business", "Stocks fall as oil prices rise. Investors on Wall Street worry about interest rates."),
+        ("Business", "Company reports higher quarterly profit. Shares climb after sales and earnings beat forecasts."),
+        ("Business", "Bank agrees to buy rival in a merger worth two billion dollars, shareholders will vote."),
+        ("Business", "Airline files for bankruptcy and cuts jobs. Its chief executive blames high fuel costs."),
+        ("Business", "Federal Reserve raises rates as inflation grows. The dollar gains against the euro in trading."),
+        ("Sci/Tech", "New software fixes security hole in web browser. Users should download the update, experts say."),
+        ("Sci/Tech", "Scientists launch spacecraft to study the planet. The space agency expects images next week."),
+        ("Sci/Tech", "Chip maker shows faster processor for computers. The new technology uses less power."),
+        ("Sci/Tech", "Search engine adds a tool for mobile phones. The Internet company tests the service online."),
+        ("Sci/Tech", "Researchers find virus that infects computers through email and steals passwords of users."),
+    ),
 )
 
 CORPORA: Mapping[str, Corpus] = {corpus.name: corpus for corpus in (AG_NEWS,)}

@@ -31,6 +31,8 @@ class Metrics(_Document):
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]
     """Rows are the true classes, columns the predicted ones."""
+    unusable: int = 0
+    """Rows whose probabilities are no distribution (NaN for example): wrong, and in no column of the matrix."""
 
 
 class SliceMetrics(_Document):

@@ -1,0 +1,156 @@
+"""Judges a model on the test split."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types.artifact import Artifact
+from tfx.types.artifact_utils import encode_split_names, get_single_instance, get_split_uris
+
+from agnews.components.baseline_model.baseline_at import SERVING_FOLDER, Baseline, baseline_at
+from agnews.components.evaluator.analyse import analyse
+from agnews.components.evaluator.judge import judge
+from agnews.components.evaluator.paired_test import paired_test
+from agnews.components.evaluator.predict_split import SplitAnswers, predict_split
+from agnews.components.evaluator.predictor import Predictor
+from agnews.components.evaluator.read_rows import read_rows
+from agnews.schemas.corpus import corpus_named
+from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.evaluation import Evaluation, PairedTest
+from agnews.schemas.features import TEST
+from agnews.schemas.predictions import FILE
+from agnews.schemas.progress import Progress, report_progress
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Executor(BaseBeamExecutor):
+    """Runs the node Evaluator.
+
+    Inputs:
+        examples: Examples, raw. The split `test` is read.
+        model: Model, the candidate.
+        baseline: Model that BaselineModel wrote; it may hold none.
+
+    Outputs:
+        evaluation: ModelEvaluation, a TFMA result and `evaluation.json`, an `agnews.schemas.evaluation.Evaluation`.
+        predictions: Predictions, `test.parquet` with the columns of `agnews.schemas.predictions`.
+        blessing: ModelBlessing, a file `BLESSED` or `NOT_BLESSED` and the custom property `blessed` (1 or 0), as
+            TFX's own Evaluator writes them.
+
+    Exec properties:
+        corpus: Name of a description in `agnews.schemas.corpus`.
+        min_accuracy, min_class_recall, min_examples, min_class_examples, alpha: See `judge`.
+        code_version: Not read: it makes the node run again when its code changes.
+    """
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """See the class. A bad model is not blessed, and that is no error.
+
+        Raises:
+            AgnewsError: There are no test rows, or a model cannot be loaded or knows other classes.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        class_names = corpus_named(exec_properties["corpus"]).class_names
+        evaluation = get_single_instance(output_dict["evaluation"])
+        predictions = get_single_instance(output_dict["predictions"])
+        baseline = baseline_at(get_single_instance(input_dict["baseline"]).uri)
+
+        tf.io.gfile.makedirs(predictions.uri)
+        answers = _predict(
+            files=_files(get_split_uris(input_dict["examples"], TEST)),
+            model=f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}",
+            baseline=baseline,
+            class_names=class_names,
+            output=f"{predictions.uri}/{FILE.format(split=TEST)}",
+        )
+        predictions.split_names = encode_split_names([TEST])
+
+        metrics, slices = analyse(
+            answers.tally.cells(),
+            class_names=class_names,
+            output=evaluation.uri,
+            pipeline=self._make_beam_pipeline(),
+        )
+        verdict = judge(
+            metrics,
+            _compare(answers, baseline, exec_properties["alpha"]),
+            min_accuracy=exec_properties["min_accuracy"],
+            min_class_recall=exec_properties["min_class_recall"],
+            min_examples=exec_properties["min_examples"],
+            min_class_examples=exec_properties["min_class_examples"],
+            alpha=exec_properties["alpha"],
+        )
+        document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
+        with tf.io.gfile.GFile(f"{evaluation.uri}/evaluation.json", "w") as file:
+            file.write(document.model_dump_json(indent=2))
+        _bless(get_single_instance(output_dict["blessing"]), verdict.blessed)
+        _LOGGER.info("%s: %s", "Blessed" if verdict.blessed else "Not blessed", "; ".join(verdict.reasons))
+
+
+def _files(folders: Sequence[str]) -> list[str]:
+    return sorted(file for folder in folders for file in tf.io.gfile.glob(f"{folder}/*tfrecord*"))
+
+
+def _predict(
+    *, files: Sequence[str], model: str, baseline: Baseline | None, class_names: tuple[str, ...], output: str
+) -> SplitAnswers:
+    if baseline and baseline.record.classes != class_names:
+        raise AgnewsError(
+            f"Version {baseline.record.version} of the model in production knows other classes than the corpus, so "
+            "the two models cannot be compared.",
+            found=f"{', '.join(baseline.record.classes)} instead of {', '.join(class_names)}",
+            fix="Push models of this corpus under another name: --set name=NAME.",
+            exit_code=ExitCode.FAILED,
+        )
+    started = time.monotonic()
+
+    def report(rows: int) -> None:
+        seconds = time.monotonic() - started
+        report_progress(Progress("Evaluator", rows, metrics={"rows_per_second": rows / max(seconds, 1e-9)}))
+
+    answers = predict_split(
+        read_rows(files),
+        candidate=Predictor(model, class_names).probabilities,
+        baseline=Predictor(baseline.folder, class_names).probabilities if baseline else None,
+        output=output,
+        on_rows=report,
+    )
+    if not answers.rows:
+        raise AgnewsError(
+            "The test split has no rows, so there is nothing to judge a model on.",
+            found=", ".join(files) or "no file",
+            fix="Check the test file with `agnews data check`.",
+            exit_code=ExitCode.FAILED,
+        )
+    return answers
+
+
+def _compare(answers: SplitAnswers, baseline: Baseline | None, alpha: float) -> PairedTest | None:
+    if baseline is None:
+        return None
+    return paired_test(
+        baseline=baseline.record.version,
+        rows=answers.rows,
+        both_right=answers.both_right,
+        only_candidate_right=answers.only_candidate_right,
+        only_baseline_right=answers.only_baseline_right,
+        alpha=alpha,
+    )
+
+
+def _bless(blessing: Artifact, blessed: bool) -> None:
+    tf.io.gfile.makedirs(blessing.uri)
+    with tf.io.gfile.GFile(f"{blessing.uri}/{'BLESSED' if blessed else 'NOT_BLESSED'}", "w") as file:
+        file.write("")
+    blessing.set_int_custom_property("blessed", int(blessed))

@@ -1,0 +1,135 @@
+"""Every row of a split answered by the candidate and by the baseline, written down and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from agnews.components.evaluator.answers import answers
+from agnews.components.evaluator.length_bucket import LENGTH_BUCKETS, length_bucket
+from agnews.components.evaluator.read_rows import Rows
+from agnews.components.evaluator.tally import Tally
+from agnews.schemas import predictions as columns
+
+_SCHEMA = pa.schema(
+    [
+        (columns.ROW, pa.int64()),
+        (columns.TEXT, pa.string()),
+        (columns.LABEL, pa.int64()),
+        (columns.LENGTH, pa.string()),
+        (columns.HAS_MARKUP, pa.string()),
+        (columns.CLASS_ID, pa.int64()),
+        (columns.PROBABILITIES, pa.list_(pa.float32())),
+        (columns.BASELINE_CLASS_ID, pa.int64()),
+    ]
+)
+
+Predict = Callable[[NDArray[np.object_]], NDArray[np.float32]]
+"""From texts (rows,) to probabilities (rows, classes)."""
+
+
+@dataclass
+class SplitAnswers:
+    """What both models answered, counted.
+
+    Attributes:
+        tally: The candidate's answers.
+        rows: Rows of the split.
+        both_right: Rows on which candidate and baseline are right; these three stay 0 without a baseline.
+        only_candidate_right: Rows on which the candidate alone is right.
+        only_baseline_right: Rows on which the baseline alone is right.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    rows: int = 0
+    both_right: int = 0
+    only_candidate_right: int = 0
+    only_baseline_right: int = 0
+
+
+def predict_split(
+    chunks: Iterable[Rows],
+    *,
+    candidate: Predict,
+    baseline: Predict | None,
+    output: str,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> SplitAnswers:
+    """Asks the models and writes the file of predictions, a chunk at a time.
+
+    Args:
+        chunks: The rows of the split.
+        candidate: The model to judge.
+        baseline: The model to compare with, if there is one.
+        output: Parquet file to write, local or remote; its columns are in schemas/predictions.py.
+        on_rows: Called with the number of rows done so far.
+
+    Returns:
+        The counts that all figures follow from.
+    """
+    found = SplitAnswers()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "predictions.parquet"  # Parquet is written locally: not every store can seek.
+        with pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer:
+            for rows in chunks:
+                probabilities = candidate(rows.text)
+                answer = answers(probabilities)
+                baseline_answer = None if baseline is None else answers(baseline(rows.text))
+                writer.write_batch(_table(rows, probabilities, answer, baseline_answer))
+                _count(found, rows, probabilities, answer, baseline_answer)
+                on_rows(found.rows)
+        tf.io.gfile.copy(str(file), output, overwrite=True)
+    return found
+
+
+def _count(
+    found: SplitAnswers,
+    rows: Rows,
+    probabilities: NDArray[np.float32],
+    answer: NDArray[np.int64],
+    baseline_answer: NDArray[np.int64] | None,
+) -> None:
+    found.rows += len(rows.label)
+    found.tally.add(
+        label=rows.label,
+        answer=answer,
+        probabilities=probabilities,
+        length=length_bucket(rows.num_words),
+        has_markup=rows.has_markup == b"yes",
+    )
+    if baseline_answer is not None:
+        right, baseline_right = answer == rows.label, baseline_answer == rows.label
+        found.both_right += int((right & baseline_right).sum())
+        found.only_candidate_right += int((right & ~baseline_right).sum())
+        found.only_baseline_right += int((~right & baseline_right).sum())
+
+
+def _table(
+    rows: Rows,
+    probabilities: NDArray[np.float32],
+    answer: NDArray[np.int64],
+    baseline_answer: NDArray[np.int64] | None,
+) -> pa.RecordBatch:
+    return pa.record_batch(
+        [
+            pa.array(rows.row),
+            pa.array([text.decode("utf-8", errors="replace") for text in rows.text], pa.string()),
+            pa.array(rows.label),
+            pa.array([LENGTH_BUCKETS[bucket] for bucket in length_bucket(rows.num_words)], pa.string()),
+            pa.array([markup.decode() for markup in rows.has_markup], pa.string()),
+            pa.array(answer),
+            pa.ListArray.from_arrays(
+                np.arange(0, probabilities.size + 1, probabilities.shape[1], dtype=np.int32), probabilities.ravel()
+            ),
+            pa.nulls(len(answer), pa.int64()) if baseline_answer is None else pa.array(baseline_answer),
+        ],
+        schema=_SCHEMA,
+    )

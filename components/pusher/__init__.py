@@ -1,0 +1,1 @@
+"""Puts a blessed model that can be served into production."""

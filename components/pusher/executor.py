@@ -1,0 +1,104 @@
+"""Puts a blessed model that can be served into production."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import tensorflow as tf
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types.artifact import Artifact
+from tfx.types.artifact_utils import get_single_instance
+
+from agnews.components.baseline_model.baseline_at import SERVING_FOLDER, STATISTICS_FILE
+from agnews.components.model_store import ModelStore
+from agnews.schemas.corpus import corpus_named
+from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.features import TRAIN
+from agnews.schemas.push_outcome import PushOutcome
+from agnews.schemas.smoke_report import SmokeReport
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Executor(BaseExecutor):
+    """Runs the node Pusher.
+
+    Inputs:
+        model: Model, as exported by the trainer.
+        blessing: ModelBlessing; the file `BLESSED` decides.
+        evaluation: ModelEvaluation, for the baseline that the model was judged against and its accuracy.
+        statistics: ExampleStatistics; those of the split `train` are pushed with the model.
+        smoke_report: StepReport of SmokeTest.
+
+    Outputs:
+        pushed_model: PushedModel, `pushed.json` is an `agnews.schemas.push_outcome.PushOutcome`. Custom properties
+            `pushed` (1 or 0), `pushed_version` and `pushed_destination`, as TFX's own Pusher writes them.
+
+    Exec properties:
+        push_uri: Folder or URI that models are pushed to.
+        model_name: Name of the served model.
+        corpus: Name of a description in `agnews.schemas.corpus`.
+        fingerprint: Digest of data, configuration and code that led to the model; may be empty.
+        code_version: Not read: it makes the node run again when its code changes.
+    """
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """See the class. A model that may not be pushed is no error.
+
+        Raises:
+            AgnewsError: The store cannot be written or read, or production has moved since the model was judged.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        uris = {name: get_single_instance(artifacts).uri for name, artifacts in input_dict.items()}
+        evaluation = Evaluation.model_validate_json(_read(f"{uris['evaluation']}/evaluation.json"))
+        if not tf.io.gfile.exists(f"{uris['blessing']}/BLESSED"):
+            failed = ", ".join(evaluation.verdict.failed_rules)
+            outcome = PushOutcome(pushed=False, reason=f"not blessed: {failed}")
+        elif not (smoke := SmokeReport.model_validate_json(_read(f"{uris['smoke_report']}/report.json"))).passed:
+            failed = smoke.skipped or ", ".join(check.name for check in smoke.checks if not check.passed)
+            outcome = PushOutcome(pushed=False, reason=f"the smoke test was not passed: {failed}")
+        else:
+            outcome = self._push(uris, evaluation, exec_properties)
+        _LOGGER.info("%s: %s", "Pushed" if outcome.pushed else "Not pushed", outcome.reason)
+        _write_outcome(get_single_instance(output_dict["pushed_model"]), outcome)
+
+    def _push(self, uris: dict[str, str], evaluation: Evaluation, exec_properties: dict[str, Any]) -> PushOutcome:
+        store = ModelStore(exec_properties["push_uri"], exec_properties["model_name"])
+        compared = evaluation.verdict.paired_test
+        push = store.publish(
+            model=f"{uris['model']}/{SERVING_FOLDER}",
+            extra_files={STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb"},
+            judged_against=compared.baseline if compared else "",
+            fingerprint=exec_properties["fingerprint"],
+            run_id=(self._context.pipeline_run_id if self._context else None) or "",
+            accuracy=evaluation.metrics.accuracy,
+            classes=corpus_named(exec_properties["corpus"]).class_names,
+        )
+        version = push.record.version
+        return PushOutcome(
+            pushed=True,
+            reason=f"version {version} is in production" + ("" if push.is_new else " already, and it is this model"),
+            version=version,
+            destination=store.folder(version),
+        )
+
+
+def _read(path: str) -> bytes:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content: bytes = file.read()
+        return content
+
+
+def _write_outcome(pushed_model: Artifact, outcome: PushOutcome) -> None:
+    tf.io.gfile.makedirs(pushed_model.uri)
+    with tf.io.gfile.GFile(f"{pushed_model.uri}/pushed.json", "w") as file:
+        file.write(outcome.model_dump_json(indent=2))
+    pushed_model.set_int_custom_property("pushed", int(outcome.pushed))
+    pushed_model.set_string_custom_property("pushed_version", outcome.version)
+    pushed_model.set_string_custom_property("pushed_destination", outcome.destination)

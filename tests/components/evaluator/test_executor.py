@@ -1,0 +1,196 @@
+"""One whole step: from Examples and two models to figures, predictions and a blessing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.evaluation import Evaluation
+
+pytestmark = pytest.mark.integration
+
+ExportModel = Callable[..., Path]
+TOPICS = (
+    "The president met soldiers",
+    "The coach praised the team",
+    "The stocks and the profit rose",
+    "The software of new computers",
+)
+RULES = {
+    "corpus": "ag_news",
+    "min_accuracy": 0.8,
+    "min_class_recall": 0.65,
+    "min_examples": 100,
+    "min_class_examples": 20,
+    "alpha": 0.05,
+    "code_version": "",
+}
+
+
+def write_examples(folder: Path, rows: int, *, odd_text: str = "") -> None:
+    """Rows of all lengths; every tenth one has another topic than its label says."""
+    import tensorflow as tf
+
+    (folder / "Split-test").mkdir(parents=True)
+    with tf.io.TFRecordWriter(
+        str(folder / "Split-test" / "data_tfrecord-00000-of-00001.gz"), tf.io.TFRecordOptions("GZIP")
+    ) as writer:
+        for row in range(rows):
+            label = row % 4
+            topic = (label + 1) % 4 if row % 10 == 9 else label
+            text = f"{TOPICS[topic]} {'and so on ' * (row % 30)}{odd_text if row % 50 == 0 else ''}".strip()
+            feature = {
+                "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])),
+                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                "num_words": tf.train.Feature(int64_list=tf.train.Int64List(value=[len(text.split())])),
+                "has_markup": tf.train.Feature(
+                    bytes_list=tf.train.BytesList(value=[b"yes" if row % 7 == 0 else b"no"])
+                ),
+                "row": tf.train.Feature(int64_list=tf.train.Int64List(value=[row + 1])),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path) -> Callable[..., Any]:
+    """Runs the executor on artifacts of the standard types; gives back its output artifacts by name."""
+
+    def run(
+        candidate: Path, baseline: Path | None = None, *, rows: int = 400, odd_text: str = "", **rules: Any
+    ) -> dict[str, Any]:
+        from tfx.types import standard_artifacts
+        from tfx.types.artifact_utils import encode_split_names
+
+        from agnews.components.artifact_types import Predictions
+        from agnews.components.evaluator.executor import Executor
+        from agnews.components.model_store import ModelStore
+
+        folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
+        write_examples(folder / "examples", rows, odd_text=odd_text)
+        (folder / "model").mkdir()
+        (folder / "model" / "Format-Serving").symlink_to(candidate)
+        if baseline:
+            store = ModelStore(str(folder / "store"), "agnews")
+            pushed = store.publish(
+                model=str(baseline),
+                extra_files={},
+                judged_against="",
+                fingerprint="",
+                run_id="",
+                accuracy=0.9,
+                classes=rules.pop("baseline_classes", ("World", "Sports", "Business", "Sci/Tech")),
+            )
+            store.fetch(pushed.record.version, str(folder / "baseline" / "Format-Serving"))
+
+        def artifact(kind: Any, name: str) -> Any:
+            made = kind()
+            made.uri = str(folder / name)
+            return made
+
+        examples = artifact(standard_artifacts.Examples, "examples")
+        examples.split_names = encode_split_names(["train", "eval", "test"])
+        outputs = {
+            "evaluation": artifact(standard_artifacts.ModelEvaluation, "evaluation"),
+            "predictions": artifact(Predictions, "predictions"),
+            "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
+        }
+        context = Executor.Context(
+            beam_pipeline_args=["--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"]
+        )
+        Executor(context).Do(
+            {
+                "examples": [examples],
+                "model": [artifact(standard_artifacts.Model, "model")],
+                "baseline": [artifact(standard_artifacts.Model, "baseline")],
+            },
+            {name: [made] for name, made in outputs.items()},
+            {**RULES, **rules},
+        )
+        return outputs
+
+    return run
+
+
+def read(outputs: dict[str, Any]) -> Evaluation:
+    return Evaluation.model_validate_json((Path(outputs["evaluation"].uri) / "evaluation.json").read_text())
+
+
+def test_a_good_model_is_blessed_and_its_answers_are_kept(evaluate: Any, export_model: ExportModel) -> None:
+    import pyarrow.parquet as pq
+    import tensorflow as tf
+    import tensorflow_model_analysis as tfma
+
+    model = export_model()
+
+    outputs = evaluate(model)
+
+    evaluation = read(outputs)
+    assert evaluation.verdict.blessed
+    assert evaluation.verdict.paired_test is None
+    assert evaluation.metrics.accuracy == pytest.approx(0.9)
+    assert outputs["blessing"].get_int_custom_property("blessed") == 1
+    assert [path.name for path in Path(outputs["blessing"].uri).iterdir()] == ["BLESSED"]
+    assert json.loads(outputs["predictions"].split_names) == ["test"]
+    assert len(tfma.load_eval_result(outputs["evaluation"].uri).slicing_metrics) > 5
+
+    table = pq.read_table(Path(outputs["predictions"].uri) / "test.parquet")
+    assert table["row"].to_pylist() == list(range(1, 401))  # sorted by length for speed, and put back
+    direct = tf.saved_model.load(str(model)).signatures["serving_default"](text=tf.constant(table["text"].to_pylist()))
+    np.testing.assert_allclose(np.stack(table["probabilities"].to_numpy()), direct["probabilities"].numpy(), atol=1e-6)
+    assert table["class_id"].to_pylist() == direct["class_id"].numpy().tolist()
+    assert table["baseline_class_id"].null_count == 400
+    right = np.mean(table["class_id"].to_numpy() == table["label"].to_numpy())
+    assert right == pytest.approx(evaluation.metrics.accuracy)
+
+
+def test_a_model_is_compared_with_the_one_in_production(evaluate: Any, export_model: ExportModel) -> None:
+    worse = export_model(keywords=["president", "coach", "stocks", "soft2ware"])
+
+    beaten, equal = (
+        evaluate(worse, export_model(), min_accuracy=0.5, min_class_recall=0.0),
+        evaluate(export_model(), export_model(sharpness=1.0)),
+    )
+
+    verdict = read(beaten).verdict
+    assert not verdict.blessed
+    assert verdict.paired_test is not None
+    assert verdict.paired_test.baseline_accuracy == pytest.approx(0.9)
+    assert verdict.paired_test.difference < 0
+    assert "not_worse" in verdict.failed_rules
+    assert beaten["blessing"].get_int_custom_property("blessed") == 0
+    assert [path.name for path in Path(beaten["blessing"].uri).iterdir()] == ["NOT_BLESSED"]
+
+    verdict = read(equal).verdict
+    assert verdict.blessed
+    assert verdict.paired_test is not None
+    assert (verdict.paired_test.only_baseline_right, verdict.paired_test.p_worse) == (0, 1.0)
+
+
+@pytest.mark.parametrize("flaw", ["nan", "one_class"])
+def test_a_broken_model_is_not_blessed_and_the_step_goes_on(
+    evaluate: Any, export_model: ExportModel, flaw: str
+) -> None:
+    evaluation = read(evaluate(export_model(flaw=flaw), odd_text="qqq"))
+
+    assert not evaluation.verdict.blessed
+    assert ("usable" if flaw == "nan" else "all_classes") in evaluation.verdict.failed_rules
+    assert evaluation.metrics.unusable == (8 if flaw == "nan" else 0)
+    assert np.isfinite(evaluation.metrics.ece)
+
+
+def test_what_cannot_be_compared_is_said(evaluate: Any, export_model: ExportModel, tmp_path: Path) -> None:
+    with pytest.raises(AgnewsError, match="knows other classes"):
+        evaluate(export_model(), export_model(), baseline_classes=("a", "b", "c", "d"))
+    with pytest.raises(AgnewsError, match="another number of classes"):
+        evaluate(export_model(keywords=["a", "b", "c"], class_names=["a", "b", "c"]))
+    with pytest.raises(AgnewsError, match="test split has no rows"):
+        evaluate(export_model(), rows=0)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(AgnewsError, match="cannot be loaded"):
+        evaluate(tmp_path / "nothing")

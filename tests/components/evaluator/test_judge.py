@@ -1,0 +1,138 @@
+"""What may be pushed, and whether a person understands why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agnews.components.evaluator.judge import judge
+from agnews.components.evaluator.paired_test import paired_test
+from agnews.schemas.evaluation import ClassMetrics, Metrics, Verdict
+
+NAMES = ("World", "Sports", "Business", "Sci/Tech")
+RULES = {
+    "min_accuracy": 0.8,
+    "min_class_recall": 0.65,
+    "min_examples": 400,
+    "min_class_examples": 50,
+    "alpha": 0.05,
+}
+
+
+def metrics(matrix: list[list[int]], *, unusable: tuple[int, ...] = (0, 0, 0, 0)) -> Metrics:
+    totals = [sum(row) + lost for row, lost in zip(matrix, unusable, strict=True)]
+    count, right = sum(totals), sum(matrix[i][i] for i in range(4))
+    return Metrics(
+        count=count,
+        accuracy=right / count if count else 0.0,
+        macro_f1=0.9,
+        ece=0.02,
+        per_class=tuple(
+            ClassMetrics(
+                name=NAMES[i],
+                precision=0.9,
+                recall=matrix[i][i] / totals[i] if totals[i] else 0.0,
+                f1=0.9,
+                count=totals[i],
+            )
+            for i in range(4)
+        ),
+        confusion_matrix=tuple(tuple(row) for row in matrix),
+        unusable=sum(unusable),
+    )
+
+
+GOOD = [[180, 10, 5, 5], [4, 190, 3, 3], [10, 5, 170, 15], [8, 2, 10, 180]]
+
+
+def verdict_on(
+    matrix: list[list[int]] = GOOD, *, against: Any = None, unusable: Any = (0, 0, 0, 0), **rules: Any
+) -> Verdict:
+    return judge(metrics(matrix, unusable=unusable), against, **{**RULES, **rules})
+
+
+def against(won: int, lost: int) -> Any:
+    return paired_test(
+        baseline="1763820000", rows=800, both_right=680, only_candidate_right=won, only_baseline_right=lost, alpha=0.05
+    )
+
+
+def test_a_good_first_model_is_blessed_and_every_rule_is_explained() -> None:
+    verdict = verdict_on()
+
+    assert verdict.blessed
+    assert verdict.failed_rules == ()
+    assert verdict.paired_test is None
+    assert verdict.reasons == (
+        "800 test rows are enough: 400 are needed",
+        "every class has at least 50 test rows",
+        "the probabilities of every row are a distribution",
+        "the model gives every class as an answer",
+        "accuracy 90.0 % is at or above the floor of 80 %",
+        "recall of every class is at or above the floor of 65 %; the lowest is Business with 85.0 %",
+        "there is no baseline yet, so this model is compared with nothing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "failed", "reason"),
+    [
+        ({"min_accuracy": 0.95}, "min_accuracy", "accuracy 90.0 % is below the floor of 95 %"),
+        ({"min_accuracy": 0.9001}, "min_accuracy", "accuracy 90.00 % is below the floor of 90.01 %"),
+        ({"min_class_recall": 0.88}, "min_class_recall", "recall is below the floor of 88 % for Business 85.0 %"),
+        ({"min_class_recall": 0.92}, "min_class_recall", "for World 90.0 %, Business 85.0 % and Sci/Tech 90.0 %"),
+        ({"min_examples": 5000}, "min_examples", "800 test rows are too few: 5,000 are needed"),
+        ({"min_class_examples": 201}, "min_class_examples", "too few test rows of World (200), Sports (200), Business"),
+    ],
+)
+def test_each_floor_holds_a_model_back(rules: dict[str, float], failed: str, reason: str) -> None:
+    verdict = verdict_on(**rules)
+
+    assert not verdict.blessed
+    assert verdict.failed_rules == (failed,)
+    assert reason in verdict.reasons[0]
+
+
+def test_a_floor_that_is_just_reached_is_reached() -> None:
+    assert verdict_on(min_accuracy=0.9, min_class_recall=0.85, min_examples=800, min_class_examples=200).blessed
+
+
+def test_worse_beyond_noise_is_held_back_and_within_noise_is_not() -> None:
+    within, beyond = verdict_on(against=against(38, 41)), verdict_on(against=against(38, 71))
+
+    assert within.blessed
+    assert within.reasons[-1] == (
+        "won 38 rows and lost 41 against the baseline 1763820000, which is right on 90.1 %: -0.38 points "
+        "(90 % interval -2.23 to +1.47), p = 0.41, not worse beyond noise"
+    )
+    assert not beyond.blessed
+    assert beyond.failed_rules == ("not_worse",)
+    assert beyond.reasons[0].endswith("p = 0.001, worse beyond noise at level 0.05")
+
+
+def test_neither_a_hair_nor_a_point_decides_but_the_rows_do() -> None:
+    """One row fewer is noise; one point fewer with no row won is not."""
+    assert verdict_on(against=against(0, 1)).blessed
+    assert not verdict_on(against=against(0, 8)).blessed
+
+
+def test_rows_without_probabilities_hold_a_model_back() -> None:
+    verdict = verdict_on(unusable=(3, 0, 0, 0))
+
+    assert verdict.failed_rules == ("usable",)
+    assert verdict.reasons[0].startswith("on 3 of 803 rows the probabilities are no distribution")
+
+
+def test_a_model_that_knows_one_answer_is_held_back_even_without_floors() -> None:
+    verdict = verdict_on([[0, 200, 0, 0]] * 4, min_accuracy=0.0, min_class_recall=0.0)
+
+    assert verdict.failed_rules == ("all_classes",)
+    assert verdict.reasons[0] == "the model never answers World, Business and Sci/Tech"
+
+
+def test_a_model_that_answers_nothing_gets_all_its_faults_told() -> None:
+    verdict = verdict_on([[0] * 4] * 4, unusable=(100, 100, 100, 100))
+
+    assert verdict.failed_rules == ("usable", "all_classes", "min_accuracy", "min_class_recall")
+    assert len(verdict.reasons) == 7

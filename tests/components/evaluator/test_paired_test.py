@@ -1,0 +1,133 @@
+"""The comparison of two models must be right about noise: it decides what goes into production."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from agnews.components.evaluator.paired_test import paired_test
+from agnews.schemas.evaluation import PairedTest
+
+
+def compare(won: int, lost: int, rows: int = 1000, *, alpha: float = 0.05) -> PairedTest:
+    return paired_test(
+        baseline="1",
+        rows=rows,
+        both_right=rows - won - lost,
+        only_candidate_right=won,
+        only_baseline_right=lost,
+        alpha=alpha,
+    )
+
+
+@pytest.mark.parametrize(("won", "lost"), [(38, 41), (0, 5), (5, 0), (1, 0), (100, 60), (60, 100), (7, 7)])
+def test_p_is_the_exact_binomial_tail(won: int, lost: int) -> None:
+    expected = stats.binomtest(lost, won + lost, 0.5, alternative="greater").pvalue
+
+    assert compare(won, lost).p_worse == pytest.approx(expected, rel=1e-12)
+
+
+def test_models_that_answer_alike_are_not_told_apart() -> None:
+    same = compare(0, 0)
+
+    assert same.p_worse == 1.0
+    assert same.difference == 0.0
+    low, high = same.confidence_interval
+    assert low == pytest.approx(-high)
+    assert 0 < high < 0.01
+
+
+def test_counts_and_accuracies_add_up() -> None:
+    test = paired_test(
+        baseline="17", rows=100, both_right=80, only_candidate_right=7, only_baseline_right=3, alpha=0.05
+    )
+
+    assert test.baseline == "17"
+    assert test.baseline_accuracy == pytest.approx(0.83)
+    assert test.difference == pytest.approx(0.04)
+
+
+def _score_by_search(difference: float, won: int, lost: int, rows: int) -> float:
+    """The score of Tango's test, its nuisance parameter found by maximising the likelihood instead of the formula."""
+
+    def log_likelihood(share_lost: float) -> float:
+        share_won = share_lost + difference
+        return float(
+            stats.multinomial.logpmf(
+                [won, lost, rows - won - lost], rows, [share_won, share_lost, 1.0 - share_won - share_lost]
+            )
+        )
+
+    low, high = max(0.0, -difference) + 1e-12, (1.0 - difference) / 2.0 - 1e-12
+    best = optimize.minimize_scalar(
+        lambda share: -log_likelihood(share), bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+    ).x
+    return (won - lost - rows * difference) / math.sqrt(rows * (2.0 * best + difference * (1.0 - difference)))
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "rows"), [(38, 41, 1000), (12, 2, 50), (60, 100, 7600), (3, 0, 400), (1, 9, 40)]
+)
+def test_the_interval_holds_what_the_score_test_does_not_reject(won: int, lost: int, rows: int) -> None:
+    low, high = compare(won, lost, rows).confidence_interval
+
+    critical = stats.norm.ppf(0.95)
+    assert low < (won - lost) / rows < high
+    assert _score_by_search(low, won, lost, rows) == pytest.approx(critical, abs=1e-3)
+    assert _score_by_search(high, won, lost, rows) == pytest.approx(-critical, abs=1e-3)
+
+
+def test_the_interval_leaves_out_zero_when_mcnemars_score_says_so() -> None:
+    for lost in range(40, 80):
+        score = (40 - lost) / math.sqrt(40 + lost)
+        assert (compare(40, lost).confidence_interval[1] < 0) == (score < -stats.norm.ppf(0.95))
+
+
+@pytest.mark.parametrize(("won", "lost"), [(10, 0), (0, 10)])
+def test_the_interval_ends_where_differences_end(won: int, lost: int) -> None:
+    low, high = compare(won, lost, 10).confidence_interval
+
+    assert -1.0 <= low <= high <= 1.0
+    assert (high if won else -low) == 1.0
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(3)
+    truth = 0.06 - 0.04
+    covered = []
+    for won, lost, _ in random.multinomial(500, [0.06, 0.04, 0.90], size=400):
+        low, high = compare(int(won), int(lost), 500).confidence_interval
+        covered.append(low <= truth <= high)
+
+    assert 0.86 <= np.mean(covered) <= 0.94  # level 1 - 2 alpha = 0.90, three standard errors are 0.045
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])
+def test_equal_models_are_held_back_at_most_as_often_as_the_level_says(alpha: float) -> None:
+    random = np.random.default_rng(11)
+    flips = random.binomial(2000, 0.05, size=4000)
+    lost = random.binomial(flips, 0.5)
+
+    rejected = np.mean(
+        [
+            compare(int(f - x), int(x), 2000, alpha=alpha).p_worse <= alpha
+            for f, x in zip(flips[:1500], lost[:1500], strict=True)
+        ]
+    )
+
+    assert rejected <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / 1500)
+    assert rejected >= alpha / 3  # and the test is not asleep
+
+
+def test_a_clearly_worse_model_is_found_out() -> None:
+    """Two points worse on 7,600 rows of which 5 % flip: seen practically always."""
+    random = np.random.default_rng(12)
+    found = [
+        compare(int(won), int(lost), 7600).p_worse <= 0.05
+        for won, lost, _ in random.multinomial(7600, [0.015, 0.035, 0.95], size=200)
+    ]
+
+    assert np.mean(found) > 0.99
