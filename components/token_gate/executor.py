@@ -1,0 +1,108 @@
+"""What the node TokenGate does."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 - registers the ops of the transform graph
+import tensorflow_transform as tft
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types.artifact import Artifact
+from tfx.types.artifact_utils import decode_split_names, get_single_instance
+
+from agnews.components.token_gate.check_tokens import check_tokens, require_tokens
+from agnews.components.token_gate.tally import Tally
+from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.features import TEXT, TOKEN_IDS
+from agnews.schemas.progress import Progress, report_progress
+from agnews.schemas.token_check import SplitTokens
+
+_LOGGER = logging.getLogger(__name__)
+_BATCH = 4096
+# A letter of Linear B: no vocabulary spells it.
+_UNKNOWN_WORD = "\U000100fa"
+
+
+class Executor(BaseExecutor):
+    """Counts what the transformed rows hold, and ends the run if it is not what an encoder expects."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs the step.
+
+        Args:
+            input_dict:
+                - transformed_examples: one Examples artifact of gzipped TFRecords, with the feature TOKEN_IDS.
+                - transform_graph: one TransformGraph artifact. It is asked for the ids of [CLS], [SEP] and [UNK]:
+                  what it answers is what a served model will use.
+            output_dict:
+                - report: one StepReport. Gets `report.json`, an `agnews.schemas.token_check.TokenCheck`.
+            exec_properties:
+                - max_length: longest sequence, [CLS] and [SEP] included.
+                - max_unknown_share: largest share of [UNK] among the word pieces of a split.
+                - code_version: not used here; it keeps old results from being taken for new ones.
+
+        Raises:
+            AgnewsError: Something stops the run; the report is written all the same.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = get_single_instance(input_dict["transformed_examples"])
+        special = _ask_special_ids(get_single_instance(input_dict["transform_graph"]).uri)
+        check = check_tokens(
+            {
+                split: _count(split, f"{examples.uri}/Split-{split}", special, exec_properties["max_length"])
+                for split in decode_split_names(examples.split_names)
+            },
+            max_length=exec_properties["max_length"],
+            max_unknown_share=exec_properties["max_unknown_share"],
+        )
+        folder = get_single_instance(output_dict["report"]).uri
+        tf.io.gfile.makedirs(folder)
+        with tf.io.gfile.GFile(f"{folder}/report.json", "w") as file:
+            file.write(check.model_dump_json(indent=2))
+        _LOGGER.info("%s", check)
+        require_tokens(check)
+
+
+@dataclass(frozen=True)
+class _SpecialIds:
+    cls_id: int
+    sep_id: int
+    unknown_id: int
+
+
+def _ask_special_ids(transform_graph: str) -> _SpecialIds:
+    """Tokenises no text and one unknown word, the shortest questions that give the ids away."""
+    transform = tft.TFTransformOutput(transform_graph)
+    answer = transform.transform_raw_features({TEXT: tf.constant(["", _UNKNOWN_WORD])}, drop_unused_features=True)
+    tokens = tf.RaggedTensor.from_sparse(answer[TOKEN_IDS]).to_list()
+    match tokens:
+        case [[cls_id, sep_id], [first, unknown_id, last]] if (first, last) == (cls_id, sep_id):
+            return _SpecialIds(cls_id, sep_id, unknown_id)
+    raise AgnewsError(
+        "The transform graph does not pack texts as [CLS] word pieces [SEP].",
+        found=f"{tokens} for an empty text and an unknown word",
+        fix="Mend agnews.components.transform and run again.",
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def _count(name: str, folder: str, special: _SpecialIds, max_length: int) -> SplitTokens:
+    tally = Tally(cls_id=special.cls_id, sep_id=special.sep_id, unknown_id=special.unknown_id, max_length=max_length)
+    spec = {TOKEN_IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
+    rows = 0
+    files = tf.data.Dataset.list_files(f"{folder}/*", shuffle=False)
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=2)
+    batches = records.batch(_BATCH).map(lambda batch: tf.io.parse_example(batch, spec)[TOKEN_IDS], 2).prefetch(2)
+    for batch in batches:
+        tally.add(batch.values.numpy(), batch.row_splits.numpy())
+        rows += int(batch.nrows())
+        report_progress(Progress("TokenGate", done=rows, unit=f"{name} rows"))
+    return tally.summary()
