@@ -23,8 +23,7 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
     """Exports a SavedModel that looks for keywords, with the signatures of the real one.
 
     Called with `keywords` (one expression a class), `sharpness` (how sure it is), and `flaw`: `nan` (no probabilities
-    for texts that hold `qqq`), `one_class`, `no_examples` (lacks a signature), `unstable` (random), `label` (wrong
-    names).
+    for texts that hold `qqq`), `one_class`, or `unstable` (random).
     """
     import tensorflow as tf
 
@@ -48,8 +47,8 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
                 broken = tf.strings.regex_full_match(lower, "(?s).*qqq.*")
                 probabilities = tf.where(broken[:, None], float("nan"), probabilities)
             class_id = tf.argmax(probabilities, axis=1)
-            names = tf.constant(class_names[::-1] if flaw == "label" else class_names)
-            return {"class_id": class_id, "label": tf.gather(names, class_id), "probabilities": probabilities}
+            label = tf.gather(tf.constant(class_names), class_id)
+            return {"class_id": class_id, "label": label, "probabilities": probabilities}
 
         def text_of(examples: tf.Tensor) -> tf.Tensor:
             return tf.io.parse_example(examples, {"text": tf.io.FixedLenFeature([], tf.string)})["text"]
@@ -65,9 +64,11 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
         module.answer = tf.function(answer, input_signature=[texts])
         module.answer_examples = tf.function(lambda examples: answer(text_of(examples)), input_signature=[examples])
         module.tokens = tf.function(tokens, input_signature=[examples])
-        signatures = {"serving_default": module.answer, "transform_features": module.tokens}
-        if flaw != "no_examples":
-            signatures["serving_examples"] = module.answer_examples
+        signatures = {
+            "serving_default": module.answer,
+            "serving_examples": module.answer_examples,
+            "transform_features": module.tokens,
+        }
         tf.saved_model.save(module, str(folder), signatures=signatures)
         return folder
 

@@ -1,0 +1,239 @@
+"""Only what was blessed and can be served goes into production, and the next run finds it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agnews.components.model_store import ModelStore
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, Verdict
+from agnews.schemas.push_outcome import PushOutcome
+from agnews.schemas.smoke_report import Check, SmokeReport
+
+pytestmark = pytest.mark.integration
+
+NAMES = ("World", "Sports", "Business", "Sci/Tech")
+
+
+def evaluation(*, blessed: bool = True, baseline: str = "") -> Evaluation:
+    test = PairedTest(
+        baseline=baseline,
+        baseline_accuracy=0.8,
+        only_candidate_right=2,
+        only_baseline_right=1,
+        difference=0.01,
+        confidence_interval=(-0.1, 0.1),
+        p_worse=0.8,
+    )
+    return Evaluation(
+        metrics=Metrics(
+            count=4,
+            accuracy=0.91,
+            macro_f1=0.9,
+            ece=0.1,
+            per_class=tuple(ClassMetrics(name=name, precision=1.0, recall=1.0, f1=1.0, count=1) for name in NAMES),
+            confusion_matrix=((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)),
+        ),
+        slices=(),
+        verdict=Verdict(
+            blessed=blessed,
+            reasons=("a reason",),
+            failed_rules=() if blessed else ("min_accuracy", "not_worse"),
+            paired_test=test if baseline else None,
+        ),
+    )
+
+
+@pytest.fixture
+def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
+    """Runs the executor; gives back its output artifact and the outcome that it wrote."""
+
+    def run(
+        model: bytes,
+        *,
+        blessed: bool = True,
+        smoke: SmokeReport | None = None,
+        baseline: str = "",
+        fingerprint: str = "",
+    ) -> tuple[Any, PushOutcome]:
+        from tfx.types import standard_artifacts
+
+        from agnews.components.artifact_types import StepReport
+        from agnews.components.pusher.executor import Executor
+
+        folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
+        files = {
+            "model/Format-Serving/saved_model.pb": model,
+            "statistics/Split-train/FeatureStats.pb": b"statistics of " + model,
+            "evaluation/evaluation.json": evaluation(blessed=blessed, baseline=baseline).model_dump_json().encode(),
+            f"blessing/{'BLESSED' if blessed else 'NOT_BLESSED'}": b"",
+            "smoke_report/report.json": (smoke or SmokeReport(passed=True)).model_dump_json().encode(),
+        }
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+
+        def artifact(kind: Any, name: str) -> list[Any]:
+            made = kind()
+            made.uri = str(folder / name)
+            return [made]
+
+        output = artifact(standard_artifacts.PushedModel, "pushed_model")
+        Executor(Executor.Context(pipeline_run_id="run-17")).Do(
+            {
+                "model": artifact(standard_artifacts.Model, "model"),
+                "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
+                "evaluation": artifact(standard_artifacts.ModelEvaluation, "evaluation"),
+                "statistics": artifact(standard_artifacts.ExampleStatistics, "statistics"),
+                "smoke_report": artifact(StepReport, "smoke_report"),
+            },
+            {"pushed_model": output},
+            {
+                "push_uri": str(tmp_path / "store"),
+                "model_name": "agnews",
+                "corpus": "ag_news",
+                "fingerprint": fingerprint,
+                "code_version": "",
+            },
+        )
+        outcome = PushOutcome.model_validate_json((folder / "pushed_model" / "pushed.json").read_text())
+        return output[0], outcome
+
+    return run
+
+
+@pytest.fixture
+def bring_baseline(tmp_path: Path) -> Callable[[str], Any]:
+    """Runs BaselineModel on the store that `push` writes to; gives back its output artifact."""
+
+    def run(production: str) -> Any:
+        from tfx.types import standard_artifacts
+
+        from agnews.components.baseline_model.executor import Executor
+
+        model = standard_artifacts.Model()
+        model.uri = str(tmp_path / f"baseline{len(list(tmp_path.iterdir()))}")
+        Path(model.uri).mkdir()
+        Executor().Do(
+            {},
+            {"model": [model]},
+            {
+                "push_uri": str(tmp_path / "store"),
+                "model_name": "agnews",
+                "production": production,
+                "code_version": "",
+            },
+        )
+        return model
+
+    return run
+
+
+def test_a_blessed_model_goes_into_production_with_all_that_is_known_about_it(push: Any, tmp_path: Path) -> None:
+    artifact, outcome = push(b"graph", fingerprint="f")
+
+    record = ModelStore(str(tmp_path / "store"), "agnews").production()
+    assert record is not None
+    assert (record.run_id, record.accuracy, record.classes, record.fingerprint, record.judged_against) == (
+        "run-17",
+        0.91,
+        NAMES,
+        "f",
+        "",
+    )
+    folder = tmp_path / "store" / "agnews" / record.version
+    assert (folder / "saved_model.pb").read_bytes() == b"graph"
+    assert (folder / "assets.extra/statistics/FeatureStats.pb").read_bytes() == b"statistics of graph"
+    assert outcome == PushOutcome(
+        pushed=True,
+        reason=f"version {record.version} is in production",
+        version=record.version,
+        destination=str(folder),
+    )
+    assert artifact.get_int_custom_property("pushed") == 1
+    assert artifact.get_string_custom_property("pushed_version") == record.version
+    assert artifact.get_string_custom_property("pushed_destination") == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"blessed": False}, "not blessed: min_accuracy, not_worse"),
+        (
+            {"smoke": SmokeReport(passed=False, checks=(Check(name="latency", passed=False, found="", bound=""),))},
+            "the smoke test was not passed: latency",
+        ),
+        ({"smoke": SmokeReport(passed=False, skipped="no reason")}, "the smoke test was not passed: no reason"),
+    ],
+)
+def test_what_may_not_be_pushed_is_not_and_says_why(
+    push: Any, tmp_path: Path, arguments: dict[str, Any], reason: str
+) -> None:
+    artifact, outcome = push(b"graph", **arguments)
+
+    assert outcome == PushOutcome(pushed=False, reason=reason)
+    assert artifact.get_int_custom_property("pushed") == 0
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_same_model_is_in_production_already(push: Any, tmp_path: Path) -> None:
+    _, first = push(b"graph", fingerprint="f")
+
+    artifact, again = push(b"graph, serialised another way", fingerprint="f")
+
+    assert again.version == first.version
+    assert "already" in again.reason
+    assert artifact.get_int_custom_property("pushed") == 1
+    assert ModelStore(str(tmp_path / "store"), "agnews").versions() == (first.version,)
+
+
+def test_production_that_moved_meanwhile_fails_the_step(push: Any) -> None:
+    _, first = push(b"one")
+    push(b"two", baseline=first.version)
+
+    with pytest.raises(AgnewsError, match="moved since this model was judged"):
+        push(b"three", baseline=first.version)
+
+
+def test_the_next_run_finds_what_was_pushed(push: Any, bring_baseline: Any) -> None:
+    from agnews.components.baseline_model.baseline_at import baseline_at
+
+    first = bring_baseline("?")
+    assert baseline_at(first.uri) is None
+    assert first.get_int_custom_property("has_baseline") == 0
+
+    old = push(b"one")[1].version
+    new = push(b"two", baseline=old)[1].version
+
+    for asked, expected in (("?", new), (old, old), (new, new)):
+        artifact = bring_baseline(asked)
+        found = baseline_at(artifact.uri)
+        assert found is not None
+        assert found.record.version == expected
+        assert (Path(found.folder) / "saved_model.pb").exists()
+        assert found.statistics is not None
+        assert Path(found.statistics).read_bytes().startswith(b"statistics of")
+        assert artifact.get_int_custom_property("has_baseline") == 1
+        assert artifact.get_string_custom_property("version") == expected
+    assert baseline_at(bring_baseline("").uri) is None
+
+
+def test_a_damaged_store_stops_the_run_with_a_way_out(push: Any, bring_baseline: Any, tmp_path: Path) -> None:
+    version = push(b"one")[1].version
+    folder = tmp_path / "store" / "agnews" / version
+    (folder / "saved_model.pb").write_bytes(b"another graph")
+    with pytest.raises(AgnewsError, match="is corrupt"):
+        bring_baseline("?")
+
+    (folder / "saved_model.pb").unlink()
+    with pytest.raises(AgnewsError, match="no whole version") as caught:
+        bring_baseline("?")
+    assert "delete" in caught.value.fix
+
+    (tmp_path / "store" / "agnews" / "latest.json").write_text("{}")
+    with pytest.raises(AgnewsError, match="not a model record"):
+        bring_baseline("?")
