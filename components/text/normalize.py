@@ -11,7 +11,7 @@ MAX_WORD_CHARACTERS = 100
 """A longer word is unknown, whatever it is made of."""
 
 # Printable ASCII without very long words needs lower case and nothing else.
-_PLAIN_TEXT = rf"(?:[\t\n\r ]|[!-~]{{1,{MAX_WORD_CHARACTERS}}})*"
+_PLAIN_TEXT = rf"[\t\n\r ]*(?:[!-~]{{1,{MAX_WORD_CHARACTERS}}}[\t\n\r ]+)*[!-~]{{0,{MAX_WORD_CHARACTERS}}}"
 
 
 def normalize(texts: tf.Tensor, *, alphabet: str, lowercase: bool) -> tf.Tensor:
