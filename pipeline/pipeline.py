@@ -138,6 +138,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
             "corpus": corpus,
+            "text": config.text.model_dump(),
             "model": config.model.model_dump(),
             "training": config.training.model_dump(),
             "code_version": code["Trainer"],

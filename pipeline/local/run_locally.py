@@ -65,7 +65,6 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         Exception: A step failed for another reason.
     """
     start = time.monotonic()
-    digest = ""
     error: BaseException | None = None
     try:
         with _terminable():
@@ -80,7 +79,6 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
             run_id=request.run_id,
             command=request.command,
             config=request.config,
-            digest=digest,
             results=view.results,
             skipped=view.not_run,
             seconds=time.monotonic() - start,
@@ -94,7 +92,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
 def _surroundings(request: RunRequest, digest: str) -> Surroundings:
     code = code_versions()
     fingerprint = _fingerprint(request.config, digest, code)
-    record = ModelStore(str(request.paths.models), request.config.name).latest()
+    record = ModelStore(str(request.paths.models), request.config.name).production()
     return Surroundings(
         pipeline_root=str(request.paths.artifacts),
         push_uri=str(request.paths.models),

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from agnews.pipeline.reports.installed_versions import installed_versions
 from agnews.schemas.corpus import corpus_named
+from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.run_report import DataSummary, NodeSummary, RunReport
@@ -25,7 +26,6 @@ def assemble_report(
     run_id: str,
     command: str,
     config: RunConfig,
-    digest: str,
     results: Mapping[str, NodeResult],
     skipped: Iterable[str],
     seconds: float,
@@ -38,7 +38,6 @@ def assemble_report(
         run_id: Name of the run.
         command: The command line.
         config: The configuration.
-        digest: Digest of the data; empty where it could not be read.
         results: What became of the nodes that ended.
         skipped: Nodes that did not run.
         seconds: Wall time of the run.
@@ -56,7 +55,7 @@ def assemble_report(
     return RunReport(
         run_id=run_id,
         command=command,
-        data=_data_summary(config, digest, results),
+        data=_data_summary(config, results),
         model=config.model.model_dump(mode="json"),
         metrics=evaluation.metrics if evaluation else None,
         blessed=verdict.blessed if verdict else None,
@@ -104,17 +103,17 @@ def _evaluation(results: Mapping[str, NodeResult]) -> Evaluation | None:
     return Evaluation.model_validate(document) if document else None
 
 
-def _data_summary(config: RunConfig, digest: str, results: Mapping[str, NodeResult]) -> DataSummary | None:
-    card = read_output(results, "NewsExampleGen", "data_card", "report.json")
-    if not card:
+def _data_summary(config: RunConfig, results: Mapping[str, NodeResult]) -> DataSummary | None:
+    document = read_output(results, "NewsExampleGen", "data_card", "report.json")
+    if not document:
         return None
-    sample = config.data.source == "sample"
+    card = DataCard.model_validate(document)
     return DataSummary(
-        name="sample" if sample else corpus_named(config.data.corpus).title,
+        name="sample" if card.is_sample else corpus_named(card.corpus).title,
         source=config.data.source,
-        rows=card["rows"],
-        rejected=card["rejected"],
-        digest=digest,
+        rows={split: numbers.rows for split, numbers in card.splits.items()},
+        rejected=card.rejected,
+        digest=card.digest,
     )
 
 

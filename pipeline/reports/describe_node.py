@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agnews.pipeline.reports.assemble_report import read_output
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.push_outcome import PushOutcome
 
 if TYPE_CHECKING:
     from agnews.pipeline.local.observer import NodeResult
@@ -26,15 +28,16 @@ def describe_node(result: NodeResult) -> str:
     return words(read_output({result.node: result}, result.node, key, name))
 
 
-def _rows(card: Mapping[str, Any]) -> str:
-    counts = " · ".join(f"{rows:,} {split}" for split, rows in card["rows"].items())
-    return counts + (f" · {card['rejected']:,} rejected" if card["rejected"] else "")
+def _rows(document: Mapping[str, Any]) -> str:
+    card = DataCard.model_validate(document)
+    counts = " · ".join(f"{numbers.rows:,} {split}" for split, numbers in card.splits.items())
+    return counts + (f" · {card.rejected:,} rejected" if card.rejected else "")
 
 
 def _training(training: Mapping[str, Any]) -> str:
     curve = training["curve"]
     best = next(entry for entry in curve if entry["epoch"] == training["best_epoch"])
-    return f"eval accuracy {best['val_accuracy']:.2%} after epoch {best['epoch']} of {len(curve)}"
+    return f"eval accuracy {best['val_accuracy']:.2%} after epoch {best['epoch']:.0f} of {len(curve)}"
 
 
 def _evaluation(evaluation: Mapping[str, Any]) -> str:
@@ -42,8 +45,9 @@ def _evaluation(evaluation: Mapping[str, Any]) -> str:
     return f"test accuracy {evaluation['metrics']['accuracy']:.2%} · {verdict}"
 
 
-def _push(pushed: Mapping[str, Any]) -> str:
-    return f"version {pushed['version']}" if pushed["pushed"] else f"not pushed: {pushed['reason']}"
+def _push(document: Mapping[str, Any]) -> str:
+    outcome = PushOutcome.model_validate(document)
+    return f"version {outcome.version}" if outcome.pushed else outcome.reason
 
 
 _SOURCES: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]] = {

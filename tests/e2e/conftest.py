@@ -1,0 +1,58 @@
+"""One root folder that the tests of a module run the whole pipeline in, one after the other, in this process."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from agnews.pipeline.load_config import load_config
+from agnews.pipeline.local.live_view import LiveView
+from agnews.pipeline.local.paths import prepare_root
+from agnews.pipeline.local.run_id import new_run_id
+from agnews.schemas.run_report import RunReport
+
+QUICK = (
+    "model.hidden_dim=32",
+    "model.num_heads=2",
+    "training.epochs=3",
+    "training.batch_size=32",
+    "training.learning_rate=3e-3",
+    "evaluation.min_accuracy=0.6",
+    "evaluation.min_class_recall=0.4",
+)
+
+Run = Callable[..., RunReport]
+
+
+@pytest.fixture(scope="session")
+def quick() -> tuple[str, ...]:
+    """Settings that make a run short; the model is still a real one."""
+    return QUICK
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs the pipeline with a small model: `run("KEY=VALUE", ..., from_node=, to_node=)`."""
+    root = tmp_path_factory.mktemp("root")
+
+    def run(*settings: str, from_node: str | None = None, to_node: str | None = None) -> RunReport:
+        from agnews.pipeline.local.run_locally import RunRequest, run_locally
+        from agnews.pipeline.reports.describe_node import describe_node
+
+        request = RunRequest(
+            config=load_config("transformer", [*QUICK, *settings]),
+            paths=prepare_root(root),
+            run_id=new_run_id(),
+            command="agnews run",
+            from_node=from_node,
+            to_node=to_node,
+        )
+        with LiveView(Console(file=io.StringIO()), "", describe_node) as view:
+            report = run_locally(request, view)
+        assert RunReport.model_validate_json(request.paths.report(request.run_id).read_text()) == report
+        return report
+
+    return run

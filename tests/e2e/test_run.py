@@ -1,0 +1,108 @@
+"""What users rely on over several runs in one root. The tests build on each other, in this order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from agnews.pipeline import pipeline
+from agnews.schemas.run_report import RunReport
+
+pytestmark = pytest.mark.e2e
+
+Run = Callable[..., RunReport]
+
+
+def _states(report: RunReport) -> Mapping[str, str]:
+    return {name: node.state for name, node in report.nodes.items()}
+
+
+def _first_not_cached(report: RunReport) -> str:
+    return next(name for name, state in _states(report).items() if state != "cached")
+
+
+@pytest.fixture(scope="module")
+def first(run: Run) -> RunReport:
+    return run()
+
+
+def test_a_first_run_ends_with_a_tested_and_pushed_model(first: RunReport) -> None:
+    assert set(_states(first).values()) == {"done"}
+    assert first.blessed
+    assert first.baseline is None
+    assert first.data is not None
+    assert first.data.name == "sample"
+    assert first.data.rows.keys() == {"train", "eval", "test"}
+    assert first.pushed_model is not None
+    assert (Path(first.pushed_model) / "saved_model.pb").is_file()
+    pointer = json.loads((Path(first.pushed_model).parent / "latest.json").read_text())
+    assert pointer["version"] == Path(first.pushed_model).name
+    assert pointer["run_id"] == first.run_id
+    assert len(first.training_curve) == 3
+
+
+def test_the_figures_of_the_report_agree_with_each_other(first: RunReport) -> None:
+    metrics = first.metrics
+    assert metrics is not None
+    assert first.data is not None
+    matrix = metrics.confusion_matrix
+    assert sum(map(sum, matrix)) == metrics.count == first.data.rows["test"]
+    assert metrics.accuracy == pytest.approx(sum(matrix[i][i] for i in range(4)) / metrics.count)
+    assert metrics.macro_f1 == pytest.approx(sum(row.f1 for row in metrics.per_class) / 4)
+
+
+def test_an_identical_run_is_all_cached_and_says_the_same(run: Run, first: RunReport) -> None:
+    second = run()
+    assert set(_states(second).values()) == {"cached"}
+    assert second.metrics == first.metrics
+    assert second.blessed
+    assert second.pushed_model == first.pushed_model
+
+
+def test_a_changed_line_of_preprocessing_reruns_from_transform(
+    run: Run, first: RunReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = {**pipeline.code_versions(), "Transform": "changed"}
+    monkeypatch.setattr("agnews.pipeline.local.run_locally.code_versions", lambda: versions)
+    third = run(to_node="TokenGate")
+    assert _states(third)["NewsExampleGen"] == "cached"
+    assert _states(third)["StatisticsGen"] == "cached"
+    assert _states(third)["Transform"] == "done"
+    assert _states(third)["Trainer"] == "skipped"
+    assert third.blessed is None
+
+
+def test_a_worse_model_is_not_pushed_and_the_reasons_are_told(run: Run, first: RunReport) -> None:
+    report = run("training.learning_rate=1e-7")
+    states = _states(report)
+    assert {states[name] for name in ("NewsExampleGen", "StatisticsGen", "Transform", "TokenGate")} == {"cached"}
+    assert states["Trainer"] == "done"
+    assert report.blessed is False
+    assert report.reasons
+    assert report.pushed_model is None
+    assert first.pushed_model is not None
+    assert report.baseline == Path(first.pushed_model).name
+    assert json.loads((Path(first.pushed_model).parent / "latest.json").read_text())["run_id"] == first.run_id
+
+
+def test_from_a_node_runs_it_anew(run: Run, first: RunReport) -> None:
+    report = run(from_node="Evaluator")
+    states = _states(report)
+    assert states["Trainer"] == "cached"
+    assert states["Evaluator"] == states["SmokeTest"] == states["Pusher"] == "done"
+    assert report.metrics == first.metrics
+    assert report.pushed_model == first.pushed_model, "the same model is not pushed twice"
+
+
+def test_a_deleted_push_is_made_again(run: Run, first: RunReport) -> None:
+    import shutil
+
+    assert first.pushed_model is not None
+    shutil.rmtree(Path(first.pushed_model).parent)
+    report = run()
+    assert report.pushed_model is not None
+    assert (Path(report.pushed_model) / "saved_model.pb").is_file()
+    assert _states(report)["Trainer"] == "cached"
