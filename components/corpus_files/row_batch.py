@@ -9,10 +9,11 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from agnews.components.corpus_files.normalise import has_markup, text_key
+from agnews.components.corpus_files.has_markup import has_markup
 from agnews.components.corpus_files.open_binary import open_binary
 from agnews.components.corpus_files.read_records import read_records
 from agnews.components.corpus_files.record import Record, Reject
+from agnews.components.corpus_files.text_key import text_key
 from agnews.schemas.corpus import Corpus
 
 BATCH_ROWS = 16_384

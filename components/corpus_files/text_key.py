@@ -6,27 +6,14 @@ import hashlib
 import html
 import re
 
-from agnews.components.text.markup import BREAK_PATTERN, ENTITY_PATTERN, MARKUP_PATTERN, TAG_PATTERN
+from agnews.components.corpus_files.has_markup import has_markup
+from agnews.components.text.markup import BREAK_PATTERN, ENTITY_PATTERN, TAG_PATTERN
 
-_MARKUP = re.compile(MARKUP_PATTERN)
 _ENTITY = re.compile(ENTITY_PATTERN)
 _TAG_OR_BREAK = re.compile(f"{TAG_PATTERN}|{BREAK_PATTERN}")
 
 
-def has_markup(text: str) -> bool:
-    """Tells whether a text holds remnants of HTML or of escapes.
-
-    Args:
-        text: A text as it stands in the file.
-
-    Returns:
-        True if cleaning would change it.
-    """
-    # Every remnant has one of these; the look for them costs a hundredth of the search.
-    return ("\\" in text or ";" in text or "<" in text) and _MARKUP.search(text) is not None
-
-
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Drops what may differ between two copies of the same news.
 
     Markup goes (tags and line-break marks become spaces, entities their characters), then case, then the amount of
@@ -53,7 +40,7 @@ def text_key(text: str) -> int:
         64 bits of BLAKE2b, evenly spread, the same on every machine. Among a million different texts two share a
         key with a probability of 3e-8.
     """
-    encoded = normalise(text).encode("utf-8", "surrogatepass")
+    encoded = normalize(text).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest(), "little")
 
 

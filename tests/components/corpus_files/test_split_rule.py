@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.corpus_files.split_rule import SplitRule, Strata, stratified_cutoffs
+
+NO_TEST = np.zeros(0, np.uint64)
+SHARES = (0.4, 0.3, 0.2, 0.1)
+
+
+def batch_of(n: int, seed: int = 0, first_row: int = 1) -> RowBatch:
+    random = np.random.default_rng(seed)
+    return RowBatch(
+        file="train.csv",
+        index=0,
+        records=[],
+        rejects=[],
+        keys=random.integers(0, 2**64, n, np.uint64),
+        labels=random.choice(4, n, p=SHARES).astype(np.uint8),
+        rows=np.arange(first_row, first_row + n),
+        words=np.ones(n, np.int32),
+        characters=np.ones(n, np.int32),
+        markup=np.zeros(n, np.bool_),
+    )
+
+
+def strata_of(batch: RowBatch, rule: SplitRule) -> Strata:
+    masks, _ = rule(batch)
+    return {
+        (split, label): (batch.keys[mask & (batch.labels == label)], batch.rows[mask & (batch.labels == label)])
+        for split, mask in masks.items()
+        for label in range(4)
+    }
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.5])
+def test_eval_gets_its_share_and_no_row_goes_to_two_splits(share: float) -> None:
+    batch = batch_of(50_000)
+    masks, left_out = SplitRule(share, NO_TEST)(batch)
+    assert masks["eval"].mean() == pytest.approx(share, abs=0.005)
+    assert (masks["train"] ^ masks["eval"]).all()
+    assert left_out == 0
+
+
+def test_equal_texts_go_the_same_way_wherever_they_stand() -> None:
+    batch = batch_of(2_000)
+    batch.keys[1_000:] = batch.keys[:1_000]
+    masks, _ = SplitRule(0.3, NO_TEST)(batch)
+    assert (masks["eval"][:1_000] == masks["eval"][1_000:]).all()
+
+
+def test_rows_with_a_test_text_are_left_out_and_counted() -> None:
+    batch = batch_of(1_000)
+    test_keys = np.unique(np.concatenate([batch.keys[::10], batch_of(500, seed=1).keys]))
+    masks, left_out = SplitRule(0.1, test_keys)(batch)
+    assert left_out == 100
+    assert not (masks["train"] | masks["eval"])[::10].any()
+    assert (masks["train"] | masks["eval"]).sum() == 900
+
+
+@pytest.mark.parametrize("limit", [8, 100, 1_001, 4_444])
+def test_a_limit_is_exact_and_keeps_the_shares_of_classes_and_of_eval(limit: int) -> None:
+    batch = batch_of(10_000)
+    everything = SplitRule(0.1, NO_TEST)
+    whole, _ = everything(batch)
+    cutoffs = stratified_cutoffs(strata_of(batch, everything), limit, seed=7)
+    masks, _ = SplitRule(0.1, NO_TEST, cutoffs)(batch)
+    assert masks["train"].sum() == limit
+    for label in range(4):
+        share = (whole["train"] & (batch.labels == label)).sum() / whole["train"].sum()
+        assert abs((masks["train"] & (batch.labels == label)).sum() - share * limit) <= 1
+    wanted = limit / whole["train"].sum() * whole["eval"].sum()
+    assert abs(masks["eval"].sum() - wanted) <= 0.5
+    assert not (masks["eval"] & ~whole["eval"]).any()
+    assert not (masks["train"] & ~whole["train"]).any()
+
+
+def test_a_limit_above_the_rows_takes_all_of_them() -> None:
+    batch = batch_of(500)
+    everything = SplitRule(0.1, NO_TEST)
+    cutoffs = stratified_cutoffs(strata_of(batch, everything), 10_000, seed=7)
+    assert SplitRule(0.1, NO_TEST, cutoffs)(batch)[0]["train"].tolist() == everything(batch)[0]["train"].tolist()
+
+
+def test_a_greater_limit_adds_rows_and_another_seed_takes_others() -> None:
+    batch = batch_of(10_000)
+    everything = SplitRule(0.1, NO_TEST)
+    taken = {
+        (limit, seed): SplitRule(0.1, NO_TEST, stratified_cutoffs(strata_of(batch, everything), limit, seed))(batch)[0]
+        for limit, seed in [(1_000, 1), (2_000, 1), (1_000, 2)]
+    }
+    assert not (taken[1_000, 1]["train"] & ~taken[2_000, 1]["train"]).any()
+    overlap = (taken[1_000, 1]["train"] & taken[1_000, 2]["train"]).sum()
+    assert overlap == pytest.approx(1_000 / 9, abs=60)
+
+
+def test_equal_texts_at_the_cut_off_do_not_break_the_limit() -> None:
+    batch = batch_of(1_000)
+    batch.keys[:] = batch.keys[np.arange(1_000) // 250]
+    everything = SplitRule(0.0, NO_TEST)
+    cutoffs = stratified_cutoffs(strata_of(batch, everything), 333, seed=7)
+    assert SplitRule(0.0, NO_TEST, cutoffs)(batch)[0]["train"].sum() == 333
+
+
+def test_the_subset_does_not_depend_on_how_rows_are_batched() -> None:
+    first, second = batch_of(3_000), batch_of(3_000, seed=1, first_row=3_001)
+    rule = SplitRule(0.1, NO_TEST)
+    parts: Counter[tuple[str, int]] = Counter()
+    together: Strata = {}
+    for batch in (first, second):
+        for stratum, (keys, rows) in strata_of(batch, rule).items():
+            before = together.get(stratum, (np.zeros(0, np.uint64), np.zeros(0, np.int64)))
+            together[stratum] = (np.concatenate([before[0], keys]), np.concatenate([before[1], rows]))
+    limited = SplitRule(0.1, NO_TEST, stratified_cutoffs(together, 1_000, seed=7))
+    for batch in (first, second):
+        for split, mask in limited(batch)[0].items():
+            parts[split, 0] += int(mask.sum())
+    assert parts["train", 0] == 1_000

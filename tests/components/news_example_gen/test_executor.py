@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from tfx.components.util import examples_utils
+from tfx.proto import example_gen_pb2
+from tfx.types.standard_artifacts import Examples
+
+from agnews.components.artifact_types import StepReport
+from agnews.components.corpus_files import row_batch
+from agnews.components.corpus_files.digest import data_digest
+from agnews.components.corpus_files.inspect_corpus import inspect_corpus
+from agnews.components.news_example_gen.component import NewsExampleGen
+from agnews.components.news_example_gen.executor import Executor
+from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.errors import AgnewsError
+
+pytestmark = pytest.mark.integration
+
+BEAM_ARGS = [
+    "--direct_running_mode=in_memory",
+    "--direct_num_workers=1",
+    # Keeps TFX from packing itself into a source distribution for remote workers, which takes seconds.
+    "--sdk_container_image=unused",
+]
+
+
+@dataclass
+class Result:
+    """What a run of the executor left."""
+
+    examples: Examples
+    card: DataCard
+    rejects: list[dict[str, object]]
+
+    def rows(self, split: str) -> list[dict[str, Any]]:
+        files = sorted(str(path) for path in Path(self.examples.uri, f"Split-{split}").iterdir())
+        return [decode(data) for data in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()]
+
+    def bytes_digest(self) -> str:
+        digest = hashlib.sha256()
+        for path in sorted(Path(self.examples.uri).rglob("*.gz")):
+            digest.update(f"{path.relative_to(self.examples.uri)}\n".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    features = tf.train.Example.FromString(data).features.feature
+    values = {}
+    for name, feature in features.items():
+        (value,) = getattr(feature, feature.WhichOneof("kind")).value
+        values[name] = value.decode() if isinstance(value, bytes) else value
+    return values
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs the executor on a source and returns what it left."""
+    count = 0
+
+    def run(source: Path | str, **changes: Any) -> Result:
+        nonlocal count
+        count += 1
+        properties = {
+            "data_uri": str(source),
+            "corpus": "ag_news",
+            "digest": data_digest(str(source), "ag_news"),
+            "limit": 0,
+            "eval_share": 0.2,
+            "max_reject_share": 0.01,
+            "seed": 1,
+            "code_version": "",
+        }
+        examples, card = Examples(), StepReport()
+        examples.uri, card.uri = (str(tmp_path / f"run{count}" / name) for name in ("examples", "card"))
+        context = Executor.Context(beam_pipeline_args=BEAM_ARGS, tmp_dir=str(tmp_path / "tmp"), unique_id=str(count))
+        Executor(context).Do({}, {"examples": [examples], "data_card": [card]}, {**properties, **changes})
+        with Path(card.uri, "rejects.jsonl").open() as file:
+            rejects = [json.loads(line) for line in file]
+        return Result(examples, DataCard.model_validate_json(Path(card.uri, "report.json").read_text()), rejects)
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    train = [f'"{1 + i % 4}","Headline {i}","it #39;s story ""{i}"",\nin two lines"\n' for i in range(300)]
+    test = [f'"{1 + i % 4}","Late headline {i}","what came of it"\n' for i in range(80)]
+    (folder / "train.csv").write_text("".join(train))
+    (folder / "test.csv").write_text("".join(test))
+    return folder
+
+
+def test_writes_every_row_once_with_its_features(run: Run, folder: Path) -> None:
+    result = run(folder)
+    train, evaluation, test = (result.rows(split) for split in ("train", "eval", "test"))
+    assert len(train) + len(evaluation) == 300
+    assert {row["row"] for row in train} | {row["row"] for row in evaluation} == set(range(1, 301))
+    assert 30 <= len(evaluation) <= 90
+    by_number = {row["row"]: row for row in [*train, *evaluation]}
+    assert by_number[10] == {
+        "text": 'Headline 9 it #39;s story "9",\nin two lines',
+        "label": 1,
+        "num_words": 9,
+        "has_markup": "yes",
+        "row": 10,
+    }
+    assert [row["row"] for row in test] == list(range(1, 81))
+    assert test[0] == {
+        "text": "Late headline 0 what came of it",
+        "label": 0,
+        "num_words": 7,
+        "has_markup": "no",
+        "row": 1,
+    }
+
+
+def test_the_artifact_says_what_it_holds(run: Run, folder: Path) -> None:
+    examples = run(folder).examples
+    assert json.loads(examples.split_names) == ["train", "eval", "test"]
+    assert examples_utils.get_payload_format(examples) == example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE
+    assert examples_utils.get_file_format(examples) == "tfrecords_gzip"
+    files = {str(path.relative_to(examples.uri)) for path in Path(examples.uri).rglob("*") if path.is_file()}
+    assert files == {f"Split-{split}/data_tfrecord-00000.gz" for split in ("train", "eval", "test")}
+
+
+def test_the_same_data_gives_the_same_bytes(run: Run, folder: Path) -> None:
+    assert run(folder).bytes_digest() == run(folder).bytes_digest()
+
+
+def test_many_batches_are_many_shards_of_the_same_rows(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(folder, limit=100)
+    monkeypatch.setattr(row_batch.read_batches, "__defaults__", (16,))
+    sharded = run(folder, limit=100)
+    assert len(list(Path(sharded.examples.uri, "Split-train").iterdir())) > 10
+    for split in ("train", "eval", "test"):
+        assert sharded.rows(split) == whole.rows(split)
+    assert sharded.card == whole.card
+
+
+def test_a_limit_is_exact_stratified_and_seeded(run: Run, folder: Path) -> None:
+    limited = run(folder, limit=60)
+    rows = limited.rows("train")
+    assert len(rows) == 60
+    assert max(Counter(row["label"] for row in rows).values()) <= 18
+    assert limited.card.left_out_by_limit == 300 - 60 - len(limited.rows("eval"))
+    assert len(limited.rows("test")) == 80
+    assert run(folder, limit=60, seed=2).rows("train") != rows
+
+
+def test_the_card_is_that_of_describe(run: Run, folder: Path) -> None:
+    card = run(folder).card
+    described = inspect_corpus(str(folder), AG_NEWS, eval_share=0.2, max_reject_share=0.01).card
+    assert card == described
+
+
+def test_the_sample_is_generated_where_it_is_needed(run: Run) -> None:
+    result = run("sample")
+    assert result.card.is_sample
+    assert result.card.source == "sample"
+    assert result.card.splits["test"].rows == 800
+
+
+def test_reads_uris_of_the_file_layer(run: Run, folder: Path) -> None:
+    assert run(f"file://{folder}").bytes_digest() == run(folder).bytes_digest()
+
+
+def test_copies_of_test_rows_and_of_each_other_do_not_straddle(run: Run, folder: Path) -> None:
+    with (folder / "train.csv").open("a") as file:
+        file.writelines(f'"1","LATE  headline {i}","what came of it"\n' for i in range(10))
+        file.writelines(f'"{1 + i % 4}","headline {i}","it\'s story ""{i}"", in two\\lines"\n' for i in range(300))
+    result = run(folder)
+    train, evaluation = ({row["row"] for row in result.rows(split)} for split in ("train", "eval"))
+    assert result.card.left_out_as_test == 10
+    assert not (train | evaluation) & set(range(301, 311))
+    assert all((row in train) == (row + 310 in train) for row in range(1, 301))
+    assert result.card.shared_by_train_and_eval == 0
+    assert result.card.splits["train"].duplicates == len(train) / 2
+
+
+def test_bad_rows_are_written_down(run: Run, folder: Path) -> None:
+    with (folder / "train.csv").open("ab") as file:
+        file.write(b'"5","fifth","class"\n"1","caf\xe9","x"\n')
+    result = run(folder)
+    assert result.card.files["train.csv"].rejects == {"unknown class": 1, "invalid UTF-8": 1}
+    assert result.rejects == [
+        {
+            "file": "train.csv",
+            "row": 301,
+            "line": 601,
+            "reason": "unknown class",
+            "detail": "class is '5', allowed are 1 to 4",
+            "found": "5,fifth,class",
+        },
+        {
+            "file": "train.csv",
+            "row": 302,
+            "line": 602,
+            "reason": "invalid UTF-8",
+            "detail": "byte 0xe9 at character 4 of the text is not UTF-8",
+            "found": "caf\\xe9 x",
+        },
+    ]
+
+
+def test_too_many_bad_rows_stop_the_step(run: Run, folder: Path) -> None:
+    with (folder / "train.csv").open("a") as file:
+        file.write('"5","fifth","class"\n' * 5)
+    with pytest.raises(AgnewsError, match=r"5 of the 305 records of train.csv cannot be used"):
+        run(folder)
+
+
+def test_data_that_changed_since_the_run_was_planned_is_refused(run: Run, folder: Path) -> None:
+    with pytest.raises(AgnewsError, match="changed between"):
+        run(folder, digest="0" * 64)
+    assert run(folder, digest="").card.digest == data_digest(str(folder), "ag_news")
+
+
+def test_a_missing_uri_is_a_message(run: Run, folder: Path) -> None:
+    with pytest.raises(AgnewsError, match="no such file"):
+        run(f"file://{folder}/nowhere", digest="")
+
+
+def test_the_component_carries_all_properties() -> None:
+    node = NewsExampleGen(
+        data_uri="sample",
+        corpus="ag_news",
+        digest="d",
+        limit=0,
+        eval_share=0.1,
+        max_reject_share=0.01,
+        seed=1,
+        code_version="c",
+    )
+    assert node.id == "NewsExampleGen"
+    assert set(node.outputs) == {"examples", "data_card"}
+    assert node.driver_class.__name__ == "BaseDriver"
+    assert set(node.exec_properties) == set(node.spec.PARAMETERS)
