@@ -41,6 +41,7 @@ def clean(texts: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_entities(texts: tf.Tensor) -> tf.Tensor:
+    texts = tf.strings.regex_replace(texts, _MARK, "")
     fenced = tf.strings.regex_replace(texts, ENTITY_PATTERN, rf"{_FENCE}{_MARK}\1\2{_FENCE}")
     pieces = tf.strings.split(fenced, _FENCE)
     entities = tf.where(tf.strings.regex_full_match(pieces.flat_values, f"{_MARK}(?s:.*)"))

@@ -7,12 +7,10 @@ where a line ended. The patterns use only syntax with one meaning in both engine
 
 from __future__ import annotations
 
+import html
 from html.entities import name2codepoint
 
-ENTITY_NAMES: dict[str, str] = {
-    "apos": "'",
-    **{name: chr(code) for name, code in sorted(name2codepoint.items())},
-}
+ENTITY_NAMES: dict[str, str] = {name: html.unescape(f"&{name};") for name in ("apos", *sorted(name2codepoint))}
 """The character of each named entity of HTML 4, and of XML's `apos`."""
 
 _ANY_NUMBER = "#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}"
