@@ -37,12 +37,12 @@ def _rows(document: Mapping[str, Any]) -> str:
 def _training(training: Mapping[str, Any]) -> str:
     curve = training["curve"]
     best = next(entry for entry in curve if entry["epoch"] == training["best_epoch"])
-    return f"eval accuracy {best['val_accuracy']:.2%} after epoch {best['epoch']:.0f} of {len(curve)}"
+    return f"eval accuracy {100 * best['val_accuracy']:.2f} % after epoch {best['epoch']:.0f} of {len(curve)}"
 
 
 def _evaluation(evaluation: Mapping[str, Any]) -> str:
     verdict = "blessed" if evaluation["verdict"]["blessed"] else "not blessed"
-    return f"test accuracy {evaluation['metrics']['accuracy']:.2%} · {verdict}"
+    return f"test accuracy {100 * evaluation['metrics']['accuracy']:.2f} % · {verdict}"
 
 
 def _push(document: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -29,16 +30,17 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
         name = "the bundled sample (generated text, not news)" if report.data.name == "sample" else report.data.name
         console.print(Text.assemble(("data      ", "dim"), f"{name}: {rows} rows"), soft_wrap=True)
     if report.metrics is not None:
+        console.print()
         console.print(_metrics_table(report.metrics))
+        console.print()
     if report.blessed is not None:
         console.print(_verdict(report))
-    pushed = report.pushed_model or ("nothing was pushed" if report.blessed is not None else "the run stopped before")
     for label, value in (
-        ("model     ", pushed),
-        ("report    ", paths.report(report.run_id)),
-        ("log       ", paths.log(report.run_id)),
+        ("model     ", _shown(Path(report.pushed_model)) if report.pushed_model else "nothing was pushed"),
+        ("report    ", _shown(paths.report(report.run_id))),
+        ("log       ", _shown(paths.log(report.run_id))),
     ):
-        console.print(Text.assemble((label, "dim"), str(value)), soft_wrap=True)
+        console.print(Text.assemble((label, "dim"), value), soft_wrap=True)
     console.print(
         Text.assemble(("took      ", "dim"), f"{report.seconds:.1f} s, at most {report.peak_rss_mb:,.0f} MiB of memory")
     )
@@ -56,11 +58,11 @@ def _metrics_table(metrics: Metrics) -> Table:
     for name in ("precision", "recall", "F1", "rows"):
         table.add_column(name, justify="right")
     for row in metrics.per_class:
-        table.add_row(row.name, f"{row.precision:.2%}", f"{row.recall:.2%}", f"{row.f1:.2%}", f"{row.count:,}")
-    table.add_section()
-    table.add_row("accuracy", "", Text(f"{metrics.accuracy:.2%}", style="bold"), "", "")
-    table.add_row("macro F1", "", "", f"{metrics.macro_f1:.2%}", "")
-    table.add_row("calibration error", "", f"{metrics.ece:.2%}", "", "")
+        table.add_row(row.name, _percent(row.precision), _percent(row.recall), _percent(row.f1), f"{row.count:,}")
+    table.add_row()
+    table.add_row("accuracy", "", Text(_percent(metrics.accuracy), style="bold"), "", "")
+    table.add_row("macro F1", "", "", _percent(metrics.macro_f1), "")
+    table.add_row("calibration error", "", _percent(metrics.ece), "", "")
     return table
 
 
@@ -68,3 +70,13 @@ def _verdict(report: RunReport) -> Panel:
     title, style = ("blessed", "green") if report.blessed else ("not blessed", "red")
     lines = Text("\n".join(f"• {reason}" for reason in report.reasons))
     return Panel(lines, title=title, title_align="left", border_style=style, expand=False)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _shown(path: Path) -> str:
+    """Returns a path as it is shortest to type from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

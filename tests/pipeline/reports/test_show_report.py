@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from agnews.pipeline.local.paths import Paths
+from agnews.pipeline.reports.show_report import show_report
+from agnews.schemas.evaluation import ClassMetrics, Metrics
+from agnews.schemas.run_report import DataSummary, RunReport
+
+CLASSES = ("World", "Sports")
+
+
+def _report(**changes: object) -> RunReport:
+    metrics = Metrics(
+        count=1000,
+        accuracy=0.9123,
+        macro_f1=0.9,
+        ece=0.021,
+        per_class=tuple(ClassMetrics(name=name, precision=0.9, recall=0.91, f1=0.905, count=500) for name in CLASSES),
+        confusion_matrix=((455, 45), (43, 457)),
+    )
+    fields: dict[str, object] = {
+        "run_id": "run-1",
+        "command": "agnews run",
+        "data": DataSummary(name="sample", source="sample", rows={"train": 9, "test": 1000}, rejected=0, digest="d"),
+        "model": {"kind": "transformer"},
+        "metrics": metrics,
+        "blessed": True,
+        "reasons": ("accuracy 91.2 % is at or above the floor of 80 %",),
+        "baseline": None,
+        "pushed_model": None,
+        "training_curve": (),
+        "nodes": {},
+        "seconds": 61.5,
+        "peak_rss_mb": 1500.0,
+        "versions": {},
+    }
+    return RunReport.model_validate({**fields, **changes})
+
+
+def _shown(report: RunReport, root: Path) -> str:
+    console = Console(record=True, width=100)
+    show_report(report, Paths(root), console)
+    return console.export_text()
+
+
+def test_figures_verdict_and_places_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "root" / "models" / "agnews" / "17"
+    text = _shown(_report(pushed_model=str(model)), tmp_path / "root")
+    assert "91.23 %" in text
+    assert "blessed" in text
+    assert "floor of 80 %" in text
+    assert "model     root/models/agnews/17" in text
+    assert "report    root/runs/run-1/report.json" in text
+
+
+def test_the_sample_is_never_taken_for_news(tmp_path: Path) -> None:
+    assert "generated text, not news" in _shown(_report(), tmp_path)
+
+
+def test_a_model_that_was_not_blessed_is_told_as_such(tmp_path: Path) -> None:
+    text = _shown(_report(blessed=False, reasons=("accuracy 70 % is below the floor of 80 %",)), tmp_path)
+    assert "not blessed" in text
+    assert "nothing was pushed" in text
