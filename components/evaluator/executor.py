@@ -21,7 +21,7 @@ from agnews.components.evaluator.predictor import Predictor
 from agnews.components.evaluator.read_rows import read_rows
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.evaluation import Evaluation, PairedTest
+from agnews.schemas.evaluation import Evaluation, PairedTest, Verdict
 from agnews.schemas.features import TEST
 from agnews.schemas.predictions import FILE
 from agnews.schemas.progress import Progress, report_progress
@@ -40,8 +40,8 @@ class Executor(BaseBeamExecutor):
     Outputs:
         evaluation: ModelEvaluation, a TFMA result and `evaluation.json`, an `agnews.schemas.evaluation.Evaluation`.
         predictions: Predictions, `test.parquet` with the columns of `agnews.schemas.predictions`.
-        blessing: ModelBlessing, a file `BLESSED` or `NOT_BLESSED` and the custom property `blessed` (1 or 0), as
-            TFX's own Evaluator writes them.
+        blessing: ModelBlessing, a file `BLESSED` or `NOT_BLESSED` with the reasons and the custom property `blessed`
+            (1 or 0), where TFX's own Evaluator writes them too.
 
     Exec properties:
         corpus: Name of a description in `agnews.schemas.corpus`.
@@ -94,7 +94,7 @@ class Executor(BaseBeamExecutor):
         document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
         with tf.io.gfile.GFile(f"{evaluation.uri}/evaluation.json", "w") as file:
             file.write(document.model_dump_json(indent=2))
-        _bless(get_single_instance(output_dict["blessing"]), verdict.blessed)
+        _bless(get_single_instance(output_dict["blessing"]), verdict)
         _LOGGER.info("%s: %s", "Blessed" if verdict.blessed else "Not blessed", "; ".join(verdict.reasons))
 
 
@@ -149,8 +149,9 @@ def _compare(answers: SplitAnswers, baseline: Baseline | None, alpha: float) -> 
     )
 
 
-def _bless(blessing: Artifact, blessed: bool) -> None:
+def _bless(blessing: Artifact, verdict: Verdict) -> None:
     tf.io.gfile.makedirs(blessing.uri)
-    with tf.io.gfile.GFile(f"{blessing.uri}/{'BLESSED' if blessed else 'NOT_BLESSED'}", "w") as file:
-        file.write("")
-    blessing.set_int_custom_property("blessed", int(blessed))
+    with tf.io.gfile.GFile(f"{blessing.uri}/{'BLESSED' if verdict.blessed else 'NOT_BLESSED'}", "w") as file:
+        # TFX leaves the file empty; object stores and those who mirror them treat empty files as folders.
+        file.write("".join(f"{reason}\n" for reason in verdict.reasons))
+    blessing.set_int_custom_property("blessed", int(verdict.blessed))

@@ -28,7 +28,7 @@ class Predictor:
         self._folder = folder
         self._num_classes = len(class_names)
         try:
-            # The signature holds no reference to the object that owns its variables.
+            # Kept: the signature holds no reference to the object that owns its variables.
             self._model = tf.saved_model.load(folder)
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise AgnewsError(
@@ -59,14 +59,13 @@ class Predictor:
             (rows, classes), in the order of the texts.
 
         Raises:
-            AgnewsError: The model's probabilities have another shape than classes ask for.
+            AgnewsError: The model fails on a text, or answers in another form than the classes ask for.
         """
         found = np.empty((len(texts), self._num_classes), np.float32)
         order = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(texts), batch_size):
             batch = order[start : start + batch_size]
-            answer = self._serve(text=tf.constant(texts[batch], tf.string))
-            probabilities = answer[features.PROBABILITIES].numpy()
+            probabilities = self._ask(texts[batch])
             if probabilities.shape != (len(batch), self._num_classes):
                 raise AgnewsError(
                     f"The model in {self._folder} answers for another number of classes than the corpus has.",
@@ -77,3 +76,17 @@ class Predictor:
                 )
             found[batch] = probabilities
         return found
+
+    def _ask(self, texts: NDArray[np.object_]) -> NDArray[np.float32]:
+        try:
+            answer = self._serve(text=tf.constant(texts, tf.string))
+            probabilities: NDArray[np.float32] = answer[features.PROBABILITIES].numpy()
+        except (LookupError, TypeError, tf.errors.OpError) as error:
+            raise AgnewsError(
+                f"The model in {self._folder} cannot answer texts.",
+                found=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+                fix=f"Export it so that {features.SERVE_TEXT} takes `text` and returns `{features.PROBABILITIES}`, and "
+                "answers any text; run less at once on this machine if its memory ran out.",
+                exit_code=ExitCode.FAILED,
+            ) from error
+        return probabilities

@@ -31,7 +31,7 @@ class Rows:
     has_markup: NDArray[np.object_]
 
 
-def read_rows(files: Sequence[str], *, chunk_rows: int = 8192) -> Iterator[Rows]:
+def read_rows(files: Sequence[str], *, chunk_rows: int = 1024) -> Iterator[Rows]:
     """Reads raw Examples, a bounded number at a time.
 
     Args:

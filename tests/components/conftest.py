@@ -23,7 +23,7 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
     """Exports a SavedModel that looks for keywords, with the signatures of the real one.
 
     Called with `keywords` (one expression a class), `sharpness` (how sure it is), and `flaw`: `nan` (no probabilities
-    for texts that hold `qqq`), `one_class`, or `unstable` (random).
+    for texts that hold `qqq`), `one_class`, `unstable` (random), or `fails` (raises).
     """
     import tensorflow as tf
 
@@ -37,6 +37,8 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
         def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
             lower = tf.strings.lower(text)
             found = [tf.strings.regex_full_match(lower, f"(?s).*({words}).*") for words in keywords]
+            if flaw == "fails":
+                lower = tf.debugging.check_numerics(tf.strings.to_number(lower), "not a number")[:, None]
             scores = sharpness * tf.cast(tf.stack(found, axis=1), tf.float32)
             if flaw == "one_class":
                 scores += 100.0 * tf.one_hot([1], len(keywords))

@@ -16,10 +16,7 @@ from agnews.components.evaluator.tally import Tally
 from agnews.schemas.evaluation import Metrics, SliceMetrics
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
-BEAM = [
-    "--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner",
-    "--direct_running_mode=in_memory",
-]
+BEAM = ["--runner=FnApiRunner"]
 
 
 class Case:

@@ -22,6 +22,8 @@ TOPICS = (
     "The stocks and the profit rose",
     "The software of new computers",
 )
+# In this process; and with an image, which this runner ignores, TFX does not pack itself into an archive first.
+BEAM = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
 RULES = {
     "corpus": "ag_news",
     "min_accuracy": 0.8,
@@ -100,9 +102,7 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
             "predictions": artifact(Predictions, "predictions"),
             "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
         }
-        context = Executor.Context(
-            beam_pipeline_args=["--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"]
-        )
+        context = Executor.Context(beam_pipeline_args=BEAM)
         Executor(context).Do(
             {
                 "examples": [examples],
@@ -136,6 +136,7 @@ def test_a_good_model_is_blessed_and_its_answers_are_kept(evaluate: Any, export_
     assert evaluation.metrics.accuracy == pytest.approx(0.9)
     assert outputs["blessing"].get_int_custom_property("blessed") == 1
     assert [path.name for path in Path(outputs["blessing"].uri).iterdir()] == ["BLESSED"]
+    assert (Path(outputs["blessing"].uri) / "BLESSED").read_text().splitlines() == list(evaluation.verdict.reasons)
     assert json.loads(outputs["predictions"].split_names) == ["test"]
     assert len(tfma.load_eval_result(outputs["evaluation"].uri).slicing_metrics) > 5
 
@@ -194,3 +195,5 @@ def test_what_cannot_be_compared_is_said(evaluate: Any, export_model: ExportMode
     (tmp_path / "nothing").mkdir()
     with pytest.raises(AgnewsError, match="cannot be loaded"):
         evaluate(tmp_path / "nothing")
+    with pytest.raises(AgnewsError, match="cannot answer texts"):
+        evaluate(export_model(flaw="fails"))
