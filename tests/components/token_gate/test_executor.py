@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+import tensorflow_transform.beam as tft_beam
+from tensorflow_transform.tf_metadata.dataset_metadata import DatasetMetadata
+from tfx.types import standard_artifacts
+from tfx.types.artifact import Artifact
+
+from agnews.components.artifact_types import StepReport
+from agnews.components.token_gate.executor import Executor
+from agnews.components.transform import preprocessing_fn
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.features import LABEL, TEXT, TOKEN_IDS
+from agnews.schemas.token_check import TokenCheck
+
+# The special tokens are not where BERT has them: the gate must ask the graph.
+UNK, SEP, CLS, NEWS = 1, 2, 3, 4
+VOCABULARY = "[PAD]\n[UNK]\n[SEP]\n[CLS]\nnews\n"
+
+
+@pytest.fixture(scope="module")
+def transform_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("transform_graph")
+    (root / "vocab.txt").write_text(VOCABULARY)
+    settings = {"vocabulary": str(root / "vocab.txt"), "lowercase": True, "max_length": 5}
+    metadata = DatasetMetadata.from_feature_spec(
+        {TEXT: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
+    )
+    with tft_beam.Context(temp_dir=str(root / "temporary")):
+        analyze = tft_beam.AnalyzeDataset(functools.partial(preprocessing_fn, custom_config=settings))
+        _ = (([{TEXT: "", LABEL: 0}], metadata) | analyze) | tft_beam.WriteTransformFn(str(root / "graph"))
+    return root / "graph"
+
+
+@pytest.fixture
+def gate(transform_graph: Path, tmp_path: Path) -> Callable[..., TokenCheck]:
+    """Runs the executor on the given rows of token ids by split."""
+
+    def run(*, max_unknown_share: float = 0.1, **splits: Sequence[Sequence[int]]) -> TokenCheck:
+        for split, rows in splits.items():
+            folder = tmp_path / "examples" / f"Split-{split}"
+            folder.mkdir(parents=True)
+            for number in range(2):
+                options = tf.io.TFRecordOptions(compression_type="GZIP")
+                with tf.io.TFRecordWriter(str(folder / f"part-{number}.gz"), options) as writer:
+                    for row in rows[number::2]:
+                        ids = tf.train.Feature(int64_list=tf.train.Int64List(value=row))
+                        writer.write(
+                            tf.train.Example(features=tf.train.Features(feature={TOKEN_IDS: ids})).SerializeToString()
+                        )
+
+        def artifact(kind: type[Artifact], folder: Path) -> Any:
+            made = kind()
+            made.uri = str(folder)
+            return made
+
+        examples = artifact(standard_artifacts.Examples, tmp_path / "examples")
+        examples.split_names = str(list(splits)).replace("'", '"')
+        Executor().Do(
+            {
+                "transformed_examples": [examples],
+                "transform_graph": [artifact(standard_artifacts.TransformGraph, transform_graph)],
+            },
+            {"report": [artifact(StepReport, tmp_path / "report")]},
+            {"max_length": 5, "max_unknown_share": max_unknown_share, "code_version": ""},
+        )
+        return read_report(tmp_path)
+
+    return run
+
+
+def read_report(folder: Path) -> TokenCheck:
+    return TokenCheck.model_validate_json((folder / "report" / "report.json").read_text())
+
+
+@pytest.mark.integration
+def test_good_tokens(gate: Callable[..., TokenCheck]) -> None:
+    report = gate(train=[[CLS, NEWS, SEP]] * 9000 + [[CLS, NEWS, NEWS, UNK, SEP]], test=[[CLS, SEP]] * 3)
+    assert report.passed
+    assert report.splits["train"].rows == 9001
+    assert report.splits["train"].unknown_pieces == 1
+    assert report.splits["train"].longest == 5
+    assert report.splits["test"].empty_rows == 3
+
+
+@pytest.mark.integration
+def test_tokens_that_no_encoder_expects(gate: Callable[..., TokenCheck], tmp_path: Path) -> None:
+    with pytest.raises(AgnewsError, match="train: 2 of 3 rows"):
+        gate(train=[[CLS, NEWS, SEP], [2, NEWS, 3], [CLS, NEWS, NEWS, NEWS, NEWS, SEP]])
+    assert read_report(tmp_path).splits["train"].broken_rows == 2
+
+
+@pytest.mark.integration
+def test_a_vocabulary_that_does_not_know_the_words(gate: Callable[..., TokenCheck], tmp_path: Path) -> None:
+    with pytest.raises(AgnewsError, match=r"eval: 50.00% of 4 word pieces are \[UNK\], allowed: 10.00%"):
+        gate(train=[[CLS, NEWS, SEP]], eval=[[CLS, UNK, NEWS, SEP]] * 2)
+    assert not read_report(tmp_path).passed
