@@ -53,7 +53,7 @@ def run_fn(fn_args: FnArgs) -> None:
     keras.utils.set_random_seed(training.seed)
     classifier = build_model(
         settings["model"],
-        vocabulary_size=len(vocabulary),
+        token_counts=train.token_counts(len(vocabulary)),
         unknown_id=vocabulary.unknown_id,
         special_ids=(0, vocabulary.cls_id, vocabulary.sep_id),
         max_length=text.max_length,
@@ -63,7 +63,7 @@ def run_fn(fn_args: FnArgs) -> None:
         classifier.network,
         train,
         evaluation,
-        without_decay=classifier.without_decay,
+        weight_decays=classifier.weight_decays,
         log_dir=fn_args.model_run_dir,
         **training.model_dump(),
     )

@@ -70,6 +70,10 @@ class TransformerConfig(_Section):
     """Share of word pieces replaced by [UNK] while training."""
     head_dim: Annotated[int, Field(ge=1)] = 20
     """Width of the dense layer before the classes."""
+    min_token_count: Annotated[int, Field(ge=0)] = 1
+    """Word pieces that occur less often than this in the training rows are [UNK] to the model; 0 keeps them all."""
+    embedding_decay: Annotated[float, Field(ge=0.0)] = 0.5
+    """Weight decay of the word pieces' vectors, in place of training.weight_decay: few of them are seen often."""
 
 
 ModelConfig = TransformerConfig
@@ -93,6 +97,9 @@ class TrainingConfig(_Section):
     """Largest global norm of the gradients; null does not clip."""
     patience: Annotated[int, Field(ge=1)] = 3
     """Epochs without a better eval accuracy before training stops; the best weights are kept."""
+    average_decay: Share = 0.995
+    """The model is judged and exported with a moving average of its weights, of which each step keeps this share;
+    0 takes the weights as they are."""
     seed: int = 7
 
 

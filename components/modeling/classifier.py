@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import tf_keras as keras
@@ -14,8 +15,9 @@ class Classifier:
     Attributes:
         network: Takes `{token_ids: int32 (batch, length), padding_mask: bool (batch, length)}` and returns logits
             float32 (batch, num_classes). Its weights exist.
-        without_decay: Regular expressions; weights whose names one of them is found in are not decayed.
+        weight_decays: Regular expressions and the weight decay of the weights whose names they are found in, the
+            first one that fits; all other weights take the decay of the training.
     """
 
     network: keras.Model
-    without_decay: tuple[str, ...]
+    weight_decays: Mapping[str, float]

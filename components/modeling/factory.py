@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from pydantic import TypeAdapter
 
@@ -13,13 +15,13 @@ from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 from agnews.schemas.run_config import ModelConfig, TransformerConfig
 
 # Decay pulls a weight to zero, which means something for matrices; for offsets, gains and places it does not.
-_TRANSFORMER_WITHOUT_DECAY = ("bias", "gamma", "beta", "position_embedding")
+_WITHOUT_DECAY = ("bias", "gamma", "beta", "position_embedding")
 
 
 def build_model(
     config: Mapping[str, object],
     *,
-    vocabulary_size: int,
+    token_counts: npt.NDArray[np.int64],
     unknown_id: int,
     special_ids: Sequence[int],
     max_length: int,
@@ -31,7 +33,7 @@ def build_model(
 
     Args:
         config: The section `model` of a run's configuration.
-        vocabulary_size: Word pieces in the vocabulary.
+        token_counts: How often each word piece of the vocabulary occurs in the training rows, (vocabulary_size,).
         unknown_id: Id of [UNK].
         special_ids: Ids of [PAD], [CLS] and [SEP].
         max_length: Longest sequence in word pieces.
@@ -46,7 +48,7 @@ def build_model(
     wanted = TypeAdapter(ModelConfig).validate_python(dict(config))
     classifier = _transformer(
         wanted,
-        vocabulary_size=vocabulary_size,
+        token_counts=token_counts,
         unknown_id=unknown_id,
         special_ids=special_ids,
         max_length=max_length,
@@ -60,14 +62,14 @@ def build_model(
 def _transformer(
     config: TransformerConfig,
     *,
-    vocabulary_size: int,
+    token_counts: npt.NDArray[np.int64],
     unknown_id: int,
     special_ids: Sequence[int],
     max_length: int,
     num_classes: int,
 ) -> Classifier:
     network = TransformerClassifier(
-        vocabulary_size=vocabulary_size,
+        token_table=_number_frequent(token_counts, config.min_token_count, unknown_id, special_ids),
         max_length=max_length,
         num_classes=num_classes,
         unknown_id=unknown_id,
@@ -82,4 +84,14 @@ def _transformer(
         word_dropout=config.word_dropout,
         name="transformer",
     )
-    return Classifier(network, _TRANSFORMER_WITHOUT_DECAY)
+    return Classifier(network, {**dict.fromkeys(_WITHOUT_DECAY, 0.0), "token_embedding": config.embedding_decay})
+
+
+def _number_frequent(
+    counts: npt.NDArray[np.int64], least: int, unknown_id: int, special_ids: Sequence[int]
+) -> list[int]:
+    frequent = counts >= least
+    frequent[[unknown_id, *special_ids]] = True
+    numbers = np.cumsum(frequent) - 1
+    table: list[int] = np.where(frequent, numbers, numbers[unknown_id]).tolist()
+    return table

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.frequent_tokens import FrequentTokens
 from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
 from agnews.components.modeling.token_and_position_embedding import TokenAndPositionEmbedding
 from agnews.components.modeling.transformer_block import TransformerBlock
@@ -18,11 +19,11 @@ class TransformerClassifier(keras.Model):
     """Token ids to class logits: embeddings, transformer blocks, the mean over tokens, and a small dense head.
 
     Args:
-        vocabulary_size: Ids are 0 to vocabulary_size - 1.
+        token_table: For each id of the vocabulary, the id that the model knows it by; see `FrequentTokens`.
         max_length: Longest sequence in word pieces.
         num_classes: Classes to tell apart.
-        unknown_id: Id of [UNK].
-        kept_ids: Ids that word dropout leaves alone.
+        unknown_id: Id of [UNK] in the vocabulary.
+        kept_ids: Ids of the vocabulary that word dropout leaves alone.
         hidden_dim: Width of embeddings and blocks.
         num_heads: Heads of each block.
         key_dim: Width of each head.
@@ -42,7 +43,7 @@ class TransformerClassifier(keras.Model):
     def __init__(
         self,
         *,
-        vocabulary_size: int,
+        token_table: Sequence[int],
         max_length: int,
         num_classes: int,
         unknown_id: int,
@@ -59,7 +60,8 @@ class TransformerClassifier(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         self.word_dropout = WordDropout(word_dropout, unknown_id, kept_ids, name="word_dropout")
-        self.embedding = TokenAndPositionEmbedding(vocabulary_size, max_length, hidden_dim, name="embedding")
+        self.frequent_tokens = FrequentTokens(token_table, name="frequent_tokens")
+        self.embedding = TokenAndPositionEmbedding(max(token_table) + 1, max_length, hidden_dim, name="embedding")
         self.blocks = [
             TransformerBlock(num_heads, key_dim, intermediate_dim, dropout, name=f"block_{number}")
             for number in range(num_layers)
@@ -83,7 +85,8 @@ class TransformerClassifier(keras.Model):
             Logits (batch, num_classes) float32.
         """
         mask = inputs[PADDING_MASK]
-        hidden = self.embedding(self.word_dropout(inputs[TOKEN_IDS], training=training))
+        token_ids = self.frequent_tokens(self.word_dropout(inputs[TOKEN_IDS], training=training))
+        hidden = self.embedding(token_ids)
         for block in self.blocks:
             hidden = block(hidden, padding_mask=mask, training=training)
         pooled = self.pooled_dropout(self.pooling(hidden, padding_mask=mask), training=training)

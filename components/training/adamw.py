@@ -16,7 +16,8 @@ class AdamW(keras.optimizers.legacy.Adam):
     Args:
         learning_rate: A number or a schedule.
         weight_decay: Share of a weight that is taken away at each step, times the learning rate.
-        without_decay: Regular expressions; a weight whose name one of them is found in does not decay.
+        weight_decays: Regular expressions and the decay of weights whose names they are found in, in place of
+            weight_decay; the first one that fits counts.
         epsilon: Added to the root of the second moment.
         global_clipnorm: Largest norm of all gradients together; None does not clip.
         **kwargs: Of `keras.optimizers.legacy.Adam`.
@@ -33,7 +34,7 @@ class AdamW(keras.optimizers.legacy.Adam):
         self,
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
         weight_decay: float = 0.0,
-        without_decay: Sequence[str] = (),
+        weight_decays: Mapping[str, float] | None = None,
         epsilon: float = 1e-7,
         global_clipnorm: float | None = None,
         name: str = "AdamW",
@@ -43,7 +44,7 @@ class AdamW(keras.optimizers.legacy.Adam):
             kwargs["global_clipnorm"] = global_clipnorm
         super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
         self.weight_decay = weight_decay
-        self.without_decay = tuple(without_decay)
+        self.weight_decays = dict(weight_decays or {})
 
     def build(self, variables: Sequence[tf.Variable]) -> None:
         """Creates the moments of these weights before the first step.
@@ -63,23 +64,24 @@ class AdamW(keras.optimizers.legacy.Adam):
     def _resource_apply_dense(
         self, grad: tf.Tensor, var: tf.Variable, apply_state: Mapping[Any, Mapping[str, tf.Tensor]]
     ) -> tf.Operation:
-        if not self._decays(var):
+        decay = self._decay_of(var.name)
+        if not decay:
             return super()._resource_apply_dense(grad, var, apply_state)
         rate = apply_state[(var.device, var.dtype.base_dtype)]["lr_t"]
-        decayed = var.assign_sub(rate * self.weight_decay * var, use_locking=self._use_locking)
+        # Handing over a new value costs one pass, taking a share away in place costs two.
+        decayed = var.assign(var * (1.0 - rate * decay), use_locking=self._use_locking)
         with tf.control_dependencies([decayed]):
             return super()._resource_apply_dense(grad, var, apply_state)
 
-    def _decays(self, var: tf.Variable) -> bool:
-        if not self.weight_decay:
-            return False
-        return not any(re.search(pattern, var.name) for pattern in self.without_decay)
+    def _decay_of(self, name: str) -> float:
+        found = (decay for pattern, decay in self.weight_decays.items() if re.search(pattern, name))
+        return next(found, self.weight_decay)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""
         return {
             **super().get_config(),
             "weight_decay": self.weight_decay,
-            "without_decay": list(self.without_decay),
+            "weight_decays": self.weight_decays,
             "global_clipnorm": self.global_clipnorm,
         }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.training.adamw import AdamW
+from agnews.components.training.average_weights import AverageWeights
 from agnews.components.training.length_bucketed_dataset import batches_per_epoch, length_bucketed_dataset
 from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
 from agnews.components.training.tensorboard_log import TensorBoardLog
@@ -46,10 +47,11 @@ def fit(
     learning_rate: float,
     warmup_share: float,
     weight_decay: float,
-    without_decay: Sequence[str],
+    weight_decays: Mapping[str, float],
     label_smoothing: float,
     clip_norm: float | None,
     patience: int,
+    average_decay: float,
     seed: int,
     log_dir: str | None = None,
 ) -> FitResult:
@@ -64,10 +66,12 @@ def fit(
         learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero at the last of all epochs.
         warmup_share: Share of all steps in which the rate rises.
         weight_decay: Decoupled weight decay.
-        without_decay: Patterns of the names of weights that do not decay.
+        weight_decays: Patterns of names and the decay of weights so named, in place of weight_decay.
         label_smoothing: Share of each label that is spread over all classes.
         clip_norm: Largest global norm of the gradients, or None.
         patience: Epochs without a better eval accuracy before training stops.
+        average_decay: Share that a step keeps of the moving average of the weights, which the network is judged by
+            and ends with; 0 takes the weights as they are.
         seed: Of the order of rows. Weights and dropout follow TensorFlow's global seed.
         log_dir: Folder or URI for TensorBoard, or None.
 
@@ -83,7 +87,7 @@ def fit(
         optimizer=AdamW(
             WarmupLinearDecay(learning_rate, round(warmup_share * total_steps), total_steps),
             weight_decay=weight_decay,
-            without_decay=without_decay,
+            weight_decays=weight_decays,
             global_clipnorm=clip_norm,
         ),
         loss=SmoothedCrossEntropy(label_smoothing),
@@ -95,9 +99,10 @@ def fit(
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_accuracy", mode="max", patience=patience, restore_best_weights=True
     )
-    callbacks = [stopping, monitor]
+    averaging = [AverageWeights(average_decay)] if average_decay else []
+    callbacks = [*averaging, stopping, monitor]
     if log_dir is not None:
-        callbacks.append(TensorBoardLog(log_dir))
+        callbacks.append(TensorBoardLog(log_dir, monitor.curve))
     network.fit(
         length_bucketed_dataset(train, batch_size=batch_size, seed=seed, epochs=epochs),
         steps_per_epoch=steps_per_epoch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 import tf_keras as keras
@@ -19,11 +19,13 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     Args:
         log_dir: Folder or URI.
+        curve: Where another callback, called before this one, adds the figures of each epoch; see `TrainingMonitor`.
     """
 
-    def __init__(self, log_dir: str) -> None:
+    def __init__(self, log_dir: str, curve: Sequence[Mapping[str, float]]) -> None:
         super().__init__()
         self._log_dir = log_dir
+        self._curve = curve
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Opens one event file for each run."""
@@ -37,13 +39,11 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Writes the epoch's figures."""
-        for name, value in (logs or {}).items():
+        for name, value in self._curve[-1].items():
             run = "validation" if name.startswith(_VALIDATION_PREFIX) else "train"
-            self._write(run, f"epoch_{name.removeprefix(_VALIDATION_PREFIX)}", value, epoch)
-        rate = self.model.optimizer.learning_rate
-        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            rate = rate(self.model.optimizer.iterations)
-        self._write("train", "epoch_learning_rate", rate, epoch)
+            tag = f"epoch_{name.removeprefix(_VALIDATION_PREFIX)}"
+            with self._writers[run].as_default():
+                tf.summary.write(tag, tf.constant(value, tf.float32), step=epoch, metadata=self._metadata)
         for writer in self._writers.values():
             writer.flush()
 
@@ -51,7 +51,3 @@ class TensorBoardLog(keras.callbacks.Callback):
         """Closes the files."""
         for writer in self._writers.values():
             writer.close()
-
-    def _write(self, run: str, tag: str, value: float | tf.Tensor, step: int) -> None:
-        with self._writers[run].as_default():
-            tf.summary.write(tag, tf.cast(value, tf.float32), step=step, metadata=self._metadata)

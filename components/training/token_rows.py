@@ -30,3 +30,14 @@ class TokenRows:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Word pieces of each row, int64 (rows,)."""
         return np.diff(self.row_splits)
+
+    def token_counts(self, vocabulary_size: int) -> npt.NDArray[np.int64]:
+        """Counts each word piece.
+
+        Args:
+            vocabulary_size: Word pieces in the vocabulary.
+
+        Returns:
+            int64 (vocabulary_size,).
+        """
+        return np.bincount(self.token_ids, minlength=vocabulary_size)

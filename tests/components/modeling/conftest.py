@@ -31,7 +31,7 @@ def make_classifier() -> Callable[..., TransformerClassifier]:
 
     def make(**settings: object) -> TransformerClassifier:
         toy = {
-            "vocabulary_size": 30,
+            "token_table": range(30),
             "max_length": 12,
             "num_classes": 4,
             "unknown_id": UNKNOWN,

@@ -15,7 +15,7 @@ from agnews.components.modeling.factory import build_model
 def build(config: dict[str, object], vocabulary_size: int = 50, max_length: int = 16) -> Classifier:
     return build_model(
         config,
-        vocabulary_size=vocabulary_size,
+        token_counts=np.ones(vocabulary_size, np.int64),
         unknown_id=1,
         special_ids=(0, 2, 3),
         max_length=max_length,
@@ -32,7 +32,8 @@ def test_the_notebooks_model_is_a_matter_of_configuration() -> None:
     assert [block.count_params() for block in network.blocks] == [10_656]
     assert network.head.count_params() == 660
     assert network.logits.count_params() == 84
-    assert network.count_params() == 648_192 + 10_656 + 660 + 84
+    trained = sum(np.prod(weight.shape) for weight in network.trainable_weights)
+    assert trained == 648_192 + 10_656 + 660 + 84
 
 
 def test_heads_share_the_width_unless_told_otherwise() -> None:
@@ -59,14 +60,27 @@ def test_the_seed_decides_about_the_weights() -> None:
 
 
 def test_matrices_decay_and_offsets_gains_and_positions_do_not() -> None:
-    classifier = build({})
-
-    def decays(weight: tf.Variable) -> bool:
-        return not any(re.search(pattern, weight.name) for pattern in classifier.without_decay)
+    classifier = build({"embedding_decay": 0.7})
 
     for weight in classifier.network.trainable_weights:
-        is_matrix = weight.shape.rank == 2 and "position" not in weight.name
-        assert decays(weight) == is_matrix, weight.name
+        found = [decay for name, decay in classifier.weight_decays.items() if re.search(name, weight.name)]
+        if "token_embedding" in weight.name:
+            assert found == [0.7]
+        else:
+            is_matrix = weight.shape.rank == 2 and "position" not in weight.name
+            assert found == ([] if is_matrix else [0.0]), weight.name
+
+
+def test_rare_word_pieces_share_the_vector_of_the_unknown_one() -> None:
+    counts = np.array([0, 0, 9, 9, 5, 1, 2, 0, 7])
+
+    classifier = build_model(
+        {"min_token_count": 2}, token_counts=counts, unknown_id=1, special_ids=(0, 2, 3), max_length=16, num_classes=4
+    )
+
+    ids = tf.range(9)[tf.newaxis]
+    assert classifier.network.frequent_tokens(ids).numpy().tolist() == [[0, 1, 2, 3, 4, 1, 5, 1, 6]]
+    assert classifier.network.embedding.token_embedding.shape[0] == 7
 
 
 def test_an_unknown_key_is_an_error() -> None:

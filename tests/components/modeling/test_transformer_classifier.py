@@ -85,5 +85,5 @@ def test_half_precision_gives_float32_logits_close_to_those_of_single_precision(
     logits = half(batch(*ROWS))
 
     assert logits.dtype == tf.float32
-    assert all(weight.dtype == tf.float32 for weight in half.weights)
+    assert all(weight.dtype == tf.float32 for weight in half.trainable_weights)
     np.testing.assert_allclose(logits, expected, atol=0.05)

@@ -36,7 +36,7 @@ def test_gives_the_weights_of_keras(clip_norm: float | None) -> None:
     if clip_norm is not None:
         reference = ClipsSummedGradients(reference, clip_norm)
 
-    ours = AdamW(schedule, weight_decay=0.2, without_decay=["bias"], global_clipnorm=clip_norm)
+    ours = AdamW(schedule, weight_decay=0.2, weight_decays={"bias": 0.0}, global_clipnorm=clip_norm)
 
     for mine, theirs in zip(train(ours), train(reference), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
@@ -54,19 +54,19 @@ class ClipsSummedGradients:
         self._optimizer.apply_gradients(zip(clipped, weights, strict=True))
 
 
-def test_a_weight_that_does_not_decay_stays_where_it_has_no_gradient() -> None:
-    kernel, bias = tf.Variable([[4.0]], name="kernel"), tf.Variable([4.0], name="bias")
+def test_the_name_of_a_weight_decides_how_it_decays() -> None:
+    weights = [tf.Variable([[4.0]], name=name) for name in ("layer/kernel", "layer/bias", "table/embedding")]
 
-    AdamW(0.5, weight_decay=0.1, without_decay=["bias"]).apply_gradients(
-        [(tf.zeros_like(kernel), kernel), (tf.zeros_like(bias), bias)]
+    AdamW(0.5, weight_decay=0.1, weight_decays={"bias": 0.0, "table": 0.3}).apply_gradients(
+        [(tf.zeros_like(weight), weight) for weight in weights]
     )
 
-    assert float(kernel[0, 0]) == pytest.approx(4.0 * (1 - 0.5 * 0.1))
-    assert float(bias[0]) == 4.0
+    left = [float(weight[0, 0]) for weight in weights]
+    assert left == pytest.approx([4.0 * (1 - 0.5 * 0.1), 4.0, 4.0 * (1 - 0.5 * 0.3)])
 
 
 def test_is_rebuilt_from_its_config() -> None:
-    optimizer = AdamW(0.1, weight_decay=0.2, without_decay=["bias"], global_clipnorm=1.0)
+    optimizer = AdamW(0.1, weight_decay=0.2, weight_decays={"bias": 0.0}, global_clipnorm=1.0)
 
     copy = AdamW.from_config(optimizer.get_config())
 

@@ -23,7 +23,7 @@ MODEL = {"hidden_dim": 8, "num_heads": 2, "intermediate_dim": 16, "head_dim": 8,
 
 def build() -> keras.Model:
     return build_model(
-        MODEL, vocabulary_size=30, unknown_id=1, special_ids=(0, 2, 3), max_length=16, num_classes=4
+        MODEL, token_counts=np.ones(30, np.int64), unknown_id=1, special_ids=(0, 2, 3), max_length=16, num_classes=4
     ).network
 
 
@@ -34,10 +34,11 @@ def train(network: keras.Model, rows: TokenRows, evaluation: TokenRows, **settin
         "learning_rate": 0.02,
         "warmup_share": 0.1,
         "weight_decay": 0.01,
-        "without_decay": ("bias",),
+        "weight_decays": {"bias": 0.0},
         "label_smoothing": 0.0,
         "clip_norm": 1.0,
         "patience": 6,
+        "average_decay": 0.0,
         "seed": 4,
     }
     return fit(network, rows, evaluation, **{**defaults, **settings})
@@ -68,13 +69,14 @@ def test_learns_what_can_be_learnt_and_keeps_the_curve(make_rows: MakeRows) -> N
     assert last["seconds"] > 0
 
 
-def test_stops_early_and_ends_with_the_best_weights(make_rows: MakeRows) -> None:
+@pytest.mark.parametrize("average_decay", [0.0, 0.9])
+def test_stops_early_and_ends_with_the_best_weights(make_rows: MakeRows, average_decay: float) -> None:
     keras.utils.set_random_seed(0)
     # Labels are noise, so the eval accuracy wanders and the last epoch is not the best one.
     rows, evaluation = make_rows(120, wrong=1.0), make_rows(60, seed=1, wrong=1.0)
     network = build()
 
-    result = train(network, rows, evaluation, epochs=40, patience=2)
+    result = train(network, rows, evaluation, epochs=40, patience=2, average_decay=average_decay)
 
     found = [entry["val_accuracy"] for entry in result.curve]
     assert len(result.curve) < 40
