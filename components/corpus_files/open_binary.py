@@ -35,7 +35,11 @@ def open_binary(path: str) -> io.BufferedReader:
             fix="Name a folder or URI that holds the files; `agnews data fetch DIR` gets the official ones.",
         ) from error
     except OSError as error:
-        raise AgnewsError("The file cannot be opened.", found=f"{path}: {error.strerror or error}") from error
+        raise AgnewsError(
+            "The file cannot be opened.",
+            found=f"{path}: {error.strerror or error}",
+            fix="Check the name, and that you may read it.",
+        ) from error
 
 
 class _RawUri(io.RawIOBase):

@@ -6,7 +6,6 @@ import hashlib
 import html
 import re
 
-from agnews.components.corpus_files.has_markup import has_markup
 from agnews.components.text.markup import BREAK_PATTERN, ENTITY_PATTERN, TAG_PATTERN
 
 _ENTITY = re.compile(ENTITY_PATTERN)
@@ -25,8 +24,10 @@ def normalize(text: str) -> str:
     Returns:
         The normal form; two texts count as the same if theirs are equal.
     """
-    if has_markup(text):
-        text = _TAG_OR_BREAK.sub(" ", _ENTITY.sub(_character, text))
+    if ";" in text:
+        text = _ENTITY.sub(_character, text)
+    if "<" in text or "\\" in text:
+        text = _TAG_OR_BREAK.sub(" ", text)
     return " ".join(text.casefold().split())
 
 

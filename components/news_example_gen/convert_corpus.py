@@ -1,16 +1,17 @@
 """The Beam pipeline from CSV files to sharded tf.Examples and a data card.
 
-A CSV file whose quoted fields hold line ends cannot be cut at arbitrary bytes, so each file is read in order by one
-worker, and Beam is handed batches of thousands of rows: its price per element is paid twice a batch instead of
-several times a row. Reading, splitting and writing fuse into one stage; rows are never shuffled or held, and the
-shards are the same whichever runner does it. What crosses a stage are digests of texts and counts.
+A CSV file whose quoted fields hold line ends cannot be cut at arbitrary bytes, so one worker reads a file in order.
+What Beam buys is that this worker may be any worker of any runner, beside the data, and that the training file waits
+for the digests of the test texts. Its price is paid per element, so a file is the element: rows pass from reader to
+TFRecord in batches that no runner ever sees, holds or shuffles, and the shards are the same whichever runner does it.
+What crosses a stage are digests of texts and counts.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from agnews.components.corpus_files.row_batch import RowBatch, read_batches
+from agnews.components.corpus_files.row_batch import read_batches
 from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, stratified_cutoffs
 from agnews.components.corpus_files.tally import Tally
 from agnews.components.news_example_gen.example_encoder import ExampleEncoder
@@ -83,102 +84,95 @@ class ConvertCorpus(beam.PTransform):
             An empty collection that is done when all files are written.
         """
         train, test = self._corpus.train_file, self._corpus.test_file
-        write = _SplitAndWrite(self._split_uris, test, self._eval_share)
-        from_test = self._read(pipeline, test, "ReadTest") | "WriteTest" >> beam.ParDo(write).with_outputs(
-            _KEYS, main="tallies"
-        )
-        test_keys = AsSingleton(from_test[_KEYS] | "TestKeys" >> beam.CombineGlobally(_join_keys))
+        convert = _ConvertFile(self._corpus, self._split_uris, self._eval_share)
+        from_test = self._read(pipeline, test) | "ConvertTest" >> beam.ParDo(convert).with_outputs(_KEYS, main="tally")
+        test_keys = AsSingleton(from_test[_KEYS])
         cutoffs = None
         if self._limit:
-            strata = self._read(pipeline, train, "ReadForLimit") | "Strata" >> beam.ParDo(
-                _find_strata, test_keys, self._eval_share
-            )
+            find = _FindCutoffs(self._corpus, self._eval_share, self._limit, self._seed)
             cutoffs = AsSingleton(
-                strata
-                | "AllStrata" >> beam.CombineGlobally(_merge_strata)
-                | "Cutoffs" >> beam.Map(stratified_cutoffs, self._limit, self._seed)
+                self._read(pipeline, train, "ForLimit") | "FindCutoffs" >> beam.ParDo(find, test_keys)
             )
-        from_train = self._read(pipeline, train, "ReadTrain") | "WriteTrain" >> beam.ParDo(
-            write, test_keys, cutoffs
-        ).with_outputs(_KEYS, main="tallies")
-        return (
-            (from_test["tallies"], from_train["tallies"])
-            | "AllTallies" >> beam.Flatten()
-            | "Sum" >> beam.CombineGlobally(_SumTallies())
-            | "WriteCard" >> beam.ParDo(self._card)
-        )
+        from_train = self._read(pipeline, train) | "ConvertTrain" >> beam.ParDo(convert, test_keys, cutoffs)
+        return from_train | "WriteCard" >> beam.ParDo(self._card, AsSingleton(from_test["tally"]))
 
-    def _read(self, pipeline: beam.Pipeline, file: str, name: str) -> PCollection:
-        return (
-            pipeline
-            | f"{name}/Path" >> beam.Create([self._paths[file]])
-            | name >> beam.FlatMap(read_batches, file, self._corpus)
-        )
+    def _read(self, pipeline: beam.Pipeline, file: str, purpose: str = "") -> PCollection:
+        return pipeline | f"{file}{purpose}" >> beam.Create([self._paths[file]], reshuffle=False)
 
 
-class _SplitAndWrite(beam.DoFn):
-    """Writes a batch as one shard a split; yields its tally and, under another tag, its keys if it is of test."""
+class _ConvertFile(beam.DoFn):
+    """Writes the rows of a file, a shard a batch and split.
 
-    def __init__(self, split_uris: dict[str, str], test_file: str, eval_share: float) -> None:
+    Yields the tally of the file. The file that gets no keys of test rows is the test file itself: it yields its own
+    keys under another tag.
+    """
+
+    def __init__(self, corpus: Corpus, split_uris: dict[str, str], eval_share: float) -> None:
+        self._corpus = corpus
         self._split_uris = split_uris
-        self._test_file = test_file
         self._eval_share = eval_share
-        self._encoder: ExampleEncoder | None = None
-        self._done = 0
 
-    def setup(self) -> None:
-        self._encoder = ExampleEncoder()
-
-    def process(self, batch: RowBatch, test_keys: _Keys | None = None, cutoffs: Cutoffs | None = None) -> Iterator[Any]:
-        if test_keys is None:
-            masks, left_out = {TEST: np.ones(len(batch.records), np.bool_)}, 0
-            yield TaggedOutput(_KEYS, batch.keys)
-        else:
-            masks, left_out = SplitRule(self._eval_share, test_keys, cutoffs)(batch)
-        for split, mask in masks.items():
-            if mask.any():
-                self._write(batch, mask, self._split_uris[split])
-        tally = Tally()
-        tally.add(batch, masks, left_out)
-        self._done += len(batch.records) + len(batch.rejects)
-        report_progress(Progress("NewsExampleGen", self._done))
+    def process(self, path: str, test_keys: _Keys | None = None, cutoffs: Cutoffs | None = None) -> Iterator[Any]:
+        encoder, tally, done = ExampleEncoder(), Tally(), 0
+        own_keys = [np.zeros(0, np.uint64)]
+        file = self._corpus.test_file if test_keys is None else self._corpus.train_file
+        for batch in read_batches(path, file, self._corpus):
+            if test_keys is None:
+                masks, left_out = {TEST: np.ones(len(batch.records), np.bool_)}, 0
+                own_keys.append(batch.keys)
+            else:
+                masks, left_out = SplitRule(self._eval_share, test_keys, cutoffs)(batch)
+            for split, mask in masks.items():
+                if mask.any():
+                    _write_shard(self._split_uris[split], batch.index, encoder.encode(batch, mask))
+            tally.add(batch, masks, left_out)
+            done += len(batch.records) + len(batch.rejects)
+            report_progress(Progress("NewsExampleGen", done))
         yield tally
-
-    def _write(self, batch: RowBatch, mask: npt.NDArray[np.bool_], folder: str) -> None:
-        assert self._encoder is not None  # noqa: S101 - Beam calls setup first
-        tf.io.gfile.makedirs(folder)
-        name = f"data_tfrecord-{batch.index:05d}.gz"
-        # A runner may process a batch twice, even at once: each writes a file of its own, the last rename wins, and
-        # both have the same bytes.
-        incoming = f"{folder}/.{name}.{secrets.token_hex(4)}"
-        # Level 1 takes a quarter of the time of level 6 for a seventh more bytes.
-        options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
-        with tf.io.TFRecordWriter(incoming, options) as writer:
-            for example in self._encoder.encode(batch, mask):
-                writer.write(example)
-        tf.io.gfile.rename(incoming, f"{folder}/{name}", overwrite=True)
+        if test_keys is None:
+            yield TaggedOutput(_KEYS, np.unique(np.concatenate(own_keys)))
 
 
-class _SumTallies(beam.CombineFn):
-    def create_accumulator(self) -> Tally:
-        return Tally()
+def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> None:
+    tf.io.gfile.makedirs(folder)
+    name = f"data_tfrecord-{index:05d}.gz"
+    # A runner may process a file twice, even at once: each writes files of its own, the last rename wins, and both
+    # have the same bytes.
+    incoming = f"{folder}/.{name}.{secrets.token_hex(4)}"
+    # Level 1 takes a quarter of the time of level 6 for a seventh more bytes.
+    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+    with tf.io.TFRecordWriter(incoming, options) as writer:
+        for example in examples:
+            writer.write(example)
+    tf.io.gfile.rename(incoming, f"{folder}/{name}", overwrite=True)
 
-    def add_input(self, accumulator: Tally, tally: Tally) -> Tally:
-        accumulator.merge(tally)
-        return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[Tally]) -> Tally:
-        total = Tally()
-        for tally in accumulators:
-            total.merge(tally)
-        return total
+class _FindCutoffs(beam.DoFn):
+    """Reads the training file for digests and classes alone; yields where the subset ends."""
 
-    def extract_output(self, accumulator: Tally) -> Tally:
-        return accumulator
+    def __init__(self, corpus: Corpus, eval_share: float, limit: int, seed: int) -> None:
+        self._corpus = corpus
+        self._eval_share = eval_share
+        self._limit = limit
+        self._seed = seed
+
+    def process(self, path: str, test_keys: _Keys) -> Iterator[Cutoffs]:
+        rule = SplitRule(self._eval_share, test_keys)
+        parts: dict[tuple[str, int], list[tuple[_Keys, npt.NDArray[np.int64]]]] = {}
+        for batch in read_batches(path, self._corpus.train_file, self._corpus):
+            for split, mask in rule(batch)[0].items():
+                for label in np.unique(batch.labels[mask]).tolist():
+                    taken = mask & (batch.labels == label)
+                    parts.setdefault((split, label), []).append((batch.keys[taken], batch.rows[taken]))
+        strata: Strata = {
+            stratum: (np.concatenate([keys for keys, _ in pairs]), np.concatenate([rows for _, rows in pairs]))
+            for stratum, pairs in parts.items()
+        }
+        yield stratified_cutoffs(strata, self._limit, self._seed)
 
 
 class _WriteCard(beam.DoFn):
-    """Writes the card and the rejects of the one tally that there is in the end."""
+    """Writes the card and the rejects."""
 
     def __init__(self, uri: str, corpus: Corpus, *, source: str, is_sample: bool, digest: str) -> None:
         self._uri = uri
@@ -187,7 +181,10 @@ class _WriteCard(beam.DoFn):
         self._is_sample = is_sample
         self._digest = digest
 
-    def process(self, tally: Tally) -> None:
+    def process(self, from_train: Tally, from_test: Tally) -> None:
+        tally = Tally()
+        tally.merge(from_train)
+        tally.merge(from_test)
         card = tally.card(self._corpus, source=self._source, is_sample=self._is_sample, digest=self._digest)
         tf.io.gfile.makedirs(self._uri)
         with tf.io.gfile.GFile(f"{self._uri}/{REPORT_FILE}", "w") as file:
@@ -198,28 +195,3 @@ class _WriteCard(beam.DoFn):
             for name, rejects in sorted(tally.rejects.items()):
                 for bad in rejects:
                     file.write(json.dumps({"file": name, **bad._asdict()}) + "\n")
-
-
-def _find_strata(batch: RowBatch, test_keys: _Keys, eval_share: float) -> Iterator[Strata]:
-    masks, _ = SplitRule(eval_share, test_keys)(batch)
-    yield {
-        (split, int(label)): (batch.keys[taken], batch.rows[taken])
-        for split, mask in masks.items()
-        for label in np.unique(batch.labels[mask])
-        for taken in [mask & (batch.labels == label)]
-    }
-
-
-def _merge_strata(parts: Iterable[Strata]) -> Strata:
-    lists: dict[tuple[str, int], list[tuple[_Keys, npt.NDArray[np.int64]]]] = {}
-    for part in parts:
-        for stratum, arrays in part.items():
-            lists.setdefault(stratum, []).append(arrays)
-    return {
-        stratum: (np.concatenate([keys for keys, _ in pairs]), np.concatenate([rows for _, rows in pairs]))
-        for stratum, pairs in lists.items()
-    }
-
-
-def _join_keys(parts: Iterable[_Keys]) -> _Keys:
-    return np.unique(np.concatenate([np.zeros(0, np.uint64), *parts]))
