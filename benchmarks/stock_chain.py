@@ -27,7 +27,7 @@ OURS_FOR = {"CsvExampleGen": "NewsExampleGen"}
 
 def write_stock_csv(data: Path, folder: Path) -> None:
     """Writes the rows the way CsvExampleGen can read them: a header, one line a row, ready-made features."""
-    from agnews.components.text.markup import has_markup
+    from agnews.components.corpus_files.has_markup import has_markup
 
     for split in ("train", "test"):
         (folder / split).mkdir(parents=True)

@@ -101,6 +101,7 @@ def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | 
 
 
 def _run_and_tell(request: RunRequest, console: Console) -> int:
+    from agnews.pipeline.local.explain_failure import explain_failure
     from agnews.pipeline.local.live_view import LiveView
     from agnews.pipeline.local.run_locally import run_locally
     from agnews.pipeline.reports.describe_node import describe_node
@@ -115,21 +116,9 @@ def _run_and_tell(request: RunRequest, console: Console) -> int:
         where = f" in {view.current}" if view.current else ""
         console.print(f"\nInterrupted{where}. Nothing is lost: the same command goes on there.")
         return ExitCode.INTERRUPTED
-    except AgnewsError as error:
-        raise AgnewsError(
-            f"{view.current}: {error.problem}" if view.current else error.problem,
-            found=error.found,
-            fix=error.fix,
-            exit_code=ExitCode.FAILED if view.current else error.exit_code,
-        ) from error
     except Exception as error:
         traceback.print_exc()  # into the log: standard error is redirected
-        raise AgnewsError(
-            f"{view.current or 'The run'} failed.",
-            found=f"{type(error).__name__}: {error}",
-            fix=f"The whole story is in {request.paths.log(request.run_id)}.",
-            exit_code=ExitCode.FAILED,
-        ) from error
+        raise explain_failure(error, view.current, request.paths.log(request.run_id)) from error
     show_report(report, request.paths, console)
     return _exit_code(report)
 

@@ -1,0 +1,58 @@
+"""From whatever ended a step to a message that its reader can act on."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+_NO_SPACE = "no space left on device"
+
+
+def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
+    """Finds the reason behind an error that may have come through Beam or TensorFlow, which wrap what they pass on.
+
+    Args:
+        error: What ended the run.
+        node: The step that ran; empty before the first.
+        log: File with everything that libraries said.
+
+    Returns:
+        The error to show. Its exit code says whether a step had started.
+    """
+    place = f"{node}: " if node else ""
+    code = ExitCode.FAILED if node else ExitCode.USAGE
+    for reason in _chain(error):
+        if isinstance(reason, AgnewsError):
+            code = ExitCode.FAILED if node else reason.exit_code
+            return AgnewsError(f"{place}{reason.problem}", found=reason.found, fix=reason.fix, exit_code=code)
+        if _is_full_disk(reason):
+            return AgnewsError(
+                f"{place}The disk is full.",
+                found=str(reason).splitlines()[0],
+                fix="Free some space, or use another disk with --root DIR; the same command then goes on at this step.",
+                exit_code=ExitCode.FAILED,
+            )
+    return AgnewsError(
+        f"{node or 'The run'} failed.",
+        found=f"{type(error).__name__}: {error}",
+        fix=f"The whole story is in {log}.",
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    reason: BaseException | None = error
+    while reason is not None and id(reason) not in seen:
+        seen.add(id(reason))
+        yield reason
+        reason = reason.__cause__ or reason.__context__
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return True
+    return _NO_SPACE in str(error).lower()

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from agnews.pipeline.local.explain_failure import explain_failure
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+LOG = Path("run.log")
+
+
+def _wrapped(reason: Exception, *, explicit: bool) -> Exception:
+    try:
+        try:
+            raise reason
+        except Exception as inner:
+            if explicit:
+                raise RuntimeError("worker failed [while running 'Write']") from inner
+            raise RuntimeError("worker failed [while running 'Write']")  # noqa: B904
+    except RuntimeError as outer:
+        return outer
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_a_mendable_error_is_found_behind_what_beam_makes_of_it(explicit: bool) -> None:
+    reason = AgnewsError("train.csv is cut short.", found="line 7", fix="Fetch it again.")
+    told = explain_failure(_wrapped(reason, explicit=explicit), "NewsExampleGen", LOG)
+    assert told.problem == "NewsExampleGen: train.csv is cut short."
+    assert (told.found, told.fix, told.exit_code) == ("line 7", "Fetch it again.", ExitCode.FAILED)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [OSError(errno.ENOSPC, "No space left on device"), ValueError("x.gz; No space left on device [Op:Write]")],
+)
+def test_a_full_disk_is_told_as_such(reason: Exception) -> None:
+    told = explain_failure(_wrapped(reason, explicit=False), "Transform", LOG)
+    assert told.problem == "Transform: The disk is full."
+    assert "goes on at this step" in told.fix
+
+
+def test_before_the_first_step_the_command_line_is_to_blame() -> None:
+    told = explain_failure(AgnewsError("There is no train.csv."), "", LOG)
+    assert told.problem == "There is no train.csv."
+    assert told.exit_code == ExitCode.USAGE
+
+
+def test_anything_else_points_to_the_log() -> None:
+    told = explain_failure(KeyError("x"), "Trainer", LOG)
+    assert told.problem == "Trainer failed."
+    assert "KeyError" in str(told.found)
+    assert "run.log" in told.fix
+    assert told.exit_code == ExitCode.FAILED
