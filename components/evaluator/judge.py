@@ -135,7 +135,7 @@ def _not_worse(test: PairedTest | None, alpha: float) -> _Finding:
         f"won {_number(test.only_candidate_right)} rows and lost {_number(test.only_baseline_right)} against the "
         f"baseline {test.baseline}, which is right on {_percent(test.baseline_accuracy)}: "
         f"{100 * test.difference:+.2f} points ({100 * (1 - 2 * alpha):g} % interval {100 * low:+.2f} to "
-        f"{100 * high:+.2f}), p = {_probability(test.p_worse)}, "
+        f"{100 * high:+.2f}), {_probability(test.p_worse)}, "
         f"{'not worse beyond noise' if passed else f'worse beyond noise at level {alpha:g}'}",
     )
 
@@ -158,7 +158,7 @@ def _percent(share: float, floor: float | None = None) -> str:
 
 
 def _probability(p: float) -> str:
-    return f"{p:.2g}" if p >= 0.001 else "under 0.001"
+    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
 def _number(count: int) -> str:

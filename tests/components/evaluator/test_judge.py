@@ -115,6 +115,7 @@ def test_neither_a_hair_nor_a_point_decides_but_the_rows_do() -> None:
     """One row fewer is noise; one point fewer with no row won is not."""
     assert verdict_on(against=against(0, 1)).blessed
     assert not verdict_on(against=against(0, 8)).blessed
+    assert "p < 0.001, worse beyond noise" in verdict_on(against=against(0, 20)).reasons[0]
 
 
 def test_rows_without_probabilities_hold_a_model_back() -> None:

@@ -200,6 +200,7 @@ class _Killed(LocalFiles):
             self._die()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("moment", ["before", "half", "after"])
 def test_a_push_killed_at_any_step_leaves_the_old_or_the_new_version(
     tmp_path: Path, model: Callable[[str], Path], moment: str
@@ -230,6 +231,7 @@ def test_a_push_killed_at_any_step_leaves_the_old_or_the_new_version(
     assert steps >= 8  # marker, record, three files, statistics, rename, pointer, and the marker's removal
 
 
+@pytest.mark.integration
 def test_pushes_killed_at_random_moments_leave_a_consistent_store(tmp_path: Path, model: Callable[[str], Path]) -> None:
     folders = [str(model(f"m{number}")) for number in range(4)]
     script = textwrap.dedent(
