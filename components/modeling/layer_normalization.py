@@ -47,8 +47,8 @@ class LayerNormalization(keras.layers.Layer):
         Returns:
             The same shape and dtype.
         """
-        single = [tf.cast(each, tf.float32) for each in (inputs, self.gamma, self.beta)]
-        return tf.cast(_normalise(*single, self.epsilon), inputs.dtype)
+        x, gamma, beta = (tf.cast(each, tf.float32) for each in (inputs, self.gamma, self.beta))
+        return tf.cast(_normalise(x, gamma, beta, self.epsilon), inputs.dtype)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

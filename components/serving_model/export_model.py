@@ -22,13 +22,7 @@ def export_model(model: ServingModel, folder: str, facts: Mapping[str, object]) 
         folder: Folder or URI; `saved_model.pb` will lie directly in it.
         facts: Written to `assets.extra/model.json`.
     """
-    tf.saved_model.save(
-        model,
-        folder,
-        signatures=model.signatures(),
-        # The gradients are of no use to a server, and their Python code would not be found there.
-        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-    )
+    tf.saved_model.save(model, folder, signatures=model.signatures())
     path = posixpath.join(folder, MODEL_CARD)
     tf.io.gfile.makedirs(posixpath.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:

@@ -1,7 +1,9 @@
-"""A model that is as small as a model can be, for tests of what happens to models after training."""
+"""Toys that tests of several components share: a model as small as can be, and rows as Transform hands them on."""
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -75,3 +77,80 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
         return folder
 
     return export
+
+
+TOY_MAX_LENGTH = 16
+
+
+@pytest.fixture(scope="session")
+def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What TFX's Transform makes of short texts, each with a keyword of its class and a vocabulary of 60 words.
+
+    A folder with `vocab.txt`, raw Examples in `raw`, transformed ones in `examples` (splits train and eval), and the
+    transform graph in `graph`.
+    """
+    import tensorflow as tf
+    from tfx.components.transform.executor import Executor
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.types import standard_artifacts
+    from tfx.types.artifact import Artifact
+
+    root = tmp_path_factory.mktemp("toy")
+    fillers = [f"word{chr(97 + number)}" for number in range(26)]
+    keywords = [words.split("|") for words in KEYWORDS]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *fillers, *(word for words in keywords for word in words)]
+    (root / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
+    (root / "schema").mkdir()
+    (root / "schema" / "schema.pbtxt").write_text((repository / "schemas" / "schema.pbtxt").read_text())
+
+    chance = random.Random(1)  # noqa: S311 - no secret
+    for split, count in {"train": 240, "eval": 60}.items():
+        (root / "raw" / f"Split-{split}").mkdir(parents=True)
+        path = root / "raw" / f"Split-{split}" / "rows.gz"
+        with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+            for row in range(1, count + 1):
+                label = chance.randrange(4)
+                words = [*chance.choices(fillers, k=chance.randint(1, 12)), chance.choice(keywords[label])]
+                chance.shuffle(words)
+                integers = {"label": label, "num_words": len(words), "row": row}
+                strings = {"text": " ".join(words), "has_markup": "no"}
+                example = tf.train.Example()
+                for name, number in integers.items():
+                    example.features.feature[name].int64_list.value.append(number)
+                for name, text in strings.items():
+                    example.features.feature[name].bytes_list.value.append(text.encode())
+                writer.write(example.SerializeToString())
+
+    def artifact(kind: type[Artifact], name: str) -> Artifact:
+        made = kind()
+        made.uri = str(root / name)
+        if kind is standard_artifacts.Examples:
+            made.split_names = '["train", "eval"]'
+        return made
+
+    settings = {"vocabulary": str(root / "vocab.txt"), "lowercase": True, "max_length": TOY_MAX_LENGTH}
+    context = BaseBeamExecutor.Context(
+        # A container image, which the in-process runner ignores, keeps TFX from packing itself up for one.
+        beam_pipeline_args=["--direct_running_mode=in_memory", "--sdk_container_image=none"],
+        tmp_dir=str(root / "temporary"),
+        unique_id="1",
+    )
+    Executor(context).Do(
+        {
+            "examples": [artifact(standard_artifacts.Examples, "raw")],
+            "schema": [artifact(standard_artifacts.Schema, "schema")],
+        },
+        {
+            "transform_graph": [artifact(standard_artifacts.TransformGraph, "graph")],
+            "transformed_examples": [artifact(standard_artifacts.Examples, "examples")],
+        },
+        {
+            "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
+            "custom_config": json.dumps(settings),
+            "disable_statistics": 1,
+            "force_tf_compat_v1": 0,
+            "module_file": None,
+            "splits_config": None,
+        },
+    )
+    return root
