@@ -210,3 +210,11 @@ def test_what_stops_comes_first_and_the_message_has_all_of_it(check: Check, news
     for part in ("`label` (test)", "`row` (test)", "0 to 3", "1 or more", "schemas/schema.pbtxt"):
         assert part in message
     assert "has_markup" not in message
+
+
+def test_whoever_asks_for_a_prediction_needs_no_label(schema: Any, news_columns: Any, statistics_of: Any) -> None:
+    asked = news_columns(500, 1)
+    del asked[LABEL]
+    statistics = statistics_of(asked)
+    assert not tfdv.validate_statistics(statistics, schema, environment="SERVING").anomaly_info
+    assert set(tfdv.validate_statistics(statistics, schema, environment="TRAINING").anomaly_info) == {LABEL}
