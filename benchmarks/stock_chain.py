@@ -68,7 +68,7 @@ def preprocessing_fn(inputs: dict[str, object]) -> dict[str, object]:
 
 def run_stock(rows: Path, model: Path, root: Path, out: Path) -> None:
     """Runs the stock chain and writes seconds by node and peak memory."""
-    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2 as tfma
     from tfx import v1 as tfx
 
     from agnews.pipeline.local.local_runner import LocalRunner

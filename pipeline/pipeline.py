@@ -31,8 +31,8 @@ from agnews.components.token_gate.component import TokenGate
 from agnews.pipeline.code_version import code_version
 from agnews.schemas.run_config import RunConfig
 
-BEAM_ARGS = ("--direct_running_mode=in_memory", "--direct_num_workers=1", "--sdk_container_image=unused")
-"""The in-process runner: Beam's newer default downloads a binary when it starts.
+BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
+"""Beam's in-process runner, by name: the default first tries Prism, which is a binary to download.
 
 An image for workers, which this runner does not have, keeps TFX from packing itself into an archive for them each time
 an executor is made: two seconds a node, and 52 MB left in the temporary folder.
