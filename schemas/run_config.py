@@ -66,14 +66,23 @@ class TransformerConfig(_Section):
     """Width inside the feed-forward network of a block."""
     dropout: Share = 0.1
     """After attention, after the feed-forward network, and around the head's dense layer."""
-    word_dropout: Share = 0.3
+    word_dropout: Share = 0.5
     """Share of word pieces replaced by [UNK] while training."""
     head_dim: Annotated[int, Field(ge=1)] = 20
     """Width of the dense layer before the classes."""
     min_token_count: Annotated[int, Field(ge=0)] = 1
     """Word pieces that occur less often than this in the training rows are [UNK] to the model; 0 keeps them all."""
-    embedding_decay: Annotated[float, Field(ge=0.0)] = 0.5
-    """Weight decay of the word pieces' vectors, in place of training.weight_decay: few of them are seen often."""
+    position_embedding: bool = False
+    """Add a learned vector of its position to each word piece; without, order comes from the convolution alone."""
+    convolution_width: Annotated[int, Field(ge=0, le=9)] = 3
+    """Neighbouring word pieces that a convolution before the first block sees at once; 0 leaves it out."""
+    max_pooling: bool = True
+    """The head sees the largest value of each feature over a row beside the mean."""
+    bigram_buckets: Annotated[int, Field(ge=0)] = 262_144
+    """Size of the hash table of a linear classifier on word pairs that stands beside the transformer, with a loss of
+    its own; 0 leaves it out."""
+    bigram_dropout: Share = 0.3
+    """Share of the word pairs left out while training."""
 
 
 ModelConfig = TransformerConfig
@@ -83,7 +92,7 @@ ModelConfig = TransformerConfig
 class TrainingConfig(_Section):
     """How the weights are found."""
 
-    epochs: Annotated[int, Field(ge=1)] = 10
+    epochs: Annotated[int, Field(ge=1)] = 6
     batch_size: Annotated[int, Field(ge=1)] = 128
     """Rows in a batch; batches hold rows of similar length and are padded to their longest."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
@@ -93,7 +102,7 @@ class TrainingConfig(_Section):
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     """Decoupled, as in AdamW; not on biases, norms and embeddings of positions."""
     label_smoothing: Share = 0.1
-    clip_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
+    clip_norm: Annotated[float, Field(gt=0.0)] | None = None
     """Largest global norm of the gradients; null does not clip."""
     patience: Annotated[int, Field(ge=1)] = 3
     """Epochs without a better eval accuracy before training stops; the best weights are kept."""

@@ -14,7 +14,8 @@ class Classifier:
 
     Attributes:
         network: Takes `{token_ids: int32 (batch, length), padding_mask: bool (batch, length)}` and returns logits
-            float32 (batch, num_classes). Its weights exist.
+            float32 (batch, num_classes); while training it may return those of several branches, each to be trained
+            by a loss of its own, (batch, branches, num_classes). Its weights exist.
         weight_decays: Regular expressions and the weight decay of the weights whose names they are found in, the
             first one that fits; all other weights take the decay of the training.
     """

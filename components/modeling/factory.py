@@ -14,8 +14,9 @@ from agnews.components.modeling.transformer_classifier import TransformerClassif
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 from agnews.schemas.run_config import ModelConfig, TransformerConfig
 
-# Decay pulls a weight to zero, which means something for matrices; for offsets, gains and places it does not.
-_WITHOUT_DECAY = ("bias", "gamma", "beta", "position_embedding")
+# Decay pulls a weight to zero, which means something for matrices; for offsets, gains and places it does not. A
+# table of pairs starts at zero, and dropout keeps it small.
+_WITHOUT_DECAY = ("bias", "gamma", "beta", "position_embedding", "pair_table")
 
 
 def build_model(
@@ -73,7 +74,7 @@ def _transformer(
         max_length=max_length,
         num_classes=num_classes,
         unknown_id=unknown_id,
-        kept_ids=special_ids,
+        special_ids=special_ids,
         hidden_dim=config.hidden_dim,
         num_heads=config.num_heads,
         key_dim=config.key_dim or max(1, config.hidden_dim // config.num_heads),
@@ -82,9 +83,14 @@ def _transformer(
         head_dim=config.head_dim,
         dropout=config.dropout,
         word_dropout=config.word_dropout,
+        position_embedding=config.position_embedding,
+        convolution_width=config.convolution_width,
+        max_pooling=config.max_pooling,
+        bigram_buckets=config.bigram_buckets,
+        bigram_dropout=config.bigram_dropout,
         name="transformer",
     )
-    return Classifier(network, {**dict.fromkeys(_WITHOUT_DECAY, 0.0), "token_embedding": config.embedding_decay})
+    return Classifier(network, dict.fromkeys(_WITHOUT_DECAY, 0.0))
 
 
 def _number_frequent(

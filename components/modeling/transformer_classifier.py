@@ -7,24 +7,27 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.bigram_branch import BigramBranch
 from agnews.components.modeling.frequent_tokens import FrequentTokens
+from agnews.components.modeling.local_convolution import LocalConvolution
+from agnews.components.modeling.masked_max_pooling import MaskedMaxPooling
 from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
-from agnews.components.modeling.token_and_position_embedding import TokenAndPositionEmbedding
+from agnews.components.modeling.position_embedding import PositionEmbedding
 from agnews.components.modeling.transformer_block import TransformerBlock
 from agnews.components.modeling.word_dropout import WordDropout
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
 
 class TransformerClassifier(keras.Model):
-    """Token ids to class logits: embeddings, transformer blocks, the mean over tokens, and a small dense head.
+    """Token ids to class logits: embedding, transformer blocks, pooling over tokens, and a small dense head.
 
     Args:
         token_table: For each id of the vocabulary, the id that the model knows it by; see `FrequentTokens`.
         max_length: Longest sequence in word pieces.
         num_classes: Classes to tell apart.
         unknown_id: Id of [UNK] in the vocabulary.
-        kept_ids: Ids of the vocabulary that word dropout leaves alone.
-        hidden_dim: Width of embeddings and blocks.
+        special_ids: Ids of [PAD], [CLS] and [SEP] in the vocabulary.
+        hidden_dim: Width of embedding and blocks.
         num_heads: Heads of each block.
         key_dim: Width of each head.
         num_layers: Blocks.
@@ -32,12 +35,17 @@ class TransformerClassifier(keras.Model):
         head_dim: Width of the dense layer before the classes.
         dropout: Share of values dropped in blocks and head while training.
         word_dropout: Share of word pieces replaced by [UNK] while training.
+        position_embedding: Whether a learned vector of its position is added to each token.
+        convolution_width: Tokens that a convolution before the first block sees; 0 leaves it out.
+        max_pooling: Whether the head sees the maximum over tokens beside the mean.
+        bigram_buckets: Size of the table of a linear branch on word pairs; 0 leaves the branch out.
+        bigram_dropout: Share of the pairs left out while training.
         **kwargs: Of `keras.Model`.
 
     References:
         The text classifier of the Keras examples, "Text classification with Transformer" (Nandan, 2020),
         https://keras.io/examples/nlp/text_classification_with_transformer/. We differ by masking padding, in
-        attention and in the mean, so that a row's result does not depend on what it is batched with.
+        attention and in pooling, so that a row's result does not depend on what it is batched with.
     """
 
     def __init__(
@@ -47,7 +55,7 @@ class TransformerClassifier(keras.Model):
         max_length: int,
         num_classes: int,
         unknown_id: int,
-        kept_ids: Sequence[int],
+        special_ids: Sequence[int],
         hidden_dim: int,
         num_heads: int,
         key_dim: int,
@@ -56,22 +64,41 @@ class TransformerClassifier(keras.Model):
         head_dim: int,
         dropout: float,
         word_dropout: float,
+        position_embedding: bool,
+        convolution_width: int,
+        max_pooling: bool,
+        bigram_buckets: int,
+        bigram_dropout: float,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        self.word_dropout = WordDropout(word_dropout, unknown_id, kept_ids, name="word_dropout")
+        self.word_dropout = WordDropout(word_dropout, unknown_id, special_ids, name="word_dropout")
         self.frequent_tokens = FrequentTokens(token_table, name="frequent_tokens")
-        self.embedding = TokenAndPositionEmbedding(max(token_table) + 1, max_length, hidden_dim, name="embedding")
+        self.token_embedding = keras.layers.Embedding(
+            max(token_table) + 1,
+            hidden_dim,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
+            name="token_embedding",
+        )
+        self.position_embedding = (
+            PositionEmbedding(max_length, name="position_embedding") if position_embedding else None
+        )
+        self.convolution = LocalConvolution(convolution_width, name="local_convolution") if convolution_width else None
         self.blocks = [
             TransformerBlock(num_heads, key_dim, intermediate_dim, dropout, name=f"block_{number}")
             for number in range(num_layers)
         ]
-        self.pooling = MaskedMeanPooling(name="pooling")
+        self.poolings = [MaskedMeanPooling(name="mean")] + ([MaskedMaxPooling(name="max")] if max_pooling else [])
         self.pooled_dropout = keras.layers.Dropout(dropout)
         self.head = keras.layers.Dense(head_dim, activation="relu", name="head")
         self.head_dropout = keras.layers.Dropout(dropout)
         # Half precision is too coarse for probabilities, so logits are float32 under every policy.
         self.logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")
+        self.bigrams = (
+            BigramBranch(num_classes, bigram_buckets, special_ids, bigram_dropout, name="bigrams")
+            if bigram_buckets
+            else None
+        )
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Scores the classes of each row.
@@ -82,12 +109,25 @@ class TransformerClassifier(keras.Model):
             training: Whether dropout is in force.
 
         Returns:
-            Logits (batch, num_classes) float32.
+            Logits (batch, num_classes) float32. While training, with a branch of word pairs: the logits of the
+            transformer and of the branch (batch, 2, num_classes), for each to have a loss of its own; their sum is
+            what the model says.
         """
-        mask = inputs[PADDING_MASK]
-        token_ids = self.frequent_tokens(self.word_dropout(inputs[TOKEN_IDS], training=training))
-        hidden = self.embedding(token_ids)
+        logits = self._transform(inputs[TOKEN_IDS], inputs[PADDING_MASK], training)
+        if self.bigrams is None:
+            return logits
+        from_pairs = self.bigrams(inputs[TOKEN_IDS], training=training)
+        return tf.stack([logits, from_pairs], axis=1) if training else logits + from_pairs
+
+    def _transform(self, token_ids: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
+        hidden = self.token_embedding(self.frequent_tokens(self.word_dropout(token_ids, training=training)))
+        if self.position_embedding is not None:
+            hidden = self.position_embedding(hidden)
+        if self.convolution is not None:
+            hidden = self.convolution(hidden, padding_mask=mask)
         for block in self.blocks:
             hidden = block(hidden, padding_mask=mask, training=training)
-        pooled = self.pooled_dropout(self.pooling(hidden, padding_mask=mask), training=training)
-        return self.logits(self.head_dropout(self.head(pooled), training=training))
+        pooled = tf.concat([pooling(hidden, padding_mask=mask) for pooling in self.poolings], axis=-1)
+        return self.logits(
+            self.head_dropout(self.head(self.pooled_dropout(pooled, training=training)), training=training)
+        )

@@ -12,6 +12,7 @@ from agnews.components.training.adamw import AdamW
 from agnews.components.training.average_weights import AverageWeights
 from agnews.components.training.length_bucketed_dataset import batches_per_epoch, length_bucketed_dataset
 from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
+from agnews.components.training.summed_accuracy import SummedAccuracy
 from agnews.components.training.tensorboard_log import TensorBoardLog
 from agnews.components.training.token_rows import TokenRows
 from agnews.components.training.training_monitor import TrainingMonitor
@@ -58,7 +59,8 @@ def fit(
     """Trains a network until the eval rows say that it does not get better, and leaves it with its best weights.
 
     Args:
-        network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes); its weights are changed.
+        network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes), or in training those of
+            several branches (batch, branches, classes); its weights are changed.
         train: Rows to learn from.
         evaluation: Rows that decide when to stop and which weights are best (by accuracy).
         epochs: Most epochs.
@@ -91,7 +93,7 @@ def fit(
             global_clipnorm=clip_norm,
         ),
         loss=SmoothedCrossEntropy(label_smoothing),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        metrics=[SummedAccuracy(name="accuracy")],
         steps_per_execution=_STEPS_PER_EXECUTION,
     )
     _create_variables(network)

@@ -27,7 +27,8 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
         Args:
             y_true: (batch,) int, 0-based class numbers.
-            y_pred: Logits (batch, num_classes).
+            y_pred: Logits (batch, num_classes), or those of several branches (batch, branches, num_classes), whose
+                losses are added up.
 
         Returns:
             (batch,), nats.
@@ -35,7 +36,10 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         classes = y_pred.shape[-1]
         certain = tf.one_hot(tf.reshape(tf.cast(y_true, tf.int32), (-1,)), classes, dtype=y_pred.dtype)
         smoothed = certain * (1.0 - self.label_smoothing) + self.label_smoothing / classes
-        return tf.nn.softmax_cross_entropy_with_logits(smoothed, y_pred)
+        if y_pred.shape.rank == 2:
+            return tf.nn.softmax_cross_entropy_with_logits(smoothed, y_pred)
+        of_all = tf.broadcast_to(smoothed[:, tf.newaxis], tf.shape(y_pred))
+        return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(of_all, y_pred), axis=1)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

@@ -22,7 +22,7 @@ from agnews.schemas.features import LABEL, TEXT
 
 pytestmark = pytest.mark.integration
 
-MODEL = {"hidden_dim": 16, "num_heads": 2, "intermediate_dim": 32, "word_dropout": 0.1, "embedding_decay": 0.0}
+MODEL = {"hidden_dim": 16, "num_heads": 2, "intermediate_dim": 32, "word_dropout": 0.1}
 TRAINING = {"epochs": 10, "batch_size": 16, "learning_rate": 0.02, "average_decay": 0.9, "label_smoothing": 0.0}
 
 

@@ -35,7 +35,7 @@ def make_classifier() -> Callable[..., TransformerClassifier]:
             "max_length": 12,
             "num_classes": 4,
             "unknown_id": UNKNOWN,
-            "kept_ids": (PAD, CLS, SEP),
+            "special_ids": (PAD, CLS, SEP),
             "hidden_dim": 8,
             "num_heads": 2,
             "key_dim": 4,
@@ -44,6 +44,11 @@ def make_classifier() -> Callable[..., TransformerClassifier]:
             "head_dim": 6,
             "dropout": 0.0,
             "word_dropout": 0.0,
+            "position_embedding": True,
+            "convolution_width": 3,
+            "max_pooling": True,
+            "bigram_buckets": 100,
+            "bigram_dropout": 0.0,
         }
         tf.random.set_seed(1)
         return TransformerClassifier(**{**toy, **settings})

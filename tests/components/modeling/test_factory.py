@@ -24,11 +24,22 @@ def build(config: dict[str, object], vocabulary_size: int = 50, max_length: int 
 
 
 def test_the_notebooks_model_is_a_matter_of_configuration() -> None:
-    config = {"hidden_dim": 32, "num_heads": 2, "key_dim": 32, "num_layers": 1, "intermediate_dim": 32}
+    config = {
+        "hidden_dim": 32,
+        "num_heads": 2,
+        "key_dim": 32,
+        "num_layers": 1,
+        "intermediate_dim": 32,
+        "head_dim": 20,
+        "position_embedding": True,
+        "convolution_width": 0,
+        "max_pooling": False,
+        "bigram_buckets": 0,
+    }
 
-    network = build({**config, "head_dim": 20}, vocabulary_size=20_000, max_length=256).network
+    network = build(config, vocabulary_size=20_000, max_length=256).network
 
-    assert network.embedding.count_params() == 648_192
+    assert network.token_embedding.count_params() + network.position_embedding.count_params() == 648_192
     assert [block.count_params() for block in network.blocks] == [10_656]
     assert network.head.count_params() == 660
     assert network.logits.count_params() == 84
@@ -60,15 +71,12 @@ def test_the_seed_decides_about_the_weights() -> None:
 
 
 def test_matrices_decay_and_offsets_gains_and_positions_do_not() -> None:
-    classifier = build({"embedding_decay": 0.7})
+    classifier = build({"position_embedding": True})
 
     for weight in classifier.network.trainable_weights:
         found = [decay for name, decay in classifier.weight_decays.items() if re.search(name, weight.name)]
-        if "token_embedding" in weight.name:
-            assert found == [0.7]
-        else:
-            is_matrix = weight.shape.rank == 2 and "position" not in weight.name
-            assert found == ([] if is_matrix else [0.0]), weight.name
+        is_matrix = weight.shape.rank >= 2 and not re.search("position|pair_table", weight.name)
+        assert found == ([] if is_matrix else [0.0]), weight.name
 
 
 def test_rare_word_pieces_share_the_vector_of_the_unknown_one() -> None:
@@ -80,7 +88,7 @@ def test_rare_word_pieces_share_the_vector_of_the_unknown_one() -> None:
 
     ids = tf.range(9)[tf.newaxis]
     assert classifier.network.frequent_tokens(ids).numpy().tolist() == [[0, 1, 2, 3, 4, 1, 5, 1, 6]]
-    assert classifier.network.embedding.token_embedding.shape[0] == 7
+    assert classifier.network.token_embedding.input_dim == 7
 
 
 def test_an_unknown_key_is_an_error() -> None:

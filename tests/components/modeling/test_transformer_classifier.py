@@ -25,6 +25,9 @@ def test_a_row_does_not_depend_on_what_it_is_batched_with(
     make_classifier: Callable[..., TransformerClassifier],
 ) -> None:
     model = make_classifier()
+    # The table of pairs starts at zero, where it has no say.
+    model.bigrams(tf.constant([[2]]))
+    model.bigrams.table.assign(tf.random.stateless_normal((100, 4), seed=(1, 1)))
 
     together = tf.nn.softmax(model(batch(*ROWS))).numpy()
     further_padded = tf.nn.softmax(model(batch(*ROWS, length=12))).numpy()
@@ -46,7 +49,7 @@ def test_gradients_reach_every_weight_and_no_padding(
 ) -> None:
     model = make_classifier()
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(tf.square(model(batch(*ROWS), training=True)))
+        loss = tf.reduce_sum(tf.sin(1.0 + model(batch(*ROWS), training=True)))
     gradients = {
         weight.name: tf.convert_to_tensor(gradient).numpy()
         for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True)
@@ -54,13 +57,27 @@ def test_gradients_reach_every_weight_and_no_padding(
     # A key's bias moves all scores of a query alike, which the softmax takes away.
     without_effect = {name for name in gradients if "key_bias" in name}
 
-    assert len(gradients) == 2 + 2 * 16 + 4
+    assert len(gradients) == 2 + 2 + 2 * 16 + 4 + 2
     assert all(np.abs(gradients[name]).max() > 1e-9 for name in gradients.keys() - without_effect)
     tokens = next(gradient for name, gradient in gradients.items() if "token_embedding" in name)
     positions = next(gradient for name, gradient in gradients.items() if "position_embedding" in name)
     assert np.all(tokens[0] == 0.0), "the embedding of [PAD] was changed"
     assert np.all(positions[8:] == 0.0), "a position behind the longest row was changed"
     assert np.all(np.abs(positions[:8]).max(axis=1) > 0.0)
+
+
+def test_branches_are_apart_in_training_and_summed_otherwise(
+    make_classifier: Callable[..., TransformerClassifier],
+) -> None:
+    model = make_classifier()
+    model(batch(*ROWS))
+    model.bigrams.table.assign(tf.random.stateless_normal((100, 4), seed=(1, 1)))
+
+    branches = model(batch(*ROWS), training=True)
+
+    assert branches.shape == (3, 2, 4)
+    np.testing.assert_allclose(model(batch(*ROWS)), tf.reduce_sum(branches, axis=1), atol=1e-4)
+    assert make_classifier(bigram_buckets=0)(batch(*ROWS), training=True).shape == (3, 4)
 
 
 def test_an_empty_batch_has_no_logits(make_classifier: Callable[..., TransformerClassifier]) -> None:

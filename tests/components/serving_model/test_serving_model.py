@@ -44,7 +44,9 @@ def network() -> keras.Model:
         num_classes=4,
     ).network
     # Drawn as they are, all word pieces look alike.
-    network.embedding.token_embedding.assign(50.0 * network.embedding.token_embedding)
+    (table,) = network.token_embedding.weights
+    table.assign(50.0 * table)
+    network.bigrams.table.assign(tf.random.normal(network.bigrams.table.shape, stddev=0.05))
     return network
 
 

@@ -18,7 +18,7 @@ from agnews.schemas.progress import LOGGER, Progress
 
 MakeRows = Callable[..., TokenRows]
 
-MODEL = {"hidden_dim": 8, "num_heads": 2, "intermediate_dim": 16, "head_dim": 8, "word_dropout": 0.1}
+MODEL = {"hidden_dim": 8, "num_heads": 2, "intermediate_dim": 16, "head_dim": 8, "bigram_buckets": 500}
 
 
 def build() -> keras.Model:

@@ -16,3 +16,12 @@ def test_equals_keras_on_one_hot_labels(label_smoothing: float) -> None:
     loss = SmoothedCrossEntropy(label_smoothing)(labels, logits)
 
     np.testing.assert_allclose(loss, reference(tf.one_hot(labels, 4), logits), rtol=1e-6)
+
+
+def test_losses_of_branches_add_up() -> None:
+    labels, logits = tf.constant([2, 0, 3]), tf.random.stateless_normal((3, 2, 4), seed=(1, 1))
+    loss = SmoothedCrossEntropy(0.1)
+
+    together = loss(labels, logits)
+
+    np.testing.assert_allclose(together, loss(labels, logits[:, 0]) + loss(labels, logits[:, 1]), rtol=1e-6)

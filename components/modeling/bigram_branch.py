@@ -1,0 +1,93 @@
+"""A linear classifier of word pairs, to stand beside a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tf_keras as keras
+
+_MULTIPLIER = 1_000_003  # A prime well above any vocabulary: pairs of ids spread over the buckets.
+_SCALE = 20.0  # Adam moves a weight by about the learning rate; times this, as fast as a linear model should learn.
+
+
+class BigramBranch(keras.layers.Layer):
+    """Logits from the pairs of neighbouring word pieces in a row, each pair hashed into a table of class weights.
+
+    Args:
+        num_classes: Classes to tell apart.
+        buckets: Rows of the table; pairs that fall into the same one share its weights.
+        special_ids: Ids that are part of no pair: [PAD], [CLS], [SEP].
+        dropout: Share of the pairs left out while training.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Example:
+        >>> branch = BigramBranch(num_classes=4, buckets=1000, special_ids=(0, 2, 3))
+        >>> branch(tf.constant([[2, 7, 8, 3]])).numpy().tolist()
+        [[0.0, 0.0, 0.0, 0.0]]
+
+    References:
+        Joulin et al. (2016), "Bag of Tricks for Efficient Text Classification", section 2.2,
+        https://arxiv.org/abs/1607.01759, for hashed bigrams; Cheng et al. (2016), "Wide & Deep Learning",
+        https://arxiv.org/abs/1606.07792, for a linear model beside a deep one. We differ: each has a loss of its own.
+        Trained on the loss of their sum, pairs learn the training rows by heart and the network next to nothing.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        buckets: int,
+        special_ids: Sequence[int],
+        dropout: float = 0.0,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.buckets = buckets
+        self.special_ids = tuple(special_ids)
+        self.dropout = dropout
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the table and the classes' biases, all zero."""
+        self.table = self.add_weight(
+            name="pair_table",
+            shape=(self.buckets, self.num_classes),
+            initializer="zeros",
+            experimental_autocast=False,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(self.num_classes,), initializer="zeros", experimental_autocast=False
+        )
+        super().build(input_shape)
+
+    def call(self, token_ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Scores the classes of each row.
+
+        Args:
+            token_ids: (batch, length) int32, of the vocabulary, 0 on padding.
+            training: Whether pairs are left out.
+
+        Returns:
+            Logits (batch, num_classes) float32.
+        """
+        is_word = tf.ones_like(token_ids, tf.bool)
+        for special in self.special_ids:
+            is_word &= token_ids != special
+        first, second = tf.cast(token_ids[:, :-1], tf.int64), tf.cast(token_ids[:, 1:], tf.int64)
+        bucket = tf.cast((first * _MULTIPLIER + second) % self.buckets, tf.int32)
+        is_pair = tf.cast(is_word[:, :-1] & is_word[:, 1:], tf.float32)
+        count = tf.reduce_sum(is_pair, axis=1, keepdims=True)
+        if training and self.dropout:
+            is_pair = tf.nn.dropout(is_pair, self.dropout)
+        total = tf.reduce_sum(tf.gather(self.table, bucket) * is_pair[..., tf.newaxis], axis=1)
+        return _SCALE * total * tf.math.rsqrt(count + 1e-6) + self.bias
+
+    def get_config(self) -> dict[str, object]:
+        """What `from_config` needs."""
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "buckets": self.buckets,
+            "special_ids": list(self.special_ids),
+            "dropout": self.dropout,
+        }
