@@ -27,6 +27,7 @@ from agnews.components.pusher.component import Pusher
 from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.statistics import statistics_options
+from agnews.components.text.vocabulary import load_vocabulary
 from agnews.components.token_gate.component import TokenGate
 from agnews.pipeline.code_version import code_version
 from agnews.schemas.run_config import RunConfig
@@ -123,7 +124,11 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         schema=schema,
         preprocessing_fn="agnews.components.transform.preprocessing_fn",
         disable_statistics=True,
-        custom_config={**config.text.model_dump(), "code_version": code["Transform"]},
+        custom_config={
+            **config.text.model_dump(),
+            "vocabulary_digest": load_vocabulary(config.text.vocabulary).digest,
+            "code_version": code["Transform"],
+        },
     )
     transform.add_upstream_node(data_gate)
     token_gate = TokenGate(
