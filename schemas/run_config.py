@@ -55,9 +55,11 @@ class TransformerConfig(_Section):
     """A small transformer, trained from scratch."""
 
     kind: Literal["transformer"] = "transformer"
+    """Which model; its other keys follow from that."""
     hidden_dim: Annotated[int, Field(ge=1)] = 64
     """Width of embeddings and blocks."""
     num_heads: Annotated[int, Field(ge=1)] = 4
+    """Attention heads of each block."""
     key_dim: Annotated[int, Field(ge=1)] | None = None
     """Width of each head; null means hidden_dim / num_heads."""
     num_layers: Annotated[int, Field(ge=1)] = 1
@@ -93,6 +95,7 @@ class TrainingConfig(_Section):
     """How the weights are found."""
 
     epochs: Annotated[int, Field(ge=1)] = 6
+    """Passes over the training rows, at most."""
     batch_size: Annotated[int, Field(ge=1)] = 128
     """Rows in a batch; batches hold rows of similar length and are padded to their longest."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
@@ -102,6 +105,7 @@ class TrainingConfig(_Section):
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     """Decoupled, as in AdamW; not on biases, norms and embeddings of positions."""
     label_smoothing: Share = 0.1
+    """Share of each label that is spread evenly over all classes."""
     clip_norm: Annotated[float, Field(gt=0.0)] | None = None
     """Largest global norm of the gradients; null does not clip."""
     patience: Annotated[int, Field(ge=1)] = 3
@@ -110,17 +114,20 @@ class TrainingConfig(_Section):
     """The model is judged and exported with a moving average of its weights, of which each step keeps this share;
     0 takes the weights as they are."""
     seed: int = 7
+    """Of initial weights, the order of rows and dropout."""
 
 
 class EvaluationConfig(_Section):
     """What a model must show on the test split before it may be pushed."""
 
     min_accuracy: Share = 0.80
+    """Least accuracy on the whole test split."""
     min_class_recall: Share = 0.65
     """The floor holds for every class by itself."""
     min_examples: Annotated[int, Field(ge=1)] = 400
     """Fewer test rows than this decide nothing."""
     min_class_examples: Annotated[int, Field(ge=1)] = 50
+    """A class with fewer test rows decides nothing."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     """Level of the paired test: the candidate is held back only if it is worse than the baseline at this level."""
 
@@ -131,7 +138,9 @@ class SmokeTestConfig(_Section):
     max_latency_ms: Annotated[float, Field(gt=0.0)] = 500.0
     """Median time of a request with one text."""
     max_size_mb: Annotated[float, Field(gt=0.0)] = 2000.0
+    """Largest size of the exported model on disk."""
     timeout_seconds: Annotated[float, Field(gt=0.0)] = 300.0
+    """Longest time for the whole test."""
 
 
 class RunConfig(_Section):

@@ -6,11 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from agnews.pipeline.cli import config, data, doctor, run
-from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,23 +56,11 @@ def main() -> None:
     # level is read once.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.exit(_run())
-
-
-def _run() -> int:
     try:
-        return app(standalone_mode=False) or ExitCode.OK
+        app()
     except AgnewsError as error:
         _complain(error)
-        return error.exit_code
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _stderr().print("[yellow]Interrupted.[/yellow]")
-        return ExitCode.INTERRUPTED
+        sys.exit(error.exit_code)
 
 
 def _complain(error: AgnewsError) -> None:

@@ -73,7 +73,7 @@ class LiveView(logging.Handler):
         if self._console.is_terminal:
             self._live.start()
         else:
-            self._console.print(self._title, highlight=False)
+            self._console.print(self._title, highlight=False, markup=False, soft_wrap=True)
         return self
 
     def __exit__(

@@ -86,7 +86,7 @@ class LocalRunner(LocalDagRunner):
     ) -> None:
         node_id = node.node_info.id
 
-        def launch() -> tuple[NodeState, dict[str, str]]:
+        def launch() -> tuple[NodeState, dict[str, str], list[str]]:
             info = launcher.Launcher(
                 pipeline_node=node,
                 mlmd_connection=metadata.Metadata(connection),
@@ -100,10 +100,10 @@ class LocalRunner(LocalDagRunner):
         self._observer.started(node_id)
         start = time.monotonic()
         try:
-            state, outputs = launch()
-            if state == "cached" and not all(tf.io.gfile.exists(uri) for uri in outputs.values()):
+            state, outputs, places = launch()
+            if state == "cached" and not all(tf.io.gfile.exists(place) for place in places):
                 node.execution_options.caching_options.enable_cache = False
-                state, outputs = launch()
+                state, outputs, _ = launch()
         except BaseException:
             self._observer.finished(NodeResult(node_id, "failed", time.monotonic() - start))
             raise
@@ -123,8 +123,13 @@ def _reachable(nodes: Mapping[str, pipeline_pb2.PipelineNode], start: str, direc
     return found
 
 
-def _outcome(connection: metadata_store_pb2.ConnectionConfig, execution_id: int) -> tuple[NodeState, dict[str, str]]:
-    """Reads the state of an execution and the URIs of its outputs."""
+def _outcome(
+    connection: metadata_store_pb2.ConnectionConfig, execution_id: int
+) -> tuple[NodeState, dict[str, str], list[str]]:
+    """Reads the state of an execution, the URIs of its outputs, and all places that it filled.
+
+    A push fills a folder outside its artifact, too.
+    """
     with metadata.Metadata(connection) as handle:
         (execution,) = handle.store.get_executions_by_id([execution_id])
         keys = {
@@ -134,7 +139,9 @@ def _outcome(connection: metadata_store_pb2.ConnectionConfig, execution_id: int)
         }
         artifacts = handle.store.get_artifacts_by_id(list(keys))
     cached = execution.last_known_state == metadata_store_pb2.Execution.CACHED
-    return "cached" if cached else "done", {keys[artifact.id]: artifact.uri for artifact in artifacts}
+    pushed = [artifact.custom_properties["pushed_destination"].string_value for artifact in artifacts]
+    places = [artifact.uri for artifact in artifacts] + [place for place in pushed if place]
+    return "cached" if cached else "done", {keys[artifact.id]: artifact.uri for artifact in artifacts}, places
 
 
 def _cancel_orphans(connection: metadata_store_pb2.ConnectionConfig, artifacts: Path) -> None:

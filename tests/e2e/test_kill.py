@@ -17,6 +17,7 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 SECONDS = 300
+ENDLESS = ("training.epochs=2000", "training.patience=2000")
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_a_killed_run_goes_on_where_it_was_cut_and_ctrl_c_is_told(
     root, log = tmp_path / "root", tmp_path / "log"
 
     # SIGKILL in the middle of training: no report, no chance to clean up.
-    with _started(command("training.epochs=200"), log, "TokenGate") as process:
+    with _started(command(*ENDLESS), log, "TokenGate") as process:
         second = subprocess.run(command(), capture_output=True, text=True, check=False, timeout=SECONDS)
         assert second.returncode == 4
         assert f"process {process.pid}" in second.stderr
@@ -68,7 +69,7 @@ def test_a_killed_run_goes_on_where_it_was_cut_and_ctrl_c_is_told(
     assert not list(root.glob("models/*/latest.json"))
 
     # Ctrl-C in the middle of training: exit code 130, and a report that says so.
-    with _started(command("training.epochs=200"), log, "TokenGate") as process:
+    with _started(command(*ENDLESS), log, "TokenGate") as process:
         time.sleep(3)
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(SECONDS) == 130

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,13 @@ import pytest
 
 AGNEWS = Path(sys.executable).with_name("agnews")
 
-HEAVY = ("tensorflow", "tfx", "apache_beam", "pydantic", "numpy")
+HEAVY = ("tensorflow", "tfx", "apache_beam", "numpy", "yaml")
 
 
 def agnews(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(AGNEWS), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120)
+    command = [str(AGNEWS), *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "300"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
 
 
 @pytest.mark.parametrize("arguments", [[], ["run"], ["data"], ["data", "fetch"], ["config", "show"], ["doctor"]])
