@@ -21,8 +21,9 @@ setup: .venv/.ready ## Make .venv with everything in it, compiled
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "agnews needs Python 3.11; give its path: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
-	$(PYTHON) -m venv .uv
-	$(UV:uv=python) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@rm -rf .uv && $(PYTHON) -m venv .uv \
+	  || { rm -rf .uv; echo "On Debian and Ubuntu, venv is a package: apt-get install python3.11-venv" >&2; exit 1; }
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.ready: $(UV) pyproject.toml uv.lock setup.py
 	$(UV) sync --frozen --compile-bytecode --python $(PYTHON)
