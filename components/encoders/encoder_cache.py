@@ -1,0 +1,101 @@
+"""Where fetched and converted encoders are kept."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+_VARIABLE = "AGNEWS_CACHE"
+_DEFAULT = "~/.cache/agnews"
+_INCOMING = ".incoming-"
+
+
+class EncoderCache:
+    """Folders of encoders under `CACHE/encoders`, each whole or not there.
+
+    ```
+    fetched/NAME-DIGEST/      as it was published, and source.json
+    converted/DIGEST/         a SavedModel
+    converted/.incoming-...   one that is being written, or was cut; the next one of this name replaces it
+    ```
+
+    All of it can be deleted at any time while no run uses it.
+
+    Args:
+        cache_dir: CACHE; None means the environment variable AGNEWS_CACHE, or `~/.cache/agnews`.
+    """
+
+    def __init__(self, cache_dir: Path | None = None) -> None:
+        self.root = (cache_dir or Path(os.environ.get(_VARIABLE) or _DEFAULT)).expanduser().absolute() / "encoders"
+
+    def converted(self, digest: str) -> Path:
+        """Returns the folder of a converted encoder, whether it exists or not."""
+        return self.root / "converted" / digest
+
+    def fetched(self, handle: str) -> Path:
+        """Returns the folder of a fetched encoder, whether it exists or not."""
+        readable = re.sub(r"[^\w.]+", "-", handle.split("://")[-1]).strip("-.")[-80:]
+        return self.root / "fetched" / f"{readable}-{hashlib.sha256(handle.encode()).hexdigest()[:8]}"
+
+    def folders(self) -> Iterator[Path]:
+        """Yields the folders that exist, the fetched ones first."""
+        for kind in ("fetched", "converted"):
+            yield from sorted(path for path in (self.root / kind).glob("*") if not path.name.startswith("."))
+
+    def make(self, folder: Path, write: Callable[[Path], None], *, resume: bool = False) -> None:
+        """Makes a folder, whole or not at all. Of several processes one makes it, and the others wait.
+
+        Args:
+            folder: One of this cache.
+            write: Called with the folder to write to, unless the one that is wanted exists by now.
+            resume: Hand over what an attempt that was cut has left behind, instead of removing it.
+
+        Raises:
+            AgnewsError: The cache cannot be written.
+        """
+        with self._explained(folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(f".{folder.name}.lock")):
+                if folder.is_dir():
+                    return
+                incoming = folder.with_name(_INCOMING + folder.name)
+                if incoming.is_dir() and not resume:
+                    shutil.rmtree(incoming)
+                incoming.mkdir(exist_ok=True)
+                write(incoming)
+                _sync(incoming)
+                incoming.rename(folder)
+
+    @contextmanager
+    def _explained(self, folder: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise AgnewsError(
+                "The disk is full." if full else "The cache of encoders cannot be written.",
+                found=f"{error.strerror or error} ({error.filename or folder})",
+                fix=f"{'Free some space' if full else 'Allow this user to write there'}, or set the environment "
+                f"variable {_VARIABLE} to another folder.",
+                exit_code=ExitCode.FAILED,
+            ) from error
+
+
+def _sync(folder: Path) -> None:
+    """Writes all of it to disk before it gets its name, or a power cut may leave empty files under it."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

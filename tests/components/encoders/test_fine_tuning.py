@@ -1,0 +1,128 @@
+"""An encoder in `hub.KerasLayer`: what the Trainer does with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_hub as hub
+import tf_keras as keras
+
+from agnews.components.encoders.resolve_encoder import resolve_encoder
+
+Inputs = dict[str, tf.Tensor]
+
+
+@pytest.fixture(scope="module")
+def inputs(recordings: Path) -> Inputs:
+    recorded = np.load(recordings / "cased" / "outputs.npz")
+    return {name: tf.constant(recorded[name]) for name in ("input_word_ids", "input_mask", "input_type_ids")}
+
+
+@pytest.fixture
+def folder(recordings: Path, cache: Path) -> str:
+    return str(resolve_encoder(str(recordings / "cased"), cache_dir=cache).folder)
+
+
+class Classifier(tf.Module):
+    """An encoder with classes on top, as it is served."""
+
+    def __init__(self, encoder: hub.KerasLayer) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.kernel = tf.Variable(tf.ones((16, 4)), name="kernel")
+
+    @tf.function
+    def __call__(self, inputs: Inputs, training: bool = False) -> tf.Tensor:
+        return tf.matmul(self.encoder(inputs, training=training)["pooled_output"], self.kernel)
+
+
+def test_gradients_reach_every_weight(folder: str, inputs: Inputs) -> None:
+    layer = hub.KerasLayer(folder, trainable=True)
+    assert len(layer.trainable_weights) == len(layer.weights) == 39
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs, training=True)
+        loss = tf.reduce_sum(outputs["pooled_output"] ** 2) + tf.reduce_sum(outputs["sequence_output"][..., 0] ** 2)
+    for weight, gradient in zip(layer.trainable_weights, tape.gradient(loss, layer.trainable_weights), strict=True):
+        assert gradient is not None, weight.name
+        dense = tf.convert_to_tensor(gradient)
+        # Attention does not change when one number is added to all its scores, so nothing depends on keys' biases.
+        assert weight.name.endswith("key/bias:0") or float(tf.reduce_max(tf.abs(dense))) > 0.0, weight.name
+
+
+def test_frozen_is_frozen(folder: str, inputs: Inputs) -> None:
+    layer = hub.KerasLayer(folder, trainable=False)
+    head = keras.layers.Dense(4)
+    words = {name: keras.Input((None,), dtype=tf.int32, name=name) for name in inputs}
+    model = keras.Model(words, head(layer(words)["pooled_output"]))
+    before = [weight.numpy() for weight in layer.weights]
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    first = head.kernel.numpy()
+    model.fit(inputs, np.array([0, 1, 2]), verbose=0)
+    assert len(model.trainable_weights) == 2
+    assert not np.array_equal(head.kernel, first)
+    for weight, kept in zip(layer.weights, before, strict=True):
+        assert np.array_equal(weight, kept)
+    # A frozen encoder drops nothing either, so its outputs can be kept.
+    assert np.array_equal(layer(inputs, training=True)["pooled_output"], layer(inputs)["pooled_output"])
+
+
+def test_dropout_drops_the_share_that_the_config_says(make_checkpoint, cache: Path) -> None:
+    def see_through(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Embeddings of 1 everywhere, and a layer that adds nothing: what is below the mean was dropped."""
+        zeros = {name: np.zeros_like(values) for name, values in tensors.items()}
+        ones = {name: values + 1.0 for name, values in zeros.items() if name.endswith("output.LayerNorm.weight")}
+        return zeros | ones | {"embeddings.LayerNorm.bias": np.ones(16, np.float32)}
+
+    checkpoint = make_checkpoint(weights=see_through, hidden_dropout_prob=0.2)
+    encoder = resolve_encoder(str(checkpoint), cache_dir=cache, num_layers=1)
+    layer = hub.KerasLayer(str(encoder.folder), trainable=True)
+    ids = tf.ones((100, 32), tf.int32)
+    rows = {"input_word_ids": ids, "input_mask": ids, "input_type_ids": tf.zeros_like(ids)}
+    dropped = tf.cast(layer(rows, training=True)["sequence_output"] < 0.0, tf.float32)
+    assert float(tf.reduce_mean(dropped)) == pytest.approx(0.2, abs=0.01)
+
+
+def test_dropout_of_attention_is_in_force(make_checkpoint, inputs: Inputs, cache: Path) -> None:
+    def outputs(**config: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        encoder = resolve_encoder(str(make_checkpoint(**config)), cache_dir=cache)
+        layer = hub.KerasLayer(str(encoder.folder), trainable=True)
+        return tuple(layer(inputs, training=training)["sequence_output"].numpy() for training in (True, True, False))
+
+    one, two, served = outputs(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.3)
+    assert np.abs(one - two).max() > 1e-3
+    without, _, served_without = outputs(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    np.testing.assert_allclose(without, served_without, atol=1e-5)
+    np.testing.assert_array_equal(served, served_without)
+
+
+def test_padding_changes_nothing(folder: str, inputs: Inputs) -> None:
+    layer = hub.KerasLayer(folder)
+    short = {name: rows[1:2, :4] for name, rows in inputs.items()}
+    assert np.array_equal(inputs["input_mask"][1], [1] * 4 + [0] * 5)
+    np.testing.assert_allclose(layer(inputs)["pooled_output"][1], layer(short)["pooled_output"][0], atol=1e-5)
+    np.testing.assert_allclose(layer(inputs)["sequence_output"][1, :4], layer(short)["sequence_output"][0], atol=1e-5)
+
+
+def test_a_fine_tuned_model_is_served_as_it_was_trained(folder: str, inputs: Inputs, tmp_path: Path) -> None:
+    model = Classifier(hub.KerasLayer(folder, trainable=True))
+    before = model(inputs).numpy()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(inputs, training=True) ** 2)
+    weights = model.trainable_variables
+    keras.optimizers.Adam(1e-2).apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+    after = model(inputs).numpy()
+    assert np.abs(after - before).max() > 1e-3
+    specs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in inputs}
+    serve = tf.function(lambda inputs: {"logits": model(inputs)}).get_concrete_function(specs)
+    tf.saved_model.save(model, str(tmp_path), signatures=serve)
+    served = tf.saved_model.load(str(tmp_path)).signatures["serving_default"](**inputs)["logits"]
+    np.testing.assert_allclose(served, after, atol=1e-5)
+
+
+def test_xla_computes_the_same(folder: str, inputs: Inputs) -> None:
+    layer = hub.KerasLayer(folder)
+    compiled = tf.function(lambda inputs: layer(inputs)["sequence_output"], jit_compile=True)
+    np.testing.assert_allclose(compiled(inputs), layer(inputs)["sequence_output"], atol=1e-4)
