@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class LocalRunner(LocalDagRunner):
     ) -> None:
         node_id = node.node_info.id
 
-        def launch() -> tuple[NodeState, dict[str, str], list[str]]:
+        def launch() -> _Outcome:
             info = launcher.Launcher(
                 pipeline_node=node,
                 mlmd_connection=metadata.Metadata(connection),
@@ -100,14 +101,25 @@ class LocalRunner(LocalDagRunner):
         self._observer.started(node_id)
         start = time.monotonic()
         try:
-            state, outputs, places = launch()
-            if state == "cached" and not all(tf.io.gfile.exists(place) for place in places):
+            outcome = launch()
+            if outcome.state == "cached" and not all(tf.io.gfile.exists(place) for place in outcome.places):
+                # Otherwise the launcher takes the cached execution, which has succeeded in this run, for the answer.
+                _cancel(connection, [outcome.execution_id])
                 node.execution_options.caching_options.enable_cache = False
-                state, outputs, _ = launch()
+                outcome = launch()
         except BaseException:
             self._observer.finished(NodeResult(node_id, "failed", time.monotonic() - start))
             raise
-        self._observer.finished(NodeResult(node_id, state, time.monotonic() - start, outputs))
+        self._observer.finished(NodeResult(node_id, outcome.state, time.monotonic() - start, outcome.outputs))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    execution_id: int
+    state: NodeState
+    outputs: Mapping[str, str]
+    places: Sequence[str]
+    """All that the execution filled: its outputs, and for a push the folder outside of them."""
 
 
 def _reachable(nodes: Mapping[str, pipeline_pb2.PipelineNode], start: str, direction: str) -> set[str]:
@@ -123,13 +135,7 @@ def _reachable(nodes: Mapping[str, pipeline_pb2.PipelineNode], start: str, direc
     return found
 
 
-def _outcome(
-    connection: metadata_store_pb2.ConnectionConfig, execution_id: int
-) -> tuple[NodeState, dict[str, str], list[str]]:
-    """Reads the state of an execution, the URIs of its outputs, and all places that it filled.
-
-    A push fills a folder outside its artifact, too.
-    """
+def _outcome(connection: metadata_store_pb2.ConnectionConfig, execution_id: int) -> _Outcome:
     with metadata.Metadata(connection) as handle:
         (execution,) = handle.store.get_executions_by_id([execution_id])
         keys = {
@@ -138,23 +144,30 @@ def _outcome(
             if event.type == metadata_store_pb2.Event.OUTPUT
         }
         artifacts = handle.store.get_artifacts_by_id(list(keys))
-    cached = execution.last_known_state == metadata_store_pb2.Execution.CACHED
     pushed = [artifact.custom_properties["pushed_destination"].string_value for artifact in artifacts]
-    places = [artifact.uri for artifact in artifacts] + [place for place in pushed if place]
-    return "cached" if cached else "done", {keys[artifact.id]: artifact.uri for artifact in artifacts}, places
+    return _Outcome(
+        execution_id,
+        "cached" if execution.last_known_state == metadata_store_pb2.Execution.CACHED else "done",
+        {keys[artifact.id]: artifact.uri for artifact in artifacts},
+        [place for place in (*(artifact.uri for artifact in artifacts), *pushed) if place],
+    )
+
+
+def _cancel(connection: metadata_store_pb2.ConnectionConfig, execution_ids: Sequence[int]) -> None:
+    with metadata.Metadata(connection) as handle:
+        executions = handle.store.get_executions_by_id(list(execution_ids))
+        for execution in executions:
+            execution.last_known_state = metadata_store_pb2.Execution.CANCELED
+        handle.store.put_executions(executions)
 
 
 def _cancel_orphans(connection: metadata_store_pb2.ConnectionConfig, artifacts: Path) -> None:
     """Marks executions that a killed process left running, and removes their unfinished outputs."""
+    running = metadata_store_pb2.Execution.RUNNING
     with metadata.Metadata(connection) as handle:
-        orphans = [
-            execution
-            for execution in handle.store.get_executions()
-            if execution.last_known_state == metadata_store_pb2.Execution.RUNNING
-        ]
-        for execution in orphans:
-            execution.last_known_state = metadata_store_pb2.Execution.CANCELED
-            for folder in artifacts.glob(f"*/*/{execution.id}"):
-                shutil.rmtree(folder)
-        if orphans:
-            handle.store.put_executions(orphans)
+        orphans = [each.id for each in handle.store.get_executions() if each.last_known_state == running]
+    for execution_id in orphans:
+        for folder in artifacts.glob(f"*/*/{execution_id}"):
+            shutil.rmtree(folder)
+    if orphans:
+        _cancel(connection, orphans)

@@ -32,6 +32,14 @@ def command(quick: Sequence[str], tmp_path: Path) -> Callable[..., list[str]]:
     return command
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_not_ignored() -> Iterator[None]:
+    """A shell without job control starts background jobs with SIGINT ignored, and their children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def _started(command: list[str], log: Path, until: str) -> Iterator[subprocess.Popen[bytes]]:
     """A run that has just printed `until`; ended at the latest when the test is."""

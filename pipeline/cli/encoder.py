@@ -1,0 +1,244 @@
+"""`agnews encoder`: get pre-trained encoders, look at them, write them back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from agnews.components.encoders.download import OnProgress
+    from agnews.components.encoders.encoder import Encoder
+
+app = typer.Typer(help="Get pre-trained encoders, look at them, write them back.", no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_LATEST = "latest"
+
+
+@app.command(name="list")
+def list_encoders(as_json: JsonOption = False) -> None:
+    """List the encoders on this machine: the embedded one, those that were fetched, and those that were converted.
+
+    The cache is the folder that the environment variable AGNEWS_CACHE names, or ~/.cache/agnews. What is in it can be
+    deleted.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from agnews.components.encoders.encoder_cache import EncoderCache
+
+    rows = list(_rows())
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
+    table.add_column("encoder", style="bold", overflow="fold")
+    table.add_column("what it is", overflow="fold")
+    table.add_column("MB", justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(str(row["name"]), str(row["what"]), f"{row['bytes'] / 1e6:,.0f}")  # type: ignore[operator]
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    console.print(f"\n{EncoderCache().root}", style="dim")
+
+
+def _rows() -> Iterator[dict[str, object]]:
+    from agnews.components.encoders.encoder_cache import EncoderCache
+    from agnews.components.encoders.find_encoder import embedded_folder
+    from agnews.components.encoders.source_record import read_source_record
+    from agnews.components.text.vocabulary import EMBEDDED
+
+    yield _row(EMBEDDED, "embedded", embedded_folder())
+    for folder in EncoderCache().folders():
+        record = read_source_record(folder)
+        if record is None:
+            yield _row(folder.name[:12], "converted", folder)
+        else:
+            revision = f", commit {record.revision[:12]}" if record.revision else ""
+            yield _row(record.handle, f"fetched{revision}", folder)
+
+
+def _row(name: str, kind: str, folder: Path) -> dict[str, object]:
+    from agnews.components.encoders.bert_config import read_bert_config
+    from agnews.components.encoders.hugging_face_checkpoint import CONFIG
+
+    # A converted encoder carries its configuration in its card, a SavedModel from elsewhere carries none.
+    cards = [path for path in (folder / CONFIG, folder / "assets.extra" / "encoder" / CONFIG) if path.is_file()]
+    config = read_bert_config(cards[0]) if cards else None
+    sizes = f", {_layers(config.num_hidden_layers)}, {config.hidden_size} wide" if config else ""
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"name": name, "what": kind + sizes, "folder": str(folder), "bytes": size}
+
+
+@app.command()
+def fetch(
+    handle: Annotated[
+        str,
+        typer.Argument(
+            metavar="HANDLE",
+            help="Address on TF Hub or Kaggle, or OWNER/NAME or OWNER/NAME@REVISION on the Hugging Face hub.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Download an encoder into the cache, so that runs find it by the same name. No run uses the network.
+
+    Of the Hugging Face hub the commit is recorded, digests are enforced, and a download that was cut goes on where it
+    stopped. HF_ENDPOINT names a mirror, HF_TOKEN a token for what is not public.
+
+    [bold]Examples[/bold]
+
+      agnews encoder fetch https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-4_H-128_A-2/1
+      agnews encoder fetch google-bert/bert-base-uncased
+    """
+    from rich.console import Console
+
+    from agnews.components.encoders.fetch_encoder import fetch_encoder
+    from agnews.components.encoders.source_record import read_source_record
+
+    with _download_bar() as on_progress:
+        folder = fetch_encoder(handle, on_progress=on_progress)
+    record = read_source_record(folder)
+    revision = record.revision if record else ""
+    if as_json:
+        typer.echo(json.dumps({"handle": handle, "revision": revision, "folder": str(folder)}, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[green]✓[/green] [bold]{handle}[/bold]{f'  commit {revision}' if revision else ''}")
+    console.print(f"  {folder}", style="dim")
+    console.print(f"\nNext: [bold]agnews encoder show {handle}[/bold]")
+
+
+@app.command()
+def show(
+    source: Annotated[
+        str, typer.Argument(metavar="ENCODER", help="minilm, a folder, or what was fetched, by its handle.")
+    ] = "minilm",
+    num_layers: Annotated[
+        int | None, typer.Option("--layers", metavar="N", min=1, help="Keep the first N layers of a checkpoint.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an encoder, convert it if that was not done before, and print what a run would use."""
+    from rich.console import Console
+    from rich.text import Text
+
+    with _quietly("Reading, and converting if needed ..."):
+        from agnews.components.encoders.resolve_encoder import resolve_encoder
+
+        encoder = resolve_encoder(source, num_layers=num_layers)
+    if as_json:
+        typer.echo(json.dumps(vars(encoder), indent=2, default=str))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for name, value in _facts(encoder).items():
+        console.print(Text.assemble((f"{name:<14}", "bold"), value))
+
+
+def _facts(encoder: Encoder) -> dict[str, str]:
+    return {
+        "encoder": encoder.source,
+        "size": f"{_layers(encoder.num_layers)}, {encoder.hidden_dim} wide, {encoder.parameters:,} parameters",
+        "longest text": f"{encoder.max_length} word pieces",
+        "case": "dropped, with accents" if encoder.do_lower_case else "kept",
+        "pooler": "yes" if encoder.has_pooler else "none in the checkpoint: pool by the mean",
+        "vocabulary": encoder.vocabulary_digest,
+        "digest": encoder.digest,
+        "folder": str(encoder.folder),
+    }
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'s' * (count != 1)}"
+
+
+@app.command()
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="SAVEDMODEL|VERSION", help="Folder of a SavedModel, or a pushed version, or `latest`."),
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the checkpoint.")],
+    root: Annotated[Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed VERSION.")] = Path(
+        "workspace"
+    ),
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the model that VERSION is one of.")] = "agnews",
+) -> None:
+    """Write the encoder in a model, fine-tuned or not, as a Hugging Face checkpoint.
+
+    The folder gets config.json, vocab.txt, tokenizer_config.json and model.safetensors, for
+    `transformers.BertModel.from_pretrained`. The classes are left out.
+    """
+    from rich.console import Console
+
+    with _quietly("Reading ..."):
+        from agnews.components.encoders.export_checkpoint import export_checkpoint
+
+        export_checkpoint(_model_folder(model, root, name), target)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[green]✓[/green] [bold]{target}[/bold]")
+    console.print(f"\nUse it here: [bold]agnews encoder show {target}[/bold]")
+    console.print(f'or there:    [bold]transformers.BertModel.from_pretrained("{target}")[/bold]')
+
+
+def _model_folder(model: str, root: Path, name: str) -> Path:
+    from agnews.components.model_store import ModelStore
+    from agnews.pipeline.local.paths import Paths
+    from agnews.schemas.errors import AgnewsError
+
+    folder = Path(model).expanduser()
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    store = ModelStore(str(Paths(root.expanduser().absolute()).models), name)
+    production = store.production()
+    version = production.version if production and model == _LATEST else model
+    if version not in store.versions():
+        raise AgnewsError(
+            f"There is neither a SavedModel nor a pushed version {model}.",
+            found=f"versions {', '.join(store.versions()) or 'none'} in {store.uri}",
+            fix="Name a folder that has a saved_model.pb, or a version; --root names the root folder of the runs.",
+        )
+    return Path(store.folder(version))
+
+
+@contextmanager
+def _quietly(doing: str) -> Iterator[None]:
+    """Shows what is going on, instead of what TensorFlow has to say about this machine."""
+    from rich.console import Console
+
+    from agnews.pipeline.local.quiet_output import quiet_output
+
+    with quiet_output(Path(os.devnull)) as terminal, Console(file=terminal).status(doing):
+        yield
+
+
+@contextmanager
+def _download_bar() -> Iterator[OnProgress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from agnews.pipeline.local.quiet_output import quiet_output
+
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with (
+        quiet_output(Path(os.devnull)) as terminal,
+        Progress(*columns, console=Console(file=terminal), transient=True, disable=not terminal.isatty()) as progress,
+    ):
+        task = progress.add_task("connecting", total=None)
+
+        def on_progress(name: str, done: int, total: int | None) -> None:
+            progress.update(task, description=name, completed=done, total=total)
+
+        yield on_progress
