@@ -31,8 +31,8 @@ def download(
     *,
     token: str = "",
     on_progress: OnProgress = lambda *_: None,
-    attempts: int = 5,
-    wait_seconds: float = 1.0,
+    attempts: int = 4,
+    wait_seconds: float = 0.5,
 ) -> None:
     """Downloads a file, unless it is there. What a call that was cut got of it is not fetched again.
 

@@ -30,7 +30,14 @@ def export_checkpoint(saved_model: Path, target: Path) -> None:
     """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise AgnewsError("There is something in this place already.", found=target, fix="Name a new folder.")
-    card = read_encoder_card(saved_model)
+    try:
+        card = read_encoder_card(saved_model)
+    except AgnewsError as error:
+        raise AgnewsError(
+            f"No encoder can be taken out of {saved_model}.",
+            found=error.found,
+            fix="Name an encoder, or a model that was trained with one (`--model bert_finetune`).",
+        ) from error
     stored = _read_variables(saved_model)
     tensors = bert_tensors(card.config)
     wrong = [

@@ -45,7 +45,7 @@ class _Published:
 
 
 def fetch_checkpoint(
-    handle: str, folder: Path, *, on_progress: OnProgress = lambda *_: None, attempts: int = 5
+    handle: str, folder: Path, *, on_progress: OnProgress = lambda *_: None, attempts: int = 4
 ) -> None:
     """Downloads what an encoder needs of a repository, at the commit that the revision stands for now.
 

@@ -18,7 +18,7 @@ def fetch_encoder(
     *,
     cache_dir: Path | None = None,
     on_progress: OnProgress = lambda *_: None,
-    attempts: int = 5,
+    attempts: int = 4,
 ) -> Path:
     """Downloads an encoder into the cache, unless it is there, so that `resolve_encoder` finds it.
 
