@@ -13,8 +13,9 @@ from official.nlp.modeling.networks.bert_encoder import BertEncoder
 
 from agnews.components.encoders.bert_config import BertConfig
 from agnews.components.encoders.bert_tensors import BertTensor, Weights, bert_tensors
-from agnews.components.encoders.encoder_card import EncoderCard
-from agnews.components.encoders.hugging_face_checkpoint import VOCABULARY, HuggingFaceCheckpoint
+from agnews.components.encoders.encoder_card import CARD_FOLDER, EncoderCard
+from agnews.components.encoders.hugging_face_checkpoint import HuggingFaceCheckpoint
+from agnews.components.encoders.read_word_pieces import VOCABULARY
 
 CONVERTER_VERSION = 1
 """Part of the digest of every converted encoder: raised whenever the same checkpoint is converted differently."""
@@ -46,8 +47,10 @@ def convert_checkpoint(checkpoint: HuggingFaceCheckpoint, folder: Path, *, compu
         raise RuntimeError(f"BertEncoder has other variables than those we know: {sorted(variables)}")
     for tensor in tensors:
         variables[tensor.variable].assign(tensor.to_variable(_weights(checkpoint, tensor)))
-    tf.saved_model.save(_saveable(network, checkpoint), str(folder))
-    EncoderCard(checkpoint.config, checkpoint.vocabulary.tokens, checkpoint.do_lower_case).write(str(folder))
+    card = EncoderCard(checkpoint.config, checkpoint.vocabulary.tokens, checkpoint.do_lower_case)
+    card.write(str(folder))
+    vocabulary = folder / CARD_FOLDER / VOCABULARY
+    tf.saved_model.save(_saveable(network, vocabulary, checkpoint.do_lower_case), str(folder))
 
 
 def _weights(checkpoint: HuggingFaceCheckpoint, tensor: BertTensor) -> Weights:
@@ -97,7 +100,7 @@ def _activation(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda inputs: tf.nn.gelu(inputs, approximate=name != "gelu")
 
 
-def _saveable(network: BertEncoder, checkpoint: HuggingFaceCheckpoint) -> tf.train.Checkpoint:
+def _saveable(network: BertEncoder, vocabulary: Path, do_lower_case: bool) -> tf.train.Checkpoint:
     """What is saved: the weights and one function. A Keras model would add a function for each of its layers."""
     specs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in _INPUTS}
 
@@ -115,6 +118,6 @@ def _saveable(network: BertEncoder, checkpoint: HuggingFaceCheckpoint) -> tf.tra
     saveable.variables = list(network.variables)
     saveable.trainable_variables = list(network.trainable_variables)
     saveable.regularization_losses = []
-    saveable.vocab_file = tf.saved_model.Asset(str(checkpoint.folder / VOCABULARY))
-    saveable.do_lower_case = tf.Variable(checkpoint.do_lower_case, trainable=False, name="do_lower_case")
+    saveable.vocab_file = tf.saved_model.Asset(str(vocabulary))
+    saveable.do_lower_case = tf.Variable(do_lower_case, trainable=False, name="do_lower_case")
     return saveable

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from agnews.components.encoders.bert_config import BertConfig
-from agnews.components.encoders.hugging_face_checkpoint import CONFIG, TOKENIZER, VOCABULARY
+from agnews.components.encoders.hugging_face_checkpoint import CONFIG, TOKENIZER
+from agnews.components.encoders.read_word_pieces import VOCABULARY
 
 CARD_FOLDER = posixpath.join("assets.extra", "encoder")
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from agnews.components.encoders.bert_tensors import Weights, bert_tensors
-from agnews.components.encoders.hugging_face_checkpoint import WEIGHTS
+from agnews.components.encoders.hugging_face_checkpoint import POOLER, WEIGHTS
 from agnews.components.encoders.read_encoder_card import read_encoder_card
 from agnews.components.encoders.write_safetensors import write_safetensors
 from agnews.schemas.errors import AgnewsError
@@ -52,6 +52,9 @@ def export_checkpoint(saved_model: Path, target: Path) -> None:
             fix="Export a model that was trained from an encoder, or an encoder itself.",
         )
     weights = {each.name: each.from_variable(stored[each.variable]) for each in tensors}
+    if np.array_equal(weights[POOLER[0]], np.eye(card.config.hidden_size)) and not weights[POOLER[1]].any():
+        # The stand-in for a pooler that the checkpoint never had, and that training never changed.
+        weights = {name: values for name, values in weights.items() if name not in POOLER}
     _write(target, card.files(), weights)
 
 

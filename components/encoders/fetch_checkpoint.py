@@ -16,11 +16,11 @@ from agnews.components.encoders.hugging_face_checkpoint import (
     CONFIG,
     PICKLES,
     TOKENIZER,
-    VOCABULARY,
     WEIGHTS,
     open_checkpoint,
     refused_weights,
 )
+from agnews.components.encoders.read_word_pieces import FAST_TOKENIZER, VOCABULARY
 from agnews.components.encoders.source_record import SourceRecord, read_source_record
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -110,14 +110,15 @@ def _choose(handle: str, files: Mapping[str, _Published]) -> list[_Published]:
     pickles = [name for name in PICKLES if name in files]
     if WEIGHTS not in files and pickles:
         raise refused_weights(handle, pickles[0])
-    missing = [name for name in (CONFIG, VOCABULARY, WEIGHTS) if name not in files]
+    vocabulary = FAST_TOKENIZER if FAST_TOKENIZER in files and VOCABULARY not in files else VOCABULARY
+    missing = [name for name in (CONFIG, vocabulary, WEIGHTS) if name not in files]
     if missing:
         raise AgnewsError(
             f"{handle} is not a BERT encoder.",
             found=f"no {', '.join(missing)} among {', '.join(sorted(files)) or 'no file'}",
             fix=f"Use one that has {CONFIG}, {VOCABULARY} and {WEIGHTS}.",
         )
-    return [files[name] for name in (CONFIG, VOCABULARY, TOKENIZER, WEIGHTS) if name in files]
+    return [files[name] for name in (CONFIG, vocabulary, TOKENIZER, WEIGHTS) if name in files]
 
 
 def _verify(path: Path, published: _Published, url: str) -> None:

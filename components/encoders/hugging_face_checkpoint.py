@@ -12,15 +12,17 @@ from pathlib import Path
 
 from agnews.components.encoders.bert_config import BertConfig, read_bert_config
 from agnews.components.encoders.bert_tensors import BertTensor, Weights, bert_tensors
+from agnews.components.encoders.read_word_pieces import read_word_pieces
 from agnews.components.encoders.safetensors_file import SafetensorsFile
-from agnews.components.text.vocabulary import Vocabulary, load_vocabulary
+from agnews.components.text.vocabulary import Vocabulary
 from agnews.schemas.errors import AgnewsError
 
-CONFIG, VOCABULARY, TOKENIZER, WEIGHTS = "config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors"
+CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"
 PICKLES = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
 """Names of weights that only unsafe or other formats hold; they are known so that their refusal can say why."""
+POOLER = ("pooler.dense.weight", "pooler.dense.bias")
+"""The tensors that a checkpoint may come without."""
 
-_POOLER = ("pooler.dense.weight", "pooler.dense.bias")
 # The task that a checkpoint was trained on leaves its head behind, and old versions a table of positions 0, 1, 2, ...
 _NOT_OF_THE_ENCODER = re.compile(r"(cls|classifier|qa_outputs|dropout)\.|embeddings\.(position|token_type)_ids$")
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.")
@@ -50,7 +52,7 @@ class HuggingFaceCheckpoint:
     @property
     def has_pooler(self) -> bool:
         """Whether the layer behind the pooled output is there."""
-        return _POOLER[0] in self.stored_names
+        return POOLER[0] in self.stored_names
 
     @cached_property
     def digest(self) -> str:
@@ -69,7 +71,7 @@ def open_checkpoint(folder: Path, *, num_layers: int | None = None) -> HuggingFa
     """Reads the small files of a checkpoint and the header of the large one, and checks that they fit together.
 
     Args:
-        folder: Holds config.json, vocab.txt and model.safetensors, perhaps tokenizer_config.json.
+        folder: Holds config.json, model.safetensors, vocab.txt or tokenizer.json, perhaps tokenizer_config.json.
         num_layers: Keep the first that many layers; None keeps all.
 
     Returns:
@@ -81,13 +83,13 @@ def open_checkpoint(folder: Path, *, num_layers: int | None = None) -> HuggingFa
     """
     config = read_bert_config(_require(folder, CONFIG))
     weights = SafetensorsFile(_require_weights(folder))
-    vocabulary = load_vocabulary(str(_require(folder, VOCABULARY)))
+    vocabulary = read_word_pieces(folder)
     if len(vocabulary) != config.vocab_size:
         raise AgnewsError(
             f"The vocabulary in {folder} does not belong to its weights.",
-            found=f"{len(vocabulary)} tokens in {VOCABULARY}, vocab_size {config.vocab_size} in {CONFIG}",
-            fix=f"Use the {VOCABULARY} that the checkpoint was published with. If its table is padded on purpose, "
-            f"append as many unused tokens: [unused_a], [unused_b], ...",
+            found=f"{len(vocabulary)} tokens in {vocabulary.source}, vocab_size {config.vocab_size} in {CONFIG}",
+            fix="Use the vocab.txt that the checkpoint was published with. If its table is padded on purpose, append "
+            "as many unused tokens: [unused_a], [unused_b], ...",
         )
     names: Mapping[str, str] = _match(weights, config)
     if num_layers is not None:
@@ -138,7 +140,7 @@ def refused_weights(place: str, name: str) -> AgnewsError:
         f"{place} has no {WEIGHTS}, and its {name} is not opened. {reason}",
         found=name,
         fix=f'Where you trust it, save it as {WEIGHTS}: `AutoModel.from_pretrained("{place}").save_pretrained(FOLDER)` '
-        "with Hugging Face's transformers, then copy vocab.txt there.",
+        "with Hugging Face's transformers, then copy the files of the tokeniser there.",
     )
 
 
@@ -154,7 +156,7 @@ def _match(weights: SafetensorsFile, config: BertConfig) -> dict[str, str]:
     stored = {plain: name for name in weights.shapes if not _NOT_OF_THE_ENCODER.match(plain := _plain(name))}
     wanted = {tensor.name: tensor for tensor in bert_tensors(config)}
     missing = [name for name in wanted if name not in stored]
-    if missing == list(_POOLER):
+    if missing == list(POOLER):
         missing = []
     unknown = [stored[name] for name in stored if name not in wanted]
     if missing or unknown:

