@@ -28,7 +28,7 @@ class DataConfig(_Section):
     """`sample` (generated news, for a first look), a folder, or a URI that TFX's file layer opens."""
     limit: Annotated[int, Field(ge=8)] | None = None
     """Take a stratified, seeded subset of that many training rows; null takes all."""
-    eval_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.1
+    eval_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.05
     """Share of the training file that is kept for early stopping, chosen by a hash of the normalised text."""
     max_reject_share: Share = 0.01
     """The run stops when more than this share of the rows of a file cannot be used."""
@@ -74,12 +74,6 @@ class TransformerConfig(_Section):
     """Width of the dense layer before the classes."""
     min_token_count: Annotated[int, Field(ge=0)] = 1
     """Word pieces that occur less often than this in the training rows are [UNK] to the model; 0 keeps them all."""
-    position_embedding: bool = False
-    """Add a learned vector of its position to each word piece; without, order comes from the convolution alone."""
-    convolution_width: Annotated[int, Field(ge=0, le=9)] = 3
-    """Neighbouring word pieces that a convolution before the first block sees at once; 0 leaves it out."""
-    max_pooling: bool = True
-    """The head sees the largest value of each feature over a row beside the mean."""
     bigram_buckets: Annotated[int, Field(ge=0)] = 262_144
     """Size of the hash table of a linear classifier on word pairs that stands beside the transformer, with a loss of
     its own; 0 leaves it out."""
@@ -108,7 +102,7 @@ class TrainingConfig(_Section):
     """Share of each label that is spread evenly over all classes."""
     clip_norm: Annotated[float, Field(gt=0.0)] | None = None
     """Largest global norm of the gradients; null does not clip."""
-    patience: Annotated[int, Field(ge=1)] = 3
+    patience: Annotated[int, Field(ge=1)] = 4
     """Epochs without a better eval accuracy before training stops; the best weights are kept."""
     average_decay: Share = 0.995
     """The model is judged and exported with a moving average of its weights, of which each step keeps this share;

@@ -59,26 +59,40 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             (batch, length, width). Positions of padding hold values that nothing may use.
         """
         shape = tf.shape(inputs)
-        batch, length = shape[0], shape[1]
         rows = tf.reshape(inputs, (-1, inputs.shape[-1]))  # (B * L, D)
-
+        penalty = _penalty(padding_mask)
         scale = tf.cast(self.key_dim**-0.5, inputs.dtype)
-        query = _affine(rows, self.query_kernel * scale, self.query_bias * scale)
-        key = _affine(rows, self.key_kernel, self.key_bias)
-        value = _affine(rows, self.value_kernel, self.value_bias)
-        query, key, value = (self._split_heads(each, batch, length) for each in (query, key, value))
+        weights_of_heads = zip(
+            *(
+                tf.split(weights, self.num_heads, axis=-1)
+                for weights in (
+                    self.query_kernel * scale,
+                    self.query_bias * scale,
+                    self.key_kernel,
+                    self.key_bias,
+                    self.value_kernel,
+                    self.value_bias,
+                )
+            ),
+            strict=True,
+        )
+        contexts = [self._attend(rows, shape[:2], penalty, *weights) for weights in weights_of_heads]
+        output = _affine(tf.concat(contexts, axis=-1), self.output_kernel, self.output_bias)
+        return tf.reshape(output, shape)
 
-        scores = tf.matmul(query, key, transpose_b=True)  # (B, H, L, L)
+    def _attend(
+        self, rows: tf.Tensor, batch_and_length: tf.Tensor, penalty: tf.Tensor, *weights: tf.Tensor
+    ) -> tf.Tensor:
+        """What one head brings together, (B * L, K)."""
+        shape = tf.concat([batch_and_length, [self.key_dim]], axis=0)
+        query, key, value = (
+            tf.reshape(_affine(rows, kernel, bias), shape)  # (B, L, K)
+            for kernel, bias in zip(weights[::2], weights[1::2], strict=True)
+        )
+        scores = tf.matmul(query, key, transpose_b=True)  # (B, L, L)
         # A softmax in half precision loses the small shares, so it is always taken in float32.
-        masked = tf.cast(scores, tf.float32) + _penalty(padding_mask)
-        weights = tf.cast(tf.nn.softmax(masked), inputs.dtype)
-        context = tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3))  # (B, L, H, K)
-        merged = tf.reshape(context, (-1, self.num_heads * self.key_dim))
-        return tf.reshape(_affine(merged, self.output_kernel, self.output_bias), shape)
-
-    def _split_heads(self, rows: tf.Tensor, batch: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-        heads = tf.reshape(rows, (batch, length, self.num_heads, self.key_dim))
-        return tf.transpose(heads, (0, 2, 1, 3))  # (B, H, L, K)
+        shares = tf.nn.softmax(tf.cast(scores, tf.float32) + penalty)
+        return tf.reshape(tf.matmul(tf.cast(shares, rows.dtype), value), (-1, self.key_dim))
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""
@@ -91,4 +105,4 @@ def _affine(rows: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 
 def _penalty(padding_mask: tf.Tensor) -> tf.Tensor:
     # Large enough that the exponential of a masked score is exactly 0 in float32, so no gradient passes either.
-    return (tf.cast(padding_mask, tf.float32)[:, tf.newaxis, tf.newaxis, :] - 1.0) * 1e9  # (B, 1, 1, L)
+    return (tf.cast(padding_mask, tf.float32)[:, tf.newaxis, :] - 1.0) * 1e9  # (B, 1, L)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.dropout import Dropout
 from agnews.components.modeling.layer_normalization import LayerNormalization
 from agnews.components.modeling.multi_head_self_attention import MultiHeadSelfAttention
 
@@ -42,11 +43,11 @@ class TransformerBlock(keras.layers.Layer):
         """Creates the parts, as wide as the input."""
         width = input_shape[-1]
         self.attention = MultiHeadSelfAttention(self.num_heads, self.key_dim, name="attention")
-        self.attention_dropout = keras.layers.Dropout(self.dropout)
+        self.attention_dropout = Dropout(self.dropout)
         self.attention_norm = LayerNormalization(name="attention_norm")
         self.inner = keras.layers.Dense(self.intermediate_dim, activation="relu", name="inner")
         self.outer = keras.layers.Dense(width, name="outer")
-        self.feed_forward_dropout = keras.layers.Dropout(self.dropout)
+        self.feed_forward_dropout = Dropout(self.dropout)
         self.feed_forward_norm = LayerNormalization(name="feed_forward_norm")
         super().build(input_shape)
 

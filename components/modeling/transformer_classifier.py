@@ -8,9 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.modeling.bigram_branch import BigramBranch
+from agnews.components.modeling.dropout import Dropout
 from agnews.components.modeling.frequent_tokens import FrequentTokens
-from agnews.components.modeling.local_convolution import LocalConvolution
-from agnews.components.modeling.masked_max_pooling import MaskedMaxPooling
 from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
 from agnews.components.modeling.position_embedding import PositionEmbedding
 from agnews.components.modeling.transformer_block import TransformerBlock
@@ -35,9 +34,6 @@ class TransformerClassifier(keras.Model):
         head_dim: Width of the dense layer before the classes.
         dropout: Share of values dropped in blocks and head while training.
         word_dropout: Share of word pieces replaced by [UNK] while training.
-        position_embedding: Whether a learned vector of its position is added to each token.
-        convolution_width: Tokens that a convolution before the first block sees; 0 leaves it out.
-        max_pooling: Whether the head sees the maximum over tokens beside the mean.
         bigram_buckets: Size of the table of a linear branch on word pairs; 0 leaves the branch out.
         bigram_dropout: Share of the pairs left out while training.
         **kwargs: Of `keras.Model`.
@@ -64,9 +60,6 @@ class TransformerClassifier(keras.Model):
         head_dim: int,
         dropout: float,
         word_dropout: float,
-        position_embedding: bool,
-        convolution_width: int,
-        max_pooling: bool,
         bigram_buckets: int,
         bigram_dropout: float,
         **kwargs: object,
@@ -80,18 +73,15 @@ class TransformerClassifier(keras.Model):
             embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
             name="token_embedding",
         )
-        self.position_embedding = (
-            PositionEmbedding(max_length, name="position_embedding") if position_embedding else None
-        )
-        self.convolution = LocalConvolution(convolution_width, name="local_convolution") if convolution_width else None
+        self.position_embedding = PositionEmbedding(max_length, name="position_embedding")
         self.blocks = [
             TransformerBlock(num_heads, key_dim, intermediate_dim, dropout, name=f"block_{number}")
             for number in range(num_layers)
         ]
-        self.poolings = [MaskedMeanPooling(name="mean")] + ([MaskedMaxPooling(name="max")] if max_pooling else [])
-        self.pooled_dropout = keras.layers.Dropout(dropout)
+        self.pooling = MaskedMeanPooling(name="pooling")
+        self.pooled_dropout = Dropout(dropout)
         self.head = keras.layers.Dense(head_dim, activation="relu", name="head")
-        self.head_dropout = keras.layers.Dropout(dropout)
+        self.head_dropout = Dropout(dropout)
         # Half precision is too coarse for probabilities, so logits are float32 under every policy.
         self.logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")
         self.bigrams = (
@@ -120,14 +110,9 @@ class TransformerClassifier(keras.Model):
         return tf.stack([logits, from_pairs], axis=1) if training else logits + from_pairs
 
     def _transform(self, token_ids: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
-        hidden = self.token_embedding(self.frequent_tokens(self.word_dropout(token_ids, training=training)))
-        if self.position_embedding is not None:
-            hidden = self.position_embedding(hidden)
-        if self.convolution is not None:
-            hidden = self.convolution(hidden, padding_mask=mask)
+        known = self.frequent_tokens(self.word_dropout(token_ids, training=training))
+        hidden = self.position_embedding(self.token_embedding(known))
         for block in self.blocks:
             hidden = block(hidden, padding_mask=mask, training=training)
-        pooled = tf.concat([pooling(hidden, padding_mask=mask) for pooling in self.poolings], axis=-1)
-        return self.logits(
-            self.head_dropout(self.head(self.pooled_dropout(pooled, training=training)), training=training)
-        )
+        pooled = self.pooled_dropout(self.pooling(hidden, padding_mask=mask), training=training)
+        return self.logits(self.head_dropout(self.head(pooled), training=training))

@@ -44,9 +44,6 @@ def make_classifier() -> Callable[..., TransformerClassifier]:
             "head_dim": 6,
             "dropout": 0.0,
             "word_dropout": 0.0,
-            "position_embedding": True,
-            "convolution_width": 3,
-            "max_pooling": True,
             "bigram_buckets": 100,
             "bigram_dropout": 0.0,
         }

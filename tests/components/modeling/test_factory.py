@@ -31,9 +31,6 @@ def test_the_notebooks_model_is_a_matter_of_configuration() -> None:
         "num_layers": 1,
         "intermediate_dim": 32,
         "head_dim": 20,
-        "position_embedding": True,
-        "convolution_width": 0,
-        "max_pooling": False,
         "bigram_buckets": 0,
     }
 
@@ -71,7 +68,7 @@ def test_the_seed_decides_about_the_weights() -> None:
 
 
 def test_matrices_decay_and_offsets_gains_and_positions_do_not() -> None:
-    classifier = build({"position_embedding": True})
+    classifier = build({})
 
     for weight in classifier.network.trainable_weights:
         found = [decay for name, decay in classifier.weight_decays.items() if re.search(name, weight.name)]

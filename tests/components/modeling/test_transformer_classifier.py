@@ -57,7 +57,7 @@ def test_gradients_reach_every_weight_and_no_padding(
     # A key's bias moves all scores of a query alike, which the softmax takes away.
     without_effect = {name for name in gradients if "key_bias" in name}
 
-    assert len(gradients) == 2 + 2 + 2 * 16 + 4 + 2
+    assert len(gradients) == 2 + 2 * 16 + 4 + 2
     assert all(np.abs(gradients[name]).max() > 1e-9 for name in gradients.keys() - without_effect)
     tokens = next(gradient for name, gradient in gradients.items() if "token_embedding" in name)
     positions = next(gradient for name, gradient in gradients.items() if "position_embedding" in name)
