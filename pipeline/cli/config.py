@@ -43,22 +43,22 @@ def show(
     """Print every key of a configuration with its value, and what the key means."""
     from pydantic import BaseModel
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     from agnews.pipeline.load_config import load_config
 
-    table = Table(box=None, padding=(0, 2), show_header=False)
+    console = Console(highlight=False)
 
-    def add(section: BaseModel, prefix: str) -> None:
+    def tell(section: BaseModel, prefix: str) -> None:
         for key, field in type(section).model_fields.items():
             value = getattr(section, key)
             if isinstance(value, BaseModel):
-                add(value, f"{prefix}{key}.")
-            else:
-                shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-                meaning = (field.description or "").replace("\n", " ")
-                table.add_row(Text(f"{prefix}{key}", style="bold"), shown, Text(meaning, style="dim"))
+                tell(value, f"{prefix}{key}.")
+                continue
+            shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+            console.print(Text.assemble((f"{prefix}{key}", "bold"), f" = {shown}"), soft_wrap=True)
+            meaning = Text((field.description or "").replace("\n", " "), style="dim")
+            console.print(Padding(meaning, (0, 0, 0, 4)))
 
-    add(load_config(name, settings or []), "")
-    Console(highlight=False).print(table)
+    tell(load_config(name, settings or []), "")

@@ -61,8 +61,8 @@ def test_the_version_is_told() -> None:
 def test_every_key_of_a_configuration_is_explained() -> None:
     done = agnews("config", "show", "notebook", "--set", "training.epochs=5")
     assert done.returncode == 0
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["training.epochs", "5"] in [line[:2] for line in lines]
-    assert ["model.hidden_dim", "32"] in [line[:2] for line in lines]
-    unexplained = [line for line in lines if len(line) < 3 and "." in line[0]]
-    assert unexplained == []
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert "training.epochs = 5" in lines
+    assert "model.hidden_dim = 32" in lines
+    keys = [number for number, line in enumerate(lines) if not line.startswith(" ")]
+    assert [lines[number] for number in keys if not lines[number + 1].strip()] == []
