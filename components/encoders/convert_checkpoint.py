@@ -20,14 +20,17 @@ from agnews.components.encoders.read_word_pieces import VOCABULARY
 CONVERTER_VERSION = 1
 """Part of the digest of every converted encoder: raised whenever the same checkpoint is converted differently."""
 
+DROPOUT_STATE = "dropout_state"
+"""Name of the variable that dropout draws from; `tf.random.create_rng_state(seed, "philox")` assigned to it seeds it."""
+
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 
 
 def convert_checkpoint(checkpoint: HuggingFaceCheckpoint, folder: Path, *, compute_dtype: str = "float32") -> None:
     """Copies the weights into TensorFlow's BertEncoder and saves it with its vocabulary.
 
-    The SavedModel has the interface of the BERT encoders on TF Hub, and their names of variables. A checkpoint
-    without a pooler gets the identity for its weights.
+    The SavedModel has the interface of the BERT encoders on TF Hub, and their names of variables, and DROPOUT_STATE
+    besides. A checkpoint without a pooler gets the identity for its weights.
 
     Args:
         checkpoint: What to convert.
@@ -41,6 +44,7 @@ def convert_checkpoint(checkpoint: HuggingFaceCheckpoint, folder: Path, *, compu
     """
     with _policy(compute_dtype):
         network = _build(checkpoint.config)
+    dropout_state = _share_randomness(network)
     variables = {variable.name.removesuffix(":0"): variable for variable in network.variables}
     tensors = bert_tensors(checkpoint.config)
     if set(variables) != {tensor.variable for tensor in tensors}:
@@ -50,7 +54,8 @@ def convert_checkpoint(checkpoint: HuggingFaceCheckpoint, folder: Path, *, compu
     card = EncoderCard(checkpoint.config, checkpoint.vocabulary.tokens, checkpoint.do_lower_case)
     card.write(str(folder))
     vocabulary = folder / CARD_FOLDER / VOCABULARY
-    tf.saved_model.save(_saveable(network, vocabulary, checkpoint.do_lower_case), str(folder))
+    saveable = _saveable(network, dropout_state, vocabulary, checkpoint.do_lower_case)
+    tf.saved_model.save(saveable, str(folder))
 
 
 def _weights(checkpoint: HuggingFaceCheckpoint, tensor: BertTensor) -> Weights:
@@ -100,7 +105,25 @@ def _activation(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda inputs: tf.nn.gelu(inputs, approximate=name != "gelu")
 
 
-def _saveable(network: BertEncoder, vocabulary: Path, do_lower_case: bool) -> tf.train.Checkpoint:
+def _share_randomness(network: BertEncoder) -> tf.Variable:
+    """Lets all dropout draw from one generator whose state is a variable of the model, and returns that variable.
+
+    The random operations that Keras would use keep their state to themselves: once saved in a graph they follow no
+    seed, and a training that was killed cannot go on with the numbers that it would have drawn.
+    """
+    state = tf.Variable(tf.random.create_rng_state(0, "philox"), trainable=False, name=DROPOUT_STATE)
+    generator = tf.random.Generator.from_state(state, "philox")
+    for layer in network.submodules:
+        if isinstance(layer, keras.layers.Dropout):
+            # Keras has no public way to hand a generator to a layer.
+            randomness = layer._random_generator
+            randomness._rng_type, randomness._generator = randomness.RNG_STATEFUL, generator
+    return state
+
+
+def _saveable(
+    network: BertEncoder, dropout_state: tf.Variable, vocabulary: Path, do_lower_case: bool
+) -> tf.train.Checkpoint:
     """What is saved: the weights and one function. A Keras model would add a function for each of its layers."""
     specs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in _INPUTS}
 
@@ -115,7 +138,7 @@ def _saveable(network: BertEncoder, vocabulary: Path, do_lower_case: bool) -> tf
     saveable.__call__ = call
     for training in (False, True):
         call.get_concrete_function(specs, training=training)
-    saveable.variables = list(network.variables)
+    saveable.variables = [*network.variables, dropout_state]
     saveable.trainable_variables = list(network.trainable_variables)
     saveable.regularization_losses = []
     saveable.vocab_file = tf.saved_model.Asset(str(vocabulary))
