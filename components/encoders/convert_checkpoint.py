@@ -21,7 +21,7 @@ CONVERTER_VERSION = 1
 """Part of the digest of every converted encoder: raised whenever the same checkpoint is converted differently."""
 
 DROPOUT_STATE = "dropout_state"
-"""Name of the variable that dropout draws from; `tf.random.create_rng_state(seed, "philox")` assigned to it seeds it."""
+"""Name of the variable that dropout draws from. It is seeded by assigning `create_rng_state(seed, "philox")`."""
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 
