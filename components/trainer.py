@@ -76,7 +76,7 @@ def run_fn(fn_args: FnArgs) -> None:
             "model": settings["model"],
             "text": settings["text"],
             "vocabulary_sha256": vocabulary.digest,
-            "parameters": classifier.network.count_params(),
+            "parameters": sum(weight.shape.num_elements() for weight in classifier.network.trainable_weights),
             "train_rows": len(train),
             "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
         },

@@ -22,8 +22,9 @@ class TrainingMonitor(keras.callbacks.Callback):
         node: Name of the pipeline's node that progress is reported for.
 
     Attributes:
-        curve: For each finished epoch `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-            `learning_rate` (at its end), `seconds` (evaluation included) and `rows_per_second` (of training alone).
+        curve: For each finished epoch `epoch` (from 1), `loss` (of all branches together, with dropout), `accuracy`,
+            `val_loss` (of what the network says in the end), `val_accuracy`, `learning_rate` (at its end), `seconds`
+            (evaluation included) and `rows_per_second` (of training alone).
     """
 
     def __init__(self, *, num_rows: int, steps_per_epoch: int, epochs: int, node: str = "Trainer") -> None:

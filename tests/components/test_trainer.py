@@ -136,14 +136,15 @@ def test_the_curve_and_the_facts_are_kept_beside_the_model(trained: Path, toy_tr
     assert len(facts["vocabulary_sha256"]) == 64
 
 
-def test_the_export_holds_weights_and_no_optimizer(trained: Path) -> None:
+def test_the_export_holds_weights_and_no_optimizer(trained: Path, toy_transform: Path) -> None:
     reader = tf.train.load_checkpoint(str(trained / "model" / "Format-Serving" / "variables" / "variables"))
     facts = json.loads((trained / "model" / "Format-Serving" / "assets.extra" / "model.json").read_text())
 
     shapes = reader.get_variable_to_shape_map().items()
     stored = sum(np.prod(shape, dtype=int) for name, shape in shapes if name != "_CHECKPOINTABLE_OBJECT_GRAPH")
-    # The transform graph may bring a counter of its own.
-    assert facts["parameters"] <= stored <= facts["parameters"] + 8
+    # Beside what was trained: the table of frequent tokens, and a counter that the transform graph may bring along.
+    tokens = len((toy_transform / "vocab.txt").read_text().splitlines())
+    assert facts["parameters"] + tokens <= stored <= facts["parameters"] + tokens + 8
 
 
 def test_training_that_goes_astray_fails_the_step_and_exports_nothing(toy_transform: Path, tmp_path: Path) -> None:
