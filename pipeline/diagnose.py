@@ -172,25 +172,32 @@ def _memory() -> Finding:
     return Finding("memory", "fine", found)
 
 
-def _tensorflow() -> Finding:
-    import tensorflow as tf
+_COUNT_GPUS = "import tensorflow as tf; print('GPUs', *(gpu.name for gpu in tf.config.list_physical_devices('GPU')))"
 
-    gpus = tf.config.list_physical_devices("GPU")
+
+def _tensorflow() -> Finding:
+    """Loads TensorFlow in a process of its own: on an old processor it ends the process that loads it."""
+    command = [sys.executable, "-c", _COUNT_GPUS]
+    try:
+        loaded = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    except subprocess.TimeoutExpired:
+        return Finding("TensorFlow", "broken", "does not load within 5 minutes", "Free memory, or run: make setup")
+    answers = [line for line in loaded.stdout.splitlines() if line.startswith("GPUs")]
+    if loaded.returncode or not answers:
+        last = (loaded.stderr.strip().splitlines() or ["no message"])[-1]
+        return Finding("TensorFlow", "broken", f"exit status {loaded.returncode}: {last}", "Run: make setup")
+    gpus = answers[-1].split()[1:]
     if gpus:
-        return Finding("GPU", "fine", f"{len(gpus)}: {', '.join(gpu.name for gpu in gpus)}")
+        return Finding("TensorFlow", "fine", f"loads, and sees {len(gpus)} GPU: {', '.join(gpus)}")
     if shutil.which("nvidia-smi") is None:
-        return Finding("GPU", "fine", "none; everything runs on the CPU")
+        return Finding("TensorFlow", "fine", "loads; there is no GPU, everything runs on the CPU")
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=30)
-    if listed.returncode != 0:
-        return Finding(
-            "GPU",
-            "note",
-            f"nvidia-smi fails: {listed.stderr.strip() or listed.stdout.strip()}",
-            "Mend the driver.",
-        )
+    if listed.returncode:
+        reason = listed.stderr.strip() or listed.stdout.strip()
+        return Finding("TensorFlow", "note", f"loads, but nvidia-smi fails: {reason}", "Mend the driver.")
     return Finding(
-        "GPU",
+        "TensorFlow",
         "note",
-        f"TensorFlow does not see {listed.stdout.strip()}",
-        "Install its CUDA libraries: uv pip install 'tensorflow[and-cuda]==2.21.0'",
+        f"loads, but does not see {listed.stdout.strip()}",
+        "Install its CUDA libraries: .uv/bin/uv pip install 'tensorflow[and-cuda]==2.21.0'",
     )

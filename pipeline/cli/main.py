@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.pipeline.cli import config, data, doctor, run
+from agnews.pipeline.cli import config, data, doctor, encoder, run
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.command(name="run")(run.run)
 app.add_typer(data.app, name="data")
+app.add_typer(encoder.app, name="encoder")
 app.add_typer(config.app, name="config")
 app.command(name="doctor")(doctor.doctor)
 
