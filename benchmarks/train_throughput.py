@@ -205,9 +205,8 @@ def main() -> None:
         pace = median(side, "pace")
         with_tokenizing = 1 / (1 / pace + 1 / median(side, "tokenizing"))
         print(f"{title:42}{pace:9,.0f} rows/s {pace / reference:6.1f} times")
-        print(
-            f"{'  tokenised anew in each epoch':42}{with_tokenizing:9,.0f} rows/s {with_tokenizing / reference:6.1f} times"
-        )
+        times = with_tokenizing / reference
+        print(f"{'  tokenised anew in each epoch':42}{with_tokenizing:9,.0f} rows/s {times:6.1f} times")
 
 
 if __name__ == "__main__":
