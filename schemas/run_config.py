@@ -88,7 +88,7 @@ ModelConfig = TransformerConfig
 class TrainingConfig(_Section):
     """How the weights are found."""
 
-    epochs: Annotated[int, Field(ge=1)] = 6
+    epochs: Annotated[int, Field(ge=1)] = 4
     """Passes over the training rows, at most."""
     batch_size: Annotated[int, Field(ge=1)] = 128
     """Rows in a batch; batches hold rows of similar length and are padded to their longest."""
