@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import traceback
@@ -87,10 +86,6 @@ def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | 
     from agnews.pipeline.local.quiet_output import quiet_output
     from agnews.pipeline.local.root_lock import root_lock
     from agnews.pipeline.local.run_id import new_run_id
-
-    # The matrices of a small transformer are too small to share out: threads that wait for each other cost more than
-    # they compute (benchmarks/train_throughput.py). TensorFlow reads this once, when it is loaded.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
     run_id = new_run_id()
     with root_lock(paths.lock, f"run {run_id}"), quiet_output(paths.log(run_id)) as terminal:
