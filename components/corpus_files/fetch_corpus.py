@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import http.client
 import os
-import ssl
-import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from agnews.components.corpus_files.digest import sha256_of
+from agnews.components.resume_download import UnreachableError, resume_download
 from agnews.schemas.corpus import Corpus, PublishedFile
 from agnews.schemas.errors import AgnewsError, ExitCode
 
-_CHUNK = 1 << 16
-_TIMEOUT_SECONDS = 30.0
-_LONGEST_WAIT = 30.0
 _AGENT = "agnews-data-fetch"
-_RANGE_HONOURED, _RANGE_BEYOND = 206, 416
 
 OnProgress = Callable[[str, int, int | None], None]
 
@@ -45,14 +39,6 @@ class FetchedFile:
     sha256: str
     size: int
     downloaded: int
-
-
-class _TransientError(Exception):
-    """The connection failed in a way that may pass."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 def fetch_corpus(
@@ -162,70 +148,29 @@ class _Download:
             ) from error
 
     def _fill(self, part: IO[bytes], attempts: int, wait_seconds: float) -> None:
-        """Downloads what is missing of the file, with new tries as long as they get further."""
-        failures = 0
-        while True:
-            before = part.tell()
-            try:
-                return self._receive(part)
-            except _TransientError as problem:
-                failures = 1 if part.tell() > before else failures + 1
-                if failures >= attempts:
-                    raise self._unreachable(problem) from problem
-                wait = problem.wait if problem.wait is not None else wait_seconds * 2 ** (failures - 1)
-                time.sleep(min(wait, _LONGEST_WAIT))
-
-    def _receive(self, part: IO[bytes]) -> None:
-        start = part.seek(0, os.SEEK_END)
-        headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
-        if start:
-            headers["Range"] = f"bytes={start}-"
-        request = urllib.request.Request(self._url, headers=headers)  # noqa: S310 - the scheme was checked
+        """Downloads what is missing of the file."""
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
-                if start and not _continues_at(response, start):
-                    part.truncate(0)
-                    start = part.seek(0)
-                self._copy(response, part, start)
+            self._downloaded += resume_download(
+                self._url,
+                part,
+                agent=_AGENT,
+                on_progress=partial(self._on_progress, self._name),
+                attempts=attempts,
+                wait_seconds=wait_seconds,
+            )
         except urllib.error.HTTPError as error:
-            if error.code == _RANGE_BEYOND:
-                # All of it is here already, or more than there is; the digest will tell.
-                return
             raise self._refused(error) from error
-        except urllib.error.URLError as error:
-            raise _TransientError(str(error.reason)) from error
-        except (http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
-            raise _TransientError(str(error) or type(error).__name__) from error
+        except UnreachableError as problem:
+            raise self._unreachable(problem) from problem
 
-    def _copy(self, response: http.client.HTTPResponse, part: IO[bytes], start: int) -> None:
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length is not None and length.isdecimal() else None
-        done = start
-        self._on_progress(self._name, done, total)
-        while chunk := response.read(_CHUNK):
-            part.write(chunk)
-            done += len(chunk)
-            self._downloaded += len(chunk)
-            self._on_progress(self._name, done, total)
-        part.flush()
-        # Python does not report a body that ends before its announced length when it is read in pieces.
-        if total is not None and done < total:
-            raise _TransientError(f"the connection closed after {done} of {total} bytes")
-
-    def _refused(self, error: urllib.error.HTTPError) -> Exception:
-        if error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR or error.code in (
-            http.HTTPStatus.REQUEST_TIMEOUT,
-            http.HTTPStatus.TOO_MANY_REQUESTS,
-        ):
-            after = error.headers.get("Retry-After", "")
-            return _TransientError(f"HTTP {error.code} {error.reason}", float(after) if after.isdecimal() else None)
+    def _refused(self, error: urllib.error.HTTPError) -> AgnewsError:
         return AgnewsError(
             f"The server does not give out {self._name}.",
             found=f"HTTP {error.code} {error.reason} for {self._url}",
             fix=f"Name a mirror with --base-url URL, or {self._by_hand()}",
         )
 
-    def _unreachable(self, problem: _TransientError) -> AgnewsError:
+    def _unreachable(self, problem: UnreachableError) -> AgnewsError:
         return AgnewsError(
             f"{self._name} could not be fetched: no network, or the server does not answer.",
             found=f"{problem} ({self._url})",
@@ -258,12 +203,6 @@ class _Download:
     def _result(self) -> FetchedFile:
         size = self._target.stat().st_size
         return FetchedFile(self._name, self._target, self._published.sha256, size, self._downloaded)
-
-
-def _continues_at(response: http.client.HTTPResponse, start: int) -> bool:
-    return response.status == _RANGE_HONOURED and response.headers.get("Content-Range", "").startswith(
-        f"bytes {start}-"
-    )
 
 
 def _not_written(error: OSError, folder: Path) -> AgnewsError:

@@ -1,28 +1,19 @@
-"""One file over HTTP, in as many attempts as it takes."""
+"""One file of an encoder over HTTP."""
 
 from __future__ import annotations
 
-import http
-import http.client
-import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from agnews.components.resume_download import UnreachableError, resume_download
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 OnProgress = Callable[[str, int, int | None], None]
 """Called with the name of a file, bytes so far, and bytes in all or None where that is not known."""
 
-_CHUNK = 1 << 18
-_TIMEOUT_SECONDS = 30.0
 _AGENT = "agnews-encoder-fetch"
-_MAY_PASS = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)
-
-
-class _TransientError(Exception):
-    """The connection failed in a way that may pass."""
 
 
 def download(
@@ -50,18 +41,21 @@ def download(
     if target.exists():
         return
     part = target.with_name(f"{target.name}.part")
-    part.touch()
-    failures = 0
-    while True:
-        before = part.stat().st_size
-        try:
-            _receive(url, part, token, lambda done, total: on_progress(target.name, done, total))
-            break
-        except _TransientError as error:
-            failures = 1 if part.stat().st_size > before else failures + 1
-            if failures >= attempts:
-                raise unreachable(url, error) from error
-            time.sleep(wait_seconds * 2 ** (failures - 1))
+    try:
+        with part.open("ab") as file:
+            resume_download(
+                url,
+                file,
+                agent=_AGENT,
+                token=token,
+                on_progress=partial(on_progress, target.name),
+                attempts=attempts,
+                wait_seconds=wait_seconds,
+            )
+    except urllib.error.HTTPError as error:
+        raise refused(url, error) from error
+    except UnreachableError as error:
+        raise unreachable(url, error) from error
     part.replace(target)
 
 
@@ -83,33 +77,3 @@ def refused(url: str, error: urllib.error.HTTPError) -> AgnewsError:
         found=f"HTTP {error.code} {error.reason} for {url}",
         fix="Check the name. If the encoder is private or needs consent, set HF_TOKEN to a token that may read it.",
     )
-
-
-def _receive(url: str, part: Path, token: str, on_progress: Callable[[int, int | None], None]) -> None:
-    start = part.stat().st_size
-    headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - callers hand over http(s) only
-    if token:
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
-            continues = response.status == http.HTTPStatus.PARTIAL_CONTENT
-            done = start if continues else 0
-            length = response.headers.get("Content-Length", "")
-            total = done + int(length) if length.isdecimal() else None
-            with part.open("ab" if continues else "wb") as file:
-                while chunk := response.read(_CHUNK):
-                    file.write(chunk)
-                    done += len(chunk)
-                    on_progress(done, total)
-    except urllib.error.HTTPError as error:
-        if start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # All of it is here already, or more than there is; its digest will tell.
-        if error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR and error.code not in _MAY_PASS:
-            raise refused(url, error) from error
-        raise _TransientError(f"HTTP {error.code} {error.reason}") from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise _TransientError(str(getattr(error, "reason", None) or error)) from error
-    # Python does not report a body that ends before its announced length when it is read in pieces.
-    if total is not None and done < total:
-        raise _TransientError(f"the connection closed after {done} of {total} bytes")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.encoders import download as downloading
+from agnews.components import resume_download as downloading
 from agnews.components.encoders.encoder_cache import EncoderCache
 from agnews.components.encoders.fetch_encoder import fetch_encoder
 from agnews.components.encoders.find_encoder import find_encoder

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import http.server
+import threading
+import urllib.error
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agnews.components import resume_download as module
+from agnews.components.resume_download import UnreachableError, resume_download
+
+CONTENT = bytes(range(256)) * 1_000
+
+
+@dataclass
+class Answer:
+    """One answer of the server: its status, its headers, and its body."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass
+class Site:
+    """A server on the loopback that gives one answer after the other."""
+
+    url: str = ""
+    answers: list[Answer] = field(default_factory=list)
+    seen: list[dict[str, str]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    site = Site()
+    monkeypatch.setattr(module.time, "sleep", site.waits.append)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.seen.append(dict(self.headers))
+            answer = site.answers.pop(0)
+            self.send_response(answer.status)
+            for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        site.url = f"http://127.0.0.1:{server.server_port}/file"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield site
+        server.shutdown()
+        thread.join()
+
+
+def receive(site: Site, path: Path, **options: str) -> int:
+    with path.open("ab") as file:
+        return resume_download(site.url, file, agent="test", attempts=4, wait_seconds=0.5, **options)
+
+
+def whole() -> Answer:
+    return Answer(200, body=CONTENT)
+
+
+def cut(count: int) -> Answer:
+    return Answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT[:count])
+
+
+def test_the_wait_doubles_until_there_is_progress(site: Site, tmp_path: Path) -> None:
+    site.answers = [Answer(500), Answer(503), cut(1_000), Answer(500), Answer(408), whole()]
+    assert receive(site, tmp_path / "file") == 1_000 + len(CONTENT)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert site.waits == [0.5, 1.0, 0.5, 1.0, 2.0]
+
+
+def test_a_server_may_ask_for_a_wait_but_not_for_any(site: Site, tmp_path: Path) -> None:
+    site.answers = [Answer(429, {"Retry-After": "7"}), Answer(503, {"Retry-After": "86400"}), whole()]
+    receive(site, tmp_path / "file")
+    assert site.waits == [7.0, 30.0]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Range": "bytes 1000-255999/256000"}])
+def test_only_what_is_missing_is_fetched(site: Site, tmp_path: Path, headers: dict[str, str]) -> None:
+    (tmp_path / "file").write_bytes(CONTENT[:1_000])
+    site.answers = [Answer(206, headers, CONTENT[1_000:])]
+    assert receive(site, tmp_path / "file") == len(CONTENT) - 1_000
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert site.seen[0]["Range"] == "bytes=1000-"
+
+
+def test_another_part_than_the_missing_one_is_not_appended(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(CONTENT[:1_000])
+    site.answers = [Answer(206, {"Content-Range": "bytes 0-255999/256000"}, CONTENT)]
+    receive(site, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_server_that_never_gets_further_ends_the_tries(site: Site, tmp_path: Path) -> None:
+    site.answers = [cut(1_000) for _ in range(9)]
+    with pytest.raises(UnreachableError, match="closed after 1000 of 256000 bytes"):
+        receive(site, tmp_path / "file")
+    assert len(site.seen) == 4
+
+
+def test_a_refusal_is_told_at_once(site: Site, tmp_path: Path) -> None:
+    site.answers = [Answer(403)]
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        receive(site, tmp_path / "file")
+    assert site.waits == []
+
+
+def test_a_token_goes_to_the_host_of_the_address_only(site: Site, tmp_path: Path) -> None:
+    site.answers = [Answer(302, {"Location": site.url}), whole()]
+    receive(site, tmp_path / "file", token="secret")
+    assert [each.get("Authorization") for each in site.seen] == ["Bearer secret", None]
