@@ -103,7 +103,7 @@ class TrainingConfig(_Section):
     clip_norm: Annotated[float, Field(gt=0.0)] | None = None
     """Largest global norm of the gradients; null does not clip."""
     patience: Annotated[int, Field(ge=1)] = 4
-    """Epochs without a better eval accuracy before training stops; the best weights are kept."""
+    """Epochs without a lower eval loss before training stops; the best weights are kept."""
     average_decay: Share = 0.995
     """The model is judged and exported with a moving average of its weights, of which each step keeps this share;
     0 takes the weights as they are."""

@@ -71,7 +71,8 @@ def fit(
         weight_decays: Patterns of names and the decay of weights so named, in place of weight_decay.
         label_smoothing: Share of each label that is spread over all classes.
         clip_norm: Largest global norm of the gradients, or None.
-        patience: Epochs without a better eval accuracy before training stops.
+        patience: Epochs without a lower eval loss before training stops. The loss is less coarse than the accuracy of a
+            small eval split, and it counts whether probabilities are right.
         average_decay: Share that a step keeps of the moving average of the weights, which the network is judged by
             and ends with; 0 takes the weights as they are.
         seed: Of the order of rows. Weights and dropout follow TensorFlow's global seed.
@@ -99,7 +100,7 @@ def fit(
     _create_variables(network)
     monitor = TrainingMonitor(num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs)
     stopping = keras.callbacks.EarlyStopping(
-        monitor="val_accuracy", mode="max", patience=patience, restore_best_weights=True
+        monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
     )
     averaging = [AverageWeights(average_decay)] if average_decay else []
     callbacks = [*averaging, stopping, monitor]
