@@ -62,7 +62,7 @@ def fit(
         network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes), or in training those of
             several branches (batch, branches, classes); its weights are changed.
         train: Rows to learn from.
-        evaluation: Rows that decide when to stop and which weights are best (by accuracy).
+        evaluation: Rows that decide when to stop and which weights are best (by loss).
         epochs: Most epochs.
         batch_size: Rows in a batch.
         learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero at the last of all epochs.
