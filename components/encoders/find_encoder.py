@@ -12,6 +12,9 @@ from agnews.components.find_embedded_encoder import find_embedded_encoder
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.errors import AgnewsError
 
+SAVED_MODEL = "saved_model.pb"
+"""File by which the folder of a SavedModel is told from that of a checkpoint."""
+
 _HUGGING_FACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 
 

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from agnews.components.encoders.convert_checkpoint import CONVERTER_VERSION, convert_checkpoint
+from agnews.components.encoders.digest_saved_model import digest_saved_model
 from agnews.components.encoders.encoder import Encoder
 from agnews.components.encoders.encoder_cache import EncoderCache
-from agnews.components.encoders.find_encoder import find_encoder
+from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
 from agnews.components.encoders.hugging_face_checkpoint import HuggingFaceCheckpoint, open_checkpoint
-from agnews.components.encoders.saved_encoder import SAVED_MODEL, open_saved_encoder
+from agnews.components.encoders.saved_encoder import open_saved_encoder
 from agnews.components.text.vocabulary import load_vocabulary
 from agnews.schemas.errors import AgnewsError
 
@@ -81,5 +82,5 @@ def _describe(source: str, folder: Path, *, digest: str | None = None, has_poole
         max_length=saved.max_length,
         parameters=saved.parameters,
         has_pooler=has_pooler,
-        digest=digest or saved.digest(),
+        digest=digest or digest_saved_model(folder),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +11,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, struct_pb2
 
+from agnews.components.encoders.find_encoder import SAVED_MODEL
 from agnews.schemas.errors import AgnewsError
-
-SAVED_MODEL = "saved_model.pb"
 
 _INPUTS = {"input_word_ids", "input_mask", "input_type_ids"}
 _OUTPUTS = {"pooled_output", "sequence_output", "encoder_outputs", "default"}
@@ -61,15 +59,6 @@ class SavedEncoder:
     def parameters(self) -> int:
         """Weights that can be trained, counted one by one."""
         return sum(math.prod(shape) for shape in self.shapes.values())
-
-    def digest(self) -> str:
-        """Reads all files: sha256 over their paths and contents, lower-case hexadecimal."""
-        whole = hashlib.sha256()
-        names = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
-        for name in sorted(name for name in names if name == SAVED_MODEL or name.startswith(("variables/", "assets/"))):
-            with (self.folder / name).open("rb") as file:
-                whole.update(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n".encode())
-        return whole.hexdigest()
 
 
 def open_saved_encoder(folder: Path) -> SavedEncoder:

@@ -84,15 +84,3 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (folder / "saved_model.pb").write_bytes((folder / "saved_model.pb").read_bytes()[:100])
     with pytest.raises(AgnewsError, match=r"saved_model\.pb cannot be read"):
         open_saved_encoder(folder)
-
-
-def test_the_digest_changes_with_each_file_that_matters(tmp_path: Path) -> None:
-    encoder = open_saved_encoder(save(tmp_path))
-    digests = [encoder.digest()]
-    (encoder.folder / "source.json").write_text("{}")
-    assert encoder.digest() == digests[0]
-    for name in ("assets/vocab.txt", "variables/variables.data-00000-of-00001", "saved_model.pb"):
-        with (encoder.folder / name).open("ab") as file:
-            file.write(b"\n")
-        digests.append(encoder.digest())
-    assert len(set(digests)) == 4

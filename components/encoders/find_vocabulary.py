@@ -1,0 +1,48 @@
+"""The word pieces that an encoder asks for, found without converting it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agnews.components.encoders.encoder_cache import EncoderCache
+from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
+from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
+from agnews.components.text.vocabulary import EMBEDDED, Vocabulary, load_vocabulary
+
+
+@dataclass(frozen=True)
+class EncoderText:
+    """How texts have to be cut for an encoder.
+
+    Attributes:
+        vocabulary: Its word pieces.
+        do_lower_case: Whether texts lose case and accents before that.
+    """
+
+    vocabulary: Vocabulary
+    do_lower_case: bool
+
+
+def find_vocabulary(source: str, *, cache_dir: Path | None = None) -> EncoderText:
+    """Finds out how texts have to be cut for an encoder. TensorFlow is loaded for a SavedModel only.
+
+    Args:
+        source: See `resolve_encoder`.
+        cache_dir: See `EncoderCache`.
+
+    Returns:
+        The word pieces, and whether case is dropped. The vocabulary's own source is `minilm` or the path of a file.
+
+    Raises:
+        AgnewsError: The encoder cannot be found, is damaged, or is no BERT.
+    """
+    folder = find_encoder(source, EncoderCache(cache_dir))
+    if (folder / SAVED_MODEL).is_file():
+        from agnews.components.encoders.saved_encoder import open_saved_encoder
+
+        saved = open_saved_encoder(folder)
+        return EncoderText(load_vocabulary(str(saved.vocabulary_file)), saved.do_lower_case)
+    checkpoint = open_checkpoint(folder)
+    vocabulary = load_vocabulary(EMBEDDED) if source == EMBEDDED else checkpoint.vocabulary
+    return EncoderText(vocabulary, checkpoint.do_lower_case)
