@@ -137,7 +137,7 @@ def ours(rows: TokenRows) -> float:
         learning_rate=1e-3,
         warmup_share=0.1,
         weight_decay=0.0,
-        weight_decays=classifier.weight_decays,
+        create_optimizer=classifier.create_optimizer,
         label_smoothing=0.0,
         clip_norm=None,
         patience=2,

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
-import tf_keras as keras
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from agnews.components.modeling.factory import build_model
+from agnews.components.encoders.find_vocabulary import find_vocabulary
+from agnews.components.encoders.read_encoder_card import read_encoder_card
 from agnews.components.serving_model.export_model import export_model
 from agnews.components.serving_model.serving_model import ServingModel
-from agnews.components.text.vocabulary import load_vocabulary
-from agnews.components.training.fit import FitResult, fit
-from agnews.components.training.read_token_rows import read_token_rows
+from agnews.components.training.fit import FitResult
+from agnews.components.training.train_classifier import train_classifier
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.run_config import TextConfig, TrainingConfig
 
@@ -33,54 +33,53 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: TFX's arguments. Read are `train_files`, `eval_files`, `transform_output`, `serving_model_dir`,
-            `model_run_dir`, and of `custom_config` the keys `corpus` (its name), `text`, `model` and `training`
-            (sections of the configuration). Written are the SavedModel, `assets.extra/model.json` in it,
-            `training.json` and TensorBoard's logs in the model run.
+            `model_run_dir`, and of `custom_config` the keys `corpus` (its name), `text`, `model`, `training` and
+            `devices` (sections of the configuration) and `scratch_uri` (a folder that stays from run to run).
+            Written are the SavedModel, `assets.extra/model.json` in it, `training.json` and TensorBoard's logs in the
+            model run.
 
     Raises:
         AgnewsError: The rows cannot be learnt from, or training has gone astray.
     """
-    settings: Mapping[str, Mapping[str, object]] = fn_args.custom_config or {}
+    settings: Mapping[str, Any] = fn_args.custom_config or {}
     text = TextConfig.model_validate(settings["text"])
-    training = TrainingConfig.model_validate(settings["training"])
     class_names = corpus_named(str(settings["corpus"])).class_names
-    vocabulary = load_vocabulary(text.vocabulary)
-
-    train, evaluation = (
-        read_token_rows(files, vocabulary_size=len(vocabulary), num_classes=len(class_names))
-        for files in (fn_args.train_files, fn_args.eval_files)
-    )
-    keras.utils.set_random_seed(training.seed)
-    classifier = build_model(
-        settings["model"],
-        token_counts=train.token_counts(len(vocabulary)),
-        unknown_id=vocabulary.unknown_id,
-        special_ids=(0, vocabulary.cls_id, vocabulary.sep_id),
+    vocabulary = find_vocabulary(str(text.vocabulary)).vocabulary
+    trained = train_classifier(
+        train_files=fn_args.train_files,
+        eval_files=fn_args.eval_files,
+        model=settings["model"],
+        training=TrainingConfig.model_validate(settings["training"]),
+        vocabulary=vocabulary,
+        lowercase=bool(text.lowercase),
         max_length=text.max_length,
         num_classes=len(class_names),
-    )
-    result = fit(
-        classifier.network,
-        train,
-        evaluation,
-        weight_decays=classifier.weight_decays,
+        scratch_uri=settings["scratch_uri"],
         log_dir=fn_args.model_run_dir,
-        **training.model_dump(),
     )
-    _write_curve(result, settings, fn_args.model_run_dir)
+    _write_curve(trained.result, settings, fn_args.model_run_dir)
+    network = trained.classifier.network
     export_model(
-        ServingModel(classifier.network, tft.TFTransformOutput(fn_args.transform_output), class_names),
+        ServingModel(network, tft.TFTransformOutput(fn_args.transform_output), class_names),
         fn_args.serving_model_dir,
         {
             "class_names": class_names,
             "model": settings["model"],
             "text": settings["text"],
             "vocabulary_sha256": vocabulary.digest,
-            "parameters": sum(weight.shape.num_elements() for weight in classifier.network.trainable_weights),
-            "train_rows": len(train),
+            "encoder_sha256": trained.encoder.digest if trained.encoder else None,
+            "parameters": _count(weight for weight in network.weights if weight.dtype.is_floating),
+            "trained_parameters": _count((trained.classifier.head or network).trainable_weights),
+            "train_rows": trained.train_rows,
             "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
         },
     )
+    if trained.encoder is not None:
+        read_encoder_card(trained.encoder.folder).write(fn_args.serving_model_dir)
+
+
+def _count(weights: Iterable[tf.Variable]) -> int:
+    return sum(weight.shape.num_elements() for weight in weights)
 
 
 def _write_curve(result: FitResult, settings: Mapping[str, object], folder: str) -> None:

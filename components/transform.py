@@ -10,9 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.text.clean import clean
 from agnews.components.text.tokenizer import Tokenizer
-from agnews.components.text.vocabulary import load_vocabulary
 from agnews.schemas.features import LABEL, TEXT, TOKEN_IDS
 
 
@@ -26,7 +26,7 @@ def preprocessing_fn(
 
     Args:
         inputs: Raw features by name: TEXT string (batch,), LABEL int64 (batch,).
-        custom_config: `vocabulary` (`minilm` or a path), `lowercase`, `max_length`, as TextConfig describes them.
+        custom_config: `vocabulary`, `lowercase`, `max_length`, as TextConfig describes them, none of them null.
 
     Returns:
         TOKEN_IDS sparse int64 (batch, max_length at most), LABEL int64 (batch,) as it was.
@@ -35,7 +35,7 @@ def preprocessing_fn(
         AgnewsError: The vocabulary is missing or damaged.
     """
     tokenizer = Tokenizer(
-        load_vocabulary(custom_config["vocabulary"]),
+        find_vocabulary(custom_config["vocabulary"]).vocabulary,
         lowercase=bool(custom_config["lowercase"]),
         max_length=int(custom_config["max_length"]),
     )

@@ -11,7 +11,6 @@ from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
-    from pydantic_core import ErrorDetails
 
     from agnews.schemas.run_config import RunConfig
 
@@ -146,10 +145,17 @@ def _readable(error: ValidationError, model: type[BaseModel], origin: str, origi
     details = error.errors()
     problems, founds, fixes = [], [], []
     for detail in details:
-        key = ".".join(str(part) for part in detail["loc"])
+        loc = _without_kind(detail["loc"])
+        key = ".".join(str(part) for part in loc)
+        if detail["type"] == "union_tag_invalid":
+            key += ".kind"
+            problems.append(f"There is no model of this kind, {key}.")
+            founds.append(f"{key} = {detail['input'].get('kind')!r} (from {origins.get(key, origin)})")
+            fixes.append(f"The kinds are {detail['ctx']['expected_tags'].replace(chr(39), '')}.")
+            continue
         if detail["type"] == "extra_forbidden":
             problems.append(f"The configuration has no key {key}.")
-            fixes.append(_allowed_keys(model, detail))
+            fixes.append(_allowed_keys(model, detail["loc"]))
         else:
             problems.append(f"The value of {key} is not allowed.")
             fixes.append(f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}.")
@@ -157,14 +163,24 @@ def _readable(error: ValidationError, model: type[BaseModel], origin: str, origi
     return AgnewsError(" ".join(problems), found="; ".join(founds), fix=" ".join(fixes))
 
 
-def _allowed_keys(model: type[BaseModel], detail: ErrorDetails) -> str:
+def _without_kind(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Leaves out the kind of model, which pydantic puts between the section and its key."""
+    return (loc[0], *loc[2:]) if len(loc) > 2 and loc[0] == "model" else loc
+
+
+def _allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     from pydantic import BaseModel
 
+    from agnews.schemas.run_config import MODEL_CONFIGS
+
     section: type[BaseModel] = model
-    for part in detail["loc"][:-1]:
-        field = section.model_fields.get(str(part))
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            section = field.annotation
+    for part in loc[:-1]:
+        if part in MODEL_CONFIGS:
+            section = MODEL_CONFIGS[str(part)]
+            continue
+        annotation = section.model_fields[str(part)].annotation if part in section.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
     names = list(section.model_fields)
-    close = difflib.get_close_matches(str(detail["loc"][-1]), names, n=1)
+    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
     return (f"Did you mean {close[0]!r}? " if close else "") + f"Keys allowed there: {', '.join(names)}."

@@ -21,16 +21,18 @@ from tfx import v1 as tfx
 
 from agnews.components.baseline_model.component import BaselineModel
 from agnews.components.data_gate.component import DataGate
+from agnews.components.encoders.encoder_digest import encoder_digest
+from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.evaluator.component import Evaluator
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.pusher.component import Pusher
 from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.statistics import statistics_options
-from agnews.components.text.vocabulary import load_vocabulary
 from agnews.components.token_gate.component import TokenGate
 from agnews.pipeline.code_version import code_version
-from agnews.schemas.run_config import RunConfig
+from agnews.pipeline.settle_text import settle_text
+from agnews.schemas.run_config import RunConfig, TransformerConfig
 
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
 """Beam's in-process runner, by name: the default first tries Prism, which is a binary to download.
@@ -65,6 +67,7 @@ class Surroundings:
         pipeline_root: Folder or URI for the artifacts.
         push_uri: Folder or URI that receives pushed models.
         data_digest: Digest of the data, so that new data under an old name is noticed.
+        scratch_uri: Folder or URI that stays from run to run, for what a cut training goes on from.
         production: Version that the candidate is judged against; see `BaselineModel`.
         fingerprint: Digest of all that decides about the model; written beside a pushed version.
         code: Digest of the code by node, from `code_versions`.
@@ -74,6 +77,7 @@ class Surroundings:
     pipeline_root: str
     push_uri: str
     data_digest: str
+    scratch_uri: str
     production: str
     fingerprint: str
     code: Mapping[str, str]
@@ -89,7 +93,11 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
 
     Returns:
         The pipeline; nothing is executed.
+
+    Raises:
+        AgnewsError: The encoder or the vocabulary cannot be found or is damaged, or they do not belong together.
     """
+    text = settle_text(config)
     corpus, code = config.data.corpus, around.code
     example_gen = NewsExampleGen(
         data_uri=config.data.source,
@@ -125,8 +133,8 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         preprocessing_fn="agnews.components.transform.preprocessing_fn",
         disable_statistics=True,
         custom_config={
-            **config.text.model_dump(),
-            "vocabulary_digest": load_vocabulary(config.text.vocabulary).digest,
+            **text.model_dump(),
+            "vocabulary_digest": find_vocabulary(str(text.vocabulary)).vocabulary.digest,
             "code_version": code["Transform"],
         },
     )
@@ -134,8 +142,8 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
     token_gate = TokenGate(
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        max_length=config.text.max_length,
-        max_unknown_share=config.text.max_unknown_share,
+        max_length=text.max_length,
+        max_unknown_share=text.max_unknown_share,
         code_version=code["TokenGate"],
     )
     trainer = tfx.components.Trainer(
@@ -147,9 +155,12 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
             "corpus": corpus,
-            "text": config.text.model_dump(),
+            "text": text.model_dump(),
             "model": config.model.model_dump(),
+            "encoder_digest": _encoder_digest(config),
             "training": config.training.model_dump(),
+            "devices": config.devices.model_dump(),
+            "scratch_uri": around.scratch_uri,
             "code_version": code["Trainer"],
         },
     )
@@ -204,3 +215,10 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         metadata_connection_config=around.metadata,
         beam_pipeline_args=list(BEAM_ARGS),
     )
+
+
+def _encoder_digest(config: RunConfig) -> str:
+    """Keeps a cached model from being taken for that of an encoder whose files have changed."""
+    if isinstance(config.model, TransformerConfig):
+        return ""
+    return encoder_digest(config.model.encoder, num_layers=config.model.num_layers)

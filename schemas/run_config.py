@@ -6,9 +6,9 @@ factory); layers and functions below them take flat keyword arguments.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -41,10 +41,11 @@ class DataConfig(_Section):
 class TextConfig(_Section):
     """From a text to token ids; part of the exported model."""
 
-    vocabulary: str = "minilm"
-    """`minilm` (the vocabulary of the embedded encoder), or the path of a BERT vocab.txt."""
-    lowercase: bool = True
-    """Lower-case and strip accents, as uncased BERT does."""
+    vocabulary: str | None = None
+    """`minilm` (that of the embedded encoder), another encoder, or the path of a BERT vocab.txt; null follows
+    model.encoder, and is `minilm` for a model without one."""
+    lowercase: bool | None = None
+    """Lower-case and strip accents, as uncased BERT does; null follows the vocabulary."""
     max_length: Annotated[int, Field(ge=8, le=512)] = 128
     """Longest sequence in word pieces, [CLS] and [SEP] included."""
     max_unknown_share: Share = 0.01
@@ -81,8 +82,58 @@ class TransformerConfig(_Section):
     """Share of the word pairs left out while training."""
 
 
-ModelConfig = TransformerConfig
-"""Becomes a union, told apart by `kind`, when there is a second kind of model."""
+class _EncoderConfig(_Section):
+    """A pre-trained BERT encoder with a dense layer on top."""
+
+    encoder: str = "minilm"
+    """`minilm` (comes along), a folder with a Hugging Face checkpoint or a SavedModel, or what `agnews encoder fetch`
+    was called with."""
+    num_layers: Annotated[int, Field(ge=1)] | None = None
+    """Keep the first that many layers of a checkpoint; null keeps all."""
+    pooling: Literal["mean", "pooled"] = "mean"
+    """What stands for a text: the mean over its tokens, or the encoder's `pooled_output`."""
+    dropout: Share = 0.1
+    """Before the dense layer; inside, an encoder has its own."""
+
+
+class BertFrozenConfig(_EncoderConfig):
+    """A pre-trained encoder that is left as it is; only the layers on top are trained."""
+
+    kind: Literal["bert_frozen"] = "bert_frozen"
+    """Which model; its other keys follow from that."""
+    head_dim: Annotated[int, Field(ge=0)] = 0
+    """Width of a dense layer between encoder and classes; 0 leaves it out."""
+
+
+class BertFinetuneConfig(_EncoderConfig):
+    """A pre-trained encoder that is trained along with the layer on top."""
+
+    kind: Literal["bert_finetune"] = "bert_finetune"
+    """Which model; its other keys follow from that."""
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """Embeddings and the first that many layers stay as they are; 0 trains everything."""
+
+
+MODEL_CONFIGS: dict[str, type[BaseModel]] = {
+    "transformer": TransformerConfig,
+    "bert_frozen": BertFrozenConfig,
+    "bert_finetune": BertFinetuneConfig,
+}
+"""The sections by their `kind`."""
+
+
+def _kind_of(model: Any) -> str:
+    kind = model.get("kind", "transformer") if isinstance(model, dict) else getattr(model, "kind", None)
+    return str(kind)
+
+
+ModelConfig = Annotated[
+    Annotated[TransformerConfig, Tag("transformer")]
+    | Annotated[BertFrozenConfig, Tag("bert_frozen")]
+    | Annotated[BertFinetuneConfig, Tag("bert_finetune")],
+    Discriminator(_kind_of),
+]
+"""One of the models, told apart by `kind`."""
 
 
 class TrainingConfig(_Section):
@@ -107,8 +158,25 @@ class TrainingConfig(_Section):
     average_decay: Share = 0.995
     """The model is judged and exported with a moving average of its weights, of which each step keeps this share;
     0 takes the weights as they are."""
+    warm_start: bool = False
+    """Start from the weights of the model in production, where there is one of the same shape."""
     seed: int = 7
     """Of initial weights, the order of rows and dropout."""
+
+
+class DevicesConfig(_Section):
+    """On what the Trainer computes, and how."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """`auto` takes GPUs where there are some; `gpu` fails where there are none."""
+    strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto"
+    """One device, all devices of a machine, or several machines (TF_CONFIG). `auto` takes what it finds. Each device
+    gets batches of training.batch_size, so a step sees that many rows times the number of devices."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What layers compute in; weights and probabilities are float32. `auto`: float16 or bfloat16 on a GPU that is
+    faster with it, float32 on a CPU."""
+    xla: Literal["auto", "on", "off"] = "auto"
+    """Compile the training step with XLA; `auto` where it pays."""
 
 
 class EvaluationConfig(_Section):
@@ -146,5 +214,6 @@ class RunConfig(_Section):
     text: TextConfig = TextConfig()
     model: ModelConfig = TransformerConfig()
     training: TrainingConfig = TrainingConfig()
+    devices: DevicesConfig = DevicesConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     smoke_test: SmokeTestConfig = SmokeTestConfig()

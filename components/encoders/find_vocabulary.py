@@ -28,7 +28,7 @@ def find_vocabulary(source: str, *, cache_dir: Path | None = None) -> EncoderTex
     """Finds out how texts have to be cut for an encoder. TensorFlow is loaded for a SavedModel only.
 
     Args:
-        source: See `resolve_encoder`.
+        source: See `resolve_encoder`; or the path or URI of a file `*.txt`, which drops case if it has no capitals.
         cache_dir: See `EncoderCache`.
 
     Returns:
@@ -37,6 +37,9 @@ def find_vocabulary(source: str, *, cache_dir: Path | None = None) -> EncoderTex
     Raises:
         AgnewsError: The encoder cannot be found, is damaged, or is no BERT.
     """
+    if source.endswith(".txt"):
+        vocabulary = load_vocabulary(source)
+        return EncoderText(vocabulary, not vocabulary.is_cased)
     folder = find_encoder(source, EncoderCache(cache_dir))
     if (folder / SAVED_MODEL).is_file():
         from agnews.components.encoders.saved_encoder import open_saved_encoder

@@ -221,7 +221,7 @@ def read_lower_case(folder: Path, vocabulary: Vocabulary) -> bool:
     path = folder / TOKENIZER
     settings = _read_settings(path) if path.is_file() else {}
     lower_case = settings.get("do_lower_case", True)  # Hugging Face's default
-    if lower_case and any(token != token.lower() for token in vocabulary.tokens if not token.startswith("[")):
+    if lower_case and vocabulary.is_cased:
         raise AgnewsError(
             f"{folder} says that texts lose their case, but its vocabulary has capital letters.",
             found=f"do_lower_case {settings.get('do_lower_case', 'not set, which means true')} in {TOKENIZER}",

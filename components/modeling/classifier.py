@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import tf_keras as keras
+
+
+class CreateOptimizer(Protocol):
+    """Makes the optimizer of a training run, once its length is known."""
+
+    def __call__(
+        self,
+        *,
+        learning_rate: float,
+        warmup_steps: int,
+        total_steps: int,
+        weight_decay: float,
+        clip_norm: float | None,
+    ) -> keras.optimizers.legacy.Optimizer:
+        """Makes it.
+
+        Args:
+            learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero at the last step.
+            warmup_steps: Steps in which the rate rises.
+            total_steps: Steps in all.
+            weight_decay: Decoupled weight decay, of the weights that are to have some.
+            clip_norm: Largest global norm of the gradients, or None.
+
+        Returns:
+            The optimizer, without state so far.
+        """
 
 
 @dataclass(frozen=True)
@@ -16,9 +42,13 @@ class Classifier:
         network: Takes `{token_ids: int32 (batch, length), padding_mask: bool (batch, length)}` and returns logits
             float32 (batch, num_classes); while training it may return those of several branches, each to be trained
             by a loss of its own, (batch, branches, num_classes). Its weights exist.
-        weight_decays: Regular expressions and the weight decay of the weights whose names they are found in, the
-            first one that fits; all other weights take the decay of the training.
+        create_optimizer: Makes the optimizer that suits it.
+        head: Where the rest of the network stands still: the part that learns, from features float32 (batch, width)
+            to logits. It shares its weights with the network. None where everything learns.
+        extractor: Where there is a head: the part before it, from the network's inputs to features.
     """
 
     network: keras.Model
-    weight_decays: Mapping[str, float]
+    create_optimizer: CreateOptimizer
+    head: keras.Model | None = None
+    extractor: keras.Model | None = None

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from pydantic import TypeAdapter
 
+from agnews.components.encoders.encoder import Encoder
+from agnews.components.modeling.bert_classifier import BertClassifier
 from agnews.components.modeling.classifier import Classifier
+from agnews.components.modeling.classifier_head import ClassifierHead
+from agnews.components.modeling.pooled_encoder import PooledEncoder
 from agnews.components.modeling.transformer_classifier import TransformerClassifier
+from agnews.components.training.create_adamw import create_adamw
+from agnews.components.training.create_model_garden_adamw import create_model_garden_adamw
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
-from agnews.schemas.run_config import ModelConfig, TransformerConfig
+from agnews.schemas.run_config import BertFinetuneConfig, BertFrozenConfig, ModelConfig, TransformerConfig
 
 # Decay pulls a weight to zero, which means something for matrices; for offsets, gains and places it does not. A
 # table of pairs starts at zero, and dropout keeps it small.
 _WITHOUT_DECAY = ("bias", "gamma", "beta", "position_embedding", "pair_table")
+_CREATE_ADAMW = partial(create_adamw, weight_decays=dict.fromkeys(_WITHOUT_DECAY, 0.0))
 
 
 def build_model(
@@ -27,6 +35,7 @@ def build_model(
     special_ids: Sequence[int],
     max_length: int,
     num_classes: int,
+    encoder: Encoder | None = None,
 ) -> Classifier:
     """Builds the model that a configuration asks for, with fresh weights.
 
@@ -39,6 +48,7 @@ def build_model(
         special_ids: Ids of [PAD], [CLS] and [SEP].
         max_length: Longest sequence in word pieces.
         num_classes: Classes to tell apart.
+        encoder: The encoder that the section names, for a model that has one.
 
     Returns:
         The model.
@@ -46,15 +56,22 @@ def build_model(
     Raises:
         pydantic.ValidationError: The section is not one of a model; the command line has checked it before.
     """
-    wanted = TypeAdapter(ModelConfig).validate_python(dict(config))
-    classifier = _transformer(
-        wanted,
-        token_counts=token_counts,
-        unknown_id=unknown_id,
-        special_ids=special_ids,
-        max_length=max_length,
-        num_classes=num_classes,
-    )
+    wanted: ModelConfig = TypeAdapter(ModelConfig).validate_python(dict(config))
+    if isinstance(wanted, TransformerConfig):
+        classifier = _transformer(
+            wanted,
+            token_counts=token_counts,
+            unknown_id=unknown_id,
+            special_ids=special_ids,
+            max_length=max_length,
+            num_classes=num_classes,
+        )
+    elif encoder is None:
+        raise ValueError(f"the model {wanted.kind} needs its encoder")
+    elif isinstance(wanted, BertFrozenConfig):
+        classifier = _bert_frozen(wanted, encoder, num_classes)
+    else:
+        classifier = _bert_finetune(wanted, encoder, num_classes)
     example = tf.fill((1, 2), unknown_id)
     classifier.network({TOKEN_IDS: example, PADDING_MASK: tf.ones_like(example, tf.bool)})
     return classifier
@@ -87,7 +104,26 @@ def _transformer(
         bigram_dropout=config.bigram_dropout,
         name="transformer",
     )
-    return Classifier(network, dict.fromkeys(_WITHOUT_DECAY, 0.0))
+    return Classifier(network, _CREATE_ADAMW)
+
+
+def _bert_frozen(config: BertFrozenConfig, encoder: Encoder, num_classes: int) -> Classifier:
+    extractor = PooledEncoder(str(encoder.folder), pooling=config.pooling, trainable=False, name="extractor")
+    head = ClassifierHead(num_classes=num_classes, head_dim=config.head_dim, dropout=config.dropout, name="head")
+    network = BertClassifier(extractor, head, name=config.kind)
+    return Classifier(network, _CREATE_ADAMW, head=head, extractor=extractor)
+
+
+def _bert_finetune(config: BertFinetuneConfig, encoder: Encoder, num_classes: int) -> Classifier:
+    extractor = PooledEncoder(
+        str(encoder.folder),
+        pooling=config.pooling,
+        trainable=True,
+        frozen_layers=config.frozen_layers,
+        name="extractor",
+    )
+    head = ClassifierHead(num_classes=num_classes, dropout=config.dropout, name="head")
+    return Classifier(BertClassifier(extractor, head, name=config.kind), create_model_garden_adamw)
 
 
 def _number_frequent(

@@ -39,6 +39,11 @@ class Vocabulary:
         return hashlib.sha256("".join(f"{token}\n" for token in self.tokens).encode()).hexdigest()
 
     @cached_property
+    def is_cased(self) -> bool:
+        """Whether a token holds a capital letter; tokens such as [CLS] do not count."""
+        return any(token != token.lower() for token in self.tokens if not token.startswith("["))
+
+    @cached_property
     def unknown_id(self) -> int:
         """Id of what stands for a word that cannot be spelled."""
         return self.tokens.index(UNKNOWN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -45,14 +45,6 @@ class AdamW(keras.optimizers.legacy.Adam):
         super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
         self.weight_decay = weight_decay
         self.weight_decays = dict(weight_decays or {})
-
-    def build(self, variables: Sequence[tf.Variable]) -> None:
-        """Creates the moments of these weights before the first step.
-
-        Args:
-            variables: All weights that will be trained.
-        """
-        self._create_all_weights(variables)
 
     def _transform_gradients(
         self, grads_and_vars: Iterable[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.training.adamw import AdamW
+from agnews.components.modeling.classifier import CreateOptimizer
 from agnews.components.training.average_weights import AverageWeights
-from agnews.components.training.length_bucketed_dataset import batches_per_epoch, length_bucketed_dataset
+from agnews.components.training.length_bucketed_dataset import batches_per_epoch
 from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
 from agnews.components.training.summed_accuracy import SummedAccuracy
 from agnews.components.training.tensorboard_log import TensorBoardLog
-from agnews.components.training.token_rows import TokenRows
 from agnews.components.training.training_monitor import TrainingMonitor
-from agnews.components.training.warmup_linear_decay import WarmupLinearDecay
-from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+from agnews.components.training.training_rows import TrainingRows
 
 _STEPS_PER_EXECUTION = 16
 """Steps that run in the graph before Python is asked again: often enough for a live view, and it costs nothing."""
@@ -40,15 +37,15 @@ class FitResult:
 
 def fit(
     network: keras.Model,
-    train: TokenRows,
-    evaluation: TokenRows,
+    train: TrainingRows,
+    evaluation: TrainingRows,
     *,
+    create_optimizer: CreateOptimizer,
     epochs: int,
     batch_size: int,
     learning_rate: float,
     warmup_share: float,
     weight_decay: float,
-    weight_decays: Mapping[str, float],
     label_smoothing: float,
     clip_norm: float | None,
     patience: int,
@@ -59,16 +56,16 @@ def fit(
     """Trains a network until the eval rows say that it does not get better, and leaves it with its best weights.
 
     Args:
-        network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes), or in training those of
-            several branches (batch, branches, classes); its weights are changed.
+        network: Takes the rows' features and returns logits (batch, classes), or in training those of several branches
+            (batch, branches, classes); its weights are changed.
         train: Rows to learn from.
         evaluation: Rows that decide when to stop and which weights are best (by loss).
+        create_optimizer: Makes the optimizer.
         epochs: Most epochs.
         batch_size: Rows in a batch.
         learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero at the last of all epochs.
         warmup_share: Share of all steps in which the rate rises.
         weight_decay: Decoupled weight decay.
-        weight_decays: Patterns of names and the decay of weights so named, in place of weight_decay.
         label_smoothing: Share of each label that is spread over all classes.
         clip_norm: Largest global norm of the gradients, or None.
         patience: Epochs without a lower eval loss before training stops. The loss is less coarse than the accuracy of a
@@ -87,17 +84,18 @@ def fit(
     steps_per_epoch = batches_per_epoch(len(train), batch_size)
     total_steps = steps_per_epoch * epochs
     network.compile(
-        optimizer=AdamW(
-            WarmupLinearDecay(learning_rate, round(warmup_share * total_steps), total_steps),
+        optimizer=create_optimizer(
+            learning_rate=learning_rate,
+            warmup_steps=round(warmup_share * total_steps),
+            total_steps=total_steps,
             weight_decay=weight_decay,
-            weight_decays=weight_decays,
-            global_clipnorm=clip_norm,
+            clip_norm=clip_norm,
         ),
         loss=SmoothedCrossEntropy(label_smoothing),
         metrics=[SummedAccuracy(name="accuracy")],
         steps_per_execution=_STEPS_PER_EXECUTION,
     )
-    _create_variables(network)
+    _create_variables(network, train)
     monitor = TrainingMonitor(num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
@@ -107,21 +105,21 @@ def fit(
     if log_dir is not None:
         callbacks.append(TensorBoardLog(log_dir, monitor.curve))
     network.fit(
-        length_bucketed_dataset(train, batch_size=batch_size, seed=seed, epochs=epochs),
+        train.dataset(batch_size=batch_size, seed=seed, epochs=epochs),
         steps_per_epoch=steps_per_epoch,
         epochs=epochs,
-        validation_data=length_bucketed_dataset(evaluation, batch_size=_EVAL_BATCH_SIZE),
+        validation_data=evaluation.dataset(batch_size=_EVAL_BATCH_SIZE),
         callbacks=callbacks,
         verbose=0,
     )
     return FitResult(curve=tuple(monitor.curve), best_epoch=stopping.best_epoch + 1)
 
 
-def _create_variables(network: keras.Model) -> None:
+def _create_variables(network: keras.Model, rows: TrainingRows) -> None:
     # Left to itself, Keras creates what optimizer and metrics count in while TensorFlow traces the first step,
     # which makes TensorFlow trace it a second time.
-    token_ids = tf.zeros((1, 1), tf.int32)
-    logits = network({TOKEN_IDS: token_ids, PADDING_MASK: tf.ones_like(token_ids, tf.bool)})
-    network.optimizer.build(network.trainable_variables)
+    features, labels = next(iter(rows.dataset(batch_size=1)))
+    logits = network(features)
+    network.optimizer._create_all_weights(network.trainable_variables)
     network.compiled_loss.build(logits)
-    network.compiled_metrics.build(logits, tf.zeros((1,), tf.int64))
+    network.compiled_metrics.build(logits, labels)

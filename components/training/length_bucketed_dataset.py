@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from agnews.components.training.token_rows import TokenRows
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+
+if TYPE_CHECKING:
+    from agnews.components.training.token_rows import TokenRows
 
 BUCKET_WIDTH = 4
 """Rows whose lengths round up to the same multiple of this may share a batch; a row then gets at most 3 positions of

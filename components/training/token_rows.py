@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
+
+from agnews.components.training.length_bucketed_dataset import length_bucketed_dataset
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,9 @@ class TokenRows:
             int64 (vocabulary_size,).
         """
         return np.bincount(self.token_ids, minlength=vocabulary_size)
+
+    def dataset(
+        self, *, batch_size: int, seed: int | None = None, first_epoch: int = 0, epochs: int = 1
+    ) -> tf.data.Dataset:
+        """Hands the rows out in batches of similar length; see `TrainingRows` and `length_bucketed_dataset`."""
+        return length_bucketed_dataset(self, batch_size=batch_size, seed=seed, first_epoch=first_epoch, epochs=epochs)

@@ -41,6 +41,11 @@ class Paths:
         return self.root / "runs"
 
     @property
+    def scratch(self) -> Path:
+        """What a cut run goes on from, and what later runs need not compute again; may be deleted between runs."""
+        return self.root / "scratch"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that works in this root."""
         return self.root / "lock"

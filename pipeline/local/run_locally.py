@@ -97,6 +97,7 @@ def _surroundings(request: RunRequest, digest: str) -> Surroundings:
         pipeline_root=str(request.paths.artifacts),
         push_uri=str(request.paths.models),
         data_digest=digest,
+        scratch_uri=str(request.paths.scratch),
         production=_judged_against(record, fingerprint),
         fingerprint=fingerprint,
         code=code,

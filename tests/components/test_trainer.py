@@ -41,6 +41,8 @@ def run_trainer(transformed: Path, root: Path, training: dict[str, object]) -> P
         "text": {"vocabulary": str(transformed / "vocab.txt"), "lowercase": True, "max_length": 16},
         "model": MODEL,
         "training": training,
+        "devices": {},
+        "scratch_uri": str(root / "scratch"),
         "code_version": "1",
     }
     GenericExecutor().Do(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.modeling.factory import build_model
+from agnews.components.training.create_adamw import create_adamw
 from agnews.components.training.fit import FitResult, fit
 from agnews.components.training.length_bucketed_dataset import length_bucketed_dataset
 from agnews.components.training.token_rows import TokenRows
@@ -34,7 +36,7 @@ def train(network: keras.Model, rows: TokenRows, evaluation: TokenRows, **settin
         "learning_rate": 0.02,
         "warmup_share": 0.1,
         "weight_decay": 0.01,
-        "weight_decays": {"bias": 0.0},
+        "create_optimizer": partial(create_adamw, weight_decays={"bias": 0.0}),
         "label_smoothing": 0.0,
         "clip_norm": 1.0,
         "patience": 6,

@@ -1,0 +1,87 @@
+"""A pre-trained BERT encoder, from tokens to a vector a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import tensorflow as tf
+import tensorflow_hub as hub
+import tf_keras as keras
+
+from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
+from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+
+_LAYER = re.compile(r"transformer/layer_(\d+)/")
+_POOLER = "pooler_transform/"
+
+
+class PooledEncoder(keras.Model):
+    """Runs an encoder and makes one vector of each row.
+
+    Args:
+        folder: SavedModel of the encoder; `Encoder.folder`.
+        pooling: `mean` over the tokens of the last layer, or `pooled`: the encoder's `pooled_output`.
+        trainable: Whether the encoder learns; only then is its dropout in force.
+        frozen_layers: Where it learns: embeddings and the first that many layers do not; 0 lets everything learn.
+        **kwargs: Of `keras.Model`.
+
+    References:
+        Devlin et al. (2018), "BERT", https://arxiv.org/abs/1810.04805, for `pooled`. Reimers, Gurevych (2019),
+        "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084, for `mean`.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        pooling: Literal["mean", "pooled"],
+        trainable: bool,
+        frozen_layers: int = 0,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pooling = pooling
+        self.frozen_layers = frozen_layers
+        self.encoder = hub.KerasLayer(folder, trainable=trainable, name="encoder")
+        self.mean = MaskedMeanPooling(name="mean", dtype="float32")
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Encodes.
+
+        Args:
+            inputs: `token_ids` (batch, length) int32, 0 on padding, and `padding_mask` (batch, length) bool, True on
+                tokens.
+            training: Whether dropout is in force.
+
+        Returns:
+            float32 (batch, width of the encoder).
+        """
+        token_ids, mask = inputs[TOKEN_IDS], inputs[PADDING_MASK]
+        words = {
+            "input_word_ids": token_ids,
+            "input_mask": tf.cast(mask, tf.int32),
+            "input_type_ids": tf.zeros_like(token_ids),
+        }
+        outputs = self.encoder(words, training=training)
+        if self.pooling == "pooled":
+            return outputs["pooled_output"]
+        return self.mean(outputs["sequence_output"], padding_mask=mask)
+
+    @property
+    def trainable_weights(self) -> list[tf.Variable]:
+        """The weights that learn."""
+        return [weight for weight in super().trainable_weights if self._learns(weight.name)]
+
+    @property
+    def non_trainable_weights(self) -> list[tf.Variable]:
+        """All others."""
+        frozen = [weight for weight in super().trainable_weights if not self._learns(weight.name)]
+        return [*super().non_trainable_weights, *frozen]
+
+    def _learns(self, name: str) -> bool:
+        if name.startswith(_POOLER):
+            return self.pooling == "pooled"
+        layer = _LAYER.match(name)
+        return not self.frozen_layers or (layer is not None and int(layer.group(1)) >= self.frozen_layers)

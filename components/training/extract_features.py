@@ -1,0 +1,135 @@
+"""Runs a frozen encoder over each row once, and keeps what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import posixpath
+import time
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras as keras
+
+from agnews.components.training.feature_rows import FeatureRows
+from agnews.components.training.token_rows import TokenRows
+from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+from agnews.schemas.progress import Progress, report_progress
+
+_LOGGER = logging.getLogger(__name__)
+
+_ROWS_IN_A_FILE = 1024
+"""So much at most is computed again after a run was killed."""
+
+_BATCH_SIZE = 32
+"""On a CPU larger batches are no faster: their activations leave the cache."""
+
+_FOLDERS_KEPT = 8
+
+
+def extract_features(
+    extractor: keras.Model, rows: TokenRows, *, extractor_digest: str, cache_uri: str, node: str = "Trainer"
+) -> FeatureRows:
+    """Returns the features of all rows, computed now or taken from the cache.
+
+    The cache holds one folder for each combination of extractor and rows, with a file for every 1,024 rows. What a run
+    that was killed has computed is taken over. The folders used last are kept, older ones are removed.
+
+    Args:
+        extractor: From `{token_ids, padding_mask}` to features float32 (batch, width).
+        rows: The rows.
+        extractor_digest: Changes whenever the extractor's answers may change.
+        cache_uri: Folder or URI of the cache; it need not exist.
+        node: Name of the pipeline's node that progress is reported for.
+
+    Returns:
+        The features in the order of the rows.
+    """
+    folder = posixpath.join(cache_uri, _key(rows, extractor_digest))
+    tf.io.gfile.makedirs(folder)
+    encode = tf.function(extractor, reduce_retracing=True)
+    # The longest rows come last in a set of rows, and first here: what does not fit into memory fails at once.
+    starts = range(0, len(rows), _ROWS_IN_A_FILE)[::-1]
+    parts, done, computed, began = {}, 0, 0, time.perf_counter()
+    for start in starts:
+        chunk = slice(start, min(start + _ROWS_IN_A_FILE, len(rows)))
+        file = posixpath.join(folder, f"{start:09d}.npy")
+        features = _read(file, chunk.stop - chunk.start)
+        if features is None:
+            features = _encode(encode, rows, chunk)
+            _write(file, features)
+            computed += len(features)
+        parts[start] = features
+        done += len(features)
+        rate = computed / (time.perf_counter() - began)
+        report_progress(
+            Progress(node=node, done=done, total=len(rows), unit="rows encoded", metrics={"rows_per_second": rate})
+        )
+    _LOGGER.info("Features of %d rows: %d computed, %d from %s", done, computed, done - computed, folder)
+    _mark_used(folder)
+    _remove_old(cache_uri)
+    return FeatureRows(np.concatenate([parts[start] for start in sorted(parts)]), rows.labels)
+
+
+def _key(rows: TokenRows, extractor_digest: str) -> str:
+    facts = hashlib.sha256(extractor_digest.encode())
+    facts.update(rows.row_splits.tobytes())
+    facts.update(rows.token_ids.tobytes())
+    return facts.hexdigest()
+
+
+def _encode(encode: tf.types.experimental.GenericFunction, rows: TokenRows, chunk: slice) -> npt.NDArray[np.float32]:
+    found = []
+    for start in range(chunk.start, chunk.stop, _BATCH_SIZE):
+        stop = min(start + _BATCH_SIZE, chunk.stop)
+        splits = rows.row_splits[start : stop + 1]
+        ids = tf.RaggedTensor.from_row_splits(
+            rows.token_ids[splits[0] : splits[-1]], splits - splits[0], validate=False
+        )
+        found.append(encode({TOKEN_IDS: ids.to_tensor(), PADDING_MASK: tf.sequence_mask(ids.row_lengths())}).numpy())
+    return np.concatenate(found)
+
+
+def _read(file: str, num_rows: int) -> npt.NDArray[np.float32] | None:
+    """Returns the features in a file, or None where it is missing or not whole."""
+    if not tf.io.gfile.exists(file):
+        return None
+    try:
+        with tf.io.gfile.GFile(file, "rb") as stream:
+            features: npt.NDArray[np.float32] = np.load(io.BytesIO(stream.read()), allow_pickle=False)
+    except (ValueError, EOFError, tf.errors.OpError) as error:
+        _LOGGER.warning("Features in %s are computed again: the file cannot be read (%s)", file, error)
+        return None
+    if features.dtype != np.float32 or features.ndim != 2 or len(features) != num_rows:
+        _LOGGER.warning("Features in %s are computed again: found %s %s", file, features.dtype, features.shape)
+        return None
+    return features
+
+
+def _write(file: str, features: npt.NDArray[np.float32]) -> None:
+    content = io.BytesIO()
+    np.save(content, features)
+    incoming = f"{file}.incoming"
+    with tf.io.gfile.GFile(incoming, "wb") as stream:
+        stream.write(content.getvalue())
+    tf.io.gfile.rename(incoming, file, overwrite=True)
+
+
+def _used(folder: str) -> str:
+    return posixpath.join(folder, "used")
+
+
+def _mark_used(folder: str) -> None:
+    with tf.io.gfile.GFile(_used(folder), "w") as stream:
+        stream.write(str(time.time()))
+
+
+def _remove_old(cache_uri: str) -> None:
+    folders = [posixpath.join(cache_uri, name.rstrip("/")) for name in tf.io.gfile.listdir(cache_uri)]
+    finished = [folder for folder in folders if tf.io.gfile.exists(_used(folder))]
+    newest_first = sorted(finished, key=lambda folder: -tf.io.gfile.stat(_used(folder)).mtime_nsec)
+    for folder in newest_first[_FOLDERS_KEPT:]:
+        _LOGGER.info("Features in %s are removed: others were used since", folder)
+        tf.io.gfile.rmtree(folder)
