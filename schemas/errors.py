@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
         USAGE: An argument, a configuration or a piece of input data is wrong; nothing was changed.
         NOT_BLESSED: Every step ran, and the model was not good enough to be pushed; the reasons are printed.
         LOCKED: Another process works in the same root folder.
+        UNAVAILABLE: A server could not be reached, or failed; the same command may work later.
         INTERRUPTED: Ctrl-C or SIGTERM; running the same command again continues at the step that was cut.
     """
 
@@ -22,6 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_BLESSED = 3
     LOCKED = 4
+    UNAVAILABLE = 5
     INTERRUPTED = 130
 
 

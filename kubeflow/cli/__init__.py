@@ -1,0 +1,1 @@
+"""Commands of `agnews` that need a cluster, and those about schedules."""

@@ -1,0 +1,128 @@
+"""A compiled pipeline: what a server of Kubeflow Pipelines 2 takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from agnews.schemas.errors import AgnewsError
+
+SCHEMA_VERSION = "2.1.0"
+_COMPILE = "Compile the pipeline with agnews compile."
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that a run of the pipeline takes.
+
+    Attributes:
+        kind: STRING, NUMBER_INTEGER, NUMBER_DOUBLE, BOOLEAN, LIST or STRUCT.
+        required: Whether a run must give it.
+        default: What it is otherwise.
+    """
+
+    kind: str
+    required: bool
+    default: object = None
+
+
+@dataclass(frozen=True)
+class CompiledPipeline:
+    """A compiled pipeline that was checked.
+
+    Attributes:
+        name: Name of the pipeline.
+        text: YAML, as it is uploaded.
+        digest: SHA-256 of the content, 64 hexadecimal digits; comments and layout do not count.
+        parameters: The parameters of a run, by name.
+    """
+
+    name: str
+    text: str
+    digest: str
+    parameters: Mapping[str, Parameter]
+
+    @classmethod
+    def read(cls, text: str) -> CompiledPipeline:
+        """Checks a compiled pipeline before anything is sent.
+
+        Args:
+            text: YAML: the pipeline spec, and perhaps a second document with the key `platforms`.
+
+        Returns:
+            The pipeline.
+
+        Raises:
+            AgnewsError: If the server would not take it; the message says why.
+        """
+        documents = _documents(text)
+        spec = documents[0]
+        _check_kind(spec)
+        if spec.get("schemaVersion") != SCHEMA_VERSION:
+            raise AgnewsError(
+                f"The pipeline's schemaVersion must be {SCHEMA_VERSION}: the server accepts no other.",
+                found=spec.get("schemaVersion", "none"),
+                fix=_COMPILE,
+            )
+        missing = [key for key in ("pipelineInfo", "root", "components", "deploymentSpec") if key not in spec]
+        if missing:
+            raise AgnewsError("The compiled pipeline is incomplete.", found=f"no {', '.join(missing)}", fix=_COMPILE)
+        for document in documents[1:]:
+            if set(document) != {"platforms"}:
+                raise AgnewsError(
+                    "The documents after the first must hold `platforms` and nothing else.",
+                    found=", ".join(document),
+                    fix=_COMPILE,
+                )
+        content = json.dumps(documents, sort_keys=True, ensure_ascii=False, default=str)
+        return cls(
+            name=str(spec["pipelineInfo"].get("name", "")),
+            text=text,
+            digest=hashlib.sha256(content.encode()).hexdigest(),
+            parameters=declared_parameters(spec),
+        )
+
+
+def declared_parameters(spec: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Returns the parameters of a pipeline spec (or of what the server gives back for one), by name."""
+    # The server gives back {pipeline_spec, platform_spec} where there was a second document.
+    root = spec.get("pipeline_spec", spec).get("root", {})
+    declared = (root.get("inputDefinitions") or {}).get("parameters") or {}
+    return {
+        name: Parameter(
+            kind=definition.get("parameterType", "STRING"),
+            required=not definition.get("isOptional", False) and "defaultValue" not in definition,
+            default=definition.get("defaultValue"),
+        )
+        for name, definition in declared.items()
+    }
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise AgnewsError(
+            "The compiled pipeline is no YAML.", found=" ".join(str(error).split()), fix=_COMPILE
+        ) from error
+    if not documents or not all(isinstance(document, dict) for document in documents):
+        raise AgnewsError("The compiled pipeline holds no mapping.", found=text[:60] or "nothing", fix=_COMPILE)
+    return documents
+
+
+def _check_kind(spec: Mapping[str, Any]) -> None:
+    if "pipelineSpec" in spec:
+        raise AgnewsError(
+            "This is a PipelineJob, as TFX writes for Vertex AI; a Kubeflow Pipelines server takes the spec alone.",
+            found=f"pipelineSpec, schemaVersion {spec['pipelineSpec'].get('schemaVersion', 'none')}",
+            fix=_COMPILE,
+        )
+    if str(spec.get("apiVersion", "")).startswith("argoproj.io/"):
+        raise AgnewsError(
+            "This is an Argo workflow, as Kubeflow Pipelines 1 took.", found=spec["apiVersion"], fix=_COMPILE
+        )

@@ -1,0 +1,1 @@
+"""Schedules as code: what shall run when, on a cluster or on this machine."""
