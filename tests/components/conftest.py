@@ -6,8 +6,12 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from agnews.components.encoders.encoder import Encoder
 
 KEYWORDS = (
     "president|minister|soldiers|parliament|troops|hostages",
@@ -77,6 +81,20 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
         return folder
 
     return export
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(repository: Path) -> Path:
+    """A Hugging Face checkpoint of 2 layers, 16 wide, with 96 word pieces."""
+    return repository / "tests" / "golden" / "hugging_face_bert" / "uncased"
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """That checkpoint, converted."""
+    from agnews.components.encoders.resolve_encoder import resolve_encoder
+
+    return resolve_encoder(str(tiny_checkpoint), cache_dir=tmp_path_factory.mktemp("encoders"))
 
 
 TOY_MAX_LENGTH = 16
