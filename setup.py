@@ -17,5 +17,5 @@ packages = [
 setup(
     packages=packages,
     package_dir={f"{ROOT}.{layer}": layer for layer in LAYERS},
-    package_data={package: ["*.pbtxt", "*.yaml", "py.typed"] for package in packages},
+    package_data={package: ["*.pbtxt", "*.yaml", "configs/*.yaml", "py.typed"] for package in packages},
 )
