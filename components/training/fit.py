@@ -13,7 +13,7 @@ from agnews.components.training.length_bucketed_dataset import batches_per_epoch
 from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
 from agnews.components.training.summed_accuracy import SummedAccuracy
 from agnews.components.training.tensorboard_log import TensorBoardLog
-from agnews.components.training.training_monitor import TrainingMonitor
+from agnews.components.training.training_monitor import OnEpoch, TrainingMonitor
 from agnews.components.training.training_rows import TrainingRows
 
 _STEPS_PER_EXECUTION = 16
@@ -52,6 +52,7 @@ def fit(
     average_decay: float,
     seed: int,
     log_dir: str | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> FitResult:
     """Trains a network until the eval rows say that it does not get better, and leaves it with its best weights.
 
@@ -74,6 +75,7 @@ def fit(
             and ends with; 0 takes the weights as they are.
         seed: Of the order of rows. Weights and dropout follow TensorFlow's global seed.
         log_dir: Folder or URI for TensorBoard, or None.
+        on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
 
     Returns:
         The curve, and the epoch whose weights were kept.
@@ -96,7 +98,7 @@ def fit(
         steps_per_execution=_STEPS_PER_EXECUTION,
     )
     _create_variables(network, train)
-    monitor = TrainingMonitor(num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs)
+    monitor = TrainingMonitor(num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs, on_epoch=on_epoch)
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
     )

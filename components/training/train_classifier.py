@@ -19,6 +19,7 @@ from agnews.components.training.extract_features import extract_features
 from agnews.components.training.fit import FitResult, fit
 from agnews.components.training.read_token_rows import read_token_rows
 from agnews.components.training.token_rows import TokenRows
+from agnews.components.training.training_monitor import OnEpoch
 from agnews.components.training.training_rows import TrainingRows
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import ModelConfig, TrainingConfig, TransformerConfig
@@ -55,6 +56,7 @@ def train_classifier(
     num_classes: int,
     scratch_uri: str,
     log_dir: str | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainedClassifier:
     """Reads rows, builds a model and trains it.
 
@@ -69,6 +71,7 @@ def train_classifier(
         num_classes: Classes to tell apart.
         scratch_uri: Folder or URI for what a later run may go on from.
         log_dir: Folder or URI for TensorBoard, or None.
+        on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
 
     Returns:
         The model, with its best weights.
@@ -100,6 +103,7 @@ def train_classifier(
         eval_rows,
         create_optimizer=classifier.create_optimizer,
         log_dir=log_dir,
+        on_epoch=on_epoch,
         **training.model_dump(exclude={"warm_start"}),
     )
     return TrainedClassifier(classifier, result, encoder, len(train))

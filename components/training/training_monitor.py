@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tf_keras as keras
 
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.progress import Progress, report_progress
+
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Takes the number of a finished epoch, from 1, and its entry of the curve; what it raises ends the training."""
 
 
 class TrainingMonitor(keras.callbacks.Callback):
@@ -20,6 +23,7 @@ class TrainingMonitor(keras.callbacks.Callback):
         steps_per_epoch: Batches in an epoch.
         epochs: Epochs in the whole run.
         node: Name of the pipeline's node that progress is reported for.
+        on_epoch: Called at the end of each epoch, or None.
 
     Attributes:
         curve: For each finished epoch `epoch` (from 1), `loss` (of all branches together, with dropout), `accuracy`,
@@ -27,13 +31,22 @@ class TrainingMonitor(keras.callbacks.Callback):
             (evaluation included) and `rows_per_second` (of training alone).
     """
 
-    def __init__(self, *, num_rows: int, steps_per_epoch: int, epochs: int, node: str = "Trainer") -> None:
+    def __init__(
+        self,
+        *,
+        num_rows: int,
+        steps_per_epoch: int,
+        epochs: int,
+        node: str = "Trainer",
+        on_epoch: OnEpoch | None = None,
+    ) -> None:
         super().__init__()
         self.curve: list[dict[str, float]] = []
         self._num_rows = num_rows
         self._steps_per_epoch = steps_per_epoch
         self._total_steps = steps_per_epoch * epochs
         self._node = node
+        self._on_epoch = on_epoch
         self._epoch = 0
         self._epoch_began = 0.0
         self._rows_per_second = 0.0
@@ -43,6 +56,19 @@ class TrainingMonitor(keras.callbacks.Callback):
         self._epoch = epoch
         self._epoch_began = time.perf_counter()
 
+    @property
+    def seconds(self) -> float:
+        """Time spent on the epoch so far."""
+        return time.perf_counter() - self._epoch_began
+
+    def add_seconds(self, seconds: float) -> None:
+        """Counts the time that an earlier process has spent on the epoch.
+
+        Args:
+            seconds: That time.
+        """
+        self._epoch_began -= seconds
+
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Tells how far training is; Keras calls it once for the steps that it runs in one go.
 
@@ -51,12 +77,14 @@ class TrainingMonitor(keras.callbacks.Callback):
         """
         figures = logs or {}
         done = batch + 1
-        self._rows_per_second = self._num_rows * (done / self._steps_per_epoch) / self._elapsed()
+        done_in_all = self._epoch * self._steps_per_epoch + done
+        self._rows_per_second = self._num_rows * (done / self._steps_per_epoch) / self.seconds
+        left = (self._total_steps - done_in_all) * (self.seconds / done)
         self._require_finite(figures["loss"], done)
         report_progress(
             Progress(
                 node=self._node,
-                done=self._epoch * self._steps_per_epoch + done,
+                done=done_in_all,
                 total=self._total_steps,
                 unit="steps",
                 metrics={
@@ -64,6 +92,7 @@ class TrainingMonitor(keras.callbacks.Callback):
                     "loss": float(figures["loss"]),
                     "accuracy": float(figures["accuracy"]),
                     "rows_per_second": self._rows_per_second,
+                    "minutes_left": left / 60,
                 },
             )
         )
@@ -76,7 +105,7 @@ class TrainingMonitor(keras.callbacks.Callback):
             name: float(figures[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in figures
         }
         entry["learning_rate"] = self._learning_rate()
-        entry["seconds"] = self._elapsed()
+        entry["seconds"] = self.seconds
         entry["rows_per_second"] = self._rows_per_second
         self.curve.append(entry)
         report_progress(
@@ -88,9 +117,8 @@ class TrainingMonitor(keras.callbacks.Callback):
                 metrics={name: value for name, value in entry.items() if name != "seconds"},
             )
         )
-
-    def _elapsed(self) -> float:
-        return time.perf_counter() - self._epoch_began
+        if self._on_epoch is not None:
+            self._on_epoch(epoch + 1, entry)
 
     def _learning_rate(self) -> float:
         rate = self.model.optimizer.learning_rate

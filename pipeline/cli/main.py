@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.pipeline.cli import config, data, doctor, encoder, run
+from agnews.pipeline.cli import config, data, doctor, encoder, run, tune
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ app = typer.Typer(
     "4 the root folder is in use, 130 interrupted.",
 )
 app.command(name="run")(run.run)
+app.command(name="tune")(tune.tune)
 app.add_typer(data.app, name="data")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(config.app, name="config")

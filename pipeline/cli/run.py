@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.errors import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,20 +64,10 @@ def run(
       agnews run --data DIR --set training.epochs=3     with another setting
       agnews run --data DIR --from Trainer              train anew
     """
-    from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.choose_config import choose_config
     from agnews.pipeline.local.paths import prepare_root
 
-    settings = list(settings or [])
-    tree = load_config(config or model or "transformer", settings)
-    if model is not None and tree.model.kind != model:
-        raise AgnewsError(
-            "The model asked for is not the one of the configuration.",
-            found=f"--model {model}, but {config} configures {tree.model.kind}",
-            fix="Leave --model out, or choose another --config.",
-        )
-    if data is not None:
-        source = data if data == "sample" or "://" in data else str(Path(data).expanduser().absolute())
-        tree = tree.model_copy(update={"data": tree.data.model_copy(update={"source": source})})
+    tree = choose_config(data=data, model=model, config=config, settings=settings or [])
     paths = prepare_root(root)
     raise typer.Exit(_run(tree, paths, from_node, to_node))
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 
 from tfx import v1 as tfx
 
@@ -21,6 +17,8 @@ from agnews.components.model_store import ModelStore
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.paths import Paths
+from agnews.pipeline.local.terminable import terminable
+from agnews.pipeline.local.write_atomically import write_atomically
 from agnews.pipeline.pipeline import Surroundings, code_versions, create_pipeline
 from agnews.pipeline.reports.assemble_report import assemble_report
 from agnews.schemas.model_record import ModelRecord
@@ -67,7 +65,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
     start = time.monotonic()
     error: BaseException | None = None
     try:
-        with _terminable():
+        with terminable():
             digest = data_digest(request.config.data.source, request.config.data.corpus)
             pipeline = create_pipeline(request.config, _surroundings(request, digest))
             LocalRunner(view, request.run_id, from_node=request.from_node, to_node=request.to_node).run(pipeline)
@@ -85,7 +83,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
             peak_rss_mb=_peak_rss_mb(),
             error=error,
         )
-        _write_atomically(request.paths.report(request.run_id), report.model_dump_json(indent=2) + "\n")
+        write_atomically(request.paths.report(request.run_id), report.model_dump_json(indent=2) + "\n")
     return report
 
 
@@ -121,30 +119,8 @@ def _judged_against(record: ModelRecord | None, fingerprint: str) -> str:
     return record.judged_against if record.fingerprint == fingerprint else record.version
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Lets SIGTERM end a run as Ctrl-C does, with a report."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt(f"signal {number}")
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _peak_rss_mb() -> float:
     # Linux counts in KiB, macOS in bytes.
     unit = 2**20 if sys.platform == "darwin" else 2**10
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return round(max(resource.getrusage(kind).ru_maxrss for kind in kinds) / unit, 1)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Replaces a file at once: a reader sees the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -1,0 +1,183 @@
+"""`agnews tune`: search settings that are better than those of a configuration."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from agnews.components.tuning.dimension import Dimension
+    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.tuning.tune import TuneRequest
+    from agnews.schemas.run_config import RunConfig
+
+
+def tune(
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="sample|DIR|URI", help="Rows to learn from, as for [bold]agnews run[/bold]."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Kind of model; see [bold]agnews config list[/bold].")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Configuration to start from; default: the model's own."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one value to start from; may be repeated."),
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials in all; those that ended before the search was cut count.")
+    ] = 20,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", min=0.0, help="Start no trial after that time; the running one ends."),
+    ] = None,
+    space: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML that says what is searched; default: what --show-space prints."),
+    ] = None,
+    show_space: Annotated[
+        bool, typer.Option("--show-space", help="Print what is searched, as YAML for --space, and exit.")
+    ] = False,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name of the search, which is kept in ROOT/tuning; default: the model's kind.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the best settings go; default: ROOT/tuning/NAME.yaml."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search: the same one tries the same settings.")] = 1,
+    root: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for artifacts, models, reports and the cache.")
+    ] = Path("workspace"),
+) -> None:
+    """Search better settings: try some, and write the best as a configuration.
+
+    Rows are read, checked and tokenised as in a run, or come from its cache. Trials learn from the train split and are
+    compared by their loss on the eval split; the test split is never read. Trial 0 is the configuration as it stands.
+    Trials that are behind at some epoch are stopped early.
+
+    The search can be cut at any time, by Ctrl-C or worse: the same command goes on. A larger --trials adds trials.
+
+    [bold]Examples[/bold]
+
+      agnews tune --data DIR --trials 30                          the transformer
+      agnews tune --data DIR --model bert_frozen --timeout 30     at most half an hour, and the last trial
+      agnews tune --show-space > space.yaml                       what is searched; edit it, and then
+      agnews tune --data DIR --space space.yaml                   search that
+      agnews run --config workspace/tuning/transformer.yaml       train with what was found
+    """
+    from agnews.components.tuning.show_search_space import show_search_space
+    from agnews.pipeline.choose_config import choose_config
+    from agnews.pipeline.local.paths import prepare_root
+    from agnews.pipeline.tuning.fit_space import fit_space
+
+    tree = choose_config(data=data, model=model, config=config, settings=settings or [])
+    wanted = _space(space, tree.model.kind)
+    if show_space:
+        fit_space(wanted, tree)
+        typer.echo(show_search_space(wanted), nl=False)
+        return
+    name = _study_name(study or tree.model.kind)
+    paths = prepare_root(root)
+    raise typer.Exit(_tune(tree, paths, wanted, name, trials, timeout, seed, out))
+
+
+def _space(file: Path | None, kind: str) -> Mapping[str, Dimension]:
+    from agnews.components.tuning.default_spaces import DEFAULT_SPACES
+    from agnews.components.tuning.read_search_space import read_search_space
+
+    return DEFAULT_SPACES[kind] if file is None else read_search_space(file.expanduser())
+
+
+def _study_name(name: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", name):
+        raise AgnewsError(
+            "The name of a study becomes the name of a file.",
+            found=name,
+            fix="Take letters, digits, `_`, `-` and `.`, with a letter or a digit in front.",
+        )
+    return name
+
+
+def _tune(
+    tree: RunConfig,
+    paths: Paths,
+    space: Mapping[str, Dimension],
+    name: str,
+    trials: int,
+    timeout: float | None,
+    seed: int,
+    out: Path | None,
+) -> int:
+    from agnews.pipeline.local.quiet_output import quiet_output
+    from agnews.pipeline.local.root_lock import root_lock
+    from agnews.pipeline.local.run_id import new_run_id
+    from agnews.pipeline.tuning.fit_space import fit_space
+    from agnews.pipeline.tuning.write_config import require_replaceable
+
+    fitted, start = fit_space(space, tree)
+    folder = paths.root / "tuning"
+    target = (out or folder / f"{name}.yaml").expanduser()
+    require_replaceable(target)
+    run_id = new_run_id()
+    with root_lock(paths.lock, f"tune {name}"), quiet_output(paths.log(run_id)) as terminal:
+        from rich.console import Console
+
+        console = Console(file=terminal, highlight=False)
+        with console.status("Loading TensorFlow and TFX ..."):
+            from agnews.pipeline.local.run_locally import RunRequest
+            from agnews.pipeline.tuning.prepare_rows import LAST_NODE
+            from agnews.pipeline.tuning.tune import TuneRequest
+
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        request = TuneRequest(
+            run=RunRequest(tree, paths, run_id, command, to_node=LAST_NODE),
+            space=fitted,
+            start=start,
+            study=folder / f"{name}.sqlite",
+            trials=trials,
+            seed=seed,
+            timeout=None if timeout is None else 60 * timeout,
+            out=target,
+        )
+        return _tune_and_tell(request, console)
+
+
+def _tune_and_tell(request: TuneRequest, console: Console) -> int:
+    from agnews.pipeline.tuning.tune import tune
+
+    try:
+        tune(request, console)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted. Nothing but the trial that ran is lost: the same command goes on there.")
+        return ExitCode.INTERRUPTED
+    except AgnewsError:
+        raise
+    except Exception as error:
+        traceback.print_exc()  # into the log: standard error is redirected
+        raise AgnewsError(
+            "The search failed.",
+            found=f"{type(error).__name__}: {error}",
+            fix=f"The whole story is in {request.run.paths.log(request.run.run_id)}; the same command goes on.",
+            exit_code=ExitCode.FAILED,
+        ) from error
+    return ExitCode.OK

@@ -1,0 +1,161 @@
+"""Shows a study while it runs: lines that update themselves on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from agnews.components.tuning.dimension import Setting
+from agnews.components.tuning.trial_record import TrialRecord
+from agnews.pipeline.tuning.word_settings import word_settings
+from agnews.schemas import progress
+
+_MARKS = {"complete": ("✓", "green"), "pruned": ("↓", "dim"), "failed": ("✗", "bold red")}
+
+_SHOWN = 8
+"""Trials that stay in sight on a terminal."""
+
+
+class TuningView(logging.Handler):
+    """A listener to a study that draws it; also listens to the progress that training reports.
+
+    Args:
+        console: Where to draw. Without a terminal, a line is printed for each trial instead.
+        trials: Trials in all.
+        ended: Trials that ended before.
+    """
+
+    def __init__(self, console: Console, *, trials: int, ended: Sequence[TrialRecord]) -> None:
+        super().__init__(level=logging.INFO)
+        self._console = console
+        self._trials = trials
+        self._ended = list(ended)
+        self._number: int | None = None
+        self._settings: Mapping[str, Setting] = {}
+        self._began = 0.0
+        self._progress: progress.Progress | None = None
+        self._spinner = Spinner("dots", style="yellow")
+        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        """Starts drawing."""
+        progress.LOGGER.addHandler(self)
+        progress.LOGGER.setLevel(logging.INFO)
+        if self._console.is_terminal:
+            self._live.start()
+        elif self._ended:
+            self._print(Text(f"{len(self._ended)} of {self._trials} trials ended before; going on"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops drawing."""
+        progress.LOGGER.removeHandler(self)
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def trial_started(self, number: int, settings: Mapping[str, Setting]) -> None:
+        """Shows a trial as running."""
+        self._number, self._settings = number, settings
+        self._began = time.monotonic()
+        self._progress = None
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        """Shows what became of a trial."""
+        self._ended.append(record)
+        self._number = None
+        if not self._console.is_terminal:
+            left = self.seconds_left()
+            self._print(Text(f"{_line(record)}{f'  {_duration(left)} left' if left else ''}"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes a progress record; others are none of this view's business."""
+        state = getattr(record, "progress", None)
+        if isinstance(state, progress.Progress):
+            self._progress = state
+
+    def seconds_left(self) -> float | None:
+        """Guesses how long the rest takes, from what trials took so far; None where nothing is known yet."""
+        if not self._ended:
+            return None
+        mean = sum(record.seconds for record in self._ended) / len(self._ended)
+        running = min(time.monotonic() - self._began, mean) if self._number is not None else 0.0
+        return max(0.0, mean * (self._trials - len(self._ended)) - running)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draws the study as it is now."""
+        lines: list[Text | Table] = [self._head()]
+        for record in self._ended[-_SHOWN:]:
+            mark, style = _MARKS[record.state]
+            line = Text.assemble((mark, style), _line(record)[1:], no_wrap=True, overflow="ellipsis")
+            line.stylize("" if record.state == "complete" else "dim")
+            lines.append(line)
+        if self._number is not None:
+            lines.append(self._running())
+        yield Group(*lines)
+
+    def _head(self) -> Text:
+        parts = [f"trial {min(len(self._ended) + 1, self._trials)} of {self._trials}"]
+        best = min(
+            (record for record in self._ended if record.state == "complete"),
+            key=lambda record: record.loss or 0.0,
+            default=None,
+        )
+        if best is not None:
+            parts.append(f"best {best.loss:.4f} (trial {best.number})")
+        left = self.seconds_left()
+        if left is not None:
+            parts.append(f"{_duration(left)} left")
+        return Text(" · ".join(parts), style="bold", no_wrap=True, overflow="ellipsis")
+
+    def _running(self) -> Table:
+        line = Table.grid(padding=(0, 1))
+        cells: list[Spinner | Text | ProgressBar] = [self._spinner, Text(f"trial {self._number}")]
+        state = self._progress
+        if state is not None and state.total:
+            cells.append(ProgressBar(total=state.total, completed=state.done, width=20))
+            figures = {"epoch": "{:.0f}", "loss": "{:.3f}", "rows_per_second": "{:,.0f}"}
+            told = [
+                f"{name.replace('_', ' ')} {form.format(state.metrics[name])}"
+                for name, form in figures.items()
+                if name in state.metrics
+            ]
+            cells.append(Text(" · ".join(told) or f"{state.done:,}/{state.total:,} {state.unit}", style="dim"))
+        cells.append(Text(word_settings(self._settings), style="dim"))
+        for number in range(len(cells)):
+            line.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if number == len(cells) - 1 else None)
+        line.add_row(*cells)
+        return line
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _line(record: TrialRecord) -> str:
+    mark, _ = _MARKS[record.state]
+    figures = f"loss {record.loss:.4f}" if record.loss is not None else " " * 11
+    figures += f"  accuracy {100 * record.accuracy:.2f} %" if record.accuracy is not None else "  " + " " * 16
+    state = "" if record.state == "complete" else "stopped early  " if record.state == "pruned" else "failed  "
+    what = record.reason or ("as it stands" if record.number == 0 else word_settings(record.settings))
+    return f"{mark} trial {record.number:<3} {figures}  {record.seconds:6.1f} s  {state}{what}"
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
