@@ -34,6 +34,17 @@ class NodeSummary(_Document):
     seconds: float
 
 
+class ServingSummary(_Document):
+    """What it takes to serve the model, as the smoke test measured it; null where it did not get so far."""
+
+    latency_ms: float | None
+    """Median time of a request with one text."""
+    rows_per_second: float | None
+    """In batches of 64."""
+    size_mb: float | None
+    """On disk."""
+
+
 class RunReport(_Document):
     """What a run did. Keys that a failed or partial run could not know are null."""
 
@@ -51,6 +62,7 @@ class RunReport(_Document):
     """Folder of the pushed version, or null."""
     training_curve: tuple[dict[str, float], ...]
     """One entry an epoch."""
+    serving: ServingSummary | None = None
     nodes: dict[str, NodeSummary]
     seconds: float
     peak_rss_mb: float

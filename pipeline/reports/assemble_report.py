@@ -14,7 +14,8 @@ from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import Evaluation
-from agnews.schemas.run_report import DataSummary, NodeSummary, RunReport
+from agnews.schemas.run_report import DataSummary, NodeSummary, RunReport, ServingSummary
+from agnews.schemas.smoke_report import SmokeReport
 
 if TYPE_CHECKING:
     from agnews.pipeline.local.observer import NodeResult
@@ -63,6 +64,7 @@ def assemble_report(
         baseline=paired.baseline if paired else None,
         pushed_model=pushed.get("destination") or None,
         training_curve=tuple(training.get("curve", ())),
+        serving=_serving(results),
         nodes={
             **{
                 node: NodeSummary(state=result.state, seconds=round(result.seconds, 2))
@@ -115,6 +117,14 @@ def _data_summary(config: RunConfig, results: Mapping[str, NodeResult]) -> DataS
         rejected=card.rejected,
         digest=card.digest,
     )
+
+
+def _serving(results: Mapping[str, NodeResult]) -> ServingSummary | None:
+    document = read_output(results, "SmokeTest", "report", "report.json")
+    if not document:
+        return None
+    smoke = SmokeReport.model_validate(document)
+    return ServingSummary(latency_ms=smoke.latency_ms, rows_per_second=smoke.rows_per_second, size_mb=smoke.size_mb)
 
 
 def _describe(error: BaseException | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agnews.pipeline.reports.assemble_report import read_output
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.push_outcome import PushOutcome
+from agnews.schemas.smoke_report import SmokeReport
 
 if TYPE_CHECKING:
     from agnews.pipeline.local.observer import NodeResult
@@ -50,9 +51,17 @@ def _push(document: Mapping[str, Any]) -> str:
     return f"version {outcome.version}" if outcome.pushed else outcome.reason
 
 
+def _serving(document: Mapping[str, Any]) -> str:
+    smoke = SmokeReport.model_validate(document)
+    if smoke.latency_ms is None or smoke.size_mb is None:
+        return smoke.skipped
+    return f"{smoke.latency_ms:.0f} ms a text · {smoke.size_mb:,.0f} MB"
+
+
 _SOURCES: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]] = {
     "NewsExampleGen": ("data_card", "report.json", _rows),
     "Trainer": ("model_run", "training.json", _training),
     "Evaluator": ("evaluation", "evaluation.json", _evaluation),
+    "SmokeTest": ("report", "report.json", _serving),
     "Pusher": ("pushed_model", "pushed.json", _push),
 }
