@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from agnews.components.tuning.dimension import Dimension
 from agnews.components.tuning.trial_record import TrialRecord
@@ -114,8 +114,12 @@ def _draw_setting(panel: Axes, records: Sequence[TrialRecord], key: str, dimensi
         places = [float(record.settings[key] or 0.0) for record in shown]
         if dimension.log:
             panel.set_xscale("log")
+            panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            panel.xaxis.set_minor_formatter(NullFormatter())
         elif isinstance(dimension.low, int):
             panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.margins(x=0.1)
     for state, face in (("pruned", "none"), ("complete", _TRIAL)):
         chosen = [number for number, record in enumerate(shown) if record.state == state]
         panel.scatter(

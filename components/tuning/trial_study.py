@@ -87,8 +87,13 @@ class TrialStudy:
         self._start = dict(start)
         self._seed = seed
         described = {key: dimension.model_dump(mode="json") for key, dimension in self._space.items()}
+        all_facts = {**facts, "space": described, "seed": seed}
         self._study = _open(file)
-        _require_same(file, self._study, {**facts, "space": described, "seed": seed})
+        if self._study.user_attrs.get(_FACTS) != all_facts and not self.records():
+            # Nothing is lost with it: a first call that failed over its configuration leaves such a study.
+            optuna.delete_study(study_name=_STUDY, storage=_url(file))
+            self._study = _open(file)
+        _require_same(file, self._study, all_facts)
         if not self._study.trials:
             self._study.enqueue_trial(self._start, user_attrs={_IS_DEFAULT: True})
 
@@ -172,7 +177,7 @@ def _open(file: Path) -> optuna.Study:
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         return optuna.create_study(
-            storage=URL.create("sqlite", database=str(file)).render_as_string(),
+            storage=_url(file),
             study_name=_STUDY,
             direction="minimize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIALS_BEFORE_PRUNING, n_warmup_steps=1),
@@ -184,6 +189,10 @@ def _open(file: Path) -> optuna.Study:
             found=f"{file}: {str(error).splitlines()[0]}",
             fix="Remove the file to start anew, or give another name with --study NAME.",
         ) from error
+
+
+def _url(file: Path) -> str:
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def _require_same(file: Path, study: optuna.Study, facts: Mapping[str, object]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agnews.components.tuning.dimension import Dimension
+    from agnews.components.tuning.dimension import Dimension, Setting
     from agnews.pipeline.local.paths import Paths
     from agnews.pipeline.tuning.tune import TuneRequest
     from agnews.schemas.run_config import RunConfig
@@ -90,13 +90,14 @@ def tune(
 
     tree = choose_config(data=data, model=model, config=config, settings=settings or [])
     wanted = _space(space, tree.model.kind)
+    fitted, start = fit_space(wanted, tree)
     if show_space:
-        fit_space(wanted, tree)
         typer.echo(show_search_space(wanted), nl=False)
         return
     name = _study_name(study or tree.model.kind)
     paths = prepare_root(root)
-    raise typer.Exit(_tune(tree, paths, wanted, name, trials, timeout, seed, out))
+    target = (out or paths.root / "tuning" / f"{name}.yaml").expanduser()
+    raise typer.Exit(_tune(tree, paths, fitted, start, name, trials, timeout, seed, target))
 
 
 def _space(file: Path | None, kind: str) -> Mapping[str, Dimension]:
@@ -122,22 +123,19 @@ def _tune(
     tree: RunConfig,
     paths: Paths,
     space: Mapping[str, Dimension],
+    start: Mapping[str, Setting],
     name: str,
     trials: int,
     timeout: float | None,
     seed: int,
-    out: Path | None,
+    out: Path,
 ) -> int:
     from agnews.pipeline.local.quiet_output import quiet_output
     from agnews.pipeline.local.root_lock import root_lock
     from agnews.pipeline.local.run_id import new_run_id
-    from agnews.pipeline.tuning.fit_space import fit_space
     from agnews.pipeline.tuning.write_config import require_replaceable
 
-    fitted, start = fit_space(space, tree)
-    folder = paths.root / "tuning"
-    target = (out or folder / f"{name}.yaml").expanduser()
-    require_replaceable(target)
+    require_replaceable(out)
     run_id = new_run_id()
     with root_lock(paths.lock, f"tune {name}"), quiet_output(paths.log(run_id)) as terminal:
         from rich.console import Console
@@ -151,13 +149,13 @@ def _tune(
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         request = TuneRequest(
             run=RunRequest(tree, paths, run_id, command, to_node=LAST_NODE),
-            space=fitted,
+            space=space,
             start=start,
-            study=folder / f"{name}.sqlite",
+            study=paths.root / "tuning" / f"{name}.sqlite",
             trials=trials,
             seed=seed,
             timeout=None if timeout is None else 60 * timeout,
-            out=target,
+            out=out,
         )
         return _tune_and_tell(request, console)
 

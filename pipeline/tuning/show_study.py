@@ -27,23 +27,16 @@ def show_study(records: Sequence[TrialRecord], best: TrialRecord, console: Conso
     shown = complete[:_BEST]
     if default is not None and default not in shown:
         shown.append(default)
-    keys = list(best.settings)
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("eval loss", justify="right", no_wrap=True)
-    table.add_column("accuracy", justify="right", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    for key in keys:
-        table.add_column(key.split(".")[-1].replace("_", " "), justify="right")
+    table.add_column("trial")
     for record in shown:
-        table.add_row(
-            str(record.number),
-            f"{record.loss:.4f}",
-            f"{100 * (record.accuracy or 0.0):.2f} %",
-            f"{record.seconds:.1f}",
-            *(word_settings({"": record.settings[key]}).strip() for key in keys),
-            style="bold" if record is best else "yellow" if record is default else "",
-        )
+        style = "bold" if record is best else "yellow" if record is default else ""
+        table.add_column(str(record.number), justify="right", no_wrap=True, style=style)
+    table.add_row("eval loss", *(f"{record.loss:.4f}" for record in shown))
+    table.add_row("eval accuracy", *(f"{100 * (record.accuracy or 0.0):.2f} %" for record in shown))
+    table.add_row("seconds", *(f"{record.seconds:.1f}" for record in shown))
+    for key in best.settings:
+        table.add_row(key, *(word_settings({"": record.settings[key]}).strip() for record in shown))
     counts = {state: sum(each.state == state for each in records) for state in ("complete", "pruned", "failed")}
     console.print()
     console.print(

@@ -22,7 +22,7 @@ def require_replaceable(file: Path) -> None:
         file: The file; its folder is made if need be.
 
     Raises:
-        AgnewsError: The name does not end in .yaml, a file there did not come from here, or the folder cannot be written.
+        AgnewsError: The name does not end in .yaml, a file there is not from here, or the folder cannot be written.
     """
     if file.suffix not in {".yaml", ".yml"}:
         raise AgnewsError(

@@ -202,6 +202,18 @@ def test_a_study_of_something_else_is_refused(tmp_path: Path, changed: dict[str,
     assert "--study" in caught.value.fix
 
 
+def test_a_study_without_any_trial_is_made_anew_for_something_else(tmp_path: Path) -> None:
+    def broken(settings: Mapping[str, Setting], on_epoch: OnEpoch) -> TrialOutcome:
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        study(tmp_path / "study.sqlite").run(broken, trials=1, listener=Silent())
+    start = {**START, "width": 8}
+    other = study(tmp_path / "study.sqlite", start=start, facts={"data": {"digest": "2"}})
+    other.run(bowl, trials=1, listener=Silent())
+    assert [record.settings for record in other.records()] == [start]
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study.sqlite").write_bytes(b"no database" * 500)
     with pytest.raises(AgnewsError, match="cannot be used"):
