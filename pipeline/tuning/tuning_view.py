@@ -45,7 +45,7 @@ class TuningView(logging.Handler):
         self._began = 0.0
         self._progress: progress.Progress | None = None
         self._spinner = Spinner("dots", style="yellow")
-        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
+        self._live = Live(self, console=console, refresh_per_second=8, transient=False)
 
     def __enter__(self) -> Self:
         """Starts drawing."""
@@ -106,7 +106,7 @@ class TuningView(logging.Handler):
         yield Group(*lines)
 
     def _head(self) -> Text:
-        parts = [f"trial {min(len(self._ended) + 1, self._trials)} of {self._trials}"]
+        parts = [f"{len(self._ended)} of {self._trials} trials ended"]
         best = min(
             (record for record in self._ended if record.state == "complete"),
             key=lambda record: record.loss or 0.0,
@@ -115,7 +115,7 @@ class TuningView(logging.Handler):
         if best is not None:
             parts.append(f"best {best.loss:.4f} (trial {best.number})")
         left = self.seconds_left()
-        if left is not None:
+        if left:
             parts.append(f"{_duration(left)} left")
         return Text(" · ".join(parts), style="bold", no_wrap=True, overflow="ellipsis")
 

