@@ -16,6 +16,7 @@ from agnews.components.corpus_files.digest import data_digest
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.tuning.dimension import Dimension, Setting
 from agnews.components.tuning.plot_study import plot_study
+from agnews.components.tuning.trial_failed import TrialFailed
 from agnews.components.tuning.trial_outcome import TrialOutcome
 from agnews.components.tuning.trial_record import TrialRecord
 from agnews.components.tuning.trial_study import OnEpoch, TrialStudy
@@ -86,12 +87,19 @@ def tune(request: TuneRequest, console: Console) -> None:
         examples_uri = prepare_rows(request.run, console)
 
         def train(settings: Mapping[str, Setting], on_epoch: OnEpoch) -> TrialOutcome:
-            return train_trial(
-                apply_settings(config, settings),
-                examples_uri=examples_uri,
-                scratch_uri=str(request.run.paths.scratch),
-                on_epoch=on_epoch,
-            )
+            try:
+                return train_trial(
+                    apply_settings(config, settings),
+                    examples_uri=examples_uri,
+                    scratch_uri=str(request.run.paths.scratch),
+                    on_epoch=on_epoch,
+                )
+            except TrialFailed as failure:
+                reason = failure.__cause__
+                if not settings and isinstance(reason, AgnewsError) and reason.exit_code == ExitCode.USAGE:
+                    # The configuration itself is wrong, a missing device for example: no trial would be better off.
+                    raise reason from None
+                raise
 
         view = TuningView(console, trials=request.trials, ended=ended)
         with terminable(), view:
