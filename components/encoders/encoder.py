@@ -29,6 +29,8 @@ class Encoder:
         parameters: Weights that can be trained, counted one by one.
         has_pooler: False where the checkpoint came without the layer behind `pooled_output`. That is then the
             hyperbolic tangent of the first token's vector, and knows nothing; pool by the mean instead.
+        takes_dropout_seed: Whether, in training, the dict of inputs may hold `dropout_seed`, int64 (2,), opaque: the
+            same one drops the same values. Encoders of TF Hub draw from a generator of their own.
         digest: Changes whenever an output may change: sha256, lower-case hexadecimal.
     """
 
@@ -42,4 +44,5 @@ class Encoder:
     max_length: int
     parameters: int
     has_pooler: bool
+    takes_dropout_seed: bool
     digest: str

@@ -82,5 +82,6 @@ def _describe(source: str, folder: Path, *, digest: str | None = None, has_poole
         max_length=saved.max_length,
         parameters=saved.parameters,
         has_pooler=has_pooler,
+        takes_dropout_seed=saved.takes_dropout_seed,
         digest=digest or digest_saved_model(folder),
     )

@@ -14,6 +14,9 @@ from tensorflow.core.protobuf import saved_model_pb2, struct_pb2
 from agnews.components.encoders.find_encoder import SAVED_MODEL
 from agnews.schemas.errors import AgnewsError
 
+DROPOUT_SEED = "dropout_seed"
+"""Name of the input of a converted encoder that decides what dropout drops."""
+
 _INPUTS = {"input_word_ids", "input_mask", "input_type_ids"}
 _OUTPUTS = {"pooled_output", "sequence_output", "encoder_outputs", "default"}
 _EXAMPLE = "https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-4_H-128_A-2/1"
@@ -30,6 +33,7 @@ class SavedEncoder:
         do_lower_case: Whether texts lose case and accents.
         num_layers: Outputs of layers that it returns.
         shapes: Shapes of its trainable variables by name: those of `BertTensor.variable`.
+        takes_dropout_seed: Whether one of its functions takes `dropout_seed` beside the other inputs.
         is_exact: Whether its activation is the exact Gaussian error function rather than an approximation.
     """
 
@@ -38,6 +42,7 @@ class SavedEncoder:
     do_lower_case: bool
     num_layers: int
     shapes: Mapping[str, _Shape]
+    takes_dropout_seed: bool
     is_exact: bool
 
     @property
@@ -99,6 +104,7 @@ def open_saved_encoder(folder: Path) -> SavedEncoder:
         do_lower_case=_read_flag(folder),
         num_layers=_count_layers(folder, graph, root["__call__"].function.concrete_functions),
         shapes=shapes,
+        takes_dropout_seed=_takes_seed(graph, root["__call__"].function.concrete_functions),
         is_exact="Erf" in operations,
     )
 
@@ -108,17 +114,22 @@ def _count_layers(folder: Path, graph: object, names: list[str]) -> int:
     for name in names:
         function = graph.object_graph_def.concrete_functions[name]  # type: ignore[attr-defined]  # protobuf has no types
         outputs = function.output_signature.dict_value.fields
-        if set(outputs) >= _OUTPUTS and _takes_inputs(function.canonicalized_input_signature):
+        if set(outputs) >= _OUTPUTS and _takes(function.canonicalized_input_signature, _INPUTS):
             return len(outputs["encoder_outputs"].list_value.values)
     wanted = f"{', '.join(sorted(_INPUTS))} to {', '.join(sorted(_OUTPUTS))}"
     raise _unusable(folder, f"no function from a dict of {wanted}")
 
 
-def _takes_inputs(value: struct_pb2.StructuredValue) -> bool:
+def _takes_seed(graph: object, names: list[str]) -> bool:
+    functions = (graph.object_graph_def.concrete_functions[name] for name in names)  # type: ignore[attr-defined]
+    return any(_takes(each.canonicalized_input_signature, {*_INPUTS, DROPOUT_SEED}) for each in functions)
+
+
+def _takes(value: struct_pb2.StructuredValue, inputs: set[str]) -> bool:
     """Looks for the dict of inputs, which stands first among arguments, which stand beside named arguments."""
     if value.HasField("dict_value"):
-        return set(value.dict_value.fields) == _INPUTS
-    return any(_takes_inputs(each) for each in value.tuple_value.values)
+        return set(value.dict_value.fields) == inputs
+    return any(_takes(each, inputs) for each in value.tuple_value.values)
 
 
 def _read_flag(folder: Path) -> bool:

@@ -10,7 +10,6 @@ import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras as keras
 
-from agnews.components.encoders.convert_checkpoint import DROPOUT_STATE
 from agnews.components.encoders.resolve_encoder import resolve_encoder
 
 Inputs = dict[str, tf.Tensor]
@@ -99,24 +98,101 @@ def test_dropout_of_attention_is_in_force(make_checkpoint, inputs: Inputs, cache
     np.testing.assert_array_equal(served, served_without)
 
 
-def test_dropout_follows_a_seed_and_its_state_can_be_restored(folder: str, inputs: Inputs) -> None:
-    def drop(layer: hub.KerasLayer) -> np.ndarray:
-        return layer(inputs, training=True)["sequence_output"].numpy()
-
+def test_dropout_follows_the_seed_that_is_handed_in(folder: str, inputs: Inputs) -> None:
     layer, other = hub.KerasLayer(folder, trainable=True), hub.KerasLayer(folder, trainable=True)
-    (state,) = layer.non_trainable_weights
-    assert state.name == f"{DROPOUT_STATE}:0"
-    first, second = drop(layer), drop(layer)
-    assert np.abs(first - second).max() > 1e-3
-    np.testing.assert_allclose(drop(other), first, atol=1e-5)
-    # What a checkpoint does: another process goes on with the third step.
-    other.set_weights(layer.get_weights())
-    np.testing.assert_allclose(drop(other), drop(layer), atol=1e-5)
-    state.assign(tf.random.create_rng_state(7, "philox"))
-    assert np.abs(drop(layer) - first).max() > 1e-3
-    before = state.numpy()
-    layer(inputs)
-    np.testing.assert_array_equal(state, before)
+
+    def drop(layer: hub.KerasLayer, *seed: int, training: bool = True) -> np.ndarray:
+        rows = inputs | {"dropout_seed": tf.constant(seed, tf.int64)}
+        return layer(rows, training=training)["sequence_output"].numpy()
+
+    first = drop(layer, 7, 1)
+    np.testing.assert_array_equal(drop(layer, 7, 1), first)
+    np.testing.assert_array_equal(drop(other, 7, 1), first)
+    for another in (drop(layer, 7, 2), drop(layer, 6, 1)):
+        assert np.abs(another - first).max() > 1e-3
+    assert layer.non_trainable_weights == []
+    # Without a seed each pass is another one; without training none matters.
+    without = [layer(inputs, training=True)["sequence_output"].numpy() for _ in range(2)]
+    assert np.abs(without[0] - without[1]).max() > 1e-3
+    np.testing.assert_array_equal(drop(layer, 7, 1, training=False), layer(inputs)["sequence_output"])
+
+
+def test_layers_and_steps_drop_independently(make_checkpoint, cache: Path) -> None:
+    def two_masks(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Embeddings of 1 that are dropped, then a layer whose output, 1 too, is dropped and added."""
+        zeros = {name: np.zeros_like(values) for name, values in tensors.items()}
+        shown = {name: values + 1.0 for name, values in zeros.items() if name.endswith("output.LayerNorm.weight")}
+        # Smaller than the gap that normalisation makes of the first mask, so all four cases can be told apart.
+        bias = {"encoder.layer.0.output.dense.bias": np.full(16, 0.5, np.float32)}
+        return zeros | shown | bias | {"embeddings.LayerNorm.bias": np.ones(16, np.float32)}
+
+    checkpoint = make_checkpoint(weights=two_masks, hidden_dropout_prob=0.5)
+    layer = hub.KerasLayer(str(resolve_encoder(str(checkpoint), cache_dir=cache, num_layers=1).folder), trainable=True)
+    ids = tf.ones((100, 32), tf.int32)
+    rows = {"input_word_ids": ids, "input_mask": ids, "input_type_ids": tf.zeros_like(ids)}
+    masks = []
+    for step in (1, 2):
+        seed = tf.constant([7, step], tf.int64)
+        outputs = layer({**rows, "dropout_seed": seed}, training=True)["sequence_output"].numpy().reshape(-1, 16)
+        highest, lowest = outputs.max(-1, keepdims=True), outputs.min(-1, keepdims=True)
+        whole = highest[:, 0] - lowest[:, 0] > 0.0
+        levels = np.round(3 * (outputs - lowest) / np.where(highest > lowest, highest - lowest, 1.0))[whole]
+        counts = np.bincount(levels.astype(int).ravel(), minlength=4) / levels.size
+        np.testing.assert_allclose(counts, 0.25, atol=0.02)
+        masks.append(outputs > outputs.mean(-1, keepdims=True))
+    assert np.mean(masks[0] == masks[1]) == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_same_weights_give_the_outputs_and_gradients_of_model_garden(
+    folder: str, inputs: Inputs, recordings: Path
+) -> None:
+    from official.nlp.modeling.networks.bert_encoder import BertEncoder
+
+    layer = hub.KerasLayer(folder, trainable=True)
+    reference = BertEncoder(
+        vocab_size=96,
+        hidden_size=16,
+        num_layers=2,
+        num_attention_heads=4,
+        max_sequence_length=32,
+        type_vocab_size=2,
+        inner_dim=24,
+        inner_activation=lambda values: tf.nn.gelu(values, approximate=True),
+        output_dropout=0.0,
+        attention_dropout=0.0,
+        dict_outputs=True,
+    )
+    for each in reference.submodules:
+        if isinstance(each, keras.layers.LayerNormalization):
+            each.epsilon = 1e-3
+    named = {weight.name: weight for weight in layer.weights}
+    for weight in reference.weights:
+        weight.assign(named[weight.name])
+    real = tf.cast(inputs["input_mask"], tf.float32)[..., tf.newaxis]
+
+    def derive(encode, weights) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        with tf.GradientTape() as tape:
+            outputs = encode(inputs)
+            loss = tf.reduce_sum(tf.sin(outputs["sequence_output"]) * real) + tf.reduce_sum(outputs["pooled_output"])
+        gradients = zip(weights, tape.gradient(loss, weights), strict=True)
+        return outputs["pooled_output"].numpy(), {each.name: tf.convert_to_tensor(value) for each, value in gradients}
+
+    pooled, gradients = derive(layer, layer.trainable_weights)
+    wanted_pooled, wanted = derive(reference, reference.trainable_weights)
+    np.testing.assert_allclose(pooled, wanted_pooled, atol=1e-5)
+    assert gradients.keys() == wanted.keys()
+    for name, gradient in wanted.items():
+        np.testing.assert_allclose(gradients[name], gradient, atol=2e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("hidden_act", ["gelu", "relu"])
+def test_training_without_dropout_computes_what_is_served(
+    hidden_act: str, make_checkpoint, inputs: Inputs, cache: Path
+) -> None:
+    checkpoint = make_checkpoint(hidden_act=hidden_act, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    layer = hub.KerasLayer(str(resolve_encoder(str(checkpoint), cache_dir=cache).folder), trainable=True)
+    trained, served = (layer(inputs, training=training)["sequence_output"] for training in (True, False))
+    np.testing.assert_allclose(trained, served, atol=1e-5)
 
 
 def test_padding_changes_nothing(folder: str, inputs: Inputs) -> None:

@@ -29,6 +29,7 @@ def encoder(vocabulary: Vocabulary) -> Encoder:
         max_length=32,
         parameters=6304,
         has_pooler=True,
+        takes_dropout_seed=True,
         digest="",
     )
 
