@@ -42,7 +42,8 @@ def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, obje
     """
     for name, value in given.items():
         parameter = _declared(declared, name)
-        if not _FITS.get(parameter.kind, lambda _: True)(value):
+        fits = _FITS.get(parameter.kind)
+        if fits is not None and not fits(value):
             raise _wrong(name, parameter, value)
     missing = [name for name, parameter in declared.items() if parameter.required and name not in given]
     if missing:

@@ -24,6 +24,7 @@ from agnews.kubeflow.client.version_record import VersionRecord
 
 Result = TypeVar("Result")
 _NEWEST_FIRST = "created_at desc"
+_ALL = 100_000
 
 
 class KfpApi:
@@ -105,6 +106,7 @@ class KfpApi:
             "list pipelines",
             self._pipelines.pipeline_service_list_pipelines,
             "pipelines",
+            _ALL,
             filter=_equals("display_name", name),
             **self._namespace,
         ):
@@ -128,6 +130,7 @@ class KfpApi:
             "list versions",
             self._pipelines.pipeline_service_list_pipeline_versions,
             "pipeline_versions",
+            _ALL,
             pipeline_id,
             filter=_equals("display_name", name),
         ):
@@ -178,6 +181,7 @@ class KfpApi:
             "list experiments",
             self._experiments.experiment_service_list_experiments,
             "experiments",
+            _ALL,
             filter=_equals("display_name", name),
             **self._namespace,
         ):
@@ -240,7 +244,7 @@ class KfpApi:
             options["experiment_id"] = experiment_id
         if recurring_run_id:
             options["filter"] = _equals("recurring_run_id", recurring_run_id)
-        pages = self._pages("list runs", self._runs.run_service_list_runs, "runs", limit=limit, **options)
+        pages = self._pages("list runs", self._runs.run_service_list_runs, "runs", limit, **options)
         return [_run(run) for run in pages]
 
     def get_run(self, run_id: str) -> RunRecord:
@@ -286,6 +290,7 @@ class KfpApi:
             "list schedules",
             self._recurring.recurring_run_service_list_recurring_runs,
             "recurring_runs",
+            _ALL,
             sort_by="created_at",
             **self._namespace,
         )
@@ -353,13 +358,7 @@ class KfpApi:
     # The way to the server
 
     def _pages(
-        self,
-        doing: str,
-        method: Callable[..., Any],
-        items: str,
-        *arguments: str,
-        limit: int = 10_000,
-        **options: object,
+        self, doing: str, method: Callable[..., Any], items: str, limit: int, *arguments: str, **options: object
     ) -> Iterator[Any]:
         token = ""
         while True:

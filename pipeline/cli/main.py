@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 a step failed, 2 wrong arguments or data, 3 the model was not good enough, "
-    "4 the root folder is in use, 130 interrupted.",
+    "4 the root folder is in use, 5 a server cannot be reached, 130 interrupted.",
 )
 app.command(name="run")(run.run)
 app.command(name="tune")(tune.tune)
@@ -32,6 +33,9 @@ app.add_typer(data.app, name="data")
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(config.app, name="config")
 app.command(name="doctor")(doctor.doctor)
+# Layers above this one add their commands themselves.
+for _entry in entry_points(group="agnews.commands"):
+    _entry.load()(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -221,3 +222,9 @@ def test_no_secret_shows_anywhere(
     shown = [caplog.text, *capfd.readouterr(), str(raised.value), repr(api.connection), repr(from_environment)]
     shown += [str(from_environment), repr(vars(api)), str(server.runs), str(server.versions)]
     assert [text for text in shown if secret in text] == []
+
+
+def test_one_module_alone_knows_the_client_of_kubeflow_pipelines(repository: Path) -> None:
+    folder = repository / "kubeflow"
+    knowing = [path.name for path in folder.rglob("*.py") if re.search(r"kfp_server_api|kfp\.client", path.read_text())]
+    assert knowing == ["kfp_api.py"]

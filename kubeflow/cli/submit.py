@@ -1,0 +1,90 @@
+"""`agnews submit`: a compiled pipeline becomes a run on a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agnews.kubeflow.cli.connection_options import with_server
+
+if TYPE_CHECKING:
+    from agnews.kubeflow.client.kfp_api import KfpApi
+else:
+    KfpApi = Any
+
+
+@with_server
+def submit(
+    api: KfpApi,
+    pipeline: Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="The compiled pipeline.")],
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the pipeline; may be repeated."),
+    ] = None,
+    experiment: Annotated[str, typer.Option(metavar="NAME", help="Experiment; created if it is missing.")] = "agnews",
+    run_name: Annotated[str, typer.Option(metavar="NAME", help="Name of the run; default: version and time.")] = "",
+    service_account: Annotated[
+        str, typer.Option(metavar="NAME", help="Kubernetes service account of the run; default: the server's.")
+    ] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the steps until the run has ended.")] = False,
+    interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="How often --wait asks.")] = 5.0,
+) -> None:
+    """Upload a compiled pipeline as a new version, if the server does not have it, and start a run.
+
+    Prints the link to the run. With --wait the exit code is that of the run: 0 it succeeded, 1 it failed, 130 it was
+    cancelled; Ctrl-C ends the waiting, not the run. 2 stands for wrong arguments or a refusal, 5 for a server that
+    cannot be reached.
+
+    [bold]Examples[/bold]
+
+      kubectl -n kubeflow port-forward svc/ml-pipeline 8888:8888 &
+      agnews submit pipeline.yaml --param data_uri=s3://news/2026-11-22 --wait
+    """
+    from agnews.kubeflow.cli.open_console import open_console
+    from agnews.kubeflow.client.check_parameters import parse_parameters
+    from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
+    from agnews.kubeflow.client.submit_pipeline import submit_pipeline
+    from agnews.kubeflow.client.version_name import git_commit
+
+    text = read_pipeline(pipeline)
+    values = parse_parameters(CompiledPipeline.read(text).parameters, parameters or [])
+    submission = submit_pipeline(
+        api,
+        text,
+        commit=git_commit(Path.cwd()),
+        parameters=values,
+        experiment=experiment,
+        run_name=run_name,
+        service_account=service_account,
+    )
+    console = open_console()
+    console.print(f"[green]✓[/green] run [bold]{submission.run.run_id}[/bold]  version {submission.version.name}")
+    console.print(f"  {submission.link}")
+    if wait:
+        from agnews.kubeflow.cli.follow_run import follow_run
+
+        raise typer.Exit(follow_run(api, submission.run.run_id, console, interval))
+
+
+def read_pipeline(path: Path) -> str:
+    """Reads a compiled pipeline.
+
+    Args:
+        path: YAML.
+
+    Returns:
+        Its text.
+
+    Raises:
+        AgnewsError: If it cannot be read.
+    """
+    from agnews.schemas.errors import AgnewsError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AgnewsError(
+            "The compiled pipeline cannot be read.", found=f"{path}: {error}", fix="Compile it with agnews compile."
+        ) from error

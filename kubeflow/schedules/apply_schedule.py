@@ -1,0 +1,101 @@
+"""Step by step to the schedule that the file asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agnews.kubeflow.client.kfp_api import KfpApi
+from agnews.kubeflow.client.recurring_run_record import RecurringRunRecord
+from agnews.kubeflow.schedules.managed_runs import ManagedRuns, Snapshot
+from agnews.kubeflow.schedules.mark import digest
+from agnews.kubeflow.schedules.next_step import Action, Step, next_step
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+_STEPS = 50
+
+
+def apply_schedule(
+    api: KfpApi, wanted: RecurringRunRecord, planned: Snapshot, on_step: Callable[[Step], None] = lambda step: None
+) -> int:
+    """Makes the server have what is wanted. Cut anywhere and run again, it comes to the same end.
+
+    Before every step it looks whether the server still is as it left it.
+
+    Args:
+        api: The server.
+        wanted: What it should have.
+        planned: What it had when this was planned.
+        on_step: Is told each step before it is done.
+
+    Returns:
+        How many steps it took.
+
+    Raises:
+        AgnewsError: If somebody else changed the schedule meanwhile.
+        ServerError: If a request fails.
+    """
+    expected = planned
+    created = ""
+    for count in range(_STEPS):
+        found = ManagedRuns.of(api.list_recurring_runs(), wanted.name)
+        if found.snapshot != expected:
+            _withdraw(api, found, created)
+            raise AgnewsError(
+                f"Somebody else has changed the schedule {wanted.name} meanwhile.",
+                found=_difference(expected, found),
+                fix="Look at it with agnews schedule plan, then apply again.",
+                exit_code=ExitCode.FAILED,
+            )
+        step = next_step(wanted, found)
+        if step is None:
+            return count
+        on_step(step)
+        expected, made = _carry_out(api, step, expected)
+        created = made or created
+    raise AssertionError(f"the schedule {wanted.name} does not settle")
+
+
+def _carry_out(api: KfpApi, step: Step, before: Snapshot) -> tuple[Snapshot, str]:
+    record = step.record
+    if step.action is Action.CREATE:
+
+        def find() -> RecurringRunRecord | None:
+            known = {identifier for identifier, _, _ in before}
+            return next(
+                (
+                    run
+                    for run in api.list_recurring_runs()
+                    if run.description == record.description and run.recurring_run_id not in known
+                ),
+                None,
+            )
+
+        made = api.create_recurring_run(record, find)
+        return before | {(made.recurring_run_id, made.enabled, digest(made))}, made.recurring_run_id
+    identifier = record.recurring_run_id
+    rest = frozenset(entry for entry in before if entry[0] != identifier)
+    if step.action is Action.DELETE:
+        api.delete_recurring_run(identifier)
+        return rest, ""
+    enabled = step.action is Action.ENABLE
+    api.set_enabled(identifier, enabled)
+    return rest | {(identifier, enabled, digest(record))}, ""
+
+
+def _withdraw(api: KfpApi, found: ManagedRuns, created: str) -> None:
+    """Takes back what we created, unless it has become the one that counts."""
+    active = [record.recurring_run_id for record in found.records if record.enabled]
+    there = any(record.recurring_run_id == created for record in found.records)
+    # Two that create the same at the same time both come here: the older one stays.
+    if there and active and active[0] != created:
+        api.delete_recurring_run(created)
+
+
+def _difference(expected: Snapshot, found: ManagedRuns) -> str:
+    before, now = {entry[0]: entry for entry in expected}, {entry[0]: entry for entry in found.snapshot}
+    said = [f"{identifier} is gone" for identifier in before.keys() - now.keys()]
+    said += [f"{identifier} is new" for identifier in now.keys() - before.keys()]
+    for identifier in before.keys() & now.keys():
+        if before[identifier] != now[identifier]:
+            said.append(f"{identifier} is {'enabled' if now[identifier][1] else 'disabled'} now")
+    return "; ".join(sorted(said))

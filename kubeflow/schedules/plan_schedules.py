@@ -1,0 +1,208 @@
+"""What would change on the server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from agnews.kubeflow.client.check_parameters import check_parameters
+from agnews.kubeflow.client.compiled_pipeline import declared_parameters
+from agnews.kubeflow.client.kfp_api import KfpApi
+from agnews.kubeflow.client.recurring_run_record import RecurringRunRecord
+from agnews.kubeflow.schedules.desired_run import desired_run
+from agnews.kubeflow.schedules.managed_runs import ManagedRuns
+from agnews.kubeflow.schedules.mark import Mark, digest
+from agnews.kubeflow.schedules.next_step import next_step
+from agnews.kubeflow.schedules.schedule import Schedule
+from agnews.kubeflow.schedules.schedule_file import ScheduleFile
+from agnews.kubeflow.schedules.target import Target
+from agnews.schemas.errors import AgnewsError
+
+_FIRE_TIMES = 5
+# Stands for what `apply` will create: no server gives such an identifier.
+NEW = "(new)"
+
+
+class Kind(StrEnum):
+    """What would be done about a schedule."""
+
+    KEEP = "as it is"
+    CREATE = "create"
+    REPLACE = "replace"
+    FINISH = "finish what was cut"
+    DISABLE = "disable"
+    LEFT = "not in the file"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What would be done about one schedule.
+
+    Attributes:
+        name: Name of the schedule.
+        kind: What would be done.
+        schedule: As it stands in the file; None if it is not there any more.
+        wanted: What the server should have.
+        found: What it has.
+        differences: Field, old and new value, for REPLACE.
+        notes: What else a reader should know.
+        fire_times: The next starts, in UTC.
+    """
+
+    name: str
+    kind: Kind
+    schedule: Schedule | None
+    wanted: RecurringRunRecord | None
+    found: ManagedRuns
+    differences: tuple[tuple[str, str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    fire_times: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done about all schedules.
+
+    Attributes:
+        changes: One for each schedule.
+    """
+
+    changes: tuple[Change, ...]
+
+    @property
+    def digest(self) -> str:
+        """Changes if the server or what is wanted of it changes: `apply --plan` compares it."""
+        content = [
+            (change.name, sorted(change.found.snapshot), digest(change.wanted) if change.wanted else "", change.kind)
+            for change in self.changes
+        ]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def plan_schedules(api: KfpApi, file: ScheduleFile, target: Target | None, now: datetime) -> Plan:
+    """Compares the file with the server. Changes nothing.
+
+    Args:
+        api: The server.
+        file: The schedules.
+        target: The version that runs shall use; None: each schedule keeps the one it has.
+        now: The present.
+
+    Returns:
+        What would be done.
+
+    Raises:
+        AgnewsError: If a schedule cannot be kept by this server, or its parameters do not fit the pipeline.
+    """
+    records = api.list_recurring_runs()
+    changes = [
+        _change(api, schedule, records, target, ZoneInfo(file.server_time_zone), now) for schedule in file.schedules
+    ]
+    names = {schedule.name for schedule in file.schedules}
+    left = sorted({mark.name for record in records if (mark := Mark.read(record)) and mark.name not in names})
+    changes += [Change(name, Kind.LEFT, None, None, ManagedRuns.of(records, name)) for name in left]
+    return Plan(tuple(changes))
+
+
+def _change(
+    api: KfpApi,
+    schedule: Schedule,
+    records: Sequence[RecurringRunRecord],
+    target: Target | None,
+    server_zone: ZoneInfo,
+    now: datetime,
+) -> Change:
+    found = ManagedRuns.of(records, schedule.name)
+    foreign = [run for run in records if run.name == schedule.name and Mark.read(run) is None and run.enabled]
+    if foreign:
+        raise AgnewsError(
+            f"The server has a recurring run {schedule.name} that was not made by agnews schedule.",
+            found=foreign[0].recurring_run_id,
+            fix="Both would start runs: delete or disable it in the UI, or rename the schedule.",
+        )
+    target = target or _kept(api, schedule.name, found)
+    check_parameters(target.parameters, schedule.parameters)
+    wanted = desired_run(
+        schedule,
+        pipeline_id=target.pipeline_id or NEW,
+        version_id=target.version_id or NEW,
+        experiment_id=api.find_experiment(schedule.experiment) or NEW,
+        server_zone=server_zone,
+        now=now,
+    )
+    return Change(
+        name=schedule.name,
+        kind=_kind(wanted, found),
+        schedule=schedule,
+        wanted=wanted,
+        found=found,
+        differences=tuple(_differences(found, wanted, schedule, target)),
+        notes=tuple(_notes(found, wanted)),
+        fire_times=tuple(islice(schedule.fire_times(now), _FIRE_TIMES)) if schedule.enabled else (),
+    )
+
+
+def _kept(api: KfpApi, name: str, found: ManagedRuns) -> Target:
+    if not found.runs:
+        raise AgnewsError(
+            f"The schedule {name} is new, and it is not said which version of the pipeline it shall run.",
+            fix="Name the compiled pipeline: agnews schedule plan PIPELINE.yaml, or a version: --version NAME.",
+        )
+    newest = found.records[-1]
+    version = api.get_version(newest.pipeline_id, newest.version_id)
+    return Target(newest.pipeline_id, newest.version_id, version.name, declared_parameters(version.spec or {}))
+
+
+def _kind(wanted: RecurringRunRecord, found: ManagedRuns) -> Kind:
+    if not found.runs:
+        return Kind.CREATE
+    if found.matching(wanted) is None:
+        return Kind.REPLACE
+    if len(found.runs) > 1:
+        return Kind.FINISH
+    return Kind.KEEP if next_step(wanted, found) is None else Kind.DISABLE
+
+
+def _differences(
+    found: ManagedRuns, wanted: RecurringRunRecord, schedule: Schedule, target: Target
+) -> Iterator[tuple[str, str, str]]:
+    if not found.runs or found.matching(wanted) is not None:
+        return
+    mark, old = found.runs[-1]
+    if mark.enabled != wanted.enabled:
+        yield "enabled", str(mark.enabled).lower(), str(wanted.enabled).lower()
+    if old.version_id != wanted.version_id:
+        yield "version", old.version_id, f"{target.version_name} ({wanted.version_id})"
+    for field in (
+        "pipeline_id",
+        "cron",
+        "interval_seconds",
+        "start",
+        "end",
+        "parameters",
+        "max_concurrency",
+        "catch_up",
+    ):
+        before, after = getattr(old, field), getattr(wanted, field)
+        if before != after:
+            yield field, str(before), str(after)
+    if old.experiment_id != wanted.experiment_id:
+        yield "experiment", old.experiment_id, schedule.experiment
+    if old.service_account != wanted.service_account:
+        yield "service_account", old.service_account, wanted.service_account
+
+
+def _notes(found: ManagedRuns, wanted: RecurringRunRecord) -> Iterator[str]:
+    if found.paused:
+        yield f"paused on the server, and stays so until: agnews schedule resume {wanted.name}"
+    if not wanted.enabled:
+        yield "enabled: false in the file"
+    for mark, record in found.runs:
+        if mark.digest != digest(record):
+            yield f"{record.recurring_run_id} was changed by somebody else after it was created"

@@ -1,0 +1,224 @@
+"""`agnews submit` and `agnews runs`, as a shell sees them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agnews.pipeline.cli.main import app
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+Agnews = Callable[..., Result]
+
+
+@pytest.fixture
+def agnews(server: Any, monkeypatch: pytest.MonkeyPatch) -> Agnews:
+    monkeypatch.setenv("AGNEWS_KFP_HOST", server.host)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def _ends(server: Any, state: str, error: str = "") -> None:
+    """Lets runs take three questions until they end."""
+    states = iter(["RUNNING", "RUNNING", state])
+
+    def on_get_run(run: dict[str, Any]) -> None:
+        run["state"] = next(states, state)
+        task = {"run_id": run["run_id"], "start_time": "2026-01-01T00:00:00Z", "create_time": "2026-01-01T00:00:00Z"}
+        failed = {"error": {"code": 2, "message": error}} if error and run["state"] == state else {}
+        run["run_details"]["task_details"] = [
+            {**task, "task_id": "0", "display_name": "root", "state": run["state"]},
+            {**task, "task_id": "1", "display_name": "train-driver", "state": "SUCCEEDED", "parent_task_id": "0"},
+            {**task, "task_id": "2", "display_name": "train", "state": run["state"], "parent_task_id": "0", **failed},
+            {**task, "task_id": "3", "display_name": "executor", "parent_task_id": "2", "pod_name": "agnews-x-123"},
+        ]
+
+    server.on_get_run = on_get_run
+
+
+def _submit(agnews: Agnews, file: Path, *more: object) -> Result:
+    return agnews("submit", file, "--param", "data_uri=s3://news", *more)
+
+
+def test_a_submit_prints_run_version_and_link(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
+    result = _submit(agnews, pipeline_file, "--param", "epochs=2", "--param", 'names=["a"]', "--param", "force=true")
+    (run,) = server.runs.values()
+    assert result.exit_code == 0
+    assert f"{server.host}/#/runs/details/{run['run_id']}" in result.stdout
+    assert run["runtime_config"]["parameters"] == {"data_uri": "s3://news", "epochs": 2, "names": ["a"], "force": True}
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("SUCCEEDED", ExitCode.OK), ("FAILED", ExitCode.FAILED), ("CANCELED", ExitCode.INTERRUPTED)]
+)
+def test_wait_ends_with_the_runs_status(
+    server: Any, agnews: Agnews, pipeline_file: Path, state: str, code: ExitCode
+) -> None:
+    _ends(server, state, "out of memory" if state == "FAILED" else "")
+    result = _submit(agnews, pipeline_file, "--wait", "--interval", 0)
+    assert result.exit_code == code
+    lines = [line.split(" ", 1)[1] for line in result.stdout.splitlines()[2:]]
+    said = ": out of memory" if state == "FAILED" else ""
+    assert lines == ["train RUNNING", f"train {state}{said}", f"run {state}"]
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_run(
+    server: Any, agnews: Agnews, pipeline_file: Path, monkeypatch: Any
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agnews.kubeflow.cli.follow_run.watch_run", interrupt)
+    result = _submit(agnews, pipeline_file, "--wait")
+    (run,) = server.runs.values()
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert f"agnews runs stop {run['run_id']}" in result.stdout
+    assert run["state"] == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (["data_ur=x"], "Did you mean data_uri"),
+        (["data_uri=x", "epochs=many"], "must be of the type NUMBER_INTEGER"),
+        (["data_uri=x", "epochs=2.5"], "must be of the type NUMBER_INTEGER"),
+        (["data_uri=x", "force=1"], "must be of the type BOOLEAN"),
+        (["data_uri=x", "rate=true"], "must be of the type NUMBER_DOUBLE"),
+        (["data_uri=x", "more=[]"], "must be of the type STRUCT"),
+        (["data_uri"], "must be NAME=VALUE"),
+        ([], "needs values that were not given"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_is_sent(
+    server: Any, agnews: Agnews, pipeline_file: Path, parameters: list[str], message: str
+) -> None:
+    result = agnews("submit", pipeline_file, *(word for pair in parameters for word in ("--param", pair)))
+    assert isinstance(result.exception, AgnewsError)
+    assert message in str(result.exception)
+    assert server.calls("POST") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("schemaVersion: 2.1.0", "schemaVersion: 2.0.0"), "schemaVersion must be 2.1.0"),
+        (("schemaVersion: 2.1.0\n", ""), "schemaVersion must be 2.1.0"),
+        (("pipelineInfo:", "pipelineSpec: {schemaVersion: 2.0.0}\npipelineInfo:"), "This is a PipelineJob"),
+        (("pipelineInfo:", "apiVersion: argoproj.io/v1alpha1\npipelineInfo:"), "This is an Argo workflow"),
+        (("deploymentSpec:", "deployment:"), "no deploymentSpec"),
+        (("platforms:", "platform:"), "must hold `platforms`"),
+        (("root:", "root: ]"), "is no YAML"),
+    ],
+)
+def test_what_the_server_would_not_take_is_not_sent(
+    server: Any, agnews: Agnews, pipeline_file: Path, change: tuple[str, str], message: str
+) -> None:
+    # From the end: the platform document has keys of the same names.
+    head, tail = pipeline_file.read_text().split(change[0], 1)
+    pipeline_file.write_text(head + change[1] + tail)
+    result = _submit(agnews, pipeline_file)
+    assert message in str(result.exception)
+    assert server.calls("POST") == 0
+
+
+def test_runs_are_listed_newest_first(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
+    for name in ("first", "second"):
+        _submit(agnews, pipeline_file, "--run-name", name)
+    result = agnews("runs", "list")
+    lines = result.stdout.splitlines()
+    (version,) = server.versions.values()
+    assert [line.split()[-1] for line in lines[1:]] == ["second", "first"]
+    assert version["name"] in lines[1]
+    assert "PENDING" in lines[1]
+    assert "There is no experiment other" in str(agnews("runs", "list", "--experiment", "other").exception)
+
+
+def test_a_run_shows_its_steps_with_their_errors(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
+    _submit(agnews, pipeline_file)
+    _ends(server, "FAILED", "out of memory")
+    (run_id,) = server.runs
+    for _ in range(3):
+        result = agnews("runs", "show", run_id)
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("train")]
+    assert line.split()[:2] == ["train", "FAILED"]
+    assert "out of memory" in line
+    assert "driver" not in result.stdout
+    assert "data_uri = s3://news" in result.stdout
+
+
+@pytest.mark.parametrize("pod", ["agnews-x-123", "agnews-x-system-container-impl-123"])
+def test_the_log_of_a_step_is_found_under_either_name_of_its_pod(
+    server: Any, agnews: Agnews, pipeline_file: Path, pod: str
+) -> None:
+    _submit(agnews, pipeline_file)
+    _ends(server, "RUNNING")
+    (run_id,) = server.runs
+    server.logs[pod] = "epoch 1: loss 0.5 \u2713\n"
+    assert agnews("runs", "logs", run_id, "Train").stdout == "epoch 1: loss 0.5 \u2713\n"
+
+
+def test_a_log_that_is_gone_says_where_else_to_look(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
+    _submit(agnews, pipeline_file)
+    _ends(server, "FAILED")
+    (run_id,) = server.runs
+    error = agnews("runs", "logs", run_id, "train").exception
+    assert "cannot show the log of train" in str(error)
+    assert 'pods "agnews-x-123" not found' in str(error)
+    assert "kubectl logs" in str(error)
+    assert "Did you mean train" in str(agnews("runs", "logs", run_id, "trian").exception)
+
+
+def test_stop(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
+    _submit(agnews, pipeline_file)
+    (run,) = server.runs.values()
+    agnews("runs", "stop", run["run_id"])
+    assert run["state"] == "CANCELED"
+
+
+def test_a_token_is_no_option_and_a_credential_does_not_cross_the_network_in_the_clear(
+    agnews: Agnews, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    assert agnews("runs", "list", "--token", "secret").exit_code == 2
+    result = agnews("runs", "list", "--host", "http://kubeflow.example", "--token-file", tmp_path / "token")
+    assert "unencrypted" in str(result.exception)
+    assert "secret" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--host", "localhost:8888"], "must start with http"),
+        (["--host", "https://ann:pw@kubeflow.example"], "must not hold a user name"),
+        (["--auth", "magic"], "--authentication"),
+        (["--auth", "bearer"], "The token for --auth bearer is missing"),
+        (["--auth", "service-account"], "credential cannot be read"),
+        (["--ca-file", "/nowhere"], "certificate authority does not exist"),
+    ],
+)
+def test_wrong_connections(agnews: Agnews, arguments: list[str], message: str) -> None:
+    assert message in str(agnews("runs", "list", *arguments).exception)
+
+
+def test_errors_end_with_their_exit_code(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from agnews.pipeline.cli.main import main; main()", "runs", "list"]
+    environment = {"AGNEWS_KFP_HOST": "http://127.0.0.1:9", "AGNEWS_KFP_ATTEMPTS": "1", "PATH": "/usr/bin:/bin"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert ended.returncode == ExitCode.UNAVAILABLE
+    assert "cannot be reached" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_help_imports_no_library_of_the_cluster() -> None:
+    script = (
+        "import sys; from agnews.pipeline.cli.main import app\n"
+        "heavy = {'tensorflow', 'tfx', 'kfp', 'kfp_server_api', 'apscheduler', 'pydantic', 'kubernetes'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"

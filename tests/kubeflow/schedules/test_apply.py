@@ -1,0 +1,276 @@
+"""From the file to the server, with every accident on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
+from agnews.kubeflow.client.connection import Connection
+from agnews.kubeflow.client.kfp_api import KfpApi
+from agnews.kubeflow.client.retry import Retry
+from agnews.kubeflow.client.server_error import ServerError
+from agnews.kubeflow.schedules.apply_plan import apply_plan
+from agnews.kubeflow.schedules.plan_schedules import Kind, Plan, plan_schedules
+from agnews.kubeflow.schedules.schedule import Schedule
+from agnews.kubeflow.schedules.schedule_file import ScheduleFile
+from agnews.kubeflow.schedules.target import Target
+from agnews.schemas.errors import AgnewsError
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+COMMIT = "0123456789abcdef"
+NAME = "weekly"
+
+
+def _file(**changes: object) -> ScheduleFile:
+    entry = {
+        "name": NAME,
+        "cron": "0 3 * * mon",
+        "time_zone": "UTC",
+        "parameters": {"data_uri": "s3://news", "epochs": 3},
+    }
+    return ScheduleFile(schedules=(Schedule.model_validate({**entry, **changes}),))
+
+
+class _World:
+    """A server, a compiled pipeline, and what a person does with them."""
+
+    def __init__(self, server: Any, api: KfpApi, text: str) -> None:
+        self.server = server
+        self.api = api
+        self.pipeline = CompiledPipeline.read(text)
+
+    def plan(self, file: ScheduleFile, api: KfpApi | None = None) -> Plan:
+        target = Target.of_pipeline(api or self.api, self.pipeline, COMMIT)
+        return plan_schedules(api or self.api, file, target, NOW)
+
+    def apply(self, file: ScheduleFile, api: KfpApi | None = None, **options: Any) -> int:
+        plan = options.pop("plan", None) or self.plan(file, api)
+        return apply_plan(api or self.api, plan, pipeline=self.pipeline, commit=COMMIT, **options)
+
+    @property
+    def only(self) -> dict[str, Any]:
+        (record,) = self.server.recurring.values()
+        return record
+
+
+@pytest.fixture
+def world(server: Any, connect: Callable[..., KfpApi], pipeline_text: str) -> _World:
+    return _World(server, connect(), pipeline_text)
+
+
+def test_a_schedule_is_created_as_the_file_says(world: _World) -> None:
+    plan = world.plan(_file())
+    assert not world.server.recurring, "a plan changes nothing"
+    assert world.server.calls("POST") == 0
+    assert plan.changes[0].kind is Kind.CREATE
+    assert plan.changes[0].fire_times[0] == datetime(2026, 6, 8, 3, tzinfo=UTC)
+    assert len(plan.changes[0].fire_times) == 5
+    world.apply(_file())
+    (version,) = world.server.versions.values()
+    expected = {
+        "display_name": NAME,
+        "status": "ENABLED",
+        "max_concurrency": "1",
+        "no_catchup": True,
+        "trigger": {"cron_schedule": {"cron": "0 0 3 * * 1"}},
+        "pipeline_version_reference": {
+            "pipeline_id": version["pipeline_id"],
+            "pipeline_version_id": version["pipeline_version_id"],
+        },
+        "runtime_config": {"parameters": {"data_uri": "s3://news", "epochs": 3}},
+    }
+    assert {key: world.only[key] for key in expected} == expected
+
+
+def test_an_interval_and_a_window(world: _World) -> None:
+    world.apply(_file(cron=None, every="6h", start="2026-07-01", end="2026-08-01", catch_up=True, max_concurrency=2))
+    assert world.only["trigger"] == {
+        "periodic_schedule": {
+            "interval_second": "21600",
+            "start_time": "2026-07-01T00:00:00+00:00",
+            "end_time": "2026-08-01T00:00:00+00:00",
+        }
+    }
+    assert (world.only["no_catchup"], world.only["max_concurrency"]) == (False, "2")
+    assert (
+        world.plan(_file(cron=None, every="6h", start="2026-07-01", end="2026-08-01", catch_up=True, max_concurrency=2))
+        .changes[0]
+        .kind
+        is Kind.KEEP
+    )
+
+
+def test_again_changes_nothing(world: _World) -> None:
+    world.apply(_file())
+    # Numbers come back from the server as floats.
+    world.only["runtime_config"]["parameters"]["epochs"] = 3.0
+    assert world.plan(_file()).changes[0].kind is Kind.KEEP
+    before = world.server.calls("POST")
+    assert world.apply(_file()) == 0
+    assert world.server.calls("POST") == before
+
+
+def test_a_new_version_of_the_pipeline_replaces_the_schedule(world: _World) -> None:
+    world.apply(_file())
+    old = world.only["recurring_run_id"]
+    world.pipeline = CompiledPipeline.read(world.pipeline.text.replace("0.001", "0.002"))
+    plan = world.plan(_file())
+    assert (plan.changes[0].kind, [field for field, _, _ in plan.changes[0].differences]) == (Kind.REPLACE, ["version"])
+    world.apply(_file())
+    assert world.only["recurring_run_id"] != old
+    assert world.only["status"] == "ENABLED"
+    assert len(world.server.versions) == 2
+    assert world.server.most_active == 1
+
+
+def test_without_a_pipeline_a_schedule_keeps_its_version(world: _World) -> None:
+    world.apply(_file())
+    kept = world.only["pipeline_version_reference"]
+    plan = plan_schedules(world.api, _file(cron="0 4 * * *"), None, NOW)
+    assert plan.changes[0].differences == (("cron", "0 0 3 * * 1", "0 0 4 * * *"),)
+    apply_plan(world.api, plan, pipeline=None, commit=COMMIT)
+    assert world.only["pipeline_version_reference"] == kept
+    with pytest.raises(AgnewsError, match="is new, and it is not said which version"):
+        plan_schedules(world.api, _file(name="other"), None, NOW)
+
+
+@pytest.mark.parametrize("kind", ["drop before", "drop after"])
+@pytest.mark.parametrize("start", ["nothing", "old", "paused", "disabled in the file"])
+def test_cut_at_any_call_and_run_again_it_comes_to_the_same_end(
+    world: _World, retry: Retry, fault: Any, kind: str, start: str
+) -> None:
+    fragile = KfpApi(Connection.read({"host": world.server.host}, {}), Retry(attempts=1))
+    calls = 1
+    while True:
+        world.server.recurring.clear()
+        if start != "nothing":
+            world.apply(_file(cron="0 5 * * *", enabled=start != "disabled in the file"))
+        if start == "paused":
+            world.only["status"] = "DISABLED"
+        world.server.most_active = 0
+        # Everything from this call on fails: the process was killed here.
+        world.server.faults = [fault(kind, skip=calls, times=1), fault("drop before", skip=calls)]
+        try:
+            world.apply(_file(), fragile)
+            cut = False
+        except ServerError:
+            cut = True
+        world.server.faults = []
+        world.apply(_file())
+        assert world.only["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1", f"cut after {calls} calls"
+        assert world.only["status"] == ("DISABLED" if start == "paused" else "ENABLED"), f"cut after {calls} calls"
+        assert world.server.most_active <= 1
+        assert world.plan(_file()).changes[0].kind is Kind.KEEP
+        if not cut:
+            break
+        calls += 1
+    assert calls > 5
+
+
+def test_there_is_no_gap_but_between_disabling_and_enabling(world: _World) -> None:
+    world.apply(_file(cron="0 5 * * *"))
+    seen = []
+    world.server.before = lambda method, path: seen.append(
+        (len(world.server.active(NAME)), method, path.partition(":")[2])
+    )
+    world.apply(_file())
+    without = [(method, verb) for active, method, verb in seen if active == 0]
+    assert [call for call in without if call[0] != "GET"] == [("POST", "enable")]
+
+
+def test_a_third_version_after_a_cut_goes_on_from_there(world: _World, fault: Any) -> None:
+    world.apply(_file(cron="0 5 * * *"))
+    fragile = KfpApi(world.api.connection, Retry(attempts=1))
+    world.server.faults = [fault("drop before", "POST", ":enable")]
+    with pytest.raises(ServerError):
+        world.apply(_file(cron="0 6 * * *"), fragile)
+    assert world.server.active(NAME) == []
+    world.server.faults = []
+    world.apply(_file())
+    assert (world.only["status"], world.only["trigger"]["cron_schedule"]["cron"]) == ("ENABLED", "0 0 3 * * 1")
+
+
+def test_a_creation_whose_answer_was_lost_happens_once(world: _World, fault: Any) -> None:
+    world.server.faults = [fault("drop after", "POST", "/recurringruns$", times=1)]
+    world.apply(_file())
+    assert world.only["status"] == "ENABLED"
+
+
+def test_what_was_paused_by_hand_stays_paused_and_the_plan_says_so(world: _World) -> None:
+    world.apply(_file())
+    world.only["status"] = "DISABLED"
+    (change,) = world.plan(_file()).changes
+    assert change.kind is Kind.KEEP
+    assert "paused on the server" in change.notes[0]
+    world.apply(_file(cron="0 7 * * *"))
+    assert world.only["status"] == "DISABLED"
+
+
+def test_enabled_in_the_file_decides(world: _World) -> None:
+    world.apply(_file(enabled=False))
+    assert world.only["status"] == "DISABLED"
+    world.apply(_file())
+    assert world.only["status"] == "ENABLED"
+    world.apply(_file(enabled=False))
+    assert world.only["status"] == "DISABLED"
+    world.only["status"] = "ENABLED"  # by hand, in the UI
+    assert world.plan(_file(enabled=False)).changes[0].kind is Kind.DISABLE
+    world.apply(_file(enabled=False))
+    assert world.only["status"] == "DISABLED"
+
+
+def test_a_change_between_plan_and_apply_is_noticed(world: _World) -> None:
+    world.apply(_file())
+    plan = world.plan(_file(cron="0 4 * * *"))
+    world.only["status"] = "DISABLED"
+    before = dict(world.server.recurring)
+    with pytest.raises(AgnewsError, match=r"(?s)Somebody else.*is disabled now"):
+        world.apply(_file(cron="0 4 * * *"), plan=plan)
+    assert world.server.recurring == before
+    assert world.plan(_file(cron="0 4 * * *")).digest != plan.digest
+
+
+def test_a_change_in_the_middle_of_apply_is_noticed_and_what_was_created_is_taken_back(world: _World) -> None:
+    world.apply(_file(cron="0 5 * * *"))
+    old = world.only["recurring_run_id"]
+    done = False
+
+    def interfere(method: str, path: str) -> None:
+        nonlocal done
+        if len(world.server.recurring) == 2 and not done:
+            done = True
+            twin = {**world.server.recurring[old], "recurring_run_id": "twin", "status": "DISABLED"}
+            world.server.recurring["twin"] = twin
+
+    world.server.before = interfere
+    with pytest.raises(AgnewsError, match=r"(?s)Somebody else.*twin is new"):
+        world.apply(_file())
+    assert set(world.server.recurring) == {old, "twin"}
+    assert world.server.recurring[old]["status"] == "ENABLED"
+
+
+def test_a_recurring_run_of_the_same_name_made_by_hand_is_left_alone(world: _World) -> None:
+    world.apply(_file())
+    world.only["description"] = "mine"
+    with pytest.raises(AgnewsError, match="was not made by agnews schedule"):
+        world.plan(_file())
+
+
+def test_what_is_not_in_the_file_any_more_stays_until_it_is_pruned(world: _World) -> None:
+    world.apply(_file())
+    world.apply(_file(name="other"))
+    assert {record["display_name"] for record in world.server.recurring.values()} == {NAME, "other"}
+    assert world.plan(_file(name="other")).changes[1].kind is Kind.LEFT
+    world.apply(_file(name="other"), prune=True)
+    assert world.only["display_name"] == "other"
+
+
+def test_parameters_are_checked_before_anything_is_changed(world: _World) -> None:
+    with pytest.raises(AgnewsError, match="Did you mean epochs"):
+        world.plan(_file(parameters={"data_uri": "s3://news", "epoch": 3}))
+    with pytest.raises(AgnewsError, match="must be of the type NUMBER_INTEGER"):
+        world.plan(_file(parameters={"data_uri": "s3://news", "epochs": "3"}))
