@@ -19,13 +19,15 @@ from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.encoders.read_encoder_card import read_encoder_card
 from agnews.components.serving_model.export_model import export_model
 from agnews.components.serving_model.serving_model import ServingModel
-from agnews.components.training.fit import FitResult
-from agnews.components.training.train_classifier import train_classifier
+from agnews.components.training.train_classifier import TrainedClassifier
+from agnews.components.training.training_job import train_together
+from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.corpus import corpus_named
-from agnews.schemas.run_config import TextConfig, TrainingConfig
+from agnews.schemas.run_config import TextConfig
 
 CURVE_FILE = "training.json"
-"""In the model run: `curve`, one entry an epoch; `config`; `best_epoch`."""
+"""In the model run: `curve`, one entry an epoch; `config`; `best_epoch`; `devices`, asked for and taken; and
+`warm_start`."""
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -34,7 +36,8 @@ def run_fn(fn_args: FnArgs) -> None:
     Args:
         fn_args: TFX's arguments. Read are `train_files`, `eval_files`, `transform_output`, `serving_model_dir`,
             `model_run_dir`, and of `custom_config` the keys `corpus` (its name), `text`, `model`, `training` and
-            `devices` (sections of the configuration) and `scratch_uri` (a folder that stays from run to run).
+            `devices` (sections of the configuration), `scratch_uri` (a folder that stays from run to run) and
+            `code_version`; for a warm start `base_model`, which need not exist.
             Written are the SavedModel, `assets.extra/model.json` in it, `training.json` and TensorBoard's logs in the
             model run.
 
@@ -45,19 +48,19 @@ def run_fn(fn_args: FnArgs) -> None:
     text = TextConfig.model_validate(settings["text"])
     class_names = corpus_named(str(settings["corpus"])).class_names
     vocabulary = find_vocabulary(str(text.vocabulary)).vocabulary
-    trained = train_classifier(
-        train_files=fn_args.train_files,
-        eval_files=fn_args.eval_files,
-        model=settings["model"],
-        training=TrainingConfig.model_validate(settings["training"]),
-        vocabulary=vocabulary,
-        lowercase=bool(text.lowercase),
-        max_length=text.max_length,
-        num_classes=len(class_names),
-        scratch_uri=settings["scratch_uri"],
-        log_dir=fn_args.model_run_dir,
+    trained = train_together(
+        {
+            "train_files": fn_args.train_files,
+            "eval_files": fn_args.eval_files,
+            "log_dir": fn_args.model_run_dir,
+            "base_model": fn_args.base_model,
+            "num_classes": len(class_names),
+            **{
+                name: settings[name] for name in ("text", "model", "training", "devices", "scratch_uri", "code_version")
+            },
+        }
     )
-    _write_curve(trained.result, settings, fn_args.model_run_dir)
+    _write_curve(trained, settings, fn_args.model_run_dir)
     network = trained.classifier.network
     export_model(
         ServingModel(network, tft.TFTransformOutput(fn_args.transform_output), class_names),
@@ -71,18 +74,31 @@ def run_fn(fn_args: FnArgs) -> None:
             "parameters": _count(weight for weight in network.weights if weight.dtype.is_floating),
             "trained_parameters": _count((trained.classifier.head or network).trainable_weights),
             "train_rows": trained.train_rows,
+            "devices": trained.devices.describe(trained.batch_size),
+            "warm_start": trained.warm_start.note if trained.warm_start else None,
+            WEIGHT_NAMES: [weight.name for weight in network.weights],
             "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
         },
     )
     if trained.encoder is not None:
         read_encoder_card(trained.encoder.folder).write(fn_args.serving_model_dir)
+    trained.backup.remove()
 
 
 def _count(weights: Iterable[tf.Variable]) -> int:
     return sum(weight.shape.num_elements() for weight in weights)
 
 
-def _write_curve(result: FitResult, settings: Mapping[str, object], folder: str) -> None:
-    document = {"curve": result.curve, "config": settings, "best_epoch": result.best_epoch}
+def _write_curve(trained: TrainedClassifier, settings: Mapping[str, object], folder: str) -> None:
+    document = {
+        "curve": trained.result.curve,
+        "config": settings,
+        "best_epoch": trained.result.best_epoch,
+        "devices": {
+            "asked": settings["devices"],
+            "taken": trained.devices.describe(trained.batch_size),
+        },
+        "warm_start": trained.warm_start.note if trained.warm_start else None,
+    }
     with tf.io.gfile.GFile(posixpath.join(folder, CURVE_FILE), "w") as file:
         file.write(json.dumps(document, indent=2) + "\n")

@@ -153,6 +153,8 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         schema=schema,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        # Only then: otherwise each new model in production would make the Trainer run again.
+        base_model=baseline.outputs["model"] if config.training.warm_start else None,
         custom_config={
             "corpus": corpus,
             "text": text.model_dump(),

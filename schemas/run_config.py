@@ -177,6 +177,9 @@ class DevicesConfig(_Section):
     faster with it, float32 on a CPU."""
     xla: Literal["auto", "on", "off"] = "auto"
     """Compile the training step with XLA; `auto` where it pays."""
+    backup_minutes: Annotated[float, Field(ge=0.0)] = 3.0
+    """Time between two backups of a training within an epoch; one that was killed goes on at the last one. 0 writes
+    one as often as it can."""
 
 
 class EvaluationConfig(_Section):

@@ -7,8 +7,13 @@ from collections.abc import Mapping
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.add_salt import add_salt
 from agnews.components.modeling.classifier_head import ClassifierHead
 from agnews.components.modeling.pooled_encoder import PooledEncoder
+from agnews.components.modeling.step_seed import step_seed
+
+_SALT_OF_ENCODER = 1024
+"""The encoder adds salts of its own to this one; those below are the head's."""
 
 
 class BertClassifier(keras.Model):
@@ -17,14 +22,16 @@ class BertClassifier(keras.Model):
     Args:
         extractor: From tokens to a vector a row.
         head: From there to the classes.
+        seed: Of what is dropped in training.
         **kwargs: Of `keras.Model`.
 
     References:
         Devlin et al. (2018), "BERT", section 4.1, https://arxiv.org/abs/1810.04805.
     """
 
-    def __init__(self, extractor: PooledEncoder, head: ClassifierHead, **kwargs: object) -> None:
+    def __init__(self, extractor: PooledEncoder, head: ClassifierHead, seed: int = 0, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self.seed = seed
         self.extractor = extractor
         self.head = head
 
@@ -39,4 +46,6 @@ class BertClassifier(keras.Model):
         Returns:
             Logits float32 (batch, num_classes).
         """
-        return self.head(self.extractor(inputs, training=training), training=training)
+        seed = step_seed(self, self.seed) if training else None
+        features = self.extractor(inputs, training=training, seed=add_salt(seed, _SALT_OF_ENCODER))
+        return self.head(features, training=training, seed=seed)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.dropout import Dropout
+
 _MULTIPLIER = 1_000_003  # A prime well above any vocabulary: pairs of ids spread over the buckets.
 _SCALE = 20.0  # Adam moves a weight by about the learning rate; times this, as fast as a linear model should learn.
 
@@ -46,6 +48,7 @@ class BigramBranch(keras.layers.Layer):
         self.buckets = buckets
         self.special_ids = tuple(special_ids)
         self.dropout = dropout
+        self.pair_dropout = Dropout(dropout, dtype="float32", name="pair_dropout")
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates the table and the classes' biases, all zero."""
@@ -60,12 +63,13 @@ class BigramBranch(keras.layers.Layer):
         )
         super().build(input_shape)
 
-    def call(self, token_ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, token_ids: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Scores the classes of each row.
 
         Args:
             token_ids: (batch, length) int32, of the vocabulary, 0 on padding.
             training: Whether pairs are left out.
+            seed: int64 (2,), needed where they are; see `step_seed`.
 
         Returns:
             Logits (batch, num_classes) float32.
@@ -77,8 +81,7 @@ class BigramBranch(keras.layers.Layer):
         bucket = tf.cast((first * _MULTIPLIER + second) % self.buckets, tf.int32)
         is_pair = tf.cast(is_word[:, :-1] & is_word[:, 1:], tf.float32)
         count = tf.reduce_sum(is_pair, axis=1, keepdims=True)
-        if training and self.dropout:
-            is_pair = tf.nn.dropout(is_pair, self.dropout)
+        is_pair = self.pair_dropout(is_pair, training=training, seed=seed)
         total = tf.reduce_sum(tf.gather(self.table, bucket) * is_pair[..., tf.newaxis], axis=1)
         return _SCALE * total * tf.math.rsqrt(count + 1e-6) + self.bias
 

@@ -36,6 +36,7 @@ def build_model(
     max_length: int,
     num_classes: int,
     encoder: Encoder | None = None,
+    seed: int = 0,
 ) -> Classifier:
     """Builds the model that a configuration asks for, with fresh weights.
 
@@ -49,6 +50,7 @@ def build_model(
         max_length: Longest sequence in word pieces.
         num_classes: Classes to tell apart.
         encoder: The encoder that the section names, for a model that has one.
+        seed: Of what is dropped in training.
 
     Returns:
         The model.
@@ -65,13 +67,14 @@ def build_model(
             special_ids=special_ids,
             max_length=max_length,
             num_classes=num_classes,
+            seed=seed,
         )
     elif encoder is None:
         raise ValueError(f"the model {wanted.kind} needs its encoder")
     elif isinstance(wanted, BertFrozenConfig):
-        classifier = _bert_frozen(wanted, encoder, num_classes)
+        classifier = _bert_frozen(wanted, encoder, num_classes, seed)
     else:
-        classifier = _bert_finetune(wanted, encoder, num_classes)
+        classifier = _bert_finetune(wanted, encoder, num_classes, seed)
     example = tf.fill((1, 2), unknown_id)
     classifier.network({TOKEN_IDS: example, PADDING_MASK: tf.ones_like(example, tf.bool)})
     return classifier
@@ -85,6 +88,7 @@ def _transformer(
     special_ids: Sequence[int],
     max_length: int,
     num_classes: int,
+    seed: int,
 ) -> Classifier:
     network = TransformerClassifier(
         token_table=_number_frequent(token_counts, config.min_token_count, unknown_id, special_ids),
@@ -102,28 +106,32 @@ def _transformer(
         word_dropout=config.word_dropout,
         bigram_buckets=config.bigram_buckets,
         bigram_dropout=config.bigram_dropout,
+        seed=seed,
         name="transformer",
     )
     return Classifier(network, _CREATE_ADAMW)
 
 
-def _bert_frozen(config: BertFrozenConfig, encoder: Encoder, num_classes: int) -> Classifier:
+def _bert_frozen(config: BertFrozenConfig, encoder: Encoder, num_classes: int, seed: int) -> Classifier:
     extractor = PooledEncoder(str(encoder.folder), pooling=config.pooling, trainable=False, name="extractor")
-    head = ClassifierHead(num_classes=num_classes, head_dim=config.head_dim, dropout=config.dropout, name="head")
-    network = BertClassifier(extractor, head, name=config.kind)
+    head = ClassifierHead(
+        num_classes=num_classes, head_dim=config.head_dim, dropout=config.dropout, seed=seed, name="head"
+    )
+    network = BertClassifier(extractor, head, seed=seed, name=config.kind)
     return Classifier(network, _CREATE_ADAMW, head=head, extractor=extractor)
 
 
-def _bert_finetune(config: BertFinetuneConfig, encoder: Encoder, num_classes: int) -> Classifier:
+def _bert_finetune(config: BertFinetuneConfig, encoder: Encoder, num_classes: int, seed: int) -> Classifier:
     extractor = PooledEncoder(
         str(encoder.folder),
         pooling=config.pooling,
         trainable=True,
         frozen_layers=config.frozen_layers,
+        takes_dropout_seed=getattr(encoder, "takes_dropout_seed", False),
         name="extractor",
     )
     head = ClassifierHead(num_classes=num_classes, dropout=config.dropout, name="head")
-    return Classifier(BertClassifier(extractor, head, name=config.kind), create_model_garden_adamw)
+    return Classifier(BertClassifier(extractor, head, seed=seed, name=config.kind), create_model_garden_adamw)
 
 
 def _number_frequent(

@@ -25,6 +25,8 @@ class PooledEncoder(keras.Model):
         pooling: `mean` over the tokens of the last layer, or `pooled`: the encoder's `pooled_output`.
         trainable: Whether the encoder learns; only then is its dropout in force.
         frozen_layers: Where it learns: embeddings and the first that many layers do not; 0 lets everything learn.
+        takes_dropout_seed: `Encoder.takes_dropout_seed`; without it, dropout inside is drawn from TensorFlow's global
+            generator.
         **kwargs: Of `keras.Model`.
 
     References:
@@ -39,21 +41,24 @@ class PooledEncoder(keras.Model):
         pooling: Literal["mean", "pooled"],
         trainable: bool,
         frozen_layers: int = 0,
+        takes_dropout_seed: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
+        self.takes_dropout_seed = takes_dropout_seed
         self.pooling = pooling
         self.frozen_layers = frozen_layers
         self.encoder = hub.KerasLayer(folder, trainable=trainable, name="encoder")
         self.mean = MaskedMeanPooling(name="mean", dtype="float32")
 
-    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Encodes.
 
         Args:
             inputs: `token_ids` (batch, length) int32, 0 on padding, and `padding_mask` (batch, length) bool, True on
                 tokens.
             training: Whether dropout is in force.
+            seed: int64 (2,) of what is dropped, for an encoder that takes one; see `step_seed`.
 
         Returns:
             float32 (batch, width of the encoder).
@@ -64,6 +69,8 @@ class PooledEncoder(keras.Model):
             "input_mask": tf.cast(mask, tf.int32),
             "input_type_ids": tf.zeros_like(token_ids),
         }
+        if self.takes_dropout_seed and seed is not None:
+            words["dropout_seed"] = seed
         outputs = self.encoder(words, training=training)
         if self.pooling == "pooled":
             return outputs["pooled_output"]

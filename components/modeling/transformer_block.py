@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.add_salt import add_salt
 from agnews.components.modeling.dropout import Dropout
 from agnews.components.modeling.layer_normalization import LayerNormalization
 from agnews.components.modeling.multi_head_self_attention import MultiHeadSelfAttention
@@ -51,20 +52,29 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward_norm = LayerNormalization(name="feed_forward_norm")
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, padding_mask: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(
+        self,
+        inputs: tf.Tensor,
+        padding_mask: tf.Tensor,
+        training: bool = False,
+        seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Transforms a batch of sequences.
 
         Args:
             inputs: (batch, length, width), floating point.
             padding_mask: (batch, length) bool, True on tokens.
             training: Whether values are dropped.
+            seed: int64 (2,), needed where they are; the block adds salts 0 and 1. See `step_seed`.
 
         Returns:
             (batch, length, width). Positions of padding hold values that nothing may use.
         """
-        attended = self.attention_dropout(self.attention(inputs, padding_mask), training=training)
+        attended = self.attention_dropout(self.attention(inputs, padding_mask), training=training, seed=seed)
         attended = self.attention_norm(inputs + attended)
-        forwarded = self.feed_forward_dropout(self.outer(self.inner(attended)), training=training)
+        forwarded = self.feed_forward_dropout(
+            self.outer(self.inner(attended)), training=training, seed=add_salt(seed, 1)
+        )
         return self.feed_forward_norm(attended + forwarded)
 
     def get_config(self) -> dict[str, object]:

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.add_salt import add_salt
 from agnews.components.modeling.bigram_branch import BigramBranch
 from agnews.components.modeling.dropout import Dropout
 from agnews.components.modeling.frequent_tokens import FrequentTokens
 from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
 from agnews.components.modeling.position_embedding import PositionEmbedding
+from agnews.components.modeling.step_seed import step_seed
 from agnews.components.modeling.transformer_block import TransformerBlock
 from agnews.components.modeling.word_dropout import WordDropout
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+
+_SALTS_OF_A_BLOCK = 16
 
 
 class TransformerClassifier(keras.Model):
@@ -36,6 +40,7 @@ class TransformerClassifier(keras.Model):
         word_dropout: Share of word pieces replaced by [UNK] while training.
         bigram_buckets: Size of the table of a linear branch on word pairs; 0 leaves the branch out.
         bigram_dropout: Share of the pairs left out while training.
+        seed: Of all that is left out while training.
         **kwargs: Of `keras.Model`.
 
     References:
@@ -62,9 +67,11 @@ class TransformerClassifier(keras.Model):
         word_dropout: float,
         bigram_buckets: int,
         bigram_dropout: float,
+        seed: int = 0,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
+        self.seed = seed
         self.word_dropout = WordDropout(word_dropout, unknown_id, special_ids, name="word_dropout")
         self.frequent_tokens = FrequentTokens(token_table, name="frequent_tokens")
         self.token_embedding = keras.layers.Embedding(
@@ -103,16 +110,19 @@ class TransformerClassifier(keras.Model):
             transformer and of the branch (batch, 2, num_classes), for each to have a loss of its own; their sum is
             what the model says.
         """
-        logits = self._transform(inputs[TOKEN_IDS], inputs[PADDING_MASK], training)
+        seed = step_seed(self, self.seed) if training else None
+        logits = self._transform(inputs[TOKEN_IDS], inputs[PADDING_MASK], training, seed)
         if self.bigrams is None:
             return logits
-        from_pairs = self.bigrams(inputs[TOKEN_IDS], training=training)
+        from_pairs = self.bigrams(inputs[TOKEN_IDS], training=training, seed=add_salt(seed, 2))
         return tf.stack([logits, from_pairs], axis=1) if training else logits + from_pairs
 
-    def _transform(self, token_ids: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
-        known = self.frequent_tokens(self.word_dropout(token_ids, training=training))
+    def _transform(self, token_ids: tf.Tensor, mask: tf.Tensor, training: bool, seed: tf.Tensor | None) -> tf.Tensor:
+        known = self.frequent_tokens(self.word_dropout(token_ids, training=training, seed=add_salt(seed, 1)))
         hidden = self.position_embedding(self.token_embedding(known))
-        for block in self.blocks:
-            hidden = block(hidden, padding_mask=mask, training=training)
-        pooled = self.pooled_dropout(self.pooling(hidden, padding_mask=mask), training=training)
-        return self.logits(self.head_dropout(self.head(pooled), training=training))
+        for number, block in enumerate(self.blocks, start=1):
+            salted = add_salt(seed, _SALTS_OF_A_BLOCK * number)
+            hidden = block(hidden, padding_mask=mask, training=training, seed=salted)
+        pooled = self.pooling(hidden, padding_mask=mask)
+        pooled = self.pooled_dropout(pooled, training=training, seed=add_salt(seed, 3))
+        return self.logits(self.head_dropout(self.head(pooled), training=training, seed=add_salt(seed, 4)))

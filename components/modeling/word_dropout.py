@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.modeling.draw_dropped import draw_dropped
+
 
 class WordDropout(keras.layers.Layer):
     """Replaces a random share of the word pieces by [UNK] in training, and none otherwise.
@@ -29,19 +31,20 @@ class WordDropout(keras.layers.Layer):
         self.unknown_id = unknown_id
         self.kept_ids = tuple(kept_ids)
 
-    def call(self, token_ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, token_ids: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Hides word pieces.
 
         Args:
             token_ids: (batch, length) int32.
             training: Whether anything is replaced at all.
+            seed: int64 (2,), needed where something is; see `step_seed`.
 
         Returns:
             (batch, length) int32.
         """
         if not training or not self.rate:
             return token_ids
-        replaced = tf.random.uniform(tf.shape(token_ids)) < self.rate
+        replaced = draw_dropped(tf.shape(token_ids), self.rate, seed)
         for kept in self.kept_ids:
             replaced &= token_ids != kept
         return tf.where(replaced, tf.cast(self.unknown_id, token_ids.dtype), token_ids)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
+
+from agnews.components.training.sum_gradients import sum_gradients
 
 
 class AdamW(keras.optimizers.legacy.Adam):
@@ -27,7 +29,7 @@ class AdamW(keras.optimizers.legacy.Adam):
         https://arxiv.org/abs/1711.05101. Gives the weights of `keras.optimizers.AdamW`. We differ in two ways.
         Speed: Keras updates moments and weights in a dozen passes, TensorFlow's fused kernel, which the older Keras
         optimisers call, in one. Clipping: the gradient of an embedding comes as slices, one for each occurrence of a
-        token; they are summed first, so that the norm is that of the gradient and not of its parts.
+        token; they are summed first, so that the norm is that of the gradient and not of its parts (`sum_gradients`).
     """
 
     def __init__(
@@ -42,16 +44,9 @@ class AdamW(keras.optimizers.legacy.Adam):
     ) -> None:
         if global_clipnorm is not None:
             kwargs["global_clipnorm"] = global_clipnorm
-        super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
+        super().__init__(learning_rate, epsilon=epsilon, name=name, gradient_aggregator=sum_gradients, **kwargs)
         self.weight_decay = weight_decay
         self.weight_decays = dict(weight_decays or {})
-
-    def _transform_gradients(
-        self, grads_and_vars: Iterable[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]]
-    ) -> list[tuple[tf.Tensor, tf.Variable]]:
-        summed = [(tf.convert_to_tensor(gradient), variable) for gradient, variable in grads_and_vars]
-        transformed: list[tuple[tf.Tensor, tf.Variable]] = super()._transform_gradients(summed)
-        return transformed
 
     def _resource_apply_dense(
         self, grad: tf.Tensor, var: tf.Variable, apply_state: Mapping[Any, Mapping[str, tf.Tensor]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tf_keras as keras
 from official.nlp import optimization
 
+from agnews.components.training.sum_gradients import sum_gradients
+
 
 def create_model_garden_adamw(
     *,
@@ -29,9 +31,12 @@ def create_model_garden_adamw(
 
     References:
         `official.nlp.optimization.create_optimizer` of tf-models-official, which fixes the decay at 0.01 and clips at
-        1; we set both.
+        1; we set both, and clip the gradient of the whole batch, whatever the number of devices.
     """
     optimizer = optimization.create_optimizer(learning_rate, total_steps, warmup_steps, optimizer_type="adamw")
     optimizer.weight_decay_rate = weight_decay
-    optimizer.gradient_clip_norm = clip_norm or 0.0
+    # Its own clipping comes before the gradients of several replicas are summed, that of Keras after.
+    optimizer.gradient_clip_norm = 0.0
+    optimizer.global_clipnorm = clip_norm
+    optimizer.gradient_aggregator = sum_gradients
     return optimizer

@@ -27,7 +27,13 @@ class FeatureRows:
         return len(self.labels)
 
     def dataset(
-        self, *, batch_size: int, seed: int | None = None, first_epoch: int = 0, epochs: int = 1
+        self,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        first_epoch: int = 0,
+        first_batch: int = 0,
+        epochs: int = 1,
     ) -> tf.data.Dataset:
         """Hands the rows out in batches; see `TrainingRows`.
 
@@ -45,6 +51,8 @@ class FeatureRows:
                 lambda number: order[number * batch_size : (number + 1) * batch_size]
             )
 
-        indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches)
+        indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches).skip(first_batch)
         dataset = indices.map(lambda chosen: (tf.gather(features, chosen), tf.gather(labels, chosen))).prefetch(4)
-        return dataset.apply(tf.data.experimental.assert_cardinality(batches * max(0, epochs - first_epoch)))
+        return dataset.apply(
+            tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
+        )

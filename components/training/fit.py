@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.modeling.classifier import CreateOptimizer
 from agnews.components.training.average_weights import AverageWeights
+from agnews.components.training.backup_place import BackupPlace
+from agnews.components.training.devices import Devices, one_device
+from agnews.components.training.explain_device_errors import explain_device_errors
 from agnews.components.training.length_bucketed_dataset import batches_per_epoch
+from agnews.components.training.replica_batches import replica_batches
 from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
 from agnews.components.training.summed_accuracy import SummedAccuracy
 from agnews.components.training.tensorboard_log import TensorBoardLog
+from agnews.components.training.training_backup import TrainingBackup
 from agnews.components.training.training_monitor import OnEpoch, TrainingMonitor
 from agnews.components.training.training_rows import TrainingRows
+from agnews.schemas.errors import AgnewsError, ExitCode
 
-_STEPS_PER_EXECUTION = 16
+STEPS_PER_EXECUTION = 16
 """Steps that run in the graph before Python is asked again: often enough for a live view, and it costs nothing."""
 
 _EVAL_BATCH_SIZE = 256
@@ -53,6 +61,10 @@ def fit(
     seed: int,
     log_dir: str | None = None,
     on_epoch: OnEpoch | None = None,
+    devices: Devices | None = None,
+    steps_per_execution: int = STEPS_PER_EXECUTION,
+    backup: BackupPlace | None = None,
+    backup_seconds: float = 180.0,
 ) -> FitResult:
     """Trains a network until the eval rows say that it does not get better, and leaves it with its best weights.
 
@@ -63,7 +75,7 @@ def fit(
         evaluation: Rows that decide when to stop and which weights are best (by loss).
         create_optimizer: Makes the optimizer.
         epochs: Most epochs.
-        batch_size: Rows in a batch.
+        batch_size: Rows in a batch, on each of the devices.
         learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero at the last of all epochs.
         warmup_share: Share of all steps in which the rate rises.
         weight_decay: Decoupled weight decay.
@@ -73,48 +85,88 @@ def fit(
             small eval split, and it counts whether probabilities are right.
         average_decay: Share that a step keeps of the moving average of the weights, which the network is judged by
             and ends with; 0 takes the weights as they are.
-        seed: Of the order of rows. Weights and dropout follow TensorFlow's global seed.
+        seed: Of the order of rows. Weights follow TensorFlow's global seed, dropout the network's.
         log_dir: Folder or URI for TensorBoard, or None.
         on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
+        devices: What the network was built for; None is one device.
+        steps_per_execution: Steps that run in the graph before Python is asked again.
+        backup: Where a training that was killed goes on from, and which the caller removes once the model is safe;
+            None keeps none.
+        backup_seconds: Time between two backups within an epoch.
 
     Returns:
         The curve, and the epoch whose weights were kept.
 
     Raises:
-        AgnewsError: The loss is not a number any more.
+        AgnewsError: The loss is not a number any more, memory ran out, or the backup belongs to another training.
     """
-    steps_per_epoch = batches_per_epoch(len(train), batch_size)
-    total_steps = steps_per_epoch * epochs
-    network.compile(
-        optimizer=create_optimizer(
-            learning_rate=learning_rate,
-            warmup_steps=round(warmup_share * total_steps),
-            total_steps=total_steps,
-            weight_decay=weight_decay,
-            clip_norm=clip_norm,
-        ),
-        loss=SmoothedCrossEntropy(label_smoothing),
-        metrics=[SummedAccuracy(name="accuracy")],
-        steps_per_execution=_STEPS_PER_EXECUTION,
-    )
-    _create_variables(network, train)
-    monitor = TrainingMonitor(num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs, on_epoch=on_epoch)
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
-    )
-    averaging = [AverageWeights(average_decay)] if average_decay else []
-    callbacks = [*averaging, stopping, monitor]
-    if log_dir is not None:
-        callbacks.append(TensorBoardLog(log_dir, monitor.curve))
-    network.fit(
-        train.dataset(batch_size=batch_size, seed=seed, epochs=epochs),
-        steps_per_epoch=steps_per_epoch,
-        epochs=epochs,
-        validation_data=evaluation.dataset(batch_size=_EVAL_BATCH_SIZE),
-        callbacks=callbacks,
-        verbose=0,
-    )
-    return FitResult(curve=tuple(monitor.curve), best_epoch=stopping.best_epoch + 1)
+    devices = devices or one_device()
+    with explain_device_errors(batch_size, xla=devices.xla), devices.strategy.scope():
+        global_batch = batch_size * devices.replicas
+        steps_per_epoch = batches_per_epoch(len(train), global_batch)
+        total_steps = steps_per_epoch * epochs
+        network.compile(
+            optimizer=create_optimizer(
+                learning_rate=learning_rate,
+                warmup_steps=round(warmup_share * total_steps),
+                total_steps=total_steps,
+                weight_decay=weight_decay,
+                clip_norm=clip_norm,
+            ),
+            loss=SmoothedCrossEntropy(label_smoothing),
+            metrics=[SummedAccuracy(name="accuracy")],
+            steps_per_execution=steps_per_execution,
+            jit_compile=devices.xla,
+        )
+        # What is shown within an epoch are figures of one replica; Keras would add those of all.
+        network.distribute_reduction_method = "auto" if devices.replicas == 1 else "first"
+        _create_variables(network, train)
+        monitor = TrainingMonitor(
+            num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs, on_epoch=on_epoch
+        )
+        stopping = keras.callbacks.EarlyStopping(
+            monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
+        )
+        averaging = AverageWeights(average_decay) if average_decay else None
+        callbacks = [*([averaging] if averaging else []), stopping, monitor]
+        if log_dir is not None:
+            callbacks.append(TensorBoardLog(log_dir, monitor.curve))
+        first_epoch = first_batch = 0
+        if backup is not None:
+            keeper = TrainingBackup(
+                backup,
+                stopping=stopping,
+                monitor=monitor,
+                averaging=averaging,
+                steps_per_epoch=steps_per_epoch,
+                epochs=epochs,
+                seconds_between=backup_seconds,
+                writes=devices.is_chief,
+                in_step=devices.workers > 1,
+            )
+            first_epoch, first_batch = keeper.load()
+            _require_agreement(devices, backup.fingerprint, (first_epoch, first_batch))
+            callbacks.append(keeper)
+            # Keras asks this object where to begin; no argument of `fit` can name a step within an epoch.
+            network._training_state = keeper
+
+        def learning_batches() -> tf.data.Dataset:
+            return train.dataset(
+                batch_size=global_batch, seed=seed, first_epoch=first_epoch, first_batch=first_batch, epochs=epochs
+            )
+
+        eval_batch = _EVAL_BATCH_SIZE * devices.replicas
+        network.fit(
+            _batches(devices, learning_batches, weighted=True),
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            validation_data=_batches(devices, lambda: evaluation.dataset(batch_size=eval_batch), weighted=False),
+            validation_steps=batches_per_epoch(len(evaluation), eval_batch),
+            callbacks=callbacks,
+            verbose=0,
+        )
+        network._training_state = None
+        return FitResult(curve=tuple(monitor.curve), best_epoch=stopping.best_epoch + 1)
 
 
 def _create_variables(network: keras.Model, rows: TrainingRows) -> None:
@@ -125,3 +177,32 @@ def _create_variables(network: keras.Model, rows: TrainingRows) -> None:
     network.optimizer._create_all_weights(network.trainable_variables)
     network.compiled_loss.build(logits)
     network.compiled_metrics.build(logits, labels)
+
+
+def _batches(
+    devices: Devices, create: Callable[[], tf.data.Dataset], *, weighted: bool
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    if devices.kind != "none":
+        return replica_batches(devices.strategy, create, weighted=weighted and devices.replicas > 1)
+    with tf.device("/cpu:0"):  # Rows stay in the memory of the host, whatever the device.
+        return create()
+
+
+def _require_agreement(devices: Devices, fingerprint: str, start: tuple[int, int]) -> None:
+    """Fails where the processes of a training would not do the same."""
+    if devices.workers == 1:
+        return
+    mine = tf.constant([zlib.crc32(fingerprint.encode()), *start], tf.int64)
+
+    def compare() -> tf.Tensor:
+        return tf.distribute.get_replica_context().all_gather(mine[tf.newaxis], axis=0)
+
+    found = devices.strategy.run(tf.function(compare))
+    everyone = devices.strategy.experimental_local_results(found)[0].numpy().tolist()
+    if any(each != everyone[0] for each in everyone):
+        raise AgnewsError(
+            "The processes of this training were not given the same, or do not see the same backup.",
+            found=f"digest, epoch and step: {everyone}",
+            fix="Give all of them the same configuration, rows and code, and a scratch folder that they share.",
+            exit_code=ExitCode.FAILED,
+        )

@@ -18,20 +18,27 @@ padding, and which rows share a batch still differs from epoch to epoch."""
 
 
 def length_bucketed_dataset(
-    rows: TokenRows, *, batch_size: int, seed: int | None = None, first_epoch: int = 0, epochs: int = 1
+    rows: TokenRows,
+    *,
+    batch_size: int,
+    seed: int | None = None,
+    first_epoch: int = 0,
+    first_batch: int = 0,
+    epochs: int = 1,
 ) -> tf.data.Dataset:
     """Returns batches of similar length, shuffled anew in each epoch.
 
     The rows of an epoch are shuffled, sorted by their bucket of lengths (rows of one bucket stay shuffled), cut into
     batches, and the batches are shuffled. So every batch but the one with the longest rows is full, and the number
     of batches is known: `batches_per_epoch`. The order depends on the seed and the number of the epoch alone, so
-    that a run that is taken up at epoch n sees what it would have seen.
+    that a run that is taken up in the middle sees what it would have seen.
 
     Args:
         rows: What to learn from.
         batch_size: Rows in a batch.
         seed: Seed of the order; None keeps one order for all epochs, shortest rows first.
         first_epoch: Number of the first epoch that is handed out, from 0.
+        first_batch: Batches of that epoch that are left out; they are not even made.
         epochs: Number of epochs in the whole run.
 
     Returns:
@@ -42,12 +49,18 @@ def length_bucketed_dataset(
     labels = tf.constant(rows.labels)
     buckets = tf.constant(-(-rows.lengths // BUCKET_WIDTH), tf.int32)
     batches = batches_per_epoch(len(rows), batch_size)
+    longest = int(rows.lengths.max(initial=0))
 
     def batch(indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         chosen = tf.gather(ids, indices)
+        padded = chosen.to_tensor()
+        if rows.length_multiple > 1:
+            width = tf.shape(padded)[1]
+            wanted = tf.minimum(-(-width // rows.length_multiple) * rows.length_multiple, longest)
+            padded = tf.pad(padded, [[0, 0], [0, wanted - width]])
         features = {
-            TOKEN_IDS: chosen.to_tensor(),
-            PADDING_MASK: tf.sequence_mask(chosen.row_lengths()),
+            TOKEN_IDS: padded,
+            PADDING_MASK: tf.sequence_mask(chosen.row_lengths(), tf.shape(padded)[1]),
         }
         return features, tf.gather(labels, indices)
 
@@ -63,9 +76,11 @@ def length_bucketed_dataset(
             lambda number: order[number * batch_size : (number + 1) * batch_size]
         )
 
-    indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches)
+    indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches).skip(first_batch)
     dataset = indices.map(batch, num_parallel_calls=1).prefetch(4)
-    return dataset.apply(tf.data.experimental.assert_cardinality(batches * max(0, epochs - first_epoch)))
+    return dataset.apply(
+        tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
+    )
 
 
 def batches_per_epoch(num_rows: int, batch_size: int) -> int:

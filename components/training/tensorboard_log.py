@@ -26,9 +26,11 @@ class TensorBoardLog(keras.callbacks.Callback):
         super().__init__()
         self._log_dir = log_dir
         self._curve = curve
+        self._written = 0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Opens one event file for each run."""
+        """Opens one event file for each run; epochs that the curve has already are those of a process before."""
+        self._written = 0
         self._writers = {
             run: tf.summary.create_file_writer(posixpath.join(self._log_dir, run)) for run in ("train", "validation")
         }
@@ -39,15 +41,21 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Writes the epoch's figures."""
-        for name, value in self._curve[-1].items():
-            run = "validation" if name.startswith(_VALIDATION_PREFIX) else "train"
-            tag = f"epoch_{name.removeprefix(_VALIDATION_PREFIX)}"
-            with self._writers[run].as_default():
-                tf.summary.write(tag, tf.constant(value, tf.float32), step=epoch, metadata=self._metadata)
-        for writer in self._writers.values():
-            writer.flush()
+        self._write()
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Closes the files."""
+        self._write()
         for writer in self._writers.values():
             writer.close()
+
+    def _write(self) -> None:
+        for epoch, figures in enumerate(self._curve[self._written :], start=self._written):
+            for name, value in figures.items():
+                run = "validation" if name.startswith(_VALIDATION_PREFIX) else "train"
+                tag = f"epoch_{name.removeprefix(_VALIDATION_PREFIX)}"
+                with self._writers[run].as_default():
+                    tf.summary.write(tag, tf.constant(value, tf.float32), step=epoch, metadata=self._metadata)
+        self._written = len(self._curve)
+        for writer in self._writers.values():
+            writer.flush()

@@ -19,11 +19,14 @@ class TokenRows:
         token_ids: int32 (word pieces of all rows,).
         row_splits: int64 (rows + 1,); row i is token_ids[row_splits[i]:row_splits[i + 1]].
         labels: int64 (rows,), 0-based.
+        length_multiple: Batches are padded to a multiple of this, though to no more than the longest of all rows. What
+            compiles a step for each length asks for fewer lengths.
     """
 
     token_ids: npt.NDArray[np.int32]
     row_splits: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
+    length_multiple: int = 1
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -46,7 +49,20 @@ class TokenRows:
         return np.bincount(self.token_ids, minlength=vocabulary_size)
 
     def dataset(
-        self, *, batch_size: int, seed: int | None = None, first_epoch: int = 0, epochs: int = 1
+        self,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        first_epoch: int = 0,
+        first_batch: int = 0,
+        epochs: int = 1,
     ) -> tf.data.Dataset:
         """Hands the rows out in batches of similar length; see `TrainingRows` and `length_bucketed_dataset`."""
-        return length_bucketed_dataset(self, batch_size=batch_size, seed=seed, first_epoch=first_epoch, epochs=epochs)
+        return length_bucketed_dataset(
+            self,
+            batch_size=batch_size,
+            seed=seed,
+            first_epoch=first_epoch,
+            first_batch=first_batch,
+            epochs=epochs,
+        )

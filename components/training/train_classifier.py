@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import logging
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +13,38 @@ import tf_keras as keras
 from pydantic import TypeAdapter
 
 from agnews.components.encoders.encoder import Encoder
+from agnews.components.encoders.encoder_cache import EncoderCache
+from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
 from agnews.components.encoders.require_same_tokens import require_same_tokens
 from agnews.components.encoders.resolve_encoder import resolve_encoder
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
 from agnews.components.text.vocabulary import Vocabulary
+from agnews.components.training.backup_place import BackupPlace, backup_place
+from agnews.components.training.choose_devices import choose_devices
+from agnews.components.training.devices import Devices
+from agnews.components.training.explain_device_errors import explain_device_errors
 from agnews.components.training.extract_features import extract_features
-from agnews.components.training.fit import FitResult, fit
+from agnews.components.training.fit import STEPS_PER_EXECUTION, FitResult, fit
 from agnews.components.training.read_token_rows import read_token_rows
 from agnews.components.training.token_rows import TokenRows
 from agnews.components.training.training_monitor import OnEpoch
 from agnews.components.training.training_rows import TrainingRows
+from agnews.components.training.warm_start import WarmStart, warm_start
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.run_config import ModelConfig, TrainingConfig, TransformerConfig
+from agnews.schemas.run_config import (
+    BertFinetuneConfig,
+    DevicesConfig,
+    ModelConfig,
+    TrainingConfig,
+    TransformerConfig,
+)
+
+_LOGGER = logging.getLogger(__name__)
 
 _FEATURES = "features"
+_XLA_LENGTHS = 32
+"""XLA compiles a step for each length that batches are padded to."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +56,20 @@ class TrainedClassifier:
         result: What its training was like.
         encoder: The encoder that is in it, if there is one.
         train_rows: Rows that it has learnt from.
+        devices: What it was trained on.
+        batch_size: Rows that each device saw in a step.
+        backup: What is kept in case the process is killed; to be removed once the model is safe.
+        warm_start: Whether it started from earlier weights; None where it was not to.
     """
 
     classifier: Classifier
     result: FitResult
     encoder: Encoder | None
     train_rows: int
+    devices: Devices
+    batch_size: int
+    backup: BackupPlace
+    warm_start: WarmStart | None
 
 
 def train_classifier(
@@ -57,8 +85,13 @@ def train_classifier(
     scratch_uri: str,
     log_dir: str | None = None,
     on_epoch: OnEpoch | None = None,
+    devices: DevicesConfig | None = None,
+    base_model: str | None = None,
+    code_version: str = "",
 ) -> TrainedClassifier:
     """Reads rows, builds a model and trains it.
+
+    A training that was killed and is started again with the same arguments goes on at its last backup.
 
     Args:
         train_files: Glob patterns of the rows to learn from, as `read_token_rows` takes them.
@@ -72,48 +105,121 @@ def train_classifier(
         scratch_uri: Folder or URI for what a later run may go on from.
         log_dir: Folder or URI for TensorBoard, or None.
         on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
+        devices: On what it computes; None lets it choose.
+        base_model: Folder or URI of the model in production, for a warm start; it need not exist.
+        code_version: Digest of the code, so that no backup of other code is gone on with.
 
     Returns:
-        The model, with its best weights.
+        The model, with its best weights. Whatever it was trained on, it computes in float32 and on one device.
 
     Raises:
-        AgnewsError: The rows cannot be learnt from, the encoder does not fit them, or training has gone astray.
+        AgnewsError: The rows cannot be learnt from, the encoder does not fit them, devices are missing or too small,
+            a backup belongs to another training, or training has gone astray.
     """
+    asked = devices or DevicesConfig()
+    config: ModelConfig = TypeAdapter(ModelConfig).validate_python(dict(model))
+    # First of all: processes that train together have to find each other before TensorFlow computes anything.
+    taken = _choose(asked, config)
     train, evaluation = (
         read_token_rows(files, vocabulary_size=len(vocabulary), num_classes=num_classes)
         for files in (train_files, eval_files)
     )
-    encoder = _encoder(model)
+    if taken.xla:
+        train, evaluation = (dataclasses.replace(rows, length_multiple=_XLA_LENGTHS) for rows in (train, evaluation))
+    encoder = _encoder(config, taken.precision)
     if encoder is not None:
         require_same_tokens(encoder, vocabulary, lowercase=lowercase, max_length=max_length)
-    keras.utils.set_random_seed(training.seed)
-    classifier = build_model(
-        model,
-        token_counts=train.token_counts(len(vocabulary)),
-        unknown_id=vocabulary.unknown_id,
-        special_ids=(0, vocabulary.cls_id, vocabulary.sep_id),
-        max_length=max_length,
-        num_classes=num_classes,
-        encoder=encoder,
-    )
+
+    def build(encoder: Encoder | None) -> Classifier:
+        keras.utils.set_random_seed(training.seed)
+        return build_model(
+            model,
+            token_counts=train.token_counts(len(vocabulary)),
+            unknown_id=vocabulary.unknown_id,
+            special_ids=(0, vocabulary.cls_id, vocabulary.sep_id),
+            max_length=max_length,
+            num_classes=num_classes,
+            encoder=encoder,
+            seed=training.seed,
+        )
+
+    with taken.building():
+        classifier = build(encoder)
     learning, train_rows, eval_rows = _what_learns(classifier, encoder, train, evaluation, scratch_uri)
+    warm = None
+    if training.warm_start:
+        # Weights of an encoder that stands still are those of its files, whatever the model in production has.
+        equal = {"vocabulary_sha256": vocabulary.digest}
+        exported = _encoder(config, "float32") if classifier.head is not None else None
+        if exported is not None:
+            equal["encoder_sha256"] = exported.digest
+        warm = warm_start(learning.weights, base_model, must_equal=equal)
+    place = backup_place(
+        scratch_uri,
+        {
+            "model": config.model_dump(),
+            "training": training.model_dump(),
+            "vocabulary": vocabulary.digest,
+            "lowercase": lowercase,
+            "max_length": max_length,
+            "encoder": encoder.digest if encoder else None,
+            "rows": [_digest(rows) for rows in (train, evaluation)],
+            "devices": taken.describe(training.batch_size),
+            "base_model": warm.source if warm else "",
+            "code": code_version,
+        },
+    )
+    learns_encoder = isinstance(config, BertFinetuneConfig)
+    if learns_encoder and encoder is not None and not getattr(encoder, "takes_dropout_seed", False):
+        _LOGGER.info(
+            "Dropout inside %s takes no seed: a cut training goes on, but not to the last digit", encoder.source
+        )
+    _LOGGER.info(
+        "Training: %d rows a step (%d on each of %d devices), backup in %s",
+        *(training.batch_size * taken.replicas, training.batch_size, taken.replicas, place.folder),
+    )
     result = fit(
         learning,
         train_rows,
         eval_rows,
         create_optimizer=classifier.create_optimizer,
-        log_dir=log_dir,
+        log_dir=log_dir if taken.is_chief else None,
         on_epoch=on_epoch,
+        devices=taken,
+        # A step of an encoder takes a second on a CPU: without a sign of life, sixteen are long.
+        steps_per_execution=1 if learns_encoder else STEPS_PER_EXECUTION,
+        backup=place,
+        backup_seconds=60 * asked.backup_minutes,
         **training.model_dump(exclude={"warm_start"}),
     )
-    return TrainedClassifier(classifier, result, encoder, len(train))
+    if not taken.is_plain:
+        encoder = _encoder(config, "float32")
+        trained, classifier = classifier, build(encoder)
+        classifier.network.set_weights(trained.network.get_weights())
+    return TrainedClassifier(classifier, result, encoder, len(train), taken, training.batch_size, place, warm)
 
 
-def _encoder(model: Mapping[str, object]) -> Encoder | None:
-    config: ModelConfig = TypeAdapter(ModelConfig).validate_python(dict(model))
+def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:
+    settings = asked.model_dump(exclude={"backup_minutes"})
+    if asked.precision == "auto" and not isinstance(config, TransformerConfig):
+        folder = find_encoder(config.encoder, EncoderCache())
+        if (folder / SAVED_MODEL).is_file():
+            _LOGGER.info("A SavedModel computes in the precision that it was saved with: float32")
+            settings["precision"] = "float32"
+    return choose_devices(**settings)
+
+
+def _digest(rows: TokenRows) -> str:
+    facts = hashlib.sha256()
+    for values in (rows.row_splits, rows.token_ids, rows.labels):
+        facts.update(values.tobytes())
+    return facts.hexdigest()
+
+
+def _encoder(config: ModelConfig, precision: str) -> Encoder | None:
     if isinstance(config, TransformerConfig):
         return None
-    encoder = resolve_encoder(config.encoder, num_layers=config.num_layers)
+    encoder = resolve_encoder(config.encoder, num_layers=config.num_layers, compute_dtype=precision)
     if config.pooling == "pooled" and not encoder.has_pooler:
         raise AgnewsError(
             f"The encoder {encoder.source} came without the layer that `pooled` needs.",
@@ -129,13 +235,14 @@ def _what_learns(
     """Returns the part that is trained, with rows as it takes them."""
     if classifier.extractor is None or classifier.head is None or encoder is None:
         return classifier.network, train, evaluation
-    train_rows, eval_rows = (
-        extract_features(
-            classifier.extractor,
-            rows,
-            extractor_digest=f"{encoder.digest} {classifier.extractor.pooling}",
-            cache_uri=posixpath.join(scratch_uri, _FEATURES),
+    with explain_device_errors(None, xla=False):
+        train_rows, eval_rows = (
+            extract_features(
+                classifier.extractor,
+                rows,
+                extractor_digest=f"{encoder.digest} {classifier.extractor.pooling}",
+                cache_uri=posixpath.join(scratch_uri, _FEATURES),
+            )
+            for rows in (train, evaluation)
         )
-        for rows in (train, evaluation)
-    )
     return classifier.head, train_rows, eval_rows

@@ -14,17 +14,24 @@ class TrainingRows(Protocol):
         """How many rows there are."""
 
     def dataset(
-        self, *, batch_size: int, seed: int | None = None, first_epoch: int = 0, epochs: int = 1
+        self,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        first_epoch: int = 0,
+        first_batch: int = 0,
+        epochs: int = 1,
     ) -> tf.data.Dataset:
         """Hands the rows out in batches.
 
-        The order depends on the seed and the number of the epoch alone, so that a run that is taken up at epoch n
-        sees what it would have seen.
+        The order depends on the seed and the number of the epoch alone, so that a run that is taken up in the
+        middle sees what it would have seen.
 
         Args:
             batch_size: Rows in a batch; the last one of an epoch may be smaller.
             seed: Seed of the order; None keeps one order for all epochs.
             first_epoch: Number of the first epoch that is handed out, from 0.
+            first_batch: Batches of that epoch that are left out.
             epochs: Number of epochs in the whole run.
 
         Returns:

@@ -47,7 +47,7 @@ def test_dropout_is_in_force_in_training_alone(hidden: tf.Tensor, mask: tf.Tenso
     calm, again = block(hidden, mask), block(hidden, mask, training=False)
 
     np.testing.assert_array_equal(calm, again)
-    assert not np.allclose(calm, block(hidden, mask, training=True))
+    assert not np.allclose(calm, block(hidden, mask, training=True, seed=tf.constant([7, 0], tf.int64)))
 
 
 def test_is_rebuilt_from_its_config(hidden: tf.Tensor, mask: tf.Tensor) -> None:

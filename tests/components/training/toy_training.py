@@ -1,0 +1,109 @@
+"""A training in a process of its own, for tests that kill it, resume it, or let several do it together.
+
+    python toy_training.py JOB.json, a list of {"strategy", "scratch", "seed", "dropout", "kill_at", "together"}
+
+Prints a line of JSON for each.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+
+import numpy as np
+import tensorflow as tf
+
+from agnews.components.training.training_job import train_together
+from agnews.schemas.progress import LOGGER
+
+EPOCHS = 3
+BATCH_SIZE = 8
+
+
+def write_rows(file: Path, count: int, seed: int) -> None:
+    """Writes rows as Transform does; the class is told by one word."""
+    random = np.random.default_rng(seed)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for _ in range(count):
+            label = int(random.integers(4))
+            words = [4 + label, *random.integers(10, 30, size=random.integers(1, 12)).tolist()]
+            example = tf.train.Example()
+            example.features.feature["token_ids"].int64_list.value.extend([2, *words, 3])
+            example.features.feature["label"].int64_list.value.append(label)
+            writer.write(example.SerializeToString())
+
+
+class KillAt(logging.Handler):
+    """Ends the process as a machine would that loses its power."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self._step = step
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if vars(record)["progress"].done >= self._step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
+    """Trains and tells what came of it."""
+    if job.get("kill_at"):
+        LOGGER.setLevel(logging.INFO)
+        LOGGER.addHandler(KillAt(int(str(job["kill_at"]))))
+    dropout = job.get("dropout", 0.0)
+    model = {"hidden_dim": 8, "num_heads": 2, "intermediate_dim": 16, "head_dim": 8, "bigram_buckets": 100}
+    replicas = int(str(job.get("replicas", 1)))
+    trained = train_together(
+        {
+            "train_files": [str(folder / "train" / "*.gz")],
+            "eval_files": [str(folder / "eval" / "*.gz")],
+            "num_classes": 4,
+            "scratch_uri": str(folder / str(job["scratch"])),
+            "log_dir": str(folder / str(job["scratch"]) / "logs"),
+            "base_model": None,
+            "code_version": "1",
+            "text": {"vocabulary": str(folder / "vocab.txt"), "lowercase": True, "max_length": 16},
+            "model": {**model, "dropout": dropout, "word_dropout": dropout, "bigram_dropout": dropout},
+            "training": {
+                "epochs": EPOCHS,
+                "batch_size": BATCH_SIZE // replicas,
+                "learning_rate": 0.01,
+                "average_decay": 0.9,
+                "clip_norm": 1.0,
+            },
+            "devices": {"strategy": job["strategy"], "backup_minutes": 0.0},
+        }
+    )
+    weights = np.concatenate([weight.ravel() for weight in trained.classifier.network.get_weights()])
+    return {
+        "curve": trained.result.curve,
+        "best_epoch": trained.result.best_epoch,
+        "weights": weights.astype(float).tolist(),
+        "devices": trained.devices.describe(BATCH_SIZE // replicas),
+        "backups": len(list((folder / str(job["scratch"])).glob("training/*/backup.zip"))),
+    }
+
+
+def main() -> None:
+    """Does the jobs in turn."""
+    file = Path(sys.argv[1])
+    jobs = json.loads(file.read_text())
+    if any(job["strategy"] == "mirrored" for job in jobs):
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    for job in jobs:
+        sys.stdout.write(f"RESULT {json.dumps(train(file.parent, job))}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main()
