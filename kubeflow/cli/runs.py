@@ -31,6 +31,7 @@ def list_runs(
 
     from agnews.kubeflow.cli.follow_run import elapsed, state_text
     from agnews.kubeflow.cli.open_console import open_console
+    from agnews.kubeflow.cli.version_label import version_label
     from agnews.schemas.errors import AgnewsError
 
     experiment_id = api.find_experiment(experiment) if experiment else ""
@@ -39,35 +40,22 @@ def list_runs(
             f"There is no experiment {experiment}.", fix="Leave --experiment out, or look at another --namespace."
         )
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
-    for column in ("run", "state", "created (UTC)", "time", "version", "name"):
+    # An identifier that is folded cannot be copied.
+    table.add_column("run", no_wrap=True)
+    for column in ("state", "created (UTC)", "time", "version", "name"):
         table.add_column(column, overflow="fold")
-    versions: dict[tuple[str, str], str] = {}
+    versions: dict[str, str] = {}
     for run in api.list_runs(limit=limit, experiment_id=experiment_id):
-        key = (run.pipeline_id, run.version_id)
-        if all(key) and key not in versions:
-            versions[key] = _version(api, *key)
         created = f"{run.created_at:%Y-%m-%d %H:%M}" if run.created_at else ""
         table.add_row(
             run.run_id,
             state_text(run.state),
             created,
             elapsed(run.created_at, run.finished_at),
-            versions.get(key, ""),
+            version_label(api, run.pipeline_id, run.version_id, versions),
             run.name,
         )
     open_console().print(table)
-
-
-def _version(api: KfpApi, pipeline_id: str, version_id: str) -> str:
-    from agnews.kubeflow.client.server_error import ServerError
-
-    try:
-        return str(api.get_version(pipeline_id, version_id).name)
-    except ServerError as error:
-        # Runs outlive the versions that they were made from.
-        if error.status == 404:
-            return "(deleted)"
-        raise
 
 
 @app.command()

@@ -102,16 +102,19 @@ def list_schedules(api: KfpApi) -> None:
     from rich.table import Table
 
     from agnews.kubeflow.cli.open_console import open_console
+    from agnews.kubeflow.cli.version_label import version_label
     from agnews.kubeflow.schedules.mark import Mark
 
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
     for column in ("schedule", "state", "when (server's time)", "version", "made by"):
         table.add_column(column, overflow="fold")
+    versions: dict[str, str] = {}
     for record in api.list_recurring_runs():
         when = record.cron or f"every {record.interval_seconds} s"
         state = "enabled" if record.enabled else "paused"
         by = "agnews schedule" if Mark.read(record) else "hand"
-        table.add_row(record.name, state, when, record.version_id, by)
+        version = version_label(api, record.pipeline_id, record.version_id, versions)
+        table.add_row(record.name, state, when, version, by)
     open_console().print(table)
 
 

@@ -24,7 +24,7 @@ def submit(
         typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the pipeline; may be repeated."),
     ] = None,
     experiment: Annotated[str, typer.Option(metavar="NAME", help="Experiment; created if it is missing.")] = "agnews",
-    run_name: Annotated[str, typer.Option(metavar="NAME", help="Name of the run; default: version and time.")] = "",
+    run_name: Annotated[str, typer.Option(metavar="NAME", help="Name of the run; default: pipeline and time.")] = "",
     service_account: Annotated[
         str, typer.Option(metavar="NAME", help="Kubernetes service account of the run; default: the server's.")
     ] = "",

@@ -48,7 +48,7 @@ class KfpApi:
         settings.ssl_ca_cert = str(connection.ca_file) if connection.ca_file else None
         # urllib3 would repeat requests on its own, creations among them.
         settings.retries = False
-        self._client = kfp.ApiClient(settings)
+        self._client = _Client(settings)
         # At level debug the generated client logs whole answers.
         logging.getLogger("kfp_server_api").setLevel(logging.INFO)
         self._experiments = kfp.ExperimentServiceApi(self._client)
@@ -393,6 +393,17 @@ class KfpApi:
             raise ServerError.unreachable(way, _reason(error)) from error
         except urllib3.exceptions.HTTPError as error:
             raise ServerError.cut(way, doing, _reason(error)) from error
+
+
+class _Client(kfp.ApiClient):
+    """Hands on errors that the generated client trips over: without a body (TLS), or with one that is no UTF-8."""
+
+    def request(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().request(*arguments, **options)
+        except ApiException as error:
+            error.body = (error.body or b"").decode("utf-8", "replace").encode()
+            raise
 
 
 _ANY: dict[str, object] = {"response_type": "object", "_return_http_data_only": True}

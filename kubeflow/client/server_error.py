@@ -116,7 +116,12 @@ class ServerError(AgnewsError):
                 status=status,
             )
         if status == 404:
-            return cls(f"The server has nothing of that kind to {doing}.", found=said, fix=_MISSING, status=status)
+            return cls(
+                f"The server was asked to {doing}, and has nothing of that name.",
+                found=said,
+                fix=_MISSING,
+                status=status,
+            )
         if status == 429 or status >= 500:
             return cls(
                 f"The server failed when asked to {doing}.",

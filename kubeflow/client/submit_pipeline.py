@@ -50,7 +50,7 @@ def submit_pipeline(
         commit: Git commit that it was compiled from.
         parameters: Values by name, typed.
         experiment: Experiment of the run; created if it is missing.
-        run_name: Name of the run; empty: version and time.
+        run_name: Name of the run; empty: pipeline and time.
         service_account: Kubernetes service account of the run's pods; empty: the server's default.
 
     Returns:
@@ -65,7 +65,7 @@ def submit_pipeline(
     version = upload_pipeline(api, pipeline, commit)
     wanted = RunRecord(
         run_id="",
-        name=run_name or f"{pipeline.name} {version.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        name=run_name or f"{pipeline.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
         experiment_id=api.find_experiment(experiment) or api.create_experiment(experiment),
         pipeline_id=version.pipeline_id,
         version_id=version.version_id,

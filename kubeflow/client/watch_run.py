@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.run_record import RunRecord
+from agnews.kubeflow.client.server_error import ServerError
 
 
 def watch_run(
@@ -15,26 +16,39 @@ def watch_run(
     on_change: Callable[[RunRecord], None],
     *,
     interval: float = 5.0,
+    patience: float = 900.0,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> RunRecord:
     """Asks for a run again and again until it has ended.
+
+    A run takes hours, and a server is restarted now and then: that does not end the watch.
 
     Args:
         api: The server.
         run_id: The run.
         on_change: Is told each state that was seen.
         interval: Seconds between two questions.
+        patience: Seconds that the server may be away.
         sleep: Waits so many seconds.
+        clock: Tells the time in seconds.
 
     Returns:
         The run when it had ended.
 
     Raises:
-        ServerError: If the server fails for longer than the retries take.
+        ServerError: If the server refuses, or is away for too long.
     """
+    last_answer = clock()
     while True:
-        run = api.get_run(run_id)
-        on_change(run)
-        if run.finished:
-            return run
+        try:
+            run = api.get_run(run_id)
+        except ServerError as error:
+            if not error.may_pass or clock() - last_answer > patience:
+                raise
+        else:
+            last_answer = clock()
+            on_change(run)
+            if run.finished:
+                return run
         sleep(interval)

@@ -497,7 +497,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if fault and fault.kind == "status":
-            self._answer(fault.status, fault.body.encode())
+            self._answer(fault.status, fault.body.encode("latin-1"))
             return
         status, content, kind = self._carry_out(parts.path, dict(parse_qsl(parts.query)), body)
         if fault and fault.kind == "drop after":

@@ -67,7 +67,8 @@ def test_pause_resume_list_delete(server: Any, agnews: Agnews, file: Path, pipel
     (record,) = server.recurring.values()
     agnews("pause", "weekly")
     assert record["status"] == "DISABLED"
-    assert re.search(r"weekly +paused +0 0 18 \* \* 0 .* agnews schedule", agnews("list").stdout)
+    (version,) = server.versions.values()
+    assert re.search(rf"weekly +paused +0 0 18 \* \* 0 +{version['name']} +agnews schedule", agnews("list").stdout)
     assert "paused on the server" in agnews("plan", "--file", file).stdout
     agnews("resume", "weekly")
     assert record["status"] == "ENABLED"

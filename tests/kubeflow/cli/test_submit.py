@@ -135,6 +135,8 @@ def test_runs_are_listed_newest_first(server: Any, agnews: Agnews, pipeline_file
     assert [line.split()[-1] for line in lines[1:]] == ["second", "first"]
     assert version["name"] in lines[1]
     assert "PENDING" in lines[1]
+    server.versions.clear()
+    assert "(deleted)" in agnews("runs", "list").stdout
     assert "There is no experiment other" in str(agnews("runs", "list", "--experiment", "other").exception)
 
 

@@ -156,8 +156,14 @@ def test_a_page_that_is_no_answer_of_the_api(server: Any, connect: Callable[...,
         connect()
 
 
+def test_an_error_page_in_another_encoding(server: Any, connect: Callable[..., KfpApi], fault: Any) -> None:
+    server.faults = [fault("status", status=403, body="<html>Acc\xe8s refus\xe9</html>")]
+    with pytest.raises(ServerError, match="does not allow us"):
+        connect()
+
+
 def test_what_is_not_there(connect: Callable[..., KfpApi]) -> None:
-    with pytest.raises(ServerError, match="nothing of that kind to show the run") as raised:
+    with pytest.raises(ServerError, match="asked to show the run, and has nothing of that name") as raised:
         connect().get_run("nowhere")
     assert raised.value.status == 404
 

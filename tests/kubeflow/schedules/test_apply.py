@@ -274,3 +274,26 @@ def test_parameters_are_checked_before_anything_is_changed(world: _World) -> Non
         world.plan(_file(parameters={"data_uri": "s3://news", "epoch": 3}))
     with pytest.raises(AgnewsError, match="must be of the type NUMBER_INTEGER"):
         world.plan(_file(parameters={"data_uri": "s3://news", "epochs": "3"}))
+
+
+@pytest.mark.parametrize("ours_is_older", [True, False])
+def test_two_people_who_create_the_same_schedule_at_the_same_time_end_with_one(
+    world: _World, ours_is_older: bool
+) -> None:
+    done = False
+
+    def interfere(method: str, path: str) -> None:
+        nonlocal done
+        if len(world.server.recurring) == 1 and not done:
+            done = True
+            created = "2030-01-01T00:00:00Z" if ours_is_older else "2020-01-01T00:00:00Z"
+            world.server.recurring["twin"] = {**world.only, "recurring_run_id": "twin", "created_at": created}
+
+    world.server.before = interfere
+    with pytest.raises(AgnewsError, match="Somebody else"):
+        world.apply(_file())
+    # The other does the same from the other side.
+    assert "twin" in world.server.recurring
+    assert len(world.server.recurring) == (2 if ours_is_older else 1)
+    world.apply(_file())
+    assert world.only["status"] == "ENABLED"
