@@ -76,7 +76,9 @@ def build_model(
     else:
         classifier = _bert_finetune(wanted, encoder, num_classes, seed)
     example = tf.fill((1, 2), unknown_id)
-    classifier.network({TOKEN_IDS: example, PADDING_MASK: tf.ones_like(example, tf.bool)})
+    inputs = {TOKEN_IDS: example, PADDING_MASK: tf.ones_like(example, tf.bool)}
+    # As a replica: what a SavedModel brings along runs in no other place where there are several.
+    tf.distribute.get_strategy().run(classifier.network, (inputs,))
     return classifier
 
 

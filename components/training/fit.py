@@ -173,7 +173,9 @@ def _create_variables(network: keras.Model, rows: TrainingRows) -> None:
     # Left to itself, Keras creates what optimizer and metrics count in while TensorFlow traces the first step,
     # which makes TensorFlow trace it a second time.
     features, labels = next(iter(rows.dataset(batch_size=1)))
-    logits = network(features)
+    strategy = tf.distribute.get_strategy()
+    # As a replica: what a SavedModel brings along runs in no other place where there are several.
+    logits = strategy.experimental_local_results(strategy.run(network, (features,)))[0]
     network.optimizer._create_all_weights(network.trainable_variables)
     network.compiled_loss.build(logits)
     network.compiled_metrics.build(logits, labels)

@@ -34,6 +34,7 @@ from agnews.components.training.warm_start import WarmStart, warm_start
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import (
     BertFinetuneConfig,
+    BertFrozenConfig,
     DevicesConfig,
     ModelConfig,
     TrainingConfig,
@@ -201,6 +202,9 @@ def train_classifier(
 
 def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:
     settings = asked.model_dump(exclude={"backup_minutes"})
+    if isinstance(config, BertFrozenConfig):
+        # What learns is the head alone, which takes seconds; the features of a row are computed once in any case.
+        settings["strategy"] = "none"
     if asked.precision == "auto" and not isinstance(config, TransformerConfig):
         folder = find_encoder(config.encoder, EncoderCache())
         if (folder / SAVED_MODEL).is_file():

@@ -60,7 +60,7 @@ def train_together(job: Mapping[str, Any]) -> TrainedClassifier:
         tf.io.gfile.remove(file)
 
 
-def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassifier:
+def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassifier | None:
     """Takes part in the training of a chief in another process; writes nothing.
 
     Args:
@@ -68,7 +68,7 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
         patience_seconds: How long to wait for the chief.
 
     Returns:
-        The model, which is the chief's.
+        The model, which is the chief's; None where the chief trains alone.
 
     Raises:
         AgnewsError: There is no chief, or TF_CONFIG says that this is it.
@@ -93,6 +93,9 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
         time.sleep(0.5)
     with tf.io.gfile.GFile(file) as stream:
         job = json.loads(stream.read())
+    if job["model"].get("kind") == "bert_frozen":
+        _LOGGER.info("There is nothing to join: the head of a frozen encoder is trained in one process")
+        return None
     _LOGGER.info("Joining the training in %s", file)
     return _train({**job, "log_dir": None})
 
