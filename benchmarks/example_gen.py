@@ -83,6 +83,7 @@ def run_ours(folder: Path, out: Path) -> tuple[float, float]:
     properties = {
         "data_uri": str(folder),
         "corpus": "ag_news",
+        "window": 0,
         "digest": "",
         "limit": 0,
         "eval_share": 0.1,

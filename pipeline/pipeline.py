@@ -102,6 +102,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
     example_gen = NewsExampleGen(
         data_uri=config.data.source,
         corpus=corpus,
+        window=config.data.window or 0,
         digest=around.data_digest,
         limit=config.data.limit or 0,
         eval_share=config.data.eval_share,
@@ -190,6 +191,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         evaluation=evaluator.outputs["evaluation"],
         statistics=statistics_gen.outputs["statistics"],
         smoke_report=smoke_test.outputs["report"],
+        data_card=example_gen.outputs["data_card"],
         push_uri=around.push_uri,
         model_name=config.name,
         corpus=corpus,

@@ -45,6 +45,17 @@ class FileCard(_Document):
     """Bad records by reason, the most frequent first."""
 
 
+class SpanCard(_Document):
+    """The rows of a day."""
+
+    name: str
+    """`YYYY-MM-DD`."""
+    digest: str
+    """sha256 of its training file."""
+    rows: int
+    """Usable records, wherever they went."""
+
+
 class DataCard(_Document):
     """What a corpus holds and what became of its rows."""
 
@@ -53,6 +64,10 @@ class DataCard(_Document):
     is_sample: bool
     """Whether the rows are the generated sample and not news."""
     digest: str
+    test_digest: str
+    """sha256 of the test file."""
+    spans: tuple[SpanCard, ...]
+    """Oldest first; none where the data is no folder of dated spans."""
     splits: dict[str, SplitCard]
     files: dict[str, FileCard]
     left_out_as_test: int

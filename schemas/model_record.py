@@ -7,6 +7,19 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 
+class LearntFrom(BaseModel):
+    """The data behind a version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    digest: str
+    """sha256 over all files."""
+    test_digest: str
+    """sha256 of the test file, whose rows the model has not learnt from."""
+    spans: dict[str, str]
+    """sha256 of the training file by span, oldest first; empty where the data was no folder of dated spans."""
+
+
 class ModelRecord(BaseModel):
     """One pushed version."""
 
@@ -27,3 +40,5 @@ class ModelRecord(BaseModel):
     """Version of the baseline at its evaluation, or the empty string where there was none."""
     accuracy: float
     classes: tuple[str, ...]
+    learnt_from: LearntFrom | None = None
+    """None where the version was pushed without saying so."""

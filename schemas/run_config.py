@@ -25,7 +25,10 @@ class DataConfig(_Section):
     corpus: str = "ag_news"
     """Name of a description in schemas/corpus.py."""
     source: str = "sample"
-    """`sample` (generated news, for a first look), a folder, or a URI that TFX's file layer opens."""
+    """`sample` (generated news, for a first look), a folder, or a URI that TFX's file layer opens. A folder holds
+    train.csv and test.csv, or dated spans (2026-11-22/train.csv, ...) and test.csv."""
+    window: Annotated[int, Field(ge=1)] | None = None
+    """Learn from the newest that many spans of a folder of dated spans; null takes all."""
     limit: Annotated[int, Field(ge=8)] | None = None
     """Take a stratified, seeded subset of that many training rows; null takes all."""
     eval_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.05

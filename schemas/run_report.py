@@ -27,6 +27,25 @@ class DataSummary(_Document):
     digest: str
 
 
+class SpansSummary(_Document):
+    """The dated spans of a run, compared with those that the model in production has learnt from."""
+
+    rows: dict[str, int | None]
+    """Usable rows by span that the run takes, oldest first; null where the run did not come to read them."""
+    since: str | None
+    """Version in production when the run started, or null."""
+    new: tuple[str, ...]
+    """Spans that it has not learnt from."""
+    changed: tuple[str, ...]
+    """Spans that it has learnt from as they were then."""
+    left: tuple[str, ...]
+    """Spans that it has learnt from and that are older than those of this run."""
+    removed: tuple[str, ...]
+    """Spans that it has learnt from and that are missing among those of this run."""
+    notes: tuple[str, ...]
+    """What was passed over or has to be known, a sentence each."""
+
+
 class NodeSummary(_Document):
     """What became of one node."""
 
@@ -51,6 +70,10 @@ class RunReport(_Document):
     run_id: str
     command: str
     data: DataSummary | None
+    spans: SpansSummary | None = None
+    """Null where the data is no folder of dated spans."""
+    ended_early: str | None = None
+    """Why the run ended well before its first node: nothing is new. Null where it did not."""
     model: dict[str, object]
     """The model's part of the configuration."""
     metrics: Metrics | None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agnews.components.corpus_files.corpus_folder import corpus_folder
-from agnews.components.corpus_files.digest import digest_files, sha256_of
+from agnews.components.corpus_files.corpus_state import corpus_state
 from agnews.components.corpus_files.record import Reject
 from agnews.components.corpus_files.require_usable import require_usable
 from agnews.components.corpus_files.sample import SAMPLE
@@ -25,12 +25,14 @@ class Inspection:
         card: What the files hold.
         rejects: Bad records by file.
         official: By file, whether it is the published one, byte for byte.
+        notes: What was passed over, a sentence each.
         problem: Why nothing should be learnt from these files, or None.
     """
 
     card: DataCard
     rejects: dict[str, list[Reject]]
     official: dict[str, bool]
+    notes: tuple[str, ...]
     problem: AgnewsError | None
 
 
@@ -40,6 +42,7 @@ def inspect_corpus(
     *,
     eval_share: float,
     max_reject_share: float,
+    window: int | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> Inspection:
     """Reads all rows and judges them as a run would.
@@ -49,25 +52,28 @@ def inspect_corpus(
         corpus: The corpus.
         eval_share: Share of the training texts that go to eval.
         max_reject_share: Largest share of bad records in a file that is put up with.
+        window: Take the newest that many spans; None takes all.
         on_rows: Called now and then with the number of rows read so far.
 
     Returns:
         The findings.
 
     Raises:
-        AgnewsError: A file is missing, empty, or plainly something else than CSV, so there is nothing to describe.
+        AgnewsError: A file is missing, empty, or plainly something else than CSV, or spans are not as they should be,
+            so there is nothing to describe.
     """
     with corpus_folder(source, corpus) as folder:
-        paths = require_corpus_files(folder, corpus)
+        files = require_corpus_files(folder, corpus, window)
+        state = corpus_state(files)
         official = {
-            name: name in corpus.published and sha256_of(path) == corpus.published[name].sha256
-            for name, path in paths.items()
+            name: name in corpus.published and sha256 == corpus.published[name].sha256
+            for name, sha256 in state.sha256.items()
         }
-        tally = survey(paths, corpus, eval_share=eval_share, on_rows=on_rows)
-        card = tally.card(corpus, source=source, is_sample=source == SAMPLE, digest=digest_files(paths))
+        tally = survey(files, corpus, eval_share=eval_share, on_rows=on_rows)
+        card = tally.card(corpus, source=source, is_sample=source == SAMPLE, state=state)
     problem = None
     try:
         require_usable(card, tally.rejects, corpus, max_reject_share)
     except AgnewsError as error:
         problem = error
-    return Inspection(card, tally.rejects, official, problem)
+    return Inspection(card, tally.rejects, official, files.notes, problem)

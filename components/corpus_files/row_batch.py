@@ -25,12 +25,12 @@ class RowBatch:
 
     Attributes:
         file: Name of the file.
-        index: 0-based number of the batch in its file.
+        index: 0-based number of the batch among all that are read together.
         records: The usable rows, n of them.
         rejects: The others.
         keys: Digests of the normalised texts, uint64 (n,).
         labels: 0-based classes, uint8 (n,).
-        rows: 1-based numbers of the records, int64 (n,).
+        rows: 1-based numbers of the records among all that are read together, int64 (n,).
         words: Words a text, int32 (n,).
         characters: Characters a text, int32 (n,).
         markup: Whether a text holds remnants of markup, bool (n,).

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agnews.components.corpus_files.row_batch import read_batches
+from agnews.components.corpus_files.read_files import read_files
+from agnews.components.corpus_files.sources import CorpusFiles
 from agnews.components.corpus_files.split_rule import SplitRule
 from agnews.components.corpus_files.tally import Tally
 from agnews.schemas.corpus import Corpus
@@ -14,7 +15,7 @@ from agnews.schemas.features import TEST
 
 
 def survey(
-    paths: dict[str, str],
+    files: CorpusFiles,
     corpus: Corpus,
     *,
     eval_share: float,
@@ -23,7 +24,7 @@ def survey(
     """Reads the files of a corpus and counts what is in them, splitting the rows as NewsExampleGen does.
 
     Args:
-        paths: Path or URI by file name.
+        files: Where they are.
         corpus: The corpus.
         eval_share: Share of the training texts that go to eval.
         on_rows: Called now and then with the number of rows read so far.
@@ -37,10 +38,10 @@ def survey(
     tally = Tally()
     keys = [np.zeros(0, np.uint64)]
     done = 0
-    for file in (corpus.test_file, corpus.train_file):
+    for paths in (files.test, files.train):
         rule = SplitRule(eval_share, np.unique(np.concatenate(keys)))
-        for batch in read_batches(paths[file], file, corpus):
-            if file == corpus.test_file:
+        for batch in read_files(paths, corpus):
+            if paths is files.test:
                 keys.append(batch.keys)
                 tally.add(batch, {TEST: np.ones(len(batch.keys), np.bool_)}, left_out_as_test=0)
             else:

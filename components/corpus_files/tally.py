@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from agnews.components.corpus_files.corpus_state import CorpusState
 from agnews.components.corpus_files.record import Reject
 from agnews.components.corpus_files.row_batch import RowBatch
 from agnews.schemas.corpus import Corpus
-from agnews.schemas.data_card import DataCard, FileCard, Lengths, SplitCard
+from agnews.schemas.data_card import DataCard, FileCard, Lengths, SpanCard, SplitCard
 from agnews.schemas.features import EVAL, SPLITS, TRAIN
 
 NORMALISATION = "markup dropped, case folded, white space collapsed"
@@ -86,14 +87,14 @@ class Tally:
             ours.characters.update(theirs.characters)
             ours.markup += theirs.markup
 
-    def card(self, corpus: Corpus, *, source: str, is_sample: bool, digest: str) -> DataCard:
+    def card(self, corpus: Corpus, *, source: str, is_sample: bool, state: CorpusState) -> DataCard:
         """Computes the card.
 
         Args:
             corpus: Names of files and classes.
             source: Where the files are.
             is_sample: Whether they are the generated sample.
-            digest: Digest of the files.
+            state: Names and digests of the files.
 
         Returns:
             The card of everything counted so far.
@@ -103,20 +104,28 @@ class Tally:
             corpus=corpus.name,
             source=source,
             is_sample=is_sample,
-            digest=digest,
+            digest=state.digest,
+            test_digest=state.test_digest,
+            spans=tuple(
+                SpanCard(name=name, digest=digest, rows=self._usable(f"{name}/{corpus.train_file}"))
+                for name, digest in state.span_digests.items()
+            ),
             splits={split: _split_card(tally, corpus) for split, tally in self.splits.items()},
             files={
                 file: FileCard(
                     records=self.records[file],
                     rejects=dict(Counter(str(bad.reason) for bad in self.rejects.get(file, ())).most_common()),
                 )
-                for file in (corpus.train_file, corpus.test_file)
+                for file in state.sha256
             },
             left_out_as_test=self.left_out_as_test,
             left_out_by_limit=self.left_out_by_limit,
             shared_by_train_and_eval=len(shared),
             normalisation=NORMALISATION,
         )
+
+    def _usable(self, file: str) -> int:
+        return self.records[file] - len(self.rejects.get(file, ()))
 
 
 def _split_card(tally: _SplitTally, corpus: Corpus) -> SplitCard:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from agnews.components.model_store.files import files_at
 from agnews.components.model_store.model_digest import RECORD_FILE, model_digest
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.model_record import ModelRecord
+from agnews.schemas.model_record import LearntFrom, ModelRecord
 
 _POINTER = "latest.json"
 _MARKER = ".incoming-"
@@ -169,6 +169,7 @@ class ModelStore:
         run_id: str,
         accuracy: float,
         classes: tuple[str, ...],
+        learnt_from: LearntFrom | None = None,
     ) -> Push:
         """Puts a model into production: a new version, then the pointer.
 
@@ -180,6 +181,7 @@ class ModelStore:
             run_id: Run that made the model.
             accuracy: Of the model on the test split.
             classes: Names of the classes in the order of the model's outputs.
+            learnt_from: The data behind the model.
 
         Returns:
             The version in production and whether it is new. A model with the fingerprint or the digest of the one in
@@ -215,6 +217,7 @@ class ModelStore:
                 judged_against=judged_against,
                 accuracy=accuracy,
                 classes=classes,
+                learnt_from=learnt_from,
             )
             try:
                 self._write_version(record, sources)

@@ -20,6 +20,7 @@ class NewsExampleGenSpec(ComponentSpec):
     PARAMETERS: ClassVar[dict[str, ExecutionParameter]] = {
         "data_uri": ExecutionParameter(type=str),
         "corpus": ExecutionParameter(type=str),
+        "window": ExecutionParameter(type=int),
         "digest": ExecutionParameter(type=str),
         "limit": ExecutionParameter(type=int),
         "eval_share": ExecutionParameter(type=float),
@@ -42,6 +43,7 @@ class NewsExampleGen(BaseBeamComponent):
     Args:
         data_uri: `sample`, a folder, or a URI that TensorFlow's file layer opens.
         corpus: Name of a description in `agnews.schemas.corpus`.
+        window: Newest spans to take where the data is a folder of dated spans; 0 takes all.
         digest: `data_digest` of the data, so that the same data is answered from the cache and new data is not. The
             step refuses data with another digest; an empty string accepts any.
         limit: Rows wanted in train, a stratified subset; 0 takes all.
@@ -59,6 +61,7 @@ class NewsExampleGen(BaseBeamComponent):
         *,
         data_uri: str,
         corpus: str,
+        window: int,
         digest: str,
         limit: int,
         eval_share: float,
@@ -70,6 +73,7 @@ class NewsExampleGen(BaseBeamComponent):
             spec=NewsExampleGenSpec(
                 data_uri=data_uri,
                 corpus=corpus,
+                window=window,
                 digest=digest,
                 limit=limit,
                 eval_share=eval_share,

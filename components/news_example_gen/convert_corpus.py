@@ -1,8 +1,8 @@
 """The Beam pipeline from CSV files to sharded tf.Examples and a data card.
 
 A CSV file whose quoted fields hold line ends cannot be cut at arbitrary bytes, so one worker reads a file in order.
-What Beam buys is that this worker may be any worker of any runner, beside the data, and that the training file waits
-for the digests of the test texts. Its price is paid per element, so a file is the element: rows pass from reader to
+What Beam buys is that this worker may be any worker of any runner, beside the data, and that the training files wait
+for the digests of the test texts. Its price is paid per element, so the files are one element: rows pass from reader to
 TFRecord in batches that no runner ever sees, holds or shuffles, and the shards are the same whichever runner does it.
 What crosses a stage are digests of texts and counts.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -20,7 +20,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from agnews.components.corpus_files.row_batch import read_batches
+from agnews.components.corpus_files.corpus_state import CorpusState
+from agnews.components.corpus_files.read_files import read_files
+from agnews.components.corpus_files.sources import CorpusFiles
 from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, stratified_cutoffs
 from agnews.components.corpus_files.tally import Tally
 from agnews.components.news_example_gen.example_encoder import ExampleEncoder
@@ -33,19 +35,21 @@ REJECTS_FILE = "rejects.jsonl"
 
 _KEYS = "keys"
 _Keys = npt.NDArray[np.uint64]
+_Files = tuple[tuple[str, str], ...]
+"""Names and paths in the order in which they are read."""
 
 
 class ConvertCorpus(beam.PTransform):
     """Reads the files of a corpus, writes the splits and the card.
 
     Args:
-        paths: Path or URI by file name.
+        files: Where they are.
         corpus: The corpus.
         split_uris: Folder for the TFRecords by split.
         card_uri: Folder for `report.json` and `rejects.jsonl`.
         source: What the card calls the source.
         is_sample: Whether the files are the generated sample.
-        digest: Digest of the files, for the card.
+        state: Digests of the files, for the card.
         limit: Rows wanted in train, 0 for all.
         eval_share: Share of the training texts that go to eval.
         seed: Chooses the subset that `limit` takes.
@@ -53,23 +57,23 @@ class ConvertCorpus(beam.PTransform):
 
     def __init__(
         self,
-        paths: dict[str, str],
+        files: CorpusFiles,
         corpus: Corpus,
         *,
         split_uris: dict[str, str],
         card_uri: str,
         source: str,
         is_sample: bool,
-        digest: str,
+        state: CorpusState,
         limit: int,
         eval_share: float,
         seed: int,
     ) -> None:
         super().__init__()
-        self._paths = paths
+        self._files = files
         self._corpus = corpus
         self._split_uris = split_uris
-        self._card = _WriteCard(card_uri, corpus, source=source, is_sample=is_sample, digest=digest)
+        self._card = _WriteCard(card_uri, corpus, source=source, is_sample=is_sample, state=state)
         self._limit = limit
         self._eval_share = eval_share
         self._seed = seed
@@ -83,27 +87,30 @@ class ConvertCorpus(beam.PTransform):
         Returns:
             An empty collection that is done when all files are written.
         """
-        train, test = self._corpus.train_file, self._corpus.test_file
         convert = _ConvertFile(self._corpus, self._split_uris, self._eval_share)
-        from_test = self._read(pipeline, test) | "ConvertTest" >> beam.ParDo(convert).with_outputs(_KEYS, main="tally")
+        from_test = self._read(pipeline, "Test", self._files.test) | "ConvertTest" >> beam.ParDo(convert).with_outputs(
+            _KEYS, main="tally"
+        )
         test_keys = AsSingleton(from_test[_KEYS])
         cutoffs = None
         if self._limit:
             find = _FindCutoffs(self._corpus, self._eval_share, self._limit, self._seed)
             cutoffs = AsSingleton(
-                self._read(pipeline, train, "ForLimit") | "FindCutoffs" >> beam.ParDo(find, test_keys)
+                self._read(pipeline, "TrainForLimit", self._files.train) | "FindCutoffs" >> beam.ParDo(find, test_keys)
             )
-        from_train = self._read(pipeline, train) | "ConvertTrain" >> beam.ParDo(convert, test_keys, cutoffs)
+        from_train = self._read(pipeline, "Train", self._files.train) | "ConvertTrain" >> beam.ParDo(
+            convert, test_keys, cutoffs
+        )
         return from_train | "WriteCard" >> beam.ParDo(self._card, AsSingleton(from_test["tally"]))
 
-    def _read(self, pipeline: beam.Pipeline, file: str, purpose: str = "") -> PCollection:
-        return pipeline | f"{file}{purpose}" >> beam.Create([self._paths[file]], reshuffle=False)
+    def _read(self, pipeline: beam.Pipeline, name: str, paths: Mapping[str, str]) -> PCollection:
+        return pipeline | name >> beam.Create([tuple(paths.items())], reshuffle=False)
 
 
 class _ConvertFile(beam.DoFn):
-    """Writes the rows of a file, a shard a batch and split.
+    """Writes the rows of files, a shard a batch and split.
 
-    Yields the tally of the file. The file that gets no keys of test rows is the test file itself: it yields its own
+    Yields the tally of the files. Those that get no keys of test rows are the test file itself: it yields its own
     keys under another tag.
     """
 
@@ -112,11 +119,10 @@ class _ConvertFile(beam.DoFn):
         self._split_uris = split_uris
         self._eval_share = eval_share
 
-    def process(self, path: str, test_keys: _Keys | None = None, cutoffs: Cutoffs | None = None) -> Iterator[Any]:
+    def process(self, files: _Files, test_keys: _Keys | None = None, cutoffs: Cutoffs | None = None) -> Iterator[Any]:
         encoder, tally, done = ExampleEncoder(), Tally(), 0
         own_keys = [np.zeros(0, np.uint64)]
-        file = self._corpus.test_file if test_keys is None else self._corpus.train_file
-        for batch in read_batches(path, file, self._corpus):
+        for batch in read_files(dict(files), self._corpus):
             if test_keys is None:
                 masks, left_out = {TEST: np.ones(len(batch.records), np.bool_)}, 0
                 own_keys.append(batch.keys)
@@ -148,7 +154,7 @@ def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> None:
 
 
 class _FindCutoffs(beam.DoFn):
-    """Reads the training file for digests and classes alone; yields where the subset ends."""
+    """Reads the training files for digests and classes alone; yields where the subset ends."""
 
     def __init__(self, corpus: Corpus, eval_share: float, limit: int, seed: int) -> None:
         self._corpus = corpus
@@ -156,10 +162,10 @@ class _FindCutoffs(beam.DoFn):
         self._limit = limit
         self._seed = seed
 
-    def process(self, path: str, test_keys: _Keys) -> Iterator[Cutoffs]:
+    def process(self, files: _Files, test_keys: _Keys) -> Iterator[Cutoffs]:
         rule = SplitRule(self._eval_share, test_keys)
         parts: dict[tuple[str, int], list[tuple[_Keys, npt.NDArray[np.int64]]]] = {}
-        for batch in read_batches(path, self._corpus.train_file, self._corpus):
+        for batch in read_files(dict(files), self._corpus):
             for split, mask in rule(batch)[0].items():
                 for label in np.unique(batch.labels[mask]).tolist():
                     taken = mask & (batch.labels == label)
@@ -174,18 +180,18 @@ class _FindCutoffs(beam.DoFn):
 class _WriteCard(beam.DoFn):
     """Writes the card and the rejects."""
 
-    def __init__(self, uri: str, corpus: Corpus, *, source: str, is_sample: bool, digest: str) -> None:
+    def __init__(self, uri: str, corpus: Corpus, *, source: str, is_sample: bool, state: CorpusState) -> None:
         self._uri = uri
         self._corpus = corpus
         self._source = source
         self._is_sample = is_sample
-        self._digest = digest
+        self._state = state
 
     def process(self, from_train: Tally, from_test: Tally) -> None:
         tally = Tally()
         tally.merge(from_train)
         tally.merge(from_test)
-        card = tally.card(self._corpus, source=self._source, is_sample=self._is_sample, digest=self._digest)
+        card = tally.card(self._corpus, source=self._source, is_sample=self._is_sample, state=self._state)
         tf.io.gfile.makedirs(self._uri)
         with tf.io.gfile.GFile(f"{self._uri}/{REPORT_FILE}", "w") as file:
             file.write(card.model_dump_json(indent=2) + "\n")

@@ -44,7 +44,7 @@ class ExampleEncoder:
         Yields:
             A raw tf.Example a row (`agnews.schemas.features.RAW`), in the order of the batch.
         """
-        words, markup = batch.words.tolist(), batch.markup.tolist()
+        words, markup, rows = batch.words.tolist(), batch.markup.tolist(), batch.rows.tolist()
         serialize = self._example.SerializeToString
         for i in np.flatnonzero(mask).tolist():
             record = batch.records[i]
@@ -52,5 +52,5 @@ class ExampleEncoder:
             self._has_markup[0] = _MARKUP[markup[i]]
             self._label[0] = record.label
             self._num_words[0] = words[i]
-            self._row[0] = record.row
+            self._row[0] = rows[i]
             yield serialize(deterministic=True)

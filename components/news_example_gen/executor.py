@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from agnews.components.corpus_files.digest import digest_files
+from agnews.components.corpus_files.corpus_state import corpus_state
 from agnews.components.corpus_files.record import Reason, Reject
 from agnews.components.corpus_files.require_usable import require_usable
 from agnews.components.corpus_files.sample import SAMPLE, write_sample
@@ -23,6 +24,8 @@ from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import SPLITS
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Executor(BaseBeamExecutor):
@@ -46,7 +49,8 @@ class Executor(BaseBeamExecutor):
                 - data_card: one StepReport. Gets `report.json`, a `DataCard`, and `rejects.jsonl`, a line for each
                   bad record: file, row, line, reason, detail, found.
             exec_properties:
-                - data_uri: `sample`, a folder or a URI.
+                - data_uri: `sample`, a folder or a URI; a folder holds the training file or dated spans.
+                - window: newest spans to take, 0 for all.
                 - corpus: name of the corpus.
                 - digest: digest that the data must have, or an empty string.
                 - limit: rows wanted in train, 0 for all.
@@ -64,22 +68,24 @@ class Executor(BaseBeamExecutor):
         if source == SAMPLE:
             folder = str(Path(self._get_tmp_dir()) / SAMPLE)
             write_sample(folder, corpus)
-        paths = require_corpus_files(folder, corpus)
-        digest = digest_files(paths)
-        _require_digest(exec_properties["digest"], digest, source)
+        files = require_corpus_files(folder, corpus, exec_properties["window"] or None)
+        for note in files.notes:
+            _LOGGER.warning("%s: %s", source, note)
+        state = corpus_state(files)
+        _require_digest(exec_properties["digest"], state.digest, source)
 
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         data_card = artifact_utils.get_single_instance(output_dict["data_card"])
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         with self._make_beam_pipeline() as pipeline:
             _ = pipeline | ConvertCorpus(
-                paths,
+                files,
                 corpus,
                 split_uris={split: artifact_utils.get_split_uri([examples], split) for split in SPLITS},
                 card_uri=data_card.uri,
                 source=source,
                 is_sample=source == SAMPLE,
-                digest=digest,
+                state=state,
                 limit=exec_properties["limit"],
                 eval_share=exec_properties["eval_share"],
                 seed=exec_properties["seed"],

@@ -30,6 +30,7 @@ class PusherSpec(ComponentSpec):
         "evaluation": ChannelParameter(type=ModelEvaluation),
         "statistics": ChannelParameter(type=ExampleStatistics),
         "smoke_report": ChannelParameter(type=StepReport),
+        "data_card": ChannelParameter(type=StepReport),
     }
     OUTPUTS: ClassVar[dict[str, ChannelParameter]] = {"pushed_model": ChannelParameter(type=PushedModel)}
 
@@ -46,6 +47,7 @@ class Pusher(BaseComponent):
         evaluation: The Evaluator's figures.
         statistics: Of the rows that the model was trained on; they go with it, for the next run to compare with.
         smoke_report: What SmokeTest found.
+        data_card: What NewsExampleGen read; its digests go with the model, so that the next run can tell what is new.
         push_uri: Folder or URI that models are pushed to.
         model_name: Name of the served model.
         corpus: Name of a description in `agnews.schemas.corpus`.
@@ -64,6 +66,7 @@ class Pusher(BaseComponent):
         evaluation: BaseChannel,
         statistics: BaseChannel,
         smoke_report: BaseChannel,
+        data_card: BaseChannel,
         push_uri: str,
         model_name: str,
         corpus: str,
@@ -77,6 +80,7 @@ class Pusher(BaseComponent):
                 evaluation=evaluation,
                 statistics=statistics,
                 smoke_report=smoke_report,
+                data_card=data_card,
                 push_uri=push_uri,
                 model_name=model_name,
                 corpus=corpus,

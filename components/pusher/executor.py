@@ -13,8 +13,10 @@ from tfx.types.artifact_utils import get_single_instance
 from agnews.components.baseline_model.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store import ModelStore
 from agnews.schemas.corpus import corpus_named
+from agnews.schemas.data_card import DataCard
 from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.features import TRAIN
+from agnews.schemas.model_record import LearntFrom
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import SmokeReport
 
@@ -30,6 +32,7 @@ class Executor(BaseExecutor):
         evaluation: ModelEvaluation, for the baseline that the model was judged against and its accuracy.
         statistics: ExampleStatistics; those of the split `train` are pushed with the model.
         smoke_report: StepReport of SmokeTest.
+        data_card: StepReport of NewsExampleGen; the digests of its files are written into the record of the version.
 
     Outputs:
         pushed_model: PushedModel, `pushed.json` is an `agnews.schemas.push_outcome.PushOutcome`. Custom properties
@@ -70,6 +73,7 @@ class Executor(BaseExecutor):
 
     def _push(self, uris: dict[str, str], evaluation: Evaluation, exec_properties: dict[str, Any]) -> PushOutcome:
         store = ModelStore(exec_properties["push_uri"], exec_properties["model_name"])
+        card = DataCard.model_validate_json(_read(f"{uris['data_card']}/report.json"))
         compared = evaluation.verdict.paired_test
         push = store.publish(
             model=f"{uris['model']}/{SERVING_FOLDER}",
@@ -79,6 +83,11 @@ class Executor(BaseExecutor):
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
             accuracy=evaluation.metrics.accuracy,
             classes=corpus_named(exec_properties["corpus"]).class_names,
+            learnt_from=LearntFrom(
+                digest=card.digest,
+                test_digest=card.test_digest,
+                spans={span.name: span.digest for span in card.spans},
+            ),
         )
         version = push.record.version
         return PushOutcome(

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Get the news, check them, describe them.", no_args_is_help=True)
 
 CorpusOption = Annotated[str, typer.Option("--corpus", metavar="NAME", help="Which corpus the files are of.")]
+WindowOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Take the newest N of a folder of dated spans. \\[default: all]"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _CORPUS = "ag_news"
 _BAR = 10
@@ -78,6 +82,7 @@ def check(
         float | None,
         typer.Option(metavar="SHARE", min=0.0, max=1.0, help="Share of bad rows to put up with. \\[default: 0.01]"),
     ] = None,
+    window: WindowOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read every row, list the bad ones with place and reason, and say whether a run would accept the files.
@@ -86,17 +91,21 @@ def check(
     """
     from rich.console import Console
 
-    found = _inspect(source, corpus, max_reject_share)
+    found = _inspect(source, corpus, max_reject_share, window)
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
     else:
         console = Console(highlight=False)
         for file in found.card.files:
             _print_file(console, file, found)
+        for note in found.notes:
+            console.print(f"[yellow]![/yellow] {note}", soft_wrap=True)
     if found.problem is not None:
         raise found.problem
     if not as_json:
-        console.print(f"\n[green]✓ A run accepts these files:[/green] [bold]agnews run --data {source}[/bold]")
+        console.print(
+            f"\n[green]✓ A run accepts these files:[/green] [bold]agnews run --data {source}{_setting(window)}[/bold]"
+        )
 
 
 @app.command()
@@ -105,6 +114,7 @@ def describe(
         str, typer.Argument(metavar="[sample|DIR|URI]", help="The generated sample, or a folder of files.")
     ] = "sample",
     corpus: CorpusOption = _CORPUS,
+    window: WindowOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the measured card: rows, classes, lengths, duplicates within and across splits, remnants of markup.
@@ -115,7 +125,7 @@ def describe(
 
     from agnews.schemas.corpus import corpus_named
 
-    found = _inspect(source, corpus, None)
+    found = _inspect(source, corpus, None, window)
     if as_json:
         typer.echo(found.card.model_dump_json(indent=2))
         return
@@ -124,7 +134,11 @@ def describe(
         console.print(part)
 
 
-def _inspect(source: str, corpus: str, max_reject_share: float | None) -> Inspection:
+def _setting(window: int | None) -> str:
+    return "" if window is None else f" --set data.window={window}"
+
+
+def _inspect(source: str, corpus: str, max_reject_share: float | None, window: int | None) -> Inspection:
     from rich.console import Console
 
     from agnews.components.corpus_files.inspect_corpus import inspect_corpus
@@ -139,6 +153,7 @@ def _inspect(source: str, corpus: str, max_reject_share: float | None) -> Inspec
             corpus_named(corpus),
             eval_share=defaults.eval_share,
             max_reject_share=share,
+            window=window,
             on_rows=lambda rows: status.update(f"Reading ... {rows:,} rows"),
         )
 
@@ -151,6 +166,8 @@ def _as_json(found: Inspection) -> dict[str, object]:
         if problem is None
         else {"problem": problem.problem, "found": problem.found, "fix": problem.fix},
         "digest": found.card.digest,
+        "spans": [span.model_dump() for span in found.card.spans],
+        "notes": found.notes,
         "files": {
             name: {**file.model_dump(), "official": found.official[name]} for name, file in found.card.files.items()
         },
@@ -194,6 +211,9 @@ def _card(found: Inspection, corpus: Corpus) -> Iterator[RenderableType]:
     yield Text(f"digest {card.digest}\n", style="dim")
     yield _classes_table(card)
     yield ""
+    if card.spans:
+        yield _spans_table(card)
+        yield ""
     yield _lengths_table(card)
     yield ""
     yield from _remarks(found)
@@ -219,6 +239,20 @@ def _classes_table(card: DataCard) -> Table:
     for split in splits:
         totals += [Text(f"{split.rows:,}", style="bold"), ""]
     table.add_row(*totals)
+    return table
+
+
+def _spans_table(card: DataCard) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
+    table.add_column("span", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("", width=_BAR)
+    most = max(1, *[span.rows for span in card.spans])
+    for span in card.spans:
+        table.add_row(span.name, f"{span.rows:,}", Text("━" * round(_BAR * span.rows / most), style="cyan"))
     return table
 
 
@@ -253,13 +287,13 @@ def _remarks(found: Inspection) -> Iterator[RenderableType]:
             table.add_row(f"{split.duplicates:,}", f"rows of {name} repeat an earlier one")
         if split.contradictions:
             table.add_row(f"{split.contradictions:,}", f"texts of {name} stand under more than one class")
-    table.add_row(
-        f"{card.left_out_as_test:,}", "rows of the training file are kept out of train and eval: test has them"
-    )
+    table.add_row(f"{card.left_out_as_test:,}", "rows for training are kept out of train and eval: test has them")
     table.add_row(f"{card.shared_by_train_and_eval:,}", "texts are in both train and eval")
     for name, file in card.files.items():
         for reason, count in file.rejects.items():
             table.add_row(f"{count:,}", f"rows of {name} cannot be used: {reason}", style="yellow")
+    for note in found.notes:
+        table.add_row("!", note, style="yellow")
     yield table
     yield Text(f"\nTwo texts count as the same when they are equal with {card.normalisation}.", style="dim")
     if found.problem is not None:

@@ -26,7 +26,8 @@ def run(
         str | None,
         typer.Option(
             metavar="sample|DIR|URI",
-            help="Rows to learn from: the generated [bold]sample[/bold], or a folder with train.csv and test.csv.",
+            help="Rows to learn from: the generated [bold]sample[/bold], or a folder with test.csv and train.csv, or "
+            "dated spans (2026-11-22/train.csv, ...) in place of train.csv.",
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Kind of model; see [bold]agnews config list[/bold].")] = None,
@@ -55,7 +56,7 @@ def run(
 
     What has not changed since an earlier run in the same root is answered from the cache; a run that was cut goes on
     at the step where it was cut. The model is pushed only if it is good enough and not worse than the one in
-    production.
+    production. Where the data is a folder of dated spans and nothing is new since the last push, the run ends at once.
 
     [bold]Examples[/bold]
 
@@ -63,6 +64,7 @@ def run(
       agnews run --data DIR                             news of your own
       agnews run --data DIR --set training.epochs=3     with another setting
       agnews run --data DIR --from Trainer              train anew
+      agnews run --data DIR --set data.window=7         the newest seven spans of a folder of dated spans
     """
     from agnews.pipeline.choose_config import choose_config
     from agnews.pipeline.local.paths import prepare_root

@@ -59,6 +59,7 @@ class LiveView(logging.Handler):
         self._console = console
         self._title = title
         self._describe = describe
+        self._notes: list[str] = []
         self._rows: dict[str, _Row] = {}
         self._spinner = Spinner("dots", style="yellow")
         self._last_line = 0.0
@@ -88,6 +89,12 @@ class LiveView(logging.Handler):
     def not_run(self) -> list[str]:
         """Nodes that were left out, or not reached."""
         return [node for node in self._rows if node not in self.results]
+
+    def say(self, note: str) -> None:
+        """Shows a sentence about the whole run, below the title."""
+        self._notes.append(note)
+        if not self._console.is_terminal:
+            self._console.print(note, highlight=False, markup=False, soft_wrap=True)
 
     def planned(self, nodes: Sequence[str], skipped: Sequence[str]) -> None:
         """Shows all nodes as waiting, or as skipped."""
@@ -123,6 +130,8 @@ class LiveView(logging.Handler):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draws the table as it is now."""
         yield Text(self._title, style="bold", no_wrap=True, overflow="ellipsis")
+        for note in self._notes:
+            yield Text(note, style="dim", no_wrap=True, overflow="ellipsis")
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_column(width=1)
         table.add_column(min_width=18, no_wrap=True)

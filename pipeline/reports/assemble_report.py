@@ -14,7 +14,7 @@ from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import Evaluation
-from agnews.schemas.run_report import DataSummary, NodeSummary, RunReport, ServingSummary
+from agnews.schemas.run_report import DataSummary, NodeSummary, RunReport, ServingSummary, SpansSummary
 from agnews.schemas.smoke_report import SmokeReport
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def assemble_report(
     seconds: float,
     peak_rss_mb: float,
     error: BaseException | None,
+    spans: SpansSummary | None = None,
+    ended_early: str | None = None,
 ) -> RunReport:
     """Puts a report together, also of a run that failed half-way.
 
@@ -44,6 +46,8 @@ def assemble_report(
         seconds: Wall time of the run.
         peak_rss_mb: Largest resident memory of the process or of one of its children, in MiB.
         error: What ended the run, or None.
+        spans: The spans, without rows; None where the data is no folder of spans.
+        ended_early: Why the run ended before its first node, or None.
 
     Returns:
         The report.
@@ -57,6 +61,8 @@ def assemble_report(
         run_id=run_id,
         command=command,
         data=_data_summary(config, results),
+        spans=_with_rows(spans, results),
+        ended_early=ended_early,
         model=config.model.model_dump(mode="json"),
         metrics=evaluation.metrics if evaluation else None,
         blessed=verdict.blessed if verdict else None,
@@ -105,11 +111,20 @@ def _evaluation(results: Mapping[str, NodeResult]) -> Evaluation | None:
     return Evaluation.model_validate(document) if document else None
 
 
-def _data_summary(config: RunConfig, results: Mapping[str, NodeResult]) -> DataSummary | None:
+def _data_card(results: Mapping[str, NodeResult]) -> DataCard | None:
     document = read_output(results, "NewsExampleGen", "data_card", "report.json")
-    if not document:
+    return DataCard.model_validate(document) if document else None
+
+
+def _with_rows(spans: SpansSummary | None, results: Mapping[str, NodeResult]) -> SpansSummary | None:
+    card = _data_card(results) if spans else None
+    return spans.model_copy(update={"rows": {span.name: span.rows for span in card.spans}}) if spans and card else spans
+
+
+def _data_summary(config: RunConfig, results: Mapping[str, NodeResult]) -> DataSummary | None:
+    card = _data_card(results)
+    if card is None:
         return None
-    card = DataCard.model_validate(document)
     return DataSummary(
         name="sample" if card.is_sample else corpus_named(card.corpus).title,
         source=config.data.source,

@@ -32,6 +32,8 @@ def describe_node(result: NodeResult) -> str:
 def _rows(document: Mapping[str, Any]) -> str:
     card = DataCard.model_validate(document)
     counts = " · ".join(f"{numbers.rows:,} {split}" for split, numbers in card.splits.items())
+    if card.spans:
+        counts += f" · {len(card.spans)} span{'s' * (len(card.spans) > 1)}"
     return counts + (f" · {card.rejected:,} rejected" if card.rejected else "")
 
 

@@ -10,6 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from agnews.pipeline.reports.describe_spans import describe_spans
+
 if TYPE_CHECKING:
     from agnews.pipeline.local.paths import Paths
     from agnews.schemas.evaluation import Metrics
@@ -29,6 +31,12 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
         rows = ", ".join(f"{count:,} {split}" for split, count in report.data.rows.items())
         name = "the bundled sample (generated text, not news)" if report.data.name == "sample" else report.data.name
         console.print(Text.assemble(("data      ", "dim"), f"{name}: {rows} rows"), soft_wrap=True)
+    if report.spans is not None and report.ended_early is None:
+        console.print(Text.assemble(("spans     ", "dim"), describe_spans(report.spans)), soft_wrap=True)
+        for note in report.spans.notes:
+            console.print(Text.assemble(("note      ", "dim"), (note, "yellow")), soft_wrap=True)
+    if report.ended_early is not None:
+        console.print(Text(f"✓ {report.ended_early}", style="green"), soft_wrap=True)
     if report.metrics is not None:
         console.print()
         console.print(_metrics_table(report.metrics))
@@ -36,7 +44,7 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
     if report.blessed is not None:
         console.print(_verdict(report))
     for label, value in (
-        ("model     ", _shown(Path(report.pushed_model)) if report.pushed_model else "nothing was pushed"),
+        ("model     ", _model(report)),
         ("report    ", _shown(paths.report(report.run_id))),
         ("log       ", _shown(paths.log(report.run_id))),
     ):
@@ -44,6 +52,14 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
     console.print(
         Text.assemble(("took      ", "dim"), f"{report.seconds:.1f} s, at most {report.peak_rss_mb:,.0f} MiB of memory")
     )
+
+
+def _model(report: RunReport) -> str:
+    if report.pushed_model:
+        return _shown(Path(report.pushed_model))
+    if report.ended_early is not None and report.spans is not None:
+        return f"version {report.spans.since} stays in production"
+    return "nothing was pushed"
 
 
 def _metrics_table(metrics: Metrics) -> Table:

@@ -74,7 +74,7 @@ def tune(request: TuneRequest, console: Console) -> None:
     """
     config = request.run.config
     deadline = None if request.timeout is None else time.monotonic() + request.timeout
-    digest = data_digest(config.data.source, config.data.corpus)
+    digest = data_digest(config.data.source, config.data.corpus, config.data.window)
     study = TrialStudy(
         request.study,
         space=request.space,

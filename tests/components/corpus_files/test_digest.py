@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.corpus_files.digest import data_digest, sha256_of
+from agnews.components.corpus_files.digest import data_digest
+from agnews.components.corpus_files.sha256_of import sha256_of
 from agnews.schemas.errors import AgnewsError
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from agnews.components.corpus_files.corpus_state import corpus_state
 from agnews.components.corpus_files.row_batch import read_batches
-from agnews.components.corpus_files.sources import corpus_paths
+from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.corpus_files.survey import survey
 from agnews.components.corpus_files.tally import Tally
 from agnews.schemas.corpus import Corpus
@@ -13,8 +14,9 @@ from agnews.schemas.data_card import DataCard
 
 
 def card_of(folder: Path, corpus: Corpus, eval_share: float = 0.2) -> DataCard:
-    tally = survey(corpus_paths(str(folder), corpus), corpus, eval_share=eval_share)
-    return tally.card(corpus, source=str(folder), is_sample=False, digest="")
+    files = require_corpus_files(str(folder), corpus)
+    tally = survey(files, corpus, eval_share=eval_share)
+    return tally.card(corpus, source=str(folder), is_sample=False, state=corpus_state(files))
 
 
 def test_counts_rows_duplicates_contradictions_and_what_is_left_out(folder: Path, write_rows, corpus: Corpus) -> None:
@@ -72,5 +74,5 @@ def test_tallies_made_apart_and_merged_in_any_order_give_the_same_card(folder: P
             total.merge(part)
         return total
 
-    about = {"source": "x", "is_sample": False, "digest": ""}
+    about = {"source": "x", "is_sample": False, "state": corpus_state(require_corpus_files(str(folder), corpus))}
     assert tally_of(7, True).card(corpus, **about) == tally_of(1_000, False).card(corpus, **about)

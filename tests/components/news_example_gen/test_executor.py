@@ -76,7 +76,8 @@ def run(tmp_path: Path) -> Run:
         properties = {
             "data_uri": str(source),
             "corpus": "ag_news",
-            "digest": data_digest(str(source), "ag_news"),
+            "window": 0,
+            "digest": data_digest(str(source), "ag_news", changes.get("window")),
             "limit": 0,
             "eval_share": 0.2,
             "max_reject_share": 0.01,
@@ -230,6 +231,52 @@ def test_data_that_changed_since_the_run_was_planned_is_refused(run: Run, folder
     assert run(folder, digest="").card.digest == data_digest(str(folder), "ag_news")
 
 
+def cut_into_spans(folder: Path) -> Path:
+    """Moves the 300 rows of train.csv into three days; a fourth is not complete."""
+    end = ',\nin two lines"\n'
+    rows = [row + end for row in (folder / "train.csv").read_text().split(end)[:-1]]
+    (folder / "train.csv").unlink()
+    for day, part in (("2026-11-18", rows[:60]), ("2026-11-21", rows[60:160]), ("2026-11-22", rows[160:])):
+        (folder / day).mkdir()
+        (folder / day / "train.csv").write_text("".join(part))
+    (folder / "2026-11-23").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("limit", [0, 60])
+def test_spans_give_the_rows_of_one_file_with_all_of_them(run: Run, folder: Path, limit: int) -> None:
+    whole = run(folder, limit=limit)
+    cut = run(cut_into_spans(folder), limit=limit)
+    for split in ("train", "eval", "test"):
+        assert cut.rows(split) == whole.rows(split)
+    assert cut.card.splits == whole.card.splits
+    assert {span.name: span.rows for span in cut.card.spans} == {
+        "2026-11-18": 60,
+        "2026-11-21": 100,
+        "2026-11-22": 140,
+    }
+    assert cut.card.test_digest == whole.card.test_digest
+    described = inspect_corpus(str(folder), AG_NEWS, eval_share=0.2, max_reject_share=0.01).card
+    assert limit or cut.card == described
+
+
+def test_a_window_takes_the_newest_spans_and_no_test_row_of_any(run: Run, folder: Path) -> None:
+    cut_into_spans(folder)
+    for day in ("2026-11-18", "2026-11-22"):
+        with (folder / day / "train.csv").open("a") as file:
+            file.write('"1","LATE headline 3","what came of it"\n"9","no such","class"\n')
+    result = run(f"file://{folder}", window=2)
+    texts = {row["text"] for split in ("train", "eval") for row in result.rows(split)}
+    assert len(texts) == 240
+    assert 'Headline 60 it #39;s story "60",\nin two lines' in texts
+    assert "LATE headline 3 what came of it" not in texts
+    assert result.card.left_out_as_test == 1
+    (reject,) = result.rejects
+    assert (reject["file"], reject["row"], reject["line"]) == ("2026-11-22/train.csv", 142, 282)
+    assert result.card.spans[-1].rows == 141
+    assert result.card.digest == data_digest(str(folder), "ag_news", 2) != data_digest(str(folder), "ag_news")
+
+
 def test_a_missing_uri_is_a_message(run: Run, folder: Path) -> None:
     with pytest.raises(AgnewsError, match="no such file"):
         run(f"file://{folder}/nowhere", digest="")
@@ -239,6 +286,7 @@ def test_the_component_carries_all_properties() -> None:
     node = NewsExampleGen(
         data_uri="sample",
         corpus="ag_news",
+        window=0,
         digest="d",
         limit=0,
         eval_share=0.1,

@@ -9,14 +9,30 @@ from typing import Any
 import pytest
 
 from agnews.components.model_store import ModelStore
+from agnews.schemas.data_card import DataCard, SpanCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, Verdict
+from agnews.schemas.model_record import LearntFrom
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import Check, SmokeReport
 
 pytestmark = pytest.mark.integration
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
+DATA_CARD = DataCard(
+    corpus="ag_news",
+    source="data",
+    is_sample=False,
+    digest="d" * 64,
+    test_digest="e" * 64,
+    spans=(SpanCard(name="2026-11-22", digest="f" * 64, rows=7),),
+    splits={},
+    files={},
+    left_out_as_test=0,
+    left_out_by_limit=0,
+    shared_by_train_and_eval=0,
+    normalisation="",
+)
 
 
 def evaluation(*, blessed: bool = True, baseline: str = "") -> Evaluation:
@@ -72,6 +88,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
             "evaluation/evaluation.json": evaluation(blessed=blessed, baseline=baseline).model_dump_json().encode(),
             f"blessing/{'BLESSED' if blessed else 'NOT_BLESSED'}": b"",
             "smoke_report/report.json": (smoke or SmokeReport(passed=True)).model_dump_json().encode(),
+            "data_card/report.json": DATA_CARD.model_dump_json().encode(),
         }
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +107,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
                 "evaluation": artifact(standard_artifacts.ModelEvaluation, "evaluation"),
                 "statistics": artifact(standard_artifacts.ExampleStatistics, "statistics"),
                 "smoke_report": artifact(StepReport, "smoke_report"),
+                "data_card": artifact(StepReport, "data_card"),
             },
             {"pushed_model": output},
             {
@@ -145,6 +163,7 @@ def test_a_blessed_model_goes_into_production_with_all_that_is_known_about_it(pu
         "f",
         "",
     )
+    assert record.learnt_from == LearntFrom(digest="d" * 64, test_digest="e" * 64, spans={"2026-11-22": "f" * 64})
     folder = tmp_path / "store" / "agnews" / record.version
     assert (folder / "saved_model.pb").read_bytes() == b"graph"
     assert (folder / "assets.extra/statistics/FeatureStats.pb").read_bytes() == b"statistics of graph"

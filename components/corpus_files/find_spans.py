@@ -1,0 +1,157 @@
+"""Dated sub-folders of a data folder: the rows of a day each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from agnews.components.corpus_files.open_binary import open_binary
+from agnews.components.model_store.files import Files, files_at
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.errors import AgnewsError
+
+INCOMPLETE = "_INCOMPLETE"
+"""A file of this name in a span says that it is still being written."""
+
+_SPAN = re.compile(r"\d{4}-\d{2}-\d{2}")
+_LIKE_A_SPAN = re.compile(r"(\d{4})[-_.]?(\d{1,2})[-_.]?(\d{1,2})")
+_UNFINISHED_NAME = re.compile(r"[._]*\d{4}-\d{2}-\d{2}\D.*|[._]+\d{4}-\d{2}-\d{2}")
+# Hadoop and Spark write here first, and move what they wrote when it is whole.
+_TEMPORARY = "_temporary"
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The spans that a run takes.
+
+    Attributes:
+        names: `YYYY-MM-DD` each, oldest first; empty where the folder is none of spans.
+        notes: What was passed over, a sentence each.
+    """
+
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_spans(folder: str, corpus: Corpus, window: int | None = None) -> Spans:
+    """Finds the spans of a folder.
+
+    A span counts once it holds the training file, with at least a byte in it, and neither a file `_INCOMPLETE` nor a
+    folder `_temporary`. Days may be missing. Folders with other names are none of our business, except for those
+    whose names look like dates and are none.
+
+    Args:
+        folder: A local folder, or the URI of one.
+        corpus: Names of the files.
+        window: Take the newest that many spans; None takes all.
+
+    Returns:
+        The spans; no names where the folder holds the training file itself, or neither it nor spans.
+
+    Raises:
+        AgnewsError: A name looks like a date and is none, there are spans beside a training file, no span is
+            complete, the test file is missing beside spans, or a window is asked of a folder without spans.
+    """
+    folder = folder.rstrip("/")
+    files = files_at(folder)
+    is_plain = files.exists(f"{folder}/{corpus.train_file}")
+    try:
+        names = [name for name in files.names(folder) if name]
+    except OSError as error:
+        if is_plain and window is None:
+            # Who may read two objects need not be allowed to list a bucket.
+            return Spans()
+        raise AgnewsError(
+            "The data folder cannot be listed.", found=f"{folder}: {error}", fix="Check the name and your permissions."
+        ) from error
+    _require_dates(folder, names)
+    dated = [name for name in names if _SPAN.fullmatch(name)]
+    if is_plain and dated:
+        raise AgnewsError(
+            f"The data folder holds both {corpus.train_file} and dated spans, so nobody knows which rows are meant.",
+            found=f"{folder}: {corpus.train_file}, {_few(dated)}",
+            fix=f"Move {corpus.train_file} into a span of its own ({folder}/YYYY-MM-DD/{corpus.train_file}), or out "
+            "of the folder.",
+        )
+    if not dated:
+        if window is not None:
+            raise AgnewsError(
+                "data.window takes the newest spans of a folder, and this folder has none.",
+                found=folder,
+                fix=f"Leave data.window out, or name a folder with YYYY-MM-DD/{corpus.train_file} in it.",
+            )
+        return Spans()
+    return _complete(files, folder, names, dated, corpus, window)
+
+
+def _complete(
+    files: Files, folder: str, names: list[str], dated: list[str], corpus: Corpus, window: int | None
+) -> Spans:
+    notes = [f"{name} is passed over: its name is no date" for name in names if _UNFINISHED_NAME.fullmatch(name)]
+    taken: list[str] = []
+    own_tests = 0
+    for name in sorted(dated, reverse=True):
+        if window is not None and len(taken) == window:
+            break
+        inside = files.names(f"{folder}/{name}")
+        lacking = _lacking(f"{folder}/{name}", inside, corpus)
+        if lacking:
+            notes.append(f"{name} is passed over: {lacking}")
+        else:
+            taken.insert(0, name)
+            own_tests += corpus.test_file in inside
+    if not taken:
+        raise AgnewsError(
+            "No span is complete.",
+            found=f"{folder}: {'; '.join(notes)}",
+            fix=f"A span counts once it holds {corpus.train_file} and no {INCOMPLETE}.",
+        )
+    if corpus.test_file not in names:
+        raise AgnewsError(
+            f"A folder of spans needs {corpus.test_file} beside them.",
+            found=f"{folder}: {_few(taken)}, no {corpus.test_file}",
+            fix=f"Put rows that no span has into {folder}/{corpus.test_file}: all models are compared on them.",
+        )
+    if own_tests:
+        notes.append(
+            f"{corpus.test_file} of {own_tests} span{'s' * (own_tests > 1)} is not read: the test split is "
+            f"{corpus.test_file} beside the spans"
+        )
+    return Spans(tuple(taken), tuple(notes))
+
+
+def _lacking(span: str, inside: list[str], corpus: Corpus) -> str:
+    if INCOMPLETE in inside:
+        return f"it is marked as {INCOMPLETE}"
+    if _TEMPORARY in inside:
+        return f"somebody is writing to it ({_TEMPORARY})"
+    if corpus.train_file not in inside:
+        return f"it has no {corpus.train_file}"
+    with open_binary(f"{span}/{corpus.train_file}") as stream:
+        return "" if stream.read(1) else f"{corpus.train_file} is empty"
+
+
+def _require_dates(folder: str, names: list[str]) -> None:
+    for name in names:
+        found = _LIKE_A_SPAN.fullmatch(name)
+        if found is None:
+            continue
+        try:
+            proper = date(*map(int, found.groups())).isoformat()
+        except ValueError:
+            raise AgnewsError(
+                "The name of a span is no date of the calendar.",
+                found=f"{folder}/{name}",
+                fix="Give it the right date, as YYYY-MM-DD, or a name that does not look like one.",
+            ) from None
+        if name != proper:
+            raise AgnewsError(
+                "The name of a span is not written as YYYY-MM-DD.",
+                found=f"{folder}/{name}",
+                fix=f"Rename it to {proper}, or give it a name that does not look like a date.",
+            )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agnews.components.corpus_files.find_spans import find_spans
+from agnews.components.corpus_files.inspect_corpus import inspect_corpus
+from agnews.components.corpus_files.read_state import read_state
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.errors import AgnewsError
+
+
+def add_span(folder: Path, name: str, rows: int = 40) -> Path:
+    span = folder / name
+    span.mkdir()
+    (span / "train.csv").write_text("".join(f'"{1 + i % 4}","{name} {i}","what happened"\n' for i in range(rows)))
+    return span
+
+
+@pytest.fixture
+def spans(folder: Path) -> Path:
+    """Three spans beside a test file, made in no order, and things that are no spans."""
+    (folder / "train.csv").unlink()
+    for name in ("2026-11-22", "2026-02-28", "2026-11-20"):
+        add_span(folder, name)
+    (folder / "archive").mkdir()
+    (folder / "README.md").write_text("What lies here.")
+    return folder
+
+
+def test_all_spans_or_the_newest_are_taken_oldest_first(spans: Path, corpus: Corpus) -> None:
+    assert find_spans(str(spans), corpus).names == ("2026-02-28", "2026-11-20", "2026-11-22")
+    assert find_spans(f"{spans}/", corpus, 2).names == ("2026-11-20", "2026-11-22")
+    assert find_spans(str(spans), corpus, 9).names == ("2026-02-28", "2026-11-20", "2026-11-22")
+
+
+def test_a_folder_with_a_training_file_has_no_spans(folder: Path, corpus: Corpus) -> None:
+    assert find_spans(str(folder), corpus).names == ()
+
+
+def test_unfinished_spans_are_passed_over_with_a_note_and_do_not_count(spans: Path, corpus: Corpus) -> None:
+    (spans / "2026-11-23").mkdir()
+    (add_span(spans, "2026-11-24") / "train.csv").write_bytes(b"")
+    (add_span(spans, "2026-11-25") / "_INCOMPLETE").touch()
+    (add_span(spans, "2026-11-26") / "_temporary").mkdir()
+    add_span(spans, "2026-11-27.tmp")
+    add_span(spans, ".2026-11-28")
+    found = find_spans(str(spans), corpus, 2)
+    assert found.names == ("2026-11-20", "2026-11-22")
+    for words in (
+        "2026-11-23 is passed over: it has no train.csv",
+        "2026-11-24 is passed over: train.csv is empty",
+        "2026-11-25 is passed over: it is marked as _INCOMPLETE",
+        "2026-11-26 is passed over: somebody is writing to it (_temporary)",
+        "2026-11-27.tmp is passed over: its name is no date",
+        ".2026-11-28 is passed over: its name is no date",
+    ):
+        assert words in found.notes
+    assert len(found.notes) == 6
+
+
+def test_test_rows_of_a_span_are_not_read_and_a_note_says_so(spans: Path, corpus: Corpus) -> None:
+    before = read_state(str(spans), "ag_news")
+    (spans / "2026-11-22" / "test.csv").write_text('"1","a","b"\n')
+    after = read_state(str(spans), "ag_news")
+    assert after.digest == before.digest
+    (note,) = after.notes
+    assert "test.csv of 1 span is not read" in note
+
+
+@pytest.mark.parametrize(
+    ("name", "problem", "fix"),
+    [
+        ("2026-11-31", "no date of the calendar", "YYYY-MM-DD"),
+        ("2026-13-01", "no date of the calendar", "YYYY-MM-DD"),
+        ("20261123", "not written as YYYY-MM-DD", "Rename it to 2026-11-23"),
+        ("2026-1-5", "not written as YYYY-MM-DD", "Rename it to 2026-01-05"),
+        ("2026_11_23", "not written as YYYY-MM-DD", "Rename it to 2026-11-23"),
+    ],
+)
+def test_names_that_only_look_like_dates_are_errors(
+    spans: Path, corpus: Corpus, name: str, problem: str, fix: str
+) -> None:
+    add_span(spans, name)
+    with pytest.raises(AgnewsError) as caught:
+        find_spans(str(spans), corpus)
+    assert problem in caught.value.problem
+    assert f"{spans}/{name}" == caught.value.found
+    assert fix in caught.value.fix
+
+
+def test_spans_beside_a_training_file_are_an_error(spans: Path, corpus: Corpus) -> None:
+    (spans / "train.csv").write_text('"1","a","b"\n')
+    with pytest.raises(AgnewsError, match=r"both train\.csv and dated spans"):
+        find_spans(str(spans), corpus)
+
+
+def test_spans_without_a_test_file_beside_them_are_an_error(spans: Path, corpus: Corpus) -> None:
+    (spans / "test.csv").unlink()
+    with pytest.raises(AgnewsError, match=r"needs test\.csv beside them"):
+        find_spans(str(spans), corpus)
+
+
+def test_no_complete_span_is_an_error_that_says_why(spans: Path, corpus: Corpus) -> None:
+    for span in spans.glob("2026-*"):
+        (span / "_INCOMPLETE").touch()
+    with pytest.raises(AgnewsError, match="No span is complete") as caught:
+        find_spans(str(spans), corpus)
+    assert "2026-02-28 is passed over: it is marked as _INCOMPLETE" in str(caught.value.found)
+
+
+@pytest.mark.parametrize("source", ["sample", "FOLDER"])
+def test_a_window_needs_spans(folder: Path, source: str) -> None:
+    with pytest.raises(AgnewsError, match=r"data\.window"):
+        read_state(source.replace("FOLDER", str(folder)), "ag_news", 3)
+
+
+@pytest.mark.integration  # loads TensorFlow
+def test_a_folder_of_the_file_layer_has_the_same_spans_and_digest(spans: Path) -> None:
+    (spans / "2026-11-23").mkdir()
+    assert read_state(f"file://{spans}", "ag_news", 2) == read_state(str(spans), "ag_news", 2)
+
+
+def test_the_digest_is_that_of_the_files_in_the_window(spans: Path) -> None:
+    def digests() -> tuple[str, str]:
+        return read_state(str(spans), "ag_news").digest, read_state(str(spans), "ag_news", 2).digest
+
+    everything, newest = digests()
+    assert everything != newest
+    with (spans / "2026-02-28" / "train.csv").open("a") as file:
+        file.write('"1","one","more"\n')
+    assert digests()[0] != everything
+    assert digests()[1] == newest
+    (spans / "2026-11-22").rename(spans / "2026-11-21")
+    assert digests()[1] != newest, "the same rows on another day"
+
+
+def test_a_span_of_bad_rows_is_named(spans: Path, corpus: Corpus) -> None:
+    (spans / "2026-11-22" / "train.csv").write_text('"9","a","b"\n' * 30)
+    problem = inspect_corpus(str(spans), corpus, eval_share=0.2, max_reject_share=0.01).problem
+    assert problem is not None
+    assert "30 of the 30 records of 2026-11-22/train.csv cannot be used" in problem.problem
