@@ -26,7 +26,7 @@ MODEL = {"hidden_dim": 16, "num_heads": 2, "intermediate_dim": 32, "word_dropout
 TRAINING = {"epochs": 10, "batch_size": 16, "learning_rate": 0.02, "average_decay": 0.9, "label_smoothing": 0.0}
 
 
-def run_trainer(transformed: Path, root: Path, training: dict[str, object]) -> Path:
+def run_trainer(transformed: Path, root: Path, training: dict[str, object], base_model: Path | None = None) -> Path:
     """Runs TFX's Trainer with our run_fn and returns the folder of the served model."""
 
     def artifact(kind: type[Artifact], folder: Path) -> Artifact:
@@ -50,6 +50,7 @@ def run_trainer(transformed: Path, root: Path, training: dict[str, object]) -> P
             "examples": [artifact(standard_artifacts.Examples, transformed / "examples")],
             "transform_graph": [artifact(standard_artifacts.TransformGraph, transformed / "graph")],
             "schema": [artifact(standard_artifacts.Schema, transformed / "schema")],
+            "base_model": [artifact(standard_artifacts.Model, base_model)] if base_model else [],
         },
         {
             "model": [artifact(standard_artifacts.Model, root / "model")],
@@ -154,3 +155,24 @@ def test_training_that_goes_astray_fails_the_step_and_exports_nothing(toy_transf
         run_trainer(toy_transform, tmp_path, {**TRAINING, "learning_rate": 1e30, "clip_norm": None})
 
     assert not (tmp_path / "model" / "Format-Serving").exists()
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["in production", "none yet"])
+def test_a_warm_start_goes_on_from_the_model_in_production(
+    trained: Path, toy_transform: Path, tmp_path: Path, first: bool
+) -> None:
+    base = tmp_path / "empty" if first else trained / "model"
+    settings = {**TRAINING, "epochs": 1, "learning_rate": 1e-6, "warm_start": True}
+
+    run_trainer(toy_transform, tmp_path, settings, base)
+
+    document = json.loads((tmp_path / "model_run" / "training.json").read_text())
+    before = json.loads((trained / "model_run" / "training.json").read_text())
+    best = min(entry["val_loss"] for entry in before["curve"])
+    if first:
+        assert "no model in production yet" in document["warm_start"]
+        assert document["curve"][0]["val_loss"] > 2 * best
+    else:
+        assert document["curve"][0]["val_loss"] == pytest.approx(best, rel=0.01)
+    assert document["devices"]["taken"]["global_batch_size"] == 16
+    assert not list((tmp_path / "scratch").glob("training/*")), "the backup is removed once the model is exported"
