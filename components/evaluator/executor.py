@@ -17,8 +17,8 @@ from agnews.components.evaluator.analyse import analyse
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.paired_test import paired_test
 from agnews.components.evaluator.predict_split import SplitAnswers, predict_split
-from agnews.components.evaluator.predictor import Predictor
 from agnews.components.evaluator.read_rows import read_rows
+from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.evaluation import Evaluation, PairedTest, Verdict
@@ -74,7 +74,7 @@ class Executor(BaseBeamExecutor):
             class_names=class_names,
             output=f"{predictions.uri}/{FILE.format(split=TEST)}",
         )
-        predictions.split_names = encode_split_names([TEST])
+        predictions.set_string_custom_property("split_names", encode_split_names([TEST]))
 
         metrics, slices = analyse(
             answers.tally.cells(),

@@ -137,7 +137,7 @@ def test_a_good_model_is_blessed_and_its_answers_are_kept(evaluate: Any, export_
     assert outputs["blessing"].get_int_custom_property("blessed") == 1
     assert [path.name for path in Path(outputs["blessing"].uri).iterdir()] == ["BLESSED"]
     assert (Path(outputs["blessing"].uri) / "BLESSED").read_text().splitlines() == list(evaluation.verdict.reasons)
-    assert json.loads(outputs["predictions"].split_names) == ["test"]
+    assert json.loads(outputs["predictions"].get_string_custom_property("split_names")) == ["test"]
     assert len(tfma.load_eval_result(outputs["evaluation"].uri).slicing_metrics) > 5
 
     table = pq.read_table(Path(outputs["predictions"].uri) / "test.parquet")
