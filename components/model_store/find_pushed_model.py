@@ -1,0 +1,84 @@
+"""The pushed model that a command works with: the one in production, a version by its number, or a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from agnews.components.model_store.files import files_at
+from agnews.components.model_store.model_digest import RECORD_FILE
+from agnews.components.model_store.model_store import ModelStore
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.model_record import ModelRecord
+
+
+@dataclass(frozen=True)
+class PushedModel:
+    """A pushed version.
+
+    Attributes:
+        folder: Its SavedModel, local or remote.
+        record: What is known about it, the names of its classes among other things.
+    """
+
+    folder: str
+    record: ModelRecord
+
+
+def find_pushed_model(store: ModelStore, version: str = "") -> PushedModel:
+    """Finds a version in a store.
+
+    Args:
+        store: Where models were pushed to.
+        version: Its number; empty takes the one in production.
+
+    Returns:
+        The version.
+
+    Raises:
+        AgnewsError: Nothing was pushed yet, or there is no such version, or its record is damaged.
+    """
+    if version:
+        return PushedModel(store.folder(version), store.record(version))
+    record = store.production()
+    if record is None:
+        raise AgnewsError(
+            "No model was pushed yet.",
+            found=f"no pointer in {store.uri}",
+            fix="Run the pipeline first (`agnews run`), or name a pushed version's folder with --model.",
+        )
+    return PushedModel(store.folder(record.version), record)
+
+
+def pushed_model_at(folder: str) -> PushedModel:
+    """Reads a version's folder that may have been copied anywhere.
+
+    Args:
+        folder: A SavedModel with the record that a push writes beside it, local or remote.
+
+    Returns:
+        The version.
+
+    Raises:
+        AgnewsError: The folder is no pushed version.
+    """
+    folder = folder.removeprefix("file://").rstrip("/")
+    files, path = files_at(folder), f"{folder}/{RECORD_FILE}"
+    if not files.exists(f"{folder}/saved_model.pb") or not files.exists(path):
+        raise AgnewsError(
+            "This folder is no pushed version of a model.",
+            found=f"{folder} without saved_model.pb or {RECORD_FILE}",
+            fix="Name the folder of a version, for example workspace/models/agnews/1763820000.",
+        )
+    try:
+        record = ModelRecord.model_validate_json(b"".join(files.read(path)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise AgnewsError(
+            f"{path} is not a model record.",
+            found=f"{place}: {first['msg']}" if place else first["msg"],
+            fix="Take another copy of the version's folder: this one is damaged.",
+        ) from error
+    return PushedModel(folder, record)
