@@ -1,0 +1,76 @@
+"""What a container of the compiled pipeline runs: `python -m agnews.kubeflow.entrypoint`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one step.
+
+    Args:
+        arguments: `--step`, a `StepContract` as JSON, and `--executor-input`, what Kubeflow Pipelines puts in the
+            place of `{{$}}`; None takes those of the process.
+
+    Returns:
+        The exit code: 0, that of an AgnewsError, or 1 for any other error.
+    """
+    parser = argparse.ArgumentParser(prog="python -m agnews.kubeflow.entrypoint")
+    parser.add_argument("--step", required=True, metavar="JSON", help="types of the step")
+    parser.add_argument("--executor-input", required=True, metavar="JSON", help="ExecutorInput")
+    options = parser.parse_args(arguments)
+    # Before TensorFlow is imported: tensorflow-transform works with Keras 2 only, and the log level is read once.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        _run(options.step, options.executor_input)
+    except Exception as error:  # noqa: BLE001 - the process ends here, and says what it ends with
+        return _complain(error)
+    return ExitCode.OK
+
+
+def _run(step: str, executor_input: str) -> None:
+    from agnews.kubeflow.execution.run_step import run_step
+    from agnews.kubeflow.execution.step_contract import StepContract
+
+    run_step(json.loads(executor_input), StepContract.model_validate_json(step))
+
+
+def _complain(error: Exception) -> int:
+    for reason in _chain(error):
+        if isinstance(reason, AgnewsError):
+            found = [] if reason.found is None else [f"found  {reason.found}"]
+            fix = [f"fix    {reason.fix}"] if reason.fix else []
+            print("\n".join([f"error  {reason.problem}", *found, *fix]), file=sys.stderr)  # noqa: T201
+            return int(reason.exit_code)
+    traceback.print_exception(error)
+    return int(ExitCode.FAILED)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Beam wraps what a step raises."""
+    seen: set[int] = set()
+    reason: BaseException | None = error
+    while reason is not None and id(reason) not in seen:
+        seen.add(id(reason))
+        yield reason
+        reason = reason.__cause__ or reason.__context__
+
+
+if __name__ == "__main__":
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of Beam and TensorFlow outlive a step, and may crash or hang while the interpreter shuts down: a step
+    # whose outputs are written would fail.
+    os._exit(status)

@@ -1,0 +1,79 @@
+"""Runs the executor of one step."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types.artifact import Artifact
+
+from agnews.kubeflow.execution.describe_artifact import describe_artifact
+from agnews.kubeflow.execution.mirror_path import mirror_path
+from agnews.kubeflow.execution.read_artifact import read_artifact
+from agnews.kubeflow.execution.read_properties import read_properties
+from agnews.kubeflow.execution.remove_folder_markers import remove_folder_markers
+from agnews.kubeflow.execution.step_contract import StepContract
+
+_Runtimes = dict[str, list[dict[str, Any]]]
+_Artifacts = dict[str, list[Artifact]]
+
+
+def run_step(executor_input: Mapping[str, Any], contract: StepContract) -> None:
+    """Runs a step and writes `outputs.outputFile`, which hands the properties of the outputs on.
+
+    Args:
+        executor_input: What Kubeflow Pipelines hands over for `{{$}}`, parsed.
+        contract: What it leaves out.
+
+    Raises:
+        AgnewsError: The executor, or the parameters, say that something is wrong.
+        Exception: Whatever else the executor raises.
+    """
+    given, wanted = executor_input.get("inputs", {}), executor_input["outputs"]
+    inputs, outputs = _runtimes(given), _runtimes(wanted)
+    for runtimes in inputs.values():
+        for runtime in runtimes:
+            remove_folder_markers(Path(mirror_path(runtime["uri"])))
+    input_dict = _artifacts(inputs, contract.inputs)
+    output_dict = _artifacts(outputs, contract.outputs)
+    values = given.get("parameterValues", {})
+    properties = read_properties(values, contract)
+    with tempfile.TemporaryDirectory(prefix="agnews-") as folder:
+        _executor(contract, folder, values).Do(input_dict, output_dict, properties)
+    _write_output(Path(wanted["outputFile"]), outputs, output_dict)
+
+
+def _runtimes(side: Mapping[str, Any]) -> _Runtimes:
+    return {name: entry["artifacts"] for name, entry in side.get("artifacts", {}).items()}
+
+
+def _artifacts(runtimes: _Runtimes, types: Mapping[str, str]) -> _Artifacts:
+    return {name: [read_artifact(runtime, types[name]) for runtime in entries] for name, entries in runtimes.items()}
+
+
+def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) -> BaseExecutor:
+    module, _, name = contract.executor.rpartition(".")
+    executor_class = getattr(importlib.import_module(module), name)
+    context = {
+        "tmp_dir": folder,
+        "unique_id": contract.node,
+        "pipeline_run_id": str(values[contract.run_id]) if contract.run_id else None,
+    }
+    if issubclass(executor_class, BaseBeamExecutor):
+        return executor_class(BaseBeamExecutor.Context(beam_pipeline_args=list(contract.beam_args or ()), **context))
+    return executor_class(BaseExecutor.Context(**context))
+
+
+def _write_output(path: Path, runtimes: _Runtimes, artifacts: _Artifacts) -> None:
+    described = {
+        name: {"artifacts": [describe_artifact(*pair) for pair in zip(artifacts[name], entries, strict=True)]}
+        for name, entries in runtimes.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"artifacts": described}, indent=2) + "\n", encoding="utf-8")
