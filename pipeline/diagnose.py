@@ -45,11 +45,12 @@ class Finding:
         return asdict(self)
 
 
-def diagnose(root: Path) -> list[Finding]:
+def diagnose(root: Path | None) -> list[Finding]:
     """Looks at everything that a run needs.
 
     Args:
-        root: Folder that runs will use; it need not exist.
+        root: Folder that runs will use; it need not exist. None: look at what is installed and not at this machine's
+            disk and memory, as where an image is built.
 
     Returns:
         The findings, in the order in which problems should be mended.
@@ -61,8 +62,7 @@ def diagnose(root: Path) -> list[Finding]:
         _byte_code,
         _keras,
         _encoder,
-        lambda: _disk(root),
-        _memory,
+        *([lambda: _disk(root), _memory] if root is not None else []),
         _tensorflow,
     ]
     return [check() for check in checks]
@@ -199,5 +199,5 @@ def _tensorflow() -> Finding:
         "TensorFlow",
         "note",
         f"loads, but does not see {listed.stdout.strip()}",
-        "Install its CUDA libraries: .uv/bin/uv pip install 'tensorflow[and-cuda]==2.21.0'",
+        "Install its CUDA libraries: .uv/bin/uv sync --frozen --compile-bytecode --extra gpu",
     )

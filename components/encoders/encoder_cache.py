@@ -63,6 +63,9 @@ class EncoderCache:
         Raises:
             AgnewsError: The cache cannot be written.
         """
+        # Folders appear whole, so one that is there needs no lock: the cache of an image cannot be written.
+        if folder.is_dir():
+            return
         with self._explained(folder.parent):
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.with_name(f".{folder.name}.lock")):

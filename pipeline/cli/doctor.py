@@ -14,11 +14,18 @@ def doctor(
     root: Annotated[
         Path, typer.Option(metavar="DIR", help="Root folder that runs will use; its disk is looked at.")
     ] = Path("workspace"),
+    installation: Annotated[
+        bool,
+        typer.Option(
+            "--installation", help="Look at what is installed only, not at disk and memory: to build an image."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check Python, C library, packages, disk, memory, GPU and the embedded encoder; say what to do about problems.
 
-    Ends with exit code 1 if something has to be mended before a run.
+    Ends with exit code 1 if something has to be mended before a run. Building the container image runs it with
+    --installation, so that there is no image that cannot work.
     """
     import json
 
@@ -30,7 +37,7 @@ def doctor(
 
     console = Console(highlight=False)
     with console.status("Looking around (TensorFlow takes a few seconds to load) ..."):
-        findings = diagnose(root)
+        findings = diagnose(None if installation else root)
     broken = any(finding.level == "broken" for finding in findings)
     if as_json:
         typer.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))

@@ -73,3 +73,10 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert finding.level == "broken"
     assert "0.5 GiB free" in finding.found
     assert "--root DIR" in finding.fix
+
+
+def test_where_an_image_is_built_the_installation_alone_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    _tensorflow_says(monkeypatch, "GPUs\n")
+    subjects = {finding.subject for finding in diagnose(None)}
+    assert {"packages", "byte code", "Keras", "vocabulary", "TensorFlow"} <= subjects
+    assert not {"disk", "memory"} & subjects

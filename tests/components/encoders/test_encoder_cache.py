@@ -29,6 +29,16 @@ def test_of_several_at_once_one_makes_the_folder_and_all_find_it(tmp_path: Path)
     assert len(made) == 1
 
 
+def test_a_cache_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    cache = EncoderCache(tmp_path)
+    cache.make(cache.converted("digest"), lambda incoming: None)
+    # A user who may write everywhere, as in CI, is not stopped by permissions: this lock cannot be opened by anybody.
+    lock = cache.converted("digest").with_name(".digest.lock")
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    cache.make(cache.converted("digest"), lambda incoming: pytest.fail("it was made again"))
+
+
 def test_one_that_was_cut_is_not_there_and_the_next_begins_anew(tmp_path: Path) -> None:
     cache = EncoderCache(tmp_path)
     folder = cache.converted("digest")
