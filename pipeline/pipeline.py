@@ -21,8 +21,6 @@ from tfx import v1 as tfx
 
 from agnews.components.baseline_model.component import BaselineModel
 from agnews.components.data_gate.component import DataGate
-from agnews.components.encoders.encoder_digest import encoder_digest
-from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.evaluator.component import Evaluator
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.pusher.component import Pusher
@@ -30,9 +28,9 @@ from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.statistics import statistics_options
 from agnews.components.token_gate.component import TokenGate
-from agnews.pipeline.code_version import code_version
+from agnews.pipeline.node_settings import token_limits, trainer_settings, transform_settings
 from agnews.pipeline.settle_text import settle_text
-from agnews.schemas.run_config import RunConfig, TransformerConfig
+from agnews.schemas.run_config import RunConfig
 
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
 """Beam's in-process runner, by name: the default first tries Prism, which is a binary to download.
@@ -40,23 +38,6 @@ BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
 An image for workers, which this runner does not have, keeps TFX from packing itself into an archive for them each time
 an executor is made: two seconds a node, and 52 MB left in the temporary folder.
 """
-
-_CODE = {
-    "NewsExampleGen": "agnews.components.news_example_gen.executor",
-    "BaselineModel": "agnews.components.baseline_model.executor",
-    "DataGate": "agnews.components.data_gate.executor",
-    "Transform": "agnews.components.transform",
-    "TokenGate": "agnews.components.token_gate.executor",
-    "Trainer": "agnews.components.trainer",
-    "Evaluator": "agnews.components.evaluator.executor",
-    "SmokeTest": "agnews.components.smoke_test.executor",
-    "Pusher": "agnews.components.pusher.executor",
-}
-
-
-def code_versions() -> dict[str, str]:
-    """Returns the digest of the code behind each node that runs code of ours."""
-    return {node: code_version(module) for node, module in _CODE.items()}
 
 
 @dataclass(frozen=True)
@@ -70,7 +51,7 @@ class Surroundings:
         scratch_uri: Folder or URI that stays from run to run, for what a cut training goes on from.
         production: Version that the candidate is judged against; see `BaselineModel`.
         fingerprint: Digest of all that decides about the model; written beside a pushed version.
-        code: Digest of the code by node, from `code_versions`.
+        code: Digest of the code by node, from `agnews.pipeline.code_versions`.
         metadata: Connection to the store of executions, for runners that need one.
     """
 
@@ -133,18 +114,13 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         schema=schema,
         preprocessing_fn="agnews.components.transform.preprocessing_fn",
         disable_statistics=True,
-        custom_config={
-            **text.model_dump(),
-            "vocabulary_digest": find_vocabulary(str(text.vocabulary)).vocabulary.digest,
-            "code_version": code["Transform"],
-        },
+        custom_config=transform_settings(text, code["Transform"]),
     )
     transform.add_upstream_node(data_gate)
     token_gate = TokenGate(
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        max_length=text.max_length,
-        max_unknown_share=text.max_unknown_share,
+        **token_limits(text),
         code_version=code["TokenGate"],
     )
     trainer = tfx.components.Trainer(
@@ -156,16 +132,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         # Only then: otherwise each new model in production would make the Trainer run again.
         base_model=baseline.outputs["model"] if config.training.warm_start else None,
-        custom_config={
-            "corpus": corpus,
-            "text": text.model_dump(),
-            "model": config.model.model_dump(),
-            "encoder_digest": _encoder_digest(config),
-            "training": config.training.model_dump(),
-            "devices": config.devices.model_dump(),
-            "scratch_uri": around.scratch_uri,
-            "code_version": code["Trainer"],
-        },
+        custom_config=trainer_settings(config, text, around.scratch_uri, code["Trainer"]),
     )
     trainer.add_upstream_node(token_gate)
     model = trainer.outputs["model"]
@@ -219,10 +186,3 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         metadata_connection_config=around.metadata,
         beam_pipeline_args=list(BEAM_ARGS),
     )
-
-
-def _encoder_digest(config: RunConfig) -> str:
-    """Keeps a cached model from being taken for that of an encoder whose files have changed."""
-    if isinstance(config.model, TransformerConfig):
-        return ""
-    return encoder_digest(config.model.encoder, num_layers=config.model.num_layers)

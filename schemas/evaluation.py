@@ -73,6 +73,8 @@ class Verdict(_Document):
     """One readable sentence for each rule, passed or not; failed ones first."""
     failed_rules: tuple[str, ...]
     """Short names of the rules that failed: `min_accuracy`, `min_class_recall`, ..."""
+    forced: bool = False
+    """Whether somebody asked for the promotion although those rules failed."""
     paired_test: PairedTest | None
     """None where there was no baseline."""
 

@@ -39,6 +39,8 @@ class ModelRecord(BaseModel):
     judged_against: str
     """Version of the baseline at its evaluation, or the empty string where there was none."""
     accuracy: float
+    overruled: tuple[str, ...] = ()
+    """Rules for a push that failed and that somebody overruled; empty where the version was promoted by its merits."""
     classes: tuple[str, ...]
     learnt_from: LearntFrom | None = None
     """None where the version was pushed without saying so."""

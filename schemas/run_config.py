@@ -198,6 +198,9 @@ class EvaluationConfig(_Section):
     """A class with fewer test rows decides nothing."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     """Level of the paired test: the candidate is held back only if it is worse than the baseline at this level."""
+    force_promotion: bool = False
+    """Promote the model although rules fail, for example when corrected labels make the one in production look better
+    than it is. Verdict, record and report say so. Unusable answers and a failed smoke test stop it still."""
 
 
 class SmokeTestConfig(_Section):

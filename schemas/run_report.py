@@ -78,6 +78,8 @@ class RunReport(_Document):
     """The model's part of the configuration."""
     metrics: Metrics | None
     blessed: bool | None
+    forced: bool = False
+    """Whether the model is blessed only because somebody asked for it."""
     reasons: tuple[str, ...]
     baseline: str | None
     """Version of the baseline, or null on the first run."""

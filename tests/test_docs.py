@@ -38,10 +38,10 @@ def test_links_between_documents_lead_somewhere(repository: Path) -> None:
 
 
 def test_every_node_is_explained(repository: Path) -> None:
-    from agnews.pipeline.pipeline import _CODE
+    from agnews.pipeline.code_versions import code_versions
 
     text = (repository / "docs" / "architecture.md").read_text()
-    nodes = {*_CODE, "StatisticsGen", "ImportSchemaGen", "ExampleValidator"}
+    nodes = {*code_versions(), "StatisticsGen", "ImportSchemaGen", "ExampleValidator"}
     assert [node for node in sorted(nodes) if f"| {node} |" not in text] == []
 
 

@@ -24,6 +24,7 @@ class EvaluatorSpec(ComponentSpec):
         "min_examples": ExecutionParameter(type=int),
         "min_class_examples": ExecutionParameter(type=int),
         "alpha": ExecutionParameter(type=float),
+        "force_promotion": ExecutionParameter(type=int),
         "code_version": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, ChannelParameter]] = {
@@ -55,6 +56,7 @@ class Evaluator(BaseBeamComponent):
         min_examples: Test rows that are needed.
         min_class_examples: Test rows that are needed of every class.
         alpha: Level of the paired test against the baseline.
+        force_promotion: Promote the model although rules fail.
         code_version: Digest of the code behind this step.
     """
 
@@ -73,6 +75,7 @@ class Evaluator(BaseBeamComponent):
         min_examples: int,
         min_class_examples: int,
         alpha: float,
+        force_promotion: bool,
         code_version: str,
     ) -> None:
         super().__init__(
@@ -86,6 +89,7 @@ class Evaluator(BaseBeamComponent):
                 min_examples=min_examples,
                 min_class_examples=min_class_examples,
                 alpha=alpha,
+                force_promotion=int(force_promotion),
                 code_version=code_version,
                 evaluation=Channel(type=ModelEvaluation),
                 predictions=Channel(type=Predictions),

@@ -46,6 +46,7 @@ class Executor(BaseBeamExecutor):
     Exec properties:
         corpus: Name of a description in `agnews.schemas.corpus`.
         min_accuracy, min_class_recall, min_examples, min_class_examples, alpha: See `judge`.
+        force_promotion: 1 to promote the model although rules fail; see `judge`.
         code_version: Not read: it makes the node run again when its code changes.
     """
 
@@ -90,6 +91,7 @@ class Executor(BaseBeamExecutor):
             min_examples=exec_properties["min_examples"],
             min_class_examples=exec_properties["min_class_examples"],
             alpha=exec_properties["alpha"],
+            force_promotion=bool(exec_properties["force_promotion"]),
         )
         document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
         with tf.io.gfile.GFile(f"{evaluation.uri}/evaluation.json", "w") as file:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from agnews.schemas.evaluation import Metrics, PairedTest, Verdict
 
+_USABLE = "usable"
+
 
 class _Finding(NamedTuple):
     rule: str
@@ -23,6 +25,7 @@ def judge(
     min_examples: int,
     min_class_examples: int,
     alpha: float,
+    force_promotion: bool = False,
 ) -> Verdict:
     """Applies the rules for a push.
 
@@ -38,9 +41,12 @@ def judge(
         min_examples: Rows that are needed.
         min_class_examples: Rows that are needed of every class.
         alpha: Level of the paired test: how often a model as good as the baseline is held back.
+        force_promotion: Bless the model although rules fail, except for `usable`: what gives no probabilities cannot
+            be served.
 
     Returns:
-        The verdict, with one sentence for each rule, failed ones first.
+        The verdict, with one sentence for each rule, failed ones first. A promotion that had to be forced comes
+        before them.
     """
     findings = [
         *_enough_rows(metrics, min_examples, min_class_examples),
@@ -50,10 +56,15 @@ def judge(
     ]
     findings.sort(key=lambda finding: finding.passed)
     failed = tuple(finding.rule for finding in findings if not finding.passed)
+    reasons = [finding.reason for finding in findings]
+    forced = force_promotion and bool(failed) and _USABLE not in failed
+    if forced:
+        reasons.insert(0, f"promotion was forced, against {_listed(list(failed))}")
     return Verdict(
-        blessed=not failed,
-        reasons=tuple(finding.reason for finding in findings),
+        blessed=forced or not failed,
+        reasons=tuple(reasons),
         failed_rules=failed,
+        forced=forced,
         paired_test=paired_test,
     )
 
@@ -79,7 +90,7 @@ def _enough_rows(metrics: Metrics, min_examples: int, min_class_examples: int) -
 
 def _sane_answers(metrics: Metrics) -> Iterator[_Finding]:
     yield _Finding(
-        "usable",
+        _USABLE,
         metrics.unusable == 0,
         f"on {_number(metrics.unusable)} of {_number(metrics.count)} rows the probabilities are no distribution "
         "(not a number, negative, or not summing to one)"

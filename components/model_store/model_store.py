@@ -170,6 +170,7 @@ class ModelStore:
         accuracy: float,
         classes: tuple[str, ...],
         learnt_from: LearntFrom | None = None,
+        overruled: tuple[str, ...] = (),
     ) -> Push:
         """Puts a model into production: a new version, then the pointer.
 
@@ -182,6 +183,7 @@ class ModelStore:
             accuracy: Of the model on the test split.
             classes: Names of the classes in the order of the model's outputs.
             learnt_from: The data behind the model.
+            overruled: Rules that failed and that somebody overruled.
 
         Returns:
             The version in production and whether it is new. A model with the fingerprint or the digest of the one in
@@ -216,6 +218,7 @@ class ModelStore:
                 fingerprint=fingerprint,
                 judged_against=judged_against,
                 accuracy=accuracy,
+                overruled=overruled,
                 classes=classes,
                 learnt_from=learnt_from,
             )

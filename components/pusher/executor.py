@@ -82,6 +82,7 @@ class Executor(BaseExecutor):
             fingerprint=exec_properties["fingerprint"],
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
             accuracy=evaluation.metrics.accuracy,
+            overruled=evaluation.verdict.failed_rules,
             classes=corpus_named(exec_properties["corpus"]).class_names,
             learnt_from=LearntFrom(
                 digest=card.digest,
@@ -90,9 +91,12 @@ class Executor(BaseExecutor):
             ),
         )
         version = push.record.version
+        how = "" if push.is_new else " already, and it is this model"
+        if push.is_new and push.record.overruled:
+            how = f" by force, against {', '.join(push.record.overruled)}"
         return PushOutcome(
             pushed=True,
-            reason=f"version {version} is in production" + ("" if push.is_new else " already, and it is this model"),
+            reason=f"version {version} is in production{how}",
             version=version,
             destination=store.folder(version),
         )

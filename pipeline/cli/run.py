@@ -51,6 +51,14 @@ def run(
         typer.Option("--from", metavar="NODE", help="Run NODE and all behind it anew, even if nothing changed."),
     ] = None,
     to_node: Annotated[str | None, typer.Option("--to", metavar="NODE", help="Stop after NODE.")] = None,
+    force_promotion: Annotated[
+        bool,
+        typer.Option(
+            "--force-promotion",
+            help="Push the model even if rules for a promotion fail. Verdict, record and report say so; a failed smoke "
+            "test stops it still.",
+        ),
+    ] = False,
 ) -> None:
     """Run the pipeline: read, check, tokenise, train, evaluate, test, push.
 
@@ -69,7 +77,8 @@ def run(
     from agnews.pipeline.choose_config import choose_config
     from agnews.pipeline.local.paths import prepare_root
 
-    tree = choose_config(data=data, model=model, config=config, settings=settings or [])
+    forced = ["evaluation.force_promotion=true"] if force_promotion else []
+    tree = choose_config(data=data, model=model, config=config, settings=[*(settings or []), *forced])
     paths = prepare_root(root)
     raise typer.Exit(_run(tree, paths, from_node, to_node))
 

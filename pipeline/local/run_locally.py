@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import resource
 import sys
 import time
@@ -12,18 +10,17 @@ from dataclasses import dataclass
 
 from tfx import v1 as tfx
 
-from agnews.components.corpus_files.compare_spans import compare_spans
-from agnews.components.corpus_files.read_state import read_state
 from agnews.components.model_store import ModelStore
+from agnews.pipeline.code_versions import code_versions
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.paths import Paths
 from agnews.pipeline.local.terminable import terminable
 from agnews.pipeline.local.write_atomically import write_atomically
-from agnews.pipeline.pipeline import Surroundings, code_versions, create_pipeline
+from agnews.pipeline.pipeline import Surroundings, create_pipeline
+from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.assemble_report import assemble_report
 from agnews.pipeline.reports.describe_spans import describe_spans
-from agnews.schemas.model_record import ModelRecord
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
 
@@ -73,19 +70,16 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
     ended_early: str | None = None
     try:
         with terminable():
-            data = request.config.data
-            state = read_state(data.source, data.corpus, data.window)
-            store = ModelStore(str(request.paths.models), request.config.name)
-            record = store.production()
-            spans = compare_spans(state, record)
+            code = code_versions()
+            plan = plan_run(request.config, ModelStore(str(request.paths.models), request.config.name), code)
+            spans = plan.spans
             if spans is not None:
                 for line in (describe_spans(spans), *spans.notes):
                     view.say(line)
-            around = _surroundings(request, state.digest, record)
-            ended_early = _nothing_new(request, around.fingerprint, store, record, spans)
+            ended_early = _ends_early(request, plan)
             if ended_early is None:
                 LocalRunner(view, request.run_id, from_node=request.from_node, to_node=request.to_node).run(
-                    create_pipeline(request.config, around)
+                    create_pipeline(request.config, _surroundings(request, plan, code))
                 )
     except BaseException as problem:
         error = problem
@@ -107,55 +101,28 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
     return report
 
 
-def _surroundings(request: RunRequest, digest: str, record: ModelRecord | None) -> Surroundings:
-    code = code_versions()
-    fingerprint = _fingerprint(request.config, digest, code)
+def _surroundings(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -> Surroundings:
     return Surroundings(
         pipeline_root=str(request.paths.artifacts),
         push_uri=str(request.paths.models),
-        data_digest=digest,
+        data_digest=plan.digest,
         scratch_uri=str(request.paths.scratch),
-        production=_judged_against(record, fingerprint),
-        fingerprint=fingerprint,
+        production=plan.production,
+        fingerprint=plan.fingerprint,
         code=code,
         metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(request.paths.metadata)),
     )
 
 
-def _nothing_new(
-    request: RunRequest, fingerprint: str, store: ModelStore, record: ModelRecord | None, spans: SpansSummary | None
-) -> str | None:
+def _ends_early(request: RunRequest, plan: RunPlan) -> str | None:
     """Says why the run need not begin, or returns None.
 
     Only for spans, which are there to be retrained on: whoever runs the same on another source gets the same report,
-    from the cache. The fingerprint covers configuration and code too, so a change to either is a reason to run.
+    from the cache.
     """
-    if spans is None or request.from_node is not None or request.to_node is not None:
+    if plan.spans is None or plan.nothing_new is None or request.from_node is not None or request.to_node is not None:
         return None
-    if record is None or record.fingerprint != fingerprint or record.version not in store.versions():
-        return None
-    names = list(spans.rows)
-    return (
-        f"Nothing is new since version {record.version} was pushed: it has learnt from {names[0]} to {names[-1]} "
-        f"({len(names)} span{'s' * (len(names) > 1)}) with this configuration and code. To run all the same, add "
-        "--from NewsExampleGen; to train anew only, --from Trainer."
-    )
-
-
-def _fingerprint(config: RunConfig, digest: str, code: Mapping[str, str]) -> str:
-    facts = {"config": config.model_dump(mode="json"), "data": digest, "code": dict(code)}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _judged_against(record: ModelRecord | None, fingerprint: str) -> str:
-    """Returns the version that this run's candidate has to be compared with.
-
-    A run that would make again what is in production is judged as it was the first time: its verdict is known, and
-    every node is answered from the cache. Any other run is judged against what is in production.
-    """
-    if record is None:
-        return ""
-    return record.judged_against if record.fingerprint == fingerprint else record.version
+    return f"{plan.nothing_new} To run all the same, add --from NewsExampleGen; to train anew only, --from Trainer."
 
 
 def _peak_rss_mb() -> float:

@@ -66,6 +66,7 @@ def assemble_report(
         model=config.model.model_dump(mode="json"),
         metrics=evaluation.metrics if evaluation else None,
         blessed=verdict.blessed if verdict else None,
+        forced=verdict.forced if verdict else False,
         reasons=verdict.reasons if verdict else (),
         baseline=paired.baseline if paired else None,
         pushed_model=pushed.get("destination") or None,

@@ -44,8 +44,9 @@ def _training(training: Mapping[str, Any]) -> str:
 
 
 def _evaluation(evaluation: Mapping[str, Any]) -> str:
-    verdict = "blessed" if evaluation["verdict"]["blessed"] else "not blessed"
-    return f"test accuracy {100 * evaluation['metrics']['accuracy']:.2f} % · {verdict}"
+    verdict = evaluation["verdict"]
+    word = "promotion forced" if verdict["forced"] else "blessed" if verdict["blessed"] else "not blessed"
+    return f"test accuracy {100 * evaluation['metrics']['accuracy']:.2f} % · {word}"
 
 
 def _push(document: Mapping[str, Any]) -> str:

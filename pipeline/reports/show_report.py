@@ -84,6 +84,8 @@ def _metrics_table(metrics: Metrics) -> Table:
 
 def _verdict(report: RunReport) -> Panel:
     title, style = ("blessed", "green") if report.blessed else ("not blessed", "red")
+    if report.forced:
+        title, style = "promotion forced", "yellow"
     lines = Text("\n".join(f"• {reason}" for reason in report.reasons))
     return Panel(lines, title=title, title_align="left", border_style=style, expand=False)
 

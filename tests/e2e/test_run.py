@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.pipeline import pipeline
+from agnews.pipeline.code_versions import code_versions
 from agnews.schemas.run_report import RunReport
 
 pytestmark = pytest.mark.e2e
@@ -65,7 +65,7 @@ def test_an_identical_run_is_all_cached_and_says_the_same(run: Run, first: RunRe
 def test_a_changed_line_of_preprocessing_reruns_from_transform(
     run: Run, first: RunReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    versions = {**pipeline.code_versions(), "Transform": "changed"}
+    versions = {**code_versions(), "Transform": "changed"}
     monkeypatch.setattr("agnews.pipeline.local.run_locally.code_versions", lambda: versions)
     third = run(to_node="TokenGate")
     assert _states(third)["NewsExampleGen"] == "cached"

@@ -31,6 +31,7 @@ RULES = {
     "min_examples": 100,
     "min_class_examples": 20,
     "alpha": 0.05,
+    "force_promotion": 0,
     "code_version": "",
 }
 

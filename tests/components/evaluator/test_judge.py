@@ -137,3 +137,25 @@ def test_a_model_that_answers_nothing_gets_all_its_faults_told() -> None:
 
     assert verdict.failed_rules == ("usable", "all_classes", "min_accuracy", "min_class_recall")
     assert len(verdict.reasons) == 7
+
+
+def test_a_forced_promotion_says_first_what_it_overrules() -> None:
+    verdict = verdict_on(min_accuracy=0.95, against=against(10, 40), force_promotion=True)
+
+    assert verdict.blessed
+    assert verdict.forced
+    assert verdict.failed_rules == ("min_accuracy", "not_worse")
+    assert verdict.reasons[0] == "promotion was forced, against min_accuracy and not_worse"
+    assert verdict.reasons[1:] == verdict_on(min_accuracy=0.95, against=against(10, 40)).reasons
+
+
+def test_a_model_that_merits_it_is_not_called_forced() -> None:
+    assert verdict_on(force_promotion=True) == verdict_on()
+
+
+def test_unusable_answers_cannot_be_forced() -> None:
+    verdict = verdict_on(unusable=(1, 0, 0, 0), force_promotion=True)
+
+    assert not verdict.blessed
+    assert not verdict.forced
+    assert verdict.failed_rules == ("usable",)

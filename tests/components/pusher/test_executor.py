@@ -35,7 +35,7 @@ DATA_CARD = DataCard(
 )
 
 
-def evaluation(*, blessed: bool = True, baseline: str = "") -> Evaluation:
+def evaluation(*, blessed: bool = True, baseline: str = "", overruled: tuple[str, ...] = ()) -> Evaluation:
     test = PairedTest(
         baseline=baseline,
         baseline_accuracy=0.8,
@@ -58,7 +58,8 @@ def evaluation(*, blessed: bool = True, baseline: str = "") -> Evaluation:
         verdict=Verdict(
             blessed=blessed,
             reasons=("a reason",),
-            failed_rules=() if blessed else ("min_accuracy", "not_worse"),
+            failed_rules=overruled if blessed else ("min_accuracy", "not_worse"),
+            forced=bool(overruled),
             paired_test=test if baseline else None,
         ),
     )
@@ -75,6 +76,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
         smoke: SmokeReport | None = None,
         baseline: str = "",
         fingerprint: str = "",
+        overruled: tuple[str, ...] = (),
     ) -> tuple[Any, PushOutcome]:
         from tfx.types import standard_artifacts
 
@@ -85,7 +87,9 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
         files = {
             "model/Format-Serving/saved_model.pb": model,
             "statistics/Split-train/FeatureStats.pb": b"statistics of " + model,
-            "evaluation/evaluation.json": evaluation(blessed=blessed, baseline=baseline).model_dump_json().encode(),
+            "evaluation/evaluation.json": evaluation(blessed=blessed, baseline=baseline, overruled=overruled)
+            .model_dump_json()
+            .encode(),
             f"blessing/{'BLESSED' if blessed else 'NOT_BLESSED'}": b"",
             "smoke_report/report.json": (smoke or SmokeReport(passed=True)).model_dump_json().encode(),
             "data_card/report.json": DATA_CARD.model_dump_json().encode(),
@@ -196,6 +200,24 @@ def test_what_may_not_be_pushed_is_not_and_says_why(
 
     assert outcome == PushOutcome(pushed=False, reason=reason)
     assert artifact.get_int_custom_property("pushed") == 0
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_forced_promotion_is_told_and_recorded(push: Any, tmp_path: Path) -> None:
+    _, outcome = push(b"graph", overruled=("min_accuracy", "not_worse"))
+
+    assert outcome.pushed
+    assert outcome.reason.endswith("is in production by force, against min_accuracy, not_worse")
+    assert ModelStore(str(tmp_path / "store"), "agnews").record(outcome.version).overruled == (
+        "min_accuracy",
+        "not_worse",
+    )
+
+
+def test_a_forced_promotion_does_not_pass_a_failed_smoke_test(push: Any, tmp_path: Path) -> None:
+    _, outcome = push(b"graph", overruled=("min_accuracy",), smoke=SmokeReport(passed=False, skipped="no reason"))
+
+    assert not outcome.pushed
     assert not (tmp_path / "store").exists()
 
 

@@ -1,0 +1,95 @@
+"""What a run would do, judged by its data, its configuration, its code and the model in production."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agnews.components.corpus_files.compare_spans import compare_spans
+from agnews.components.corpus_files.read_state import read_state
+from agnews.components.model_store import ModelStore
+from agnews.schemas.model_record import ModelRecord
+from agnews.schemas.run_config import RunConfig
+from agnews.schemas.run_report import SpansSummary
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What is known before the first node runs.
+
+    Attributes:
+        digest: Digest of the data.
+        fingerprint: Digest of data, configuration and code: the same fingerprint gives the same model.
+        production: Version that the candidate has to be compared with; empty for none.
+        spans: The spans, without rows; None where the data is no folder of dated spans.
+        nothing_new: Why the run would make again what is in production already; None where it would not.
+    """
+
+    digest: str
+    fingerprint: str
+    production: str
+    spans: SpansSummary | None
+    nothing_new: str | None
+
+
+def plan_run(config: RunConfig, store: ModelStore, code: Mapping[str, str]) -> RunPlan:
+    """Reads the data and the store.
+
+    Args:
+        config: The configuration.
+        store: Where models are pushed to.
+        code: Digest of the code by node.
+
+    Returns:
+        The plan; nothing is written.
+
+    Raises:
+        AgnewsError: The data cannot be used, or the store is damaged.
+    """
+    state = read_state(config.data.source, config.data.corpus, config.data.window)
+    record = store.production()
+    spans = compare_spans(state, record)
+    fingerprint = _fingerprint(config, state.digest, code)
+    return RunPlan(
+        digest=state.digest,
+        fingerprint=fingerprint,
+        production=_judged_against(record, fingerprint),
+        spans=spans,
+        nothing_new=_nothing_new(store, record, fingerprint, spans),
+    )
+
+
+def _fingerprint(config: RunConfig, digest: str, code: Mapping[str, str]) -> str:
+    # Forcing decides about the push and not about the model.
+    tree = config.model_dump(mode="json", exclude={"evaluation": {"force_promotion"}})
+    facts = {"config": tree, "data": digest, "code": dict(code)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _judged_against(record: ModelRecord | None, fingerprint: str) -> str:
+    """Returns the version that this run's candidate has to be compared with.
+
+    A run that would make again what is in production is judged as it was the first time: its verdict is known, and
+    every node is answered from the cache. Any other run is judged against what is in production.
+    """
+    if record is None:
+        return ""
+    return record.judged_against if record.fingerprint == fingerprint else record.version
+
+
+def _nothing_new(
+    store: ModelStore, record: ModelRecord | None, fingerprint: str, spans: SpansSummary | None
+) -> str | None:
+    """The fingerprint covers configuration and code too, so a change to either is a reason to run."""
+    if record is None or record.fingerprint != fingerprint or record.version not in store.versions():
+        return None
+    learnt = "this data"
+    if spans is not None:
+        names = list(spans.rows)
+        learnt = f"{names[0]} to {names[-1]} ({len(names)} span{'s' * (len(names) > 1)})"
+    return (
+        f"Nothing is new since version {record.version} was pushed: it has learnt from {learnt} with this "
+        "configuration and code."
+    )
