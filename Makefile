@@ -8,8 +8,15 @@ DATA ?= sample
 ROOT ?= workspace
 ARGS ?=
 
+DOCKER ?= docker
+DOCKER_ARGS ?=
+BASE ?= python:3.11-slim-bookworm
+VARIANT ?= cpu
+# A tag that says which code is in it, and never `latest`: see agnews compile.
+IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint types layers check format clean
+.PHONY: help setup run test test-fast lint types layers check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +61,19 @@ layers: build/typecheck ## kubeflow > pipeline > components > schemas
 	cd build/typecheck && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
 
 check: lint types layers test ## All that CI checks
+
+image: ## The container image (VARIANT=cpu|gpu, BASE=IMAGE, IMAGE=NAME:TAG, DOCKER_ARGS='--network host ...')
+	DOCKER_BUILDKIT=1 $(DOCKER) build --file kubeflow/Dockerfile --tag $(IMAGE) --build-arg BASE=$(BASE) \
+	  --build-arg VARIANT=$(VARIANT) --build-arg COMMIT=$$(git describe --always --dirty --abbrev=40) $(DOCKER_ARGS) .
+	@echo $(IMAGE)
+
+# debootstrap does not follow virtual packages, so python3-distutils is named.
+base-image: ## Without a registry: the image's base from Debian's packages, agnews-base:bookworm (as root)
+	rm -rf build/base && mkdir -p build
+	debootstrap --variant=minbase --include=python3-venv,python3-distutils,ca-certificates bookworm build/base
+	rm -rf build/base/var/cache/apt/* build/base/var/lib/apt/lists/* build/base/usr/share/doc build/base/usr/share/man
+	tar -C build/base --numeric-owner -c . | $(DOCKER) import - agnews-base:bookworm
+	rm -rf build/base
 
 format: setup ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .

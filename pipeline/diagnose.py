@@ -90,10 +90,12 @@ def _c_library() -> Finding:
 def _packages() -> Finding:
     """Compares what is installed with what the package asks for, but for what the lock file overrides."""
     problems = []
-    requirements = importlib.metadata.requires("agnews") or []
-    for requirement in map(Requirement, requirements):
-        if requirement.marker is not None and not requirement.marker.evaluate():
-            continue
+    requirements = [
+        requirement
+        for requirement in map(Requirement, importlib.metadata.requires("agnews") or [])
+        if requirement.marker is None or requirement.marker.evaluate()
+    ]
+    for requirement in requirements:
         try:
             version = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:

@@ -172,8 +172,8 @@ def run_local(
     from agnews.kubeflow.schedules.run_local import LocalSchedules
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # APScheduler tells every start once more.
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # APScheduler tells every start once more, and what was left out.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     schedules = _read(file)
     LocalSchedules([schedules.find(name) for name in names] if names else schedules.schedules).run()
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -86,6 +87,7 @@ class LocalSchedules:
             )
             soon = islice(schedule.fire_times(datetime.now(tz=schedule.zone)), 1)
             _log.info("%s: next start %s", schedule.name, next(soon, "never"))
+        scheduler.add_listener(_tell_left_out, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
         before = {number: signal.signal(number, lambda *_: self._end(scheduler)) for number in _SIGNALS}
         try:
             scheduler.start()
@@ -143,6 +145,11 @@ class LocalSchedules:
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _tell_left_out(event: JobEvent) -> None:
+    why = "its last run goes on" if event.code == EVENT_JOB_MAX_INSTANCES else "the machine slept or was too busy"
+    _log.warning("%s: left out, %s", event.job_id, why)
 
 
 def _meaning(code: int) -> str:

@@ -69,6 +69,29 @@ def test_an_interval_is_counted_from_the_start_of_the_scheduler() -> None:
     assert trigger.get_next_fire_time(None, now + timedelta(minutes=20)) == now + timedelta(hours=1)
 
 
+def test_a_start_that_comes_while_the_last_run_goes_on_is_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    script = f"import pathlib, time; pathlib.Path({str(started)!r}).open('a').write('x'); time.sleep(0.5)"
+
+    def every_tenth(self: _FireTimes, previous: datetime | None, now: datetime) -> datetime:
+        return (previous or now) + timedelta(seconds=0.1)
+
+    monkeypatch.setattr(_FireTimes, "get_next_fire_time", every_tenth)
+    local = LocalSchedules([SCHEDULE], command=[sys.executable, "-c", script])
+
+    def end() -> None:
+        while "its last run goes on" not in caplog.text:
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
+
+    threading.Thread(target=end, daemon=True).start()
+    local.run()
+    assert "a: left out, its last run goes on" in caplog.text
+    assert started.read_text() == "x"
+
+
 def test_nothing_to_do_is_an_error() -> None:
     with pytest.raises(AgnewsError, match="No schedule is enabled"):
         LocalSchedules([SCHEDULE.model_copy(update={"enabled": False})]).run()

@@ -1,0 +1,144 @@
+"""The manifests, against Kubernetes' published schemas and against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from google.protobuf import text_format
+
+Document = dict[str, Any]
+VERSIONS = ("1.30", "1.34", "1.37")
+
+
+@pytest.fixture(scope="module")
+def documents(repository: Path) -> list[Document]:
+    files = sorted((repository / "kubeflow" / "manifests").glob("*.yaml"))
+    assert files
+    return [document for file in files for document in yaml.safe_load_all(file.read_text())]
+
+
+def _of(documents: list[Document], kind: str) -> list[Document]:
+    return [document for document in documents if document["kind"] == kind]
+
+
+def _pods(documents: list[Document]) -> dict[str, Document]:
+    return {document["metadata"]["name"]: document["spec"]["template"] for document in _of(documents, "Deployment")}
+
+
+def _containers(documents: list[Document]) -> Iterator[tuple[Document, Document]]:
+    for pod in _pods(documents).values():
+        for container in pod["spec"]["containers"]:
+            yield pod, container
+
+
+def _selects(selector: Document, labels: Document) -> bool:
+    for rule in selector.get("matchExpressions", []):
+        assert rule["operator"] == "In"
+        if labels.get(rule["key"]) not in rule["values"]:
+            return False
+    plain = selector if not {"matchLabels", "matchExpressions"} & set(selector) else selector.get("matchLabels", {})
+    return all(labels.get(key) == value for key, value in plain.items())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_takes_every_document(documents: list[Document], version: str) -> None:
+    for document in documents:
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_a_field_that_kubernetes_does_not_know_would_be_found(documents: list[Document]) -> None:
+    (server, *_) = _of(documents, "Deployment")
+    container = server["spec"]["template"]["spec"]["containers"][0]
+    broken = {**container, "readynessProbe": container["readinessProbe"]}
+    pod = {**server["spec"]["template"], "spec": {**server["spec"]["template"]["spec"], "containers": [broken]}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="readynessProbe"):
+        kubernetes_validate.validate({**server, "spec": {**server["spec"], "template": pod}}, VERSIONS[0], strict=True)
+
+
+def test_nobody_is_root_and_nothing_is_written_but_where_a_volume_is(documents: list[Document]) -> None:
+    for pod, container in _containers(documents):
+        assert pod["spec"]["securityContext"]["runAsNonRoot"]
+        assert pod["spec"]["securityContext"]["runAsUser"] > 0
+        assert not pod["spec"]["automountServiceAccountToken"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_limits_probes_and_an_image_that_stays_the_same(documents: list[Document]) -> None:
+    for pod, container in _containers(documents):
+        for resource in ("cpu", "memory", "ephemeral-storage"):
+            assert container["resources"]["requests"][resource]
+            assert container["resources"]["limits"][resource]
+        ports = {port["name"] for port in container["ports"]}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            (check,) = (container[probe][kind] for kind in ("httpGet", "tcpSocket") if kind in container[probe])
+            assert check["port"] in ports
+        _, colon, tag = container["image"].rpartition(":")
+        assert colon
+        assert tag not in ("", "latest")
+        assert pod["spec"]["terminationGracePeriodSeconds"] >= 30
+
+
+def test_no_secret_is_written_down(documents: list[Document]) -> None:
+    assert not _of(documents, "Secret")
+    for _, container in _containers(documents):
+        for variable in container.get("env", []):
+            secret = any(word in variable["name"] for word in ("TOKEN", "PASSWORD", "SECRET", "KEY"))
+            assert not (secret and "value" in variable), variable["name"]
+
+
+def test_services_budgets_and_policies_find_their_pods(documents: list[Document]) -> None:
+    pods = _pods(documents)
+    for name, pod in pods.items():
+        (deployment,) = [document for document in _of(documents, "Deployment") if document["metadata"]["name"] == name]
+        assert _selects(deployment["spec"]["selector"], pod["metadata"]["labels"])
+        ports = {port["name"] for container in pod["spec"]["containers"] for port in container["ports"]}
+        (service,) = [
+            document
+            for document in _of(documents, "Service")
+            if _selects(document["spec"]["selector"], pod["metadata"]["labels"])
+        ]
+        assert {port["targetPort"] for port in service["spec"]["ports"]} == ports
+        (budget,) = [
+            document
+            for document in _of(documents, "PodDisruptionBudget")
+            if _selects(document["spec"]["selector"], pod["metadata"]["labels"])
+        ]
+        assert 0 < budget["spec"]["minAvailable"] < deployment["spec"]["replicas"], "a node must still be drainable"
+        (policy,) = _of(documents, "NetworkPolicy")
+        assert _selects(policy["spec"]["podSelector"], pod["metadata"]["labels"])
+        assert ports <= {port["port"] for port in policy["spec"]["ingress"][0]["ports"]}
+
+
+def test_volumes_are_there(documents: list[Document]) -> None:
+    claims = {document["metadata"]["name"] for document in _of(documents, "PersistentVolumeClaim")}
+    configs = {document["metadata"]["name"]: document["data"] for document in _of(documents, "ConfigMap")}
+    for pod, container in _containers(documents):
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
+        for volume in volumes.values():
+            assert "persistentVolumeClaim" not in volume or volume["persistentVolumeClaim"]["claimName"] in claims
+            assert "configMap" not in volume or volume["configMap"]["name"] in configs
+        for argument in container.get("args", []):
+            if "=/config/" in argument:
+                assert argument.rpartition("/")[2] in configs["agnews-tf-serving"]
+
+
+def test_tensorflow_serving_reads_which_model_to_serve(documents: list[Document]) -> None:
+    from tensorflow_serving.config import model_server_config_pb2
+
+    (config,) = _of(documents, "ConfigMap")
+    parsed = text_format.Parse(config["data"]["models.config"], model_server_config_pb2.ModelServerConfig())
+    (model,) = parsed.model_config_list.config
+    # Where the server's own folder of models lies, seen from TensorFlow Serving.
+    assert (model.name, model.base_path) == ("agnews", "/models/agnews")
+    assert model.model_version_policy.latest.num_versions == 1
