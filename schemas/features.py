@@ -38,6 +38,11 @@ CLASS_LABEL = "label"
 PROBABILITIES = "probabilities"
 """float32 (batch, num_classes), softmax."""
 
+TOKENS = "tokens"
+"""string (batch, length), the word pieces that were read, [CLS] and [SEP] included; padding is the empty string."""
+CONTRIBUTIONS = "contributions"
+"""float32 (batch, length), what each piece adds to the log-odds of the predicted class; 0 on padding."""
+
 # Signatures of a served model.
 SERVE_TEXT = "serving_default"
 """text: string (batch,) -> class_id, label, probabilities."""
@@ -45,3 +50,5 @@ SERVE_EXAMPLES = "serving_examples"
 """serialized raw Examples: string (batch,) -> class_id, label, probabilities."""
 TRANSFORM_FEATURES = "transform_features"
 """serialized raw Examples: string (batch,) -> token_ids, padding_mask."""
+EXPLAIN = "explain"
+"""text: string (batch,) -> class_id, label, probabilities, tokens, contributions. Older versions have none."""

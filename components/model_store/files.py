@@ -46,6 +46,10 @@ class Files(ABC):
         """Gives a folder a new name that is not taken."""
 
     @abstractmethod
+    def remove_file(self, path: str) -> None:
+        """Removes a file; nothing happens where there is none."""
+
+    @abstractmethod
     def remove(self, folder: str) -> None:
         """Removes a folder with all that is in it; nothing happens where there is none."""
 

@@ -69,6 +69,10 @@ class LocalFiles(Files):
         _sync_folder(Path(target).parent)
 
     @override
+    def remove_file(self, path: str) -> None:
+        Path(path).unlink(missing_ok=True)
+
+    @override
     def remove(self, folder: str) -> None:
         if Path(folder).is_dir():
             shutil.rmtree(folder)

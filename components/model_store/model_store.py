@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from agnews.components.model_store.explain_storage_errors import explain_storage_errors
 from agnews.components.model_store.files import files_at
 from agnews.components.model_store.model_digest import RECORD_FILE, model_digest
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -99,7 +99,7 @@ class ModelStore:
             AgnewsError: The pointer is not a model record, or cannot be read.
         """
         pointer = f"{self.uri}/{_POINTER}"
-        with _explained(f"reading the pointer {pointer}"):
+        with explain_storage_errors(f"reading the pointer {pointer}"):
             if not self._files.exists(pointer):
                 return None
             content = b"".join(self._files.read(pointer))
@@ -118,7 +118,7 @@ class ModelStore:
             AgnewsError: There is no such version, or its record is missing or malformed.
         """
         path = f"{self.folder(version)}/{RECORD_FILE}"
-        with _explained(f"reading {path}"):
+        with explain_storage_errors(f"reading {path}"):
             if not self._files.exists(f"{self.folder(version)}/{_SAVED_MODEL}") or not self._files.exists(path):
                 raise AgnewsError(
                     f"The model store {self.uri} has no whole version {version}.",
@@ -145,7 +145,7 @@ class ModelStore:
         record = self.record(version)
         source = self.folder(version)
         out = files_at(target)
-        with _explained(f"copying {source} to {target}"):
+        with explain_storage_errors(f"copying {source} to {target}"):
             paths = self._files.files_below(source)
             for path in paths:
                 out.write(f"{target}/{path}", self._files.read(f"{source}/{path}"))
@@ -201,7 +201,7 @@ class ModelStore:
                 fix="Train again: the export is incomplete.",
                 exit_code=ExitCode.FAILED,
             )
-        with _explained(f"pushing to {self.uri}; the version in production is as it was"), self._lock():
+        with explain_storage_errors(f"pushing to {self.uri}; the version in production is as it was"), self._lock():
             digest = model_digest(sources)
             current = self.production()
             if current and (current.model_digest == digest or (fingerprint and current.fingerprint == fingerprint)):
@@ -237,7 +237,7 @@ class ModelStore:
         Raises:
             AgnewsError: A push is under way, or the store cannot be written.
         """
-        with _explained(f"sweeping {self.uri}"), self._lock():
+        with explain_storage_errors(f"sweeping {self.uri}"), self._lock():
             self._sweep()
 
     def _write_version(self, record: ModelRecord, sources: Mapping[str, str]) -> None:
@@ -351,18 +351,3 @@ def _or_none(version: str) -> str:
 
 def _to_json(record: ModelRecord) -> bytes:
     return json.dumps(record.model_dump(mode="json"), indent=2).encode() + b"\n"
-
-
-@contextmanager
-def _explained(action: str) -> Iterator[None]:
-    """Turns the storage's errors into ones that name a way out."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            problem, fix = "The disk is full", "Free some space, then run the same command again."
-        elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            problem, fix = "No permission", "Allow this user to read and write there, or choose another folder."
-        else:
-            problem, fix = "The storage failed", "Check that the place exists and can be reached, then run again."
-        raise AgnewsError(f"{problem} while {action}.", found=error, fix=fix, exit_code=ExitCode.FAILED) from error

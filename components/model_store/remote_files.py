@@ -71,6 +71,12 @@ class RemoteFiles(Files):
         raise NotImplementedError(f"An object store cannot rename a folder: {source} to {target}.")
 
     @override
+    def remove_file(self, path: str) -> None:
+        with _os_errors():
+            if tf.io.gfile.exists(path):
+                tf.io.gfile.remove(path)
+
+    @override
     def remove(self, folder: str) -> None:
         with _os_errors():
             if tf.io.gfile.isdir(folder):
