@@ -8,6 +8,7 @@ about the project stands in pyproject.toml.
 from setuptools import find_packages, setup
 
 ROOT = "agnews"
+DATA = ["*.css", "*.html", "*.md", "*.pbtxt", "*.yaml", "configs/*.yaml", "py.typed"]
 LAYERS = ("schemas", "components", "pipeline", "kubeflow")
 
 packages = [
@@ -17,5 +18,7 @@ packages = [
 setup(
     packages=packages,
     package_dir={f"{ROOT}.{layer}": layer for layer in LAYERS},
-    package_data={package: ["*.pbtxt", "*.yaml", "configs/*.yaml", "py.typed"] for package in packages},
+    package_data={
+        package: ["*.css", "*.html", "*.md", "*.pbtxt", "*.yaml", "configs/*.yaml", "py.typed"] for package in packages
+    },
 )

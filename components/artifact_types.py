@@ -1,4 +1,4 @@
-"""The artifact types of our own; everything else that steps hand on has one of TFX's standard types.
+"""The artifact types of our own, and those of Kubeflow Pipelines; all other that steps hand on is of TFX's types.
 
 TFX compiles a type that it does not know for Kubeflow only if its name is `namespace.Title` and it declares no
 properties; custom properties are free.
@@ -7,7 +7,7 @@ properties; custom properties are free.
 from __future__ import annotations
 
 from tfx.types.artifact import Artifact
-from tfx.types.system_artifacts import Dataset
+from tfx.types.system_artifacts import Dataset, Metrics
 
 
 class StepReport(Artifact):
@@ -24,3 +24,23 @@ class Predictions(Artifact):
 
     TYPE_NAME = "agnews.Predictions"
     TYPE_ANNOTATION = Dataset
+
+
+class HtmlPage(Artifact):
+    """A page for people: a folder with `report.html`. Kubeflow's own pages show it beside the step."""
+
+    TYPE_NAME = "system.HTML"
+
+
+class ScalarMetrics(Artifact):
+    """Figures, one a custom property, which Kubeflow's own pages show as a table and compare between runs."""
+
+    TYPE_NAME = "system.Metrics"
+    TYPE_ANNOTATION = Metrics
+
+
+class ClassificationMetrics(Artifact):
+    """A confusion matrix in the custom property `confusionMatrix`, as Kubeflow's own pages draw it."""
+
+    TYPE_NAME = "system.ClassificationMetrics"
+    TYPE_ANNOTATION = Metrics

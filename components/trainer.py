@@ -5,7 +5,6 @@ TFX reloads this module by name: it holds no class and no state.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
@@ -24,10 +23,10 @@ from agnews.components.training.training_job import train_together
 from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.run_config import TextConfig
+from agnews.schemas.training_record import TrainingRecord
 
-CURVE_FILE = "training.json"
-"""In the model run: `curve`, one entry an epoch; `config`; `best_epoch`; `devices`, asked for and taken; and
-`warm_start`."""
+RECORD_FILE = "training.json"
+"""In the model run: a `TrainingRecord`."""
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -60,25 +59,25 @@ def run_fn(fn_args: FnArgs) -> None:
             },
         }
     )
-    _write_curve(trained, settings, fn_args.model_run_dir)
     network = trained.classifier.network
+    facts = {
+        "class_names": class_names,
+        "model": settings["model"],
+        "text": settings["text"],
+        "vocabulary_sha256": vocabulary.digest,
+        "encoder_sha256": trained.encoder.digest if trained.encoder else None,
+        "parameters": _count(weight for weight in network.weights if weight.dtype.is_floating),
+        "trained_parameters": _count((trained.classifier.head or network).trainable_weights),
+        "train_rows": trained.train_rows,
+        "devices": trained.devices.describe(trained.batch_size),
+        "warm_start": trained.warm_start.note if trained.warm_start else None,
+        "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
+    }
+    _write_record(trained, settings, facts, fn_args.model_run_dir)
     export_model(
         ServingModel(network, tft.TFTransformOutput(fn_args.transform_output), class_names),
         fn_args.serving_model_dir,
-        {
-            "class_names": class_names,
-            "model": settings["model"],
-            "text": settings["text"],
-            "vocabulary_sha256": vocabulary.digest,
-            "encoder_sha256": trained.encoder.digest if trained.encoder else None,
-            "parameters": _count(weight for weight in network.weights if weight.dtype.is_floating),
-            "trained_parameters": _count((trained.classifier.head or network).trainable_weights),
-            "train_rows": trained.train_rows,
-            "devices": trained.devices.describe(trained.batch_size),
-            "warm_start": trained.warm_start.note if trained.warm_start else None,
-            WEIGHT_NAMES: [weight.name for weight in network.weights],
-            "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
-        },
+        {**facts, WEIGHT_NAMES: [weight.name for weight in network.weights]},
     )
     if trained.encoder is not None:
         read_encoder_card(trained.encoder.folder).write(fn_args.serving_model_dir)
@@ -89,16 +88,18 @@ def _count(weights: Iterable[tf.Variable]) -> int:
     return sum(weight.shape.num_elements() for weight in weights)
 
 
-def _write_curve(trained: TrainedClassifier, settings: Mapping[str, object], folder: str) -> None:
-    document = {
-        "curve": trained.result.curve,
-        "config": settings,
-        "best_epoch": trained.result.best_epoch,
-        "devices": {
-            "asked": settings["devices"],
-            "taken": trained.devices.describe(trained.batch_size),
-        },
-        "warm_start": trained.warm_start.note if trained.warm_start else None,
-    }
-    with tf.io.gfile.GFile(posixpath.join(folder, CURVE_FILE), "w") as file:
-        file.write(json.dumps(document, indent=2) + "\n")
+def _write_record(
+    trained: TrainedClassifier, settings: Mapping[str, object], facts: Mapping[str, object], folder: str
+) -> None:
+    record = TrainingRecord.model_validate(
+        {
+            "curve": trained.result.curve,
+            "config": settings,
+            "best_epoch": trained.result.best_epoch,
+            "devices": {"asked": settings["devices"], "taken": facts["devices"]},
+            "warm_start": facts["warm_start"],
+            "model": facts,
+        }
+    )
+    with tf.io.gfile.GFile(posixpath.join(folder, RECORD_FILE), "w") as file:
+        file.write(record.model_dump_json(indent=2) + "\n")

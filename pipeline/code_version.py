@@ -20,12 +20,15 @@ _ROOT = "agnews"
 _LIBRARIES = ("tensorflow", "tensorflow-text", "tf-keras", "tfx")
 """Libraries whose version changes what a node computes."""
 
+_TEMPLATES = {".css", ".html", ".md"}
+
 
 def code_version(*modules: str) -> str:
     """Digests modules together with their import closure inside this project.
 
-    The closure is read from the source, without running it; imports inside functions count. Comments, docstrings
-    and layout do not change the digest, and neither does a change to a module outside the closure.
+    The closure is read from the source, without running it; imports inside functions count, and so do templates that
+    lie beside a module. Comments, docstrings and layout do not change the digest, and neither does a change to a module
+    outside the closure.
 
     Args:
         *modules: Absolute names, `agnews.components.trainer` for example.
@@ -39,8 +42,11 @@ def code_version(*modules: str) -> str:
     digest = hashlib.sha256()
     for library in _LIBRARIES:
         digest.update(f"{library}=={version(library)}\n".encode())
-    for module in sorted(_closure(modules)):
+    closure = sorted(_closure(modules))
+    for module in closure:
         digest.update(f"{module}\n{_normalised_source(module)}\n".encode())
+    for template in sorted({path for module in closure for path in _templates(module)}):
+        digest.update(f"{template.name}\n".encode() + template.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -73,6 +79,11 @@ def _file(module: str) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def _templates(module: str) -> list[Path]:
+    path = _file(module)
+    return [] if path is None else [file for file in path.parent.iterdir() if file.suffix in _TEMPLATES]
 
 
 @cache

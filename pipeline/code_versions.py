@@ -14,6 +14,7 @@ _CODE = {
     "Evaluator": "agnews.components.evaluator.executor",
     "SmokeTest": "agnews.components.smoke_test.executor",
     "Pusher": "agnews.components.pusher.executor",
+    "Report": "agnews.components.report.executor",
 }
 
 

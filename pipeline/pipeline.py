@@ -9,7 +9,7 @@ NewsExampleGen -> StatisticsGen ----> ExampleValidator -> DataGate
 BaselineModel -> Evaluator <----------------------- Trainer <-------+
                     |
                     v
-                SmokeTest -> Pusher
+                SmokeTest -> Pusher -> Report, which reads what all of them found
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from agnews.components.data_gate.component import DataGate
 from agnews.components.evaluator.component import Evaluator
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.pusher.component import Pusher
+from agnews.components.report.component import Report
 from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.statistics import statistics_options
@@ -165,6 +166,22 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         fingerprint=around.fingerprint,
         code_version=code["Pusher"],
     )
+    report = Report(
+        data_card=example_gen.outputs["data_card"],
+        statistics=statistics_gen.outputs["statistics"],
+        anomalies=validator.outputs["anomalies"],
+        baseline=baseline.outputs["model"],
+        data_check=data_gate.outputs["report"],
+        transform_graph=transform.outputs["transform_graph"],
+        token_check=token_gate.outputs["report"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        predictions=evaluator.outputs["predictions"],
+        smoke_report=smoke_test.outputs["report"],
+        pushed_model=pusher.outputs["pushed_model"],
+        corpus=corpus,
+        code_version=code["Report"],
+    )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=around.pipeline_root,
@@ -181,6 +198,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
             evaluator,
             smoke_test,
             pusher,
+            report,
         ],
         enable_cache=True,
         metadata_connection_config=around.metadata,

@@ -62,9 +62,13 @@ def plan_run(config: RunConfig, store: ModelStore, code: Mapping[str, str]) -> R
 
 
 def _fingerprint(config: RunConfig, digest: str, code: Mapping[str, str]) -> str:
-    # Forcing decides about the push and not about the model.
+    # Neither forcing nor the look of the report decides about the model.
     tree = config.model_dump(mode="json", exclude={"evaluation": {"force_promotion"}})
-    facts = {"config": tree, "data": digest, "code": dict(code)}
+    facts = {
+        "config": tree,
+        "data": digest,
+        "code": {node: version for node, version in code.items() if node != "Report"},
+    }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

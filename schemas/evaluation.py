@@ -60,7 +60,9 @@ class PairedTest(_Document):
     difference: float
     """Accuracy of the candidate minus that of the baseline."""
     confidence_interval: tuple[float, float]
-    """Of the difference, at level 1 - 2 alpha."""
+    """Of the difference."""
+    level: float
+    """Of that interval: 1 - 2 alpha, where alpha is the level of the test."""
     p_worse: float
     """Probability of so many rows lost, or more, if both were equally good (one-sided exact McNemar test)."""
 

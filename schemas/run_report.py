@@ -6,7 +6,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from agnews.schemas.evaluation import Metrics
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.data_check import DataCheck
+from agnews.schemas.evaluation import Evaluation, Metrics
+from agnews.schemas.model_record import ModelRecord
+from agnews.schemas.prediction_review import PredictionReview
+from agnews.schemas.push_outcome import PushOutcome
+from agnews.schemas.smoke_report import SmokeReport
+from agnews.schemas.token_check import TokenCheck
+from agnews.schemas.training_record import TrainingRecord
 
 NodeState = Literal["waiting", "running", "cached", "done", "failed", "skipped"]
 
@@ -50,7 +58,10 @@ class NodeSummary(_Document):
     """What became of one node."""
 
     state: NodeState
-    seconds: float
+    seconds: float | None
+    """Wall time; null where nobody took it."""
+    outputs: dict[str, str] = {}
+    """URI of each output by its key; none where the node did not end well."""
 
 
 class ServingSummary(_Document):
@@ -64,11 +75,31 @@ class ServingSummary(_Document):
     """On disk."""
 
 
+class RunDocuments(_Document):
+    """What the steps wrote down, whole. Null is what a failed or partial run has not come to."""
+
+    data_card: DataCard | None = None
+    data_check: DataCheck | None = None
+    token_check: TokenCheck | None = None
+    training: TrainingRecord | None = None
+    evaluation: Evaluation | None = None
+    review: PredictionReview | None = None
+    """Of the predictions on the test split."""
+    smoke: SmokeReport | None = None
+    push: PushOutcome | None = None
+    baseline: ModelRecord | None = None
+    """The model in production that the run's own was compared with."""
+
+
 class RunReport(_Document):
-    """What a run did. Keys that a failed or partial run could not know are null."""
+    """What a run did. Keys that a failed or partial run could not know are null.
+
+    The figures that most readers want stand on top; they are taken from `documents`, which has everything.
+    """
 
     run_id: str
-    command: str
+    command: str | None
+    """The command line; null on a cluster."""
     data: DataSummary | None
     spans: SpansSummary | None = None
     """Null where the data is no folder of dated spans."""
@@ -76,6 +107,10 @@ class RunReport(_Document):
     """Why the run ended well before its first node: nothing is new. Null where it did not."""
     model: dict[str, object]
     """The model's part of the configuration."""
+    settings: dict[str, object] = {}
+    """The other parts of the configuration; on a cluster those that the Trainer took."""
+    fingerprint: str | None = None
+    """Digest of data, configuration and code; null on a cluster."""
     metrics: Metrics | None
     blessed: bool | None
     forced: bool = False
@@ -89,7 +124,8 @@ class RunReport(_Document):
     """One entry an epoch."""
     serving: ServingSummary | None = None
     nodes: dict[str, NodeSummary]
-    seconds: float
-    peak_rss_mb: float
+    seconds: float | None
+    peak_rss_mb: float | None
     versions: dict[str, str]
     error: str | None = None
+    documents: RunDocuments = RunDocuments()

@@ -53,6 +53,7 @@ def paired_test(
         only_baseline_right=only_baseline_right,
         difference=(only_candidate_right - only_baseline_right) / rows,
         confidence_interval=_score_interval(only_candidate_right, only_baseline_right, rows, alpha),
+        level=1.0 - 2.0 * alpha,
         p_worse=min(1.0, p_worse),
     )
 

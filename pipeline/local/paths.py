@@ -58,6 +58,10 @@ class Paths:
         """What a run did, as JSON."""
         return self.run(run_id) / "report.json"
 
+    def page(self, run_id: str) -> Path:
+        """The same for people, as HTML."""
+        return self.run(run_id) / "report.html"
+
     def log(self, run_id: str) -> Path:
         """Everything that libraries print during a run."""
         return self.run(run_id) / "run.log"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tfx import v1 as tfx
 
 from agnews.components.model_store import ModelStore
+from agnews.components.report.render_report import render_report
 from agnews.pipeline.code_versions import code_versions
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
@@ -19,8 +20,8 @@ from agnews.pipeline.local.terminable import terminable
 from agnews.pipeline.local.write_atomically import write_atomically
 from agnews.pipeline.pipeline import Surroundings, create_pipeline
 from agnews.pipeline.plan_run import RunPlan, plan_run
-from agnews.pipeline.reports.assemble_report import assemble_report
 from agnews.pipeline.reports.describe_spans import describe_spans
+from agnews.pipeline.reports.report_run import report_run
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
 
@@ -47,7 +48,7 @@ class RunRequest:
 
 
 def run_locally(request: RunRequest, view: LiveView) -> RunReport:
-    """Runs the pipeline and writes `report.json`, also when a step fails.
+    """Runs the pipeline and writes `report.json` and `report.html`, also when a step fails.
 
     Where the data is a folder of dated spans, and data, configuration and code are those behind the model in
     production, the run ends well before its first node, unless a node is named that it shall begin or end at.
@@ -68,6 +69,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
     error: BaseException | None = None
     spans: SpansSummary | None = None
     ended_early: str | None = None
+    fingerprint: str | None = None
     try:
         with terminable():
             code = code_versions()
@@ -76,6 +78,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
             if spans is not None:
                 for line in (describe_spans(spans), *spans.notes):
                     view.say(line)
+            fingerprint = plan.fingerprint
             ended_early = _ends_early(request, plan)
             if ended_early is None:
                 LocalRunner(view, request.run_id, from_node=request.from_node, to_node=request.to_node).run(
@@ -85,10 +88,11 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         error = problem
         raise
     finally:
-        report = assemble_report(
+        report = report_run(
             run_id=request.run_id,
             command=request.command,
             config=request.config,
+            fingerprint=fingerprint,
             results=view.results,
             skipped=view.not_run,
             seconds=time.monotonic() - start,
@@ -98,6 +102,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
             ended_early=ended_early,
         )
         write_atomically(request.paths.report(request.run_id), report.model_dump_json(indent=2) + "\n")
+        write_atomically(request.paths.page(request.run_id), render_report(report))
     return report
 
 

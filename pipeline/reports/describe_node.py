@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from agnews.pipeline.reports.assemble_report import read_output
+from agnews.pipeline.reports.read_output import read_output
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import SmokeReport
@@ -26,7 +26,7 @@ def describe_node(result: NodeResult) -> str:
     if result.node not in _SOURCES:
         return ""
     key, name, words = _SOURCES[result.node]
-    return words(read_output({result.node: result}, result.node, key, name))
+    return words(read_output(result, key, name))
 
 
 def _rows(document: Mapping[str, Any]) -> str:

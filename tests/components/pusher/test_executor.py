@@ -43,6 +43,7 @@ def evaluation(*, blessed: bool = True, baseline: str = "", overruled: tuple[str
         only_baseline_right=1,
         difference=0.01,
         confidence_interval=(-0.1, 0.1),
+        level=0.9,
         p_worse=0.8,
     )
     return Evaluation(

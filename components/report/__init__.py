@@ -1,0 +1,1 @@
+"""One page about a run, for people, and the same as JSON."""

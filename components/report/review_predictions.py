@@ -1,0 +1,93 @@
+"""What a file of predictions shows beyond the figures of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from agnews.components.evaluator.tally import CALIBRATION_BINS, calibration_bin
+from agnews.components.report.find_doubtful_labels import find_doubtful_labels
+from agnews.schemas import predictions as columns
+from agnews.schemas.prediction_review import CalibrationBin, DoubtfulRow, PredictionReview
+
+SHOWN = 20
+"""Rows of each kind that a review names."""
+_MOST_CHARACTERS = 500
+
+
+def review_predictions(table: pa.Table, class_names: Sequence[str]) -> PredictionReview:
+    """Reviews predictions.
+
+    Args:
+        table: With the columns of `agnews.schemas.predictions`; at least one row.
+        class_names: Names of the classes.
+
+    Returns:
+        The review. Rows without an answer count for calibration as answers without any confidence, as they do in the
+        evaluation, and are not listed: no model that gives such answers is of use.
+    """
+    labels = table[columns.LABEL].to_numpy()
+    answers = table[columns.CLASS_ID].to_numpy()
+    probabilities = (
+        table[columns.PROBABILITIES].combine_chunks().flatten().to_numpy().reshape(len(labels), -1).astype(np.float64)
+    )
+    answered = answers != columns.NO_CLASS
+    confidence = np.where(answered, np.nan_to_num(probabilities).max(axis=1), 0.0)
+    right = answers == labels
+    mistakes = _surest_first(np.flatnonzero(answered & ~right), confidence)
+    usable = np.flatnonzero(answered)
+    doubtful = usable[find_doubtful_labels(labels[usable], probabilities[usable])] if len(usable) else usable
+    baseline = table[columns.BASELINE_CLASS_ID].to_numpy(zero_copy_only=False)
+    lost = mistakes[baseline[mistakes] == labels[mistakes]]
+
+    def rows(positions: NDArray[np.int64]) -> tuple[DoubtfulRow, ...]:
+        return tuple(_rows(table, positions[:SHOWN].tolist(), probabilities, class_names))
+
+    return PredictionReview(
+        rows=len(labels),
+        calibration=tuple(_calibration(confidence, right)),
+        mistakes=rows(mistakes),
+        mistakes_in_all=len(mistakes),
+        doubtful_labels=rows(doubtful),
+        doubtful_labels_in_all=len(doubtful),
+        lost=rows(lost),
+    )
+
+
+def _surest_first(positions: NDArray[np.int64], confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    return positions[np.argsort(-confidence[positions], kind="stable")]
+
+
+def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Iterable[CalibrationBin]:
+    bins = calibration_bin(confidence)
+    for number in np.unique(bins).tolist():
+        inside = bins == number
+        yield CalibrationBin(
+            low=number / CALIBRATION_BINS,
+            high=(number + 1) / CALIBRATION_BINS,
+            count=int(inside.sum()),
+            confidence=float(confidence[inside].mean()),
+            accuracy=float(right[inside].mean()),
+        )
+
+
+def _rows(
+    table: pa.Table, positions: Sequence[int], probabilities: NDArray[np.float64], class_names: Sequence[str]
+) -> Iterable[DoubtfulRow]:
+    for position, row in zip(positions, table.take(pa.array(positions, pa.int64())).to_pylist(), strict=True):
+        label, text = row[columns.LABEL], row[columns.TEXT]
+        # What the model says instead of the label: where it agrees, the likeliest of the others.
+        others = probabilities[position].copy()
+        others[label] = -1.0
+        answer = row[columns.CLASS_ID] if row[columns.CLASS_ID] != label else int(others.argmax())
+        yield DoubtfulRow(
+            row=row[columns.ROW],
+            text=text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1].rstrip() + "…",
+            label=class_names[label],
+            answer=class_names[answer],
+            label_probability=float(probabilities[position, label]),
+            answer_probability=float(probabilities[position, answer]),
+        )
