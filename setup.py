@@ -19,6 +19,7 @@ setup(
     packages=packages,
     package_dir={f"{ROOT}.{layer}": layer for layer in LAYERS},
     package_data={
-        package: ["*.css", "*.html", "*.md", "*.pbtxt", "*.yaml", "configs/*.yaml", "py.typed"] for package in packages
+        package: ["*.css", "*.html", "*.md", "*.pbtxt", "*.yaml", "configs/*.yaml", "page/*", "py.typed"]
+        for package in packages
     },
 )

@@ -1,0 +1,225 @@
+"""What the OpenAPI document says about routes that read their bodies themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+
+DESCRIPTION = """Classifies texts with the pushed model. What stands under `/v1/models` is TensorFlow Serving's REST
+interface, so that clients can move there unchanged; `card` and `:explain` are additions.
+
+`Content-Type` of requests is not looked at; bodies are JSON. Errors are `{"error": "..."}`."""
+
+Operation = dict[str, Any]
+_Schema = Mapping[str, Any]
+
+_STRING = {"type": "string"}
+_TEXT = {
+    "description": "A text, or any bytes as base64.",
+    "anyOf": [
+        _STRING,
+        {
+            "type": "object",
+            "properties": {"b64": {"type": "string", "format": "byte"}},
+            "required": ["b64"],
+            "additionalProperties": False,
+        },
+    ],
+}
+_TEXTS = {"type": "array", "items": _TEXT}
+_NAMED = {"type": "object", "properties": {"text": _TEXT}, "required": ["text"], "additionalProperties": False}
+_SIGNATURE = {"type": "string", "description": "Function of the model; default: serving_default.", "default": ""}
+_HEADLINE = "Oil prices soar to all-time record, posing new menace to US economy"
+
+_PREDICT_BODY: _Schema = {
+    "oneOf": [
+        {
+            "title": "row form",
+            "type": "object",
+            "properties": {
+                "signature_name": _SIGNATURE,
+                "instances": {"anyOf": [_TEXTS | {"minItems": 1}, {"type": "array", "items": _NAMED, "minItems": 1}]},
+            },
+            "required": ["instances"],
+            "not": {"required": ["inputs"]},
+        },
+        {
+            "title": "column form",
+            "type": "object",
+            "properties": {
+                "signature_name": _SIGNATURE,
+                "inputs": {"anyOf": [_TEXTS, {"type": "object", "properties": {"text": _TEXTS}, "required": ["text"]}]},
+            },
+            "required": ["inputs"],
+            "not": {"required": ["instances"]},
+        },
+    ]
+}
+_ROW = {
+    "type": "object",
+    "properties": {
+        "class_id": {"type": "integer"},
+        "label": _STRING,
+        "probabilities": {"type": "array", "items": {"type": "number"}},
+    },
+}
+_PREDICT_ANSWER: _Schema = {
+    "oneOf": [
+        {
+            "type": "object",
+            "properties": {"predictions": {"type": "array", "items": _ROW}},
+            "required": ["predictions"],
+        },
+        {"type": "object", "properties": {"outputs": {"type": "object"}}, "required": ["outputs"]},
+    ]
+}
+_EXPLAIN_BODY: _Schema = {
+    "type": "object",
+    "properties": {"instances": _TEXTS | {"minItems": 1}},
+    "required": ["instances"],
+}
+_EXPLAIN_ANSWER: _Schema = {
+    "type": "object",
+    "properties": {
+        "explanations": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "label": _STRING,
+                    "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+                    "words": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {"text": _STRING, "contribution": {"type": "number"}},
+                            "required": ["text", "contribution"],
+                        },
+                    },
+                },
+                "required": ["label", "probabilities", "words"],
+            },
+        }
+    },
+    "required": ["explanations"],
+}
+_STATUS_ANSWER: _Schema = {
+    "type": "object",
+    "properties": {
+        "model_version_status": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "version": _STRING,
+                    "state": {"enum": ["LOADING", "AVAILABLE", "UNLOADING", "END"]},
+                    "status": {
+                        "type": "object",
+                        "properties": {"error_code": _STRING, "error_message": _STRING},
+                    },
+                },
+                "required": ["version", "state", "status"],
+            },
+        }
+    },
+    "required": ["model_version_status"],
+}
+_METADATA_ANSWER: _Schema = {
+    "type": "object",
+    "properties": {"model_spec": {"type": "object"}, "metadata": {"type": "object"}},
+    "required": ["model_spec", "metadata"],
+}
+_CARD_ANSWER: _Schema = {
+    "type": "object",
+    "properties": {
+        "name": _STRING,
+        "version": _STRING,
+        "accuracy": {"type": "number", "description": "Share of the official test split."},
+        "classes": {"type": "array", "items": _STRING},
+        "pushed_at": {"type": "string", "format": "date-time"},
+    },
+    "required": ["name", "version", "accuracy", "classes", "pushed_at"],
+}
+_READY_ANSWER: _Schema = {
+    "type": "object",
+    "properties": {
+        "status": {"enum": ["ready", "stopping"]},
+        "version": _STRING,
+        "loading": {"type": ["string", "null"]},
+        "broken": {"type": ["object", "null"]},
+        "pointer_problem": {"type": ["string", "null"]},
+        "waiting": {"type": "integer"},
+    },
+    "required": ["status", "version"],
+}
+_HEALTH_ANSWER: _Schema = {
+    "type": "object",
+    "properties": {"status": {"const": "alive"}},
+    "required": ["status"],
+}
+_ERROR: _Schema = {"type": "object", "properties": {"error": _STRING}, "required": ["error"]}
+
+_PROBLEMS = {
+    400: "The request is malformed, or the model cannot work on it.",
+    404: "There is no such model or version.",
+    408: "The body did not come in time.",
+    413: "The body is too long.",
+    422: "Too many texts, or a text is too long.",
+    429: "Too much is waiting; Retry-After says how many seconds to stay away.",
+    504: "The request waited for too long.",
+}
+_ASKING = (400, 404, 408, 413, 422, 429, 504)
+_TELLING = (400, 404)
+
+
+def _operation(answer: _Schema, problems: tuple[int, ...] = (), body: _Schema | None = None) -> Operation:
+    responses: dict[int | str, Any] = {
+        200: {"description": "The answer.", "content": {"application/json": {"schema": dict(answer)}}}
+    }
+    for status in problems:
+        content = {"application/json": {"schema": _ERROR}}
+        responses[status] = {"description": _PROBLEMS[status], "content": content}
+    extra: dict[str, Any] = {"responses": {str(status): each for status, each in responses.items()}}
+    if body is not None:
+        example = {"instances": [_HEADLINE]}
+        content = {"application/json": {"schema": dict(body), "example": example}}
+        extra["requestBody"] = {"required": True, "content": content}
+    return {"openapi_extra": extra}
+
+
+PREDICT = _operation(_PREDICT_ANSWER, _ASKING, _PREDICT_BODY)
+EXPLAIN = _operation(_EXPLAIN_ANSWER, _ASKING, _EXPLAIN_BODY)
+STATUS = _operation(_STATUS_ANSWER, _TELLING)
+METADATA = _operation(_METADATA_ANSWER, _TELLING)
+CARD = _operation(_CARD_ANSWER, _TELLING)
+HEALTH = _operation(_HEALTH_ANSWER)
+READY = _operation(_READY_ANSWER)
+READY["openapi_extra"]["responses"]["503"] = {
+    "description": "The server is about to stop.",
+    "content": {"application/json": {"schema": _READY_ANSWER}},
+}
+METRICS: Operation = {
+    "openapi_extra": {
+        "responses": {"200": {"description": "The counters.", "content": {"text/plain": {"schema": _STRING}}}}
+    }
+}
+
+
+def describe_token(app: FastAPI) -> None:
+    """Says in the OpenAPI document that the routes under `/v1` and `/metrics` take a bearer token.
+
+    Args:
+        app: The application; its document is written now.
+    """
+    document = app.openapi()
+    document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        if path.startswith(("/v1/", "/metrics")):
+            for operation in operations.values():
+                operation["security"] = [{"token": []}]
+                operation["responses"]["401"] = {
+                    "description": "The token is missing or wrong.",
+                    "content": {"application/json": {"schema": _ERROR}},
+                }

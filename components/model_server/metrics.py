@@ -1,0 +1,56 @@
+"""What the server counts, for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The counters of one server.
+
+    Attributes:
+        seconds: Histogram of the time from a request's headers to the last byte of its answer, by endpoint.
+        requests: Answers, by endpoint and status code.
+        refused: Requests turned away, by the limit that they hit.
+        batch_rows: Histogram of the texts in a batch.
+        batch_seconds: Histogram of the model's time for a batch.
+        wait_seconds: Histogram of the time that a request waits for its last batch to begin.
+        queue: Texts that wait now.
+        version: 1 under the label of the version that is served.
+        switches: Changes of version, by result.
+        broken: 1 while the version that ought to be served cannot be loaded.
+    """
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # Half of the page, and of no use where counters are scraped often.
+        self._registry = CollectorRegistry()
+        make: dict[str, Any] = {"registry": self._registry, "namespace": "agnews"}
+        self.seconds = Histogram("request_seconds", "Time to answer a request", ["endpoint"], buckets=_SECONDS, **make)
+        self.requests = Counter("requests", "Answers", ["endpoint", "code"], **make)
+        self.refused = Counter("refused", "Requests turned away", ["limit"], **make)
+        self.batch_rows = Histogram(
+            "batch_rows", "Texts in a batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024), **make
+        )
+        self.batch_seconds = Histogram("batch_seconds", "Time of the model for a batch", buckets=_SECONDS, **make)
+        self.wait_seconds = Histogram("wait_seconds", "Time of a request in the queue", buckets=_SECONDS, **make)
+        self.queue = Gauge("queue_rows", "Texts that wait", **make)
+        self.version = Gauge("model_info", "Version that is served", ["version"], **make)
+        self.switches = Counter("model_switches", "Changes of version", ["result"], **make)
+        self.broken = Gauge("model_broken", "1 while the version in production cannot be loaded", **make)
+
+    def set_version(self, version: str) -> None:
+        """Notes which version is served now.
+
+        Args:
+            version: Its number.
+        """
+        self.version.clear()
+        self.version.labels(version).set(1)
+
+    def page(self) -> bytes:
+        """Returns the text that Prometheus reads."""
+        return generate_latest(self._registry)

@@ -1,0 +1,219 @@
+"""Keeps one version of the model ready, and changes to another one without a pause."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import ctypes.util
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from agnews.components.model_server.http_error import HttpError
+from agnews.components.model_server.metrics import Metrics
+from agnews.components.model_server.model_status import version_status
+from agnews.components.model_server.served_version import ServedVersion
+from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model
+from agnews.components.model_store.model_store import ModelStore
+from agnews.schemas.errors import AgnewsError
+
+_RETRY_SECONDS = 60.0
+_DRAIN_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class _Failure:
+    version: str
+    message: str
+    at: float
+
+
+class ModelHost:
+    """Holds the version that answers requests.
+
+    With a store, it looks at the pointer again and again. When that names another version, newer or older, this is
+    loaded and tried beside the one that serves; then new requests go to it, and the old one is closed once its last
+    request is answered. A version that cannot be served changes nothing but `detail` and the metrics, and is tried
+    again after a minute.
+
+    Args:
+        model: The version to begin with.
+        store: Where to look for other versions; None stays with the first.
+        metrics: Where changes are counted.
+        log: Receives a line when something changes.
+        threads: For `ServedVersion`.
+
+    Raises:
+        AgnewsError: The first version cannot be served.
+    """
+
+    def __init__(
+        self,
+        model: PushedModel,
+        *,
+        store: ModelStore | None,
+        metrics: Metrics,
+        log: Callable[[str], None],
+        threads: int = 0,
+    ) -> None:
+        self.name = model.record.name
+        self._store = store
+        self._metrics = metrics
+        self._log = log
+        self._threads = threads
+        self._current = ServedVersion(model, threads=threads)
+        self._loading = ""
+        self._retired: list[ServedVersion] = []
+        self._failure: _Failure | None = None
+        self._pointer_problem = ""
+        metrics.set_version(self.version)
+
+    @property
+    def version(self) -> str:
+        """The version that answers requests which name none."""
+        return self._current.record.version
+
+    @property
+    def current(self) -> ServedVersion:
+        """The version itself, for looking at; use `borrow` to work with it."""
+        return self._current
+
+    @contextmanager
+    def borrow(self, name: str, version: str = "") -> Iterator[ServedVersion]:
+        """Hands out a version and keeps it open meanwhile.
+
+        Args:
+            name: Of the model.
+            version: A number, or nothing for the one in production.
+
+        Yields:
+            The version.
+
+        Raises:
+            HttpError: 404 in TensorFlow Serving's words where it is not served.
+        """
+        found = None
+        if name == self.name:
+            here = [self._current, *self._retired]
+            found = next((each for each in here if version in ("", each.record.version)), None)
+        if found is None:
+            wanted = f"Specific({name}, {version})" if version else f"Latest({name})"
+            raise HttpError(404, f"Servable not found for request: {wanted}")
+        found.users += 1
+        try:
+            yield found
+        finally:
+            found.users -= 1
+
+    def status(self, name: str, version: str = "") -> dict[str, Any]:
+        """Tells the state of the versions.
+
+        Args:
+            name: Of the model.
+            version: A number, or nothing for all.
+
+        Returns:
+            The answer to `GET /v1/models/NAME`.
+
+        Raises:
+            HttpError: 404 in TensorFlow Serving's words where it is not served.
+        """
+        states = [version_status(self.version, "AVAILABLE")]
+        states += [version_status(each.record.version, "UNLOADING") for each in self._retired]
+        if self._loading:
+            states.append(version_status(self._loading, "LOADING"))
+        elif self._failure:
+            states.append(version_status(self._failure.version, "END", self._failure.message))
+        if version:
+            states = [each for each in states if each["version"] == version]
+        if name != self.name or not states:
+            wanted = f"version {version}" if version else "any versions"
+            raise HttpError(404, f"Could not find {wanted} of model {name}")
+        states.sort(key=lambda each: int(each["version"]), reverse=True)
+        return {"model_version_status": states}
+
+    def detail(self) -> dict[str, Any]:
+        """Tells which version serves, and what is wrong with the one that should."""
+        failure = self._failure and {"version": self._failure.version, "error": self._failure.message}
+        return {
+            "version": self.version,
+            "loading": self._loading or None,
+            "broken": failure,
+            "pointer_problem": self._pointer_problem or None,
+        }
+
+    async def follow(self, seconds: float) -> None:
+        """Looks at the pointer for ever.
+
+        Args:
+            seconds: Between two looks.
+        """
+        while self._store is not None:
+            await asyncio.sleep(seconds)
+            await self.look()
+
+    async def look(self) -> None:
+        """Changes to the version that the pointer names, if that is another one."""
+        assert self._store is not None  # noqa: S101 - follow() asks
+        try:
+            wanted = await asyncio.to_thread(find_pushed_model, self._store)
+        except AgnewsError as error:
+            self._tell_once(f"{error.problem} ({error.found})")
+            return
+        self._tell_once("")
+        version = wanted.record.version
+        if version == self.version:
+            self._failure = None
+            self._metrics.broken.set(0)
+            return
+        failure = self._failure
+        if failure and failure.version == version and time.monotonic() - failure.at < _RETRY_SECONDS:
+            return
+        await self._change_to(wanted)
+
+    async def _change_to(self, wanted: PushedModel) -> None:
+        self._loading = wanted.record.version
+        try:
+            loaded = await asyncio.to_thread(ServedVersion, wanted, threads=self._threads)
+        except AgnewsError as error:
+            self._failure = _Failure(wanted.record.version, f"{error.problem} {error.found}", time.monotonic())
+            self._metrics.broken.set(1)
+            self._metrics.switches.labels("failed").inc()
+            self._log(f"still serving version {self.version}: {error.problem} {error.found}")
+            return
+        finally:
+            self._loading = ""
+        before, self._current = self._current, loaded
+        self._failure = None
+        self._metrics.broken.set(0)
+        self._metrics.set_version(self.version)
+        self._metrics.switches.labels("done").inc()
+        self._log(
+            f"serving version {self.version} in place of {before.record.version}: accuracy "
+            f"{100 * loaded.record.accuracy:.2f} %, loaded in {loaded.load_seconds:.1f} s"
+        )
+        self._retired.append(before)
+        while before.users:
+            await asyncio.sleep(_DRAIN_SECONDS)
+        self._retired.remove(before)
+        await asyncio.to_thread(_free, before)
+
+    def _tell_once(self, problem: str) -> None:
+        if problem and problem != self._pointer_problem:
+            self._log(f"still serving version {self.version}: {problem}")
+        self._pointer_problem = problem
+
+    def close(self) -> None:
+        """Frees the memory."""
+        self._current.close()
+
+
+def _free(version: ServedVersion) -> None:
+    version.close()
+    # What TensorFlow frees stays with the allocator of the C library, which gives it back only when asked.
+    library = ctypes.util.find_library("c")
+    trim = getattr(ctypes.CDLL(library), "malloc_trim", None) if library else None
+    if trim is not None:
+        trim(0)

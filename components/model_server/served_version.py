@@ -1,0 +1,164 @@
+"""A version of the model in memory, ready to answer."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
+from numpy.typing import NDArray
+
+from agnews.components.model_server.batch_cost import BatchCost
+from agnews.components.model_store.find_pushed_model import PushedModel
+from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.features import PROBABILITIES, SERVE_TEXT
+
+Outputs = Mapping[str, NDArray[Any]]
+
+_WARM_UP_WORDS = (8, 40, 120)
+_WARM_UP_ROWS = (1, 4, 16)
+_WARM_UP_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class ServedSignature:
+    """A function of the model that takes one batch of strings.
+
+    Attributes:
+        argument: Name of its input.
+        is_row_wise: Whether a row's outputs have the same shape whatever rows are beside it, so that the rows of
+            several requests can be answered in one batch.
+        outputs: Names of its outputs.
+    """
+
+    argument: str
+    is_row_wise: bool
+    outputs: tuple[str, ...]
+
+
+class ServedVersion:
+    """Holds a SavedModel in a session of its own, as TensorFlow Serving does: closing it frees all its memory.
+
+    A session also costs less per call than the functions of `tf.saved_model.load`, which matters for small models.
+
+    Args:
+        model: The pushed version.
+        threads: Threads for the work inside an op; 0 takes one for each core.
+
+    Raises:
+        AgnewsError: The files cannot be loaded, or the model does not classify texts as its record says.
+    """
+
+    def __init__(self, model: PushedModel, *, threads: int = 0) -> None:
+        self.record = model.record
+        self.folder = model.folder
+        self.signatures: dict[str, ServedSignature] = {}
+        self.users = 0
+        """Requests that are being answered; counted by the event loop alone."""
+        self.cost = BatchCost(seconds=0.0, seconds_per_byte=1.0)
+        self._calls: dict[str, Any] = {}
+        started = time.monotonic()
+        graph = tf.Graph()
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads)
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        try:
+            with graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], model.folder)
+            # The nodes of the graph are not needed again, and are most of the message.
+            self.signature_defs = dict(meta_graph.signature_def.items())
+            for name, definition in self.signature_defs.items():
+                self._prepare(name, definition)
+            self._check_and_warm_up()
+        except (OSError, ValueError, RuntimeError, LookupError, TypeError, tf.errors.OpError) as error:
+            self.close()
+            raise _unusable(model, f"{type(error).__name__}: {_first_line(error)}") from error
+        except AgnewsError:
+            self.close()
+            raise
+        self.load_seconds = time.monotonic() - started
+
+    def run(self, signature: str, values: Sequence[bytes]) -> Outputs:
+        """Asks the model.
+
+        Args:
+            signature: A key of `signatures`.
+            values: One string a row.
+
+        Returns:
+            Arrays by the name of the output.
+
+        Raises:
+            tf.errors.OpError: The model cannot work on these values.
+        """
+        rows = np.empty(len(values), object)
+        rows[:] = values
+        return dict(zip(self.signatures[signature].outputs, self._calls[signature](rows), strict=True))
+
+    def close(self) -> None:
+        """Frees the memory."""
+        self._calls.clear()
+        self._session.close()
+        del self._session
+        gc.collect()
+
+    def _prepare(self, name: str, definition: Any) -> None:
+        inputs = dict(definition.inputs)
+        if len(inputs) != 1:
+            return
+        ((argument, info),) = inputs.items()
+        if info.dtype != tf.string.as_datatype_enum or _sizes(info) != [-1]:
+            return
+        outputs = dict(definition.outputs.items())
+        shapes = [_sizes(tensor) for tensor in outputs.values()]
+        is_row_wise = all(shape[:1] == [-1] and -1 not in shape[1:] for shape in shapes)
+        self.signatures[name] = ServedSignature(argument, is_row_wise, tuple(outputs))
+        self._calls[name] = self._session.make_callable(
+            [tensor.name for tensor in outputs.values()], feed_list=[info.name]
+        )
+
+    def _check_and_warm_up(self) -> None:
+        if PROBABILITIES not in getattr(self.signatures.get(SERVE_TEXT), "outputs", ()):
+            raise ValueError(f"no signature {SERVE_TEXT} from texts to {PROBABILITIES}, only {sorted(self.signatures)}")
+        samples = []
+        for words in _WARM_UP_WORDS:
+            text = b"Stocks rise as oil falls " * (words // 5)
+            for rows in _WARM_UP_ROWS:
+                found = self.run(SERVE_TEXT, [text] * rows)[PROBABILITIES]
+                if found.shape != (rows, len(self.record.classes)) or not np.isfinite(found).all():
+                    raise ValueError(
+                        f"probabilities of shape {found.shape}, finite: {bool(np.isfinite(found).all())}, for {rows} "
+                        f"texts and the {len(self.record.classes)} classes of the record"
+                    )
+                samples.append((rows * len(text), self._fastest(text, rows)))
+        self.cost = BatchCost.fit(samples)
+
+    def _fastest(self, text: bytes, rows: int) -> float:
+        taken = []
+        for _ in range(_WARM_UP_ROUNDS):
+            started = time.perf_counter()
+            self.run(SERVE_TEXT, [text] * rows)
+            taken.append(time.perf_counter() - started)
+        return min(taken)
+
+
+def _sizes(info: Any) -> list[int]:
+    """The shape, -1 where a size is open; empty where even the rank is."""
+    return [int(dim.size) for dim in info.tensor_shape.dim]
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
+
+
+def _unusable(model: PushedModel, found: str) -> AgnewsError:
+    return AgnewsError(
+        f"Version {model.record.version} of {model.record.name} cannot be served.",
+        found=found,
+        fix=f"Restore {model.folder} from a backup, or go back with `agnews models rollback`.",
+        exit_code=ExitCode.FAILED,
+    )

@@ -1,0 +1,228 @@
+"""`agnews serve`: the pushed model behind HTTP."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import socket
+
+    from rich.console import Console
+
+    from agnews.components.model_server.access_token import AccessToken
+    from agnews.components.model_server.limits import Limits
+    from agnews.components.model_server.model_host import ModelHost
+    from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.find_pushed_model import PushedModel
+
+_LIMITS = "Limits"
+_ACCESS = "Access"
+_RUNNING = "Running"
+
+
+def serve(
+    root: Annotated[Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed the model.")] = Path(
+        "workspace"
+    ),
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")] = "agnews",
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="Folder or URI that models were pushed to, if it is not ROOT/models."),
+    ] = None,
+    version: Annotated[
+        str, typer.Option(metavar="N", help="Serve this version and no other; default: always the one in production.")
+    ] = "",
+    model: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Serve the version in this folder and no other.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to answer at; 0.0.0.0 lets other machines in.", rich_help_panel=_ACCESS)
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", rich_help_panel=_ACCESS)
+    ] = 8501,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Let in only those who send the token in this file, or in the variable AGNEWS_TOKEN.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    cors_origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors-origin",
+            metavar="URL",
+            help="Let pages of this site call the server from a browser; may be repeated.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    max_body_kb: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Longest body, in KiB (413).", rich_help_panel=_LIMITS)
+    ] = 4096,
+    max_instances: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Most texts in a request (422).", rich_help_panel=_LIMITS)
+    ] = 1024,
+    max_text_bytes: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Longest text, in bytes of UTF-8 (422).", rich_help_panel=_LIMITS)
+    ] = 65536,
+    max_queue: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Most texts that wait (429).", rich_help_panel=_LIMITS)
+    ] = 4096,
+    deadline: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, help="Longest wait in the queue (429, 504).", rich_help_panel=_LIMITS),
+    ] = 10.0,
+    max_batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Most texts that the model sees at once.", rich_help_panel=_RUNNING)
+    ] = 32,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Threads of the model; 0: one a core.", rich_help_panel=_RUNNING)
+    ] = 0,
+    poll: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.05, help="Between two looks for another version.", rich_help_panel=_RUNNING
+        ),
+    ] = 2.0,
+    drain: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="After SIGTERM, go on that long while /readyz says no, so that load balancers turn away first.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 0.0,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Log each request.", rich_help_panel=_RUNNING)
+    ] = False,
+) -> None:
+    """Serve the model in production over HTTP, with TensorFlow Serving's REST interface.
+
+    A newly pushed version, or an older one after a rollback, takes over while the server runs, without a failed
+    request. A version that cannot be served leaves the one before it in place.
+
+    [bold]Examples[/bold]
+
+      agnews serve                                    then open http://127.0.0.1:8501
+      agnews serve --root DIR --port 0                a free port
+      agnews serve --model DIR/models/agnews/1763820000
+      agnews serve --host 0.0.0.0 --token-file token  for other machines
+
+      curl -d '{"instances": ["Oil prices soar to all-time record"]}' http://127.0.0.1:8501/v1/models/agnews:predict
+    """
+    from rich.console import Console
+
+    from agnews.components.model_server.access_token import read_access_token
+    from agnews.components.model_server.limits import Limits
+    from agnews.components.model_server.listening_socket import is_loopback, listening_socket
+
+    limits = Limits(
+        body_bytes=max_body_kb << 10,
+        instances=max_instances,
+        text_bytes=max_text_bytes,
+        queue_rows=max_queue,
+        batch_rows=max_batch,
+        deadline_seconds=deadline,
+    )
+    console = Console(stderr=True, highlight=False)
+    token = read_access_token(token_file)
+    store, found = _find(root, name, models, version, model)
+    listening = listening_socket(host, port)
+    if token is None and not is_loopback(host):
+        console.print(
+            f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server: there is no "
+            "token. Give one with --token-file."
+        )
+    _serve(
+        found,
+        store=None if version or model else store,
+        limits=limits,
+        token=token,
+        listening=listening,
+        threads=threads,
+        poll=poll,
+        drain=drain,
+        access_log=access_log,
+        cors_origins=cors_origins or [],
+        console=console,
+    )
+
+
+def _find(
+    root: Path, name: str, models: str | None, version: str, model: str | None
+) -> tuple[ModelStore | None, PushedModel]:
+    from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.find_pushed_model import find_pushed_model, pushed_model_at
+    from agnews.pipeline.local.paths import Paths
+
+    if model is not None:
+        return None, pushed_model_at(model)
+    store = ModelStore(models or str(Paths(root.expanduser().absolute()).models), name)
+    return store, find_pushed_model(store, version)
+
+
+def _serve(
+    found: PushedModel,
+    *,
+    store: ModelStore | None,
+    limits: Limits,
+    token: AccessToken | None,
+    listening: socket.socket,
+    threads: int,
+    poll: float,
+    drain: float,
+    access_log: bool,
+    cors_origins: list[str],
+    console: Console,
+) -> None:
+    from rich.console import Console as Terminal
+
+    from agnews.pipeline.local.quiet_output import quiet_output
+
+    loading = f"Loading version {found.record.version} of {found.record.name} ..."
+    with quiet_output(Path(os.devnull)) as terminal, Terminal(file=terminal).status(loading):
+        from agnews.components.model_server.batcher import Batcher
+        from agnews.components.model_server.create_app import create_app
+        from agnews.components.model_server.graceful_server import GracefulServer
+        from agnews.components.model_server.metrics import Metrics
+        from agnews.components.model_server.model_host import ModelHost
+        from agnews.components.model_server.serving_state import ServingState
+
+        metrics = Metrics()
+        host = ModelHost(found, store=store, metrics=metrics, log=lambda line: _log(console, line), threads=threads)
+        state = ServingState(host, Batcher(limits, metrics), metrics, limits)
+        app = create_app(state, token=token, cors_origins=cors_origins, poll_seconds=poll)
+    _greet(console, host, listening, has_token=token is not None, follows=store is not None)
+    GracefulServer(app, state, drain_seconds=drain, access_log=access_log).run(sockets=[listening])
+    host.close()
+    _log(console, "stopped")
+
+
+def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_token: bool, follows: bool) -> None:
+    address, port = listening.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104
+    url = f"http://{shown}:{port}"
+    record = host.current.record
+    header = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
+    rest = "another one takes over when it is pushed" if follows else "and stays with it"
+    console.print(f"[green]✓[/green] [bold]{url}[/bold]  {' · '.join(record.classes)}", soft_wrap=True)
+    console.print(f"  version {record.version}, accuracy {100 * record.accuracy:.2f} %; {rest}", soft_wrap=True)
+    console.print(
+        f'  curl{header} -d \'{{"instances": ["Oil prices soar"]}}\' {url}/v1/models/{record.name}:predict',
+        soft_wrap=True,
+        style="dim",
+    )
+    console.print(f"  interface {url}/docs, counters {url}/metrics; stop with Ctrl-C", soft_wrap=True, style="dim")
+
+
+def _log(console: Console, line: str) -> None:
+    from datetime import datetime
+
+    console.print(f"{datetime.now():%H:%M:%S}  {line}", soft_wrap=True, markup=False)
