@@ -3,7 +3,9 @@
 Same weights, same batches (32 rows of similar length, padded to the longest), mean over the tokens, four classes, two
 threads, float32. PyTorch has its dropout of 0.1, its eager attention (`--attention sdpa` for the other) and its fused
 AdamW, the faster one. Each side is a process of its own that waits while the other works on one batch; medians over
-rounds of each batch are summed. Waiting for other programs of a busy machine is not in the seconds of processor.
+rounds of each batch are summed. Waiting for other programs of a busy machine is not in the seconds of processor, but
+two threads of PyTorch wait for each other by turning in circles, which is: where others keep the machine busy, only
+`--threads 1` and the seconds of processor compare what the two compute.
 
 PyTorch is no dependency of the project and needs an environment of its own:
 
@@ -29,7 +31,6 @@ from pathlib import Path
 import numpy as np
 
 BATCH_SIZE = 32
-THREADS = 2
 MAX_LENGTH = 128
 RATE = 1e-5
 Work = Callable[[np.ndarray, np.ndarray], None]
@@ -42,12 +43,12 @@ SIDES = {
 """Without `--xla` the last one is left out: it compiles each length anew."""
 
 
-def torch_side(attention: str) -> dict[str, Work]:
+def torch_side(attention: str, threads: int) -> dict[str, Work]:
     """Hugging Face's BertModel with a head."""
     import torch
     import transformers
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads)
     encoder = transformers.BertModel.from_pretrained(os.environ["MINILM"], attn_implementation=attention)
     head = torch.nn.Linear(encoder.config.hidden_size, 4)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], lr=RATE, fused=True)
@@ -75,7 +76,7 @@ def torch_side(attention: str) -> dict[str, Work]:
     return {"train": train, "infer": infer}
 
 
-def tensorflow_side(side: str) -> dict[str, Work]:
+def tensorflow_side(side: str, threads: int) -> dict[str, Work]:
     """hub.KerasLayer on the converted encoder with a head."""
     import tensorflow as tf
     import tensorflow_hub as hub
@@ -84,7 +85,8 @@ def tensorflow_side(side: str) -> dict[str, Work]:
     from agnews.components.encoders.resolve_encoder import resolve_encoder
     from agnews.components.training.adamw import AdamW
 
-    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
     encoder = resolve_encoder("minilm")
     layer = hub.KerasLayer(str(encoder.folder), trainable=True)
     kernel = tf.Variable(tf.random.normal((encoder.hidden_dim, 4), stddev=0.02), name="logits/kernel")
@@ -125,10 +127,10 @@ def tensorflow_side(side: str) -> dict[str, Work]:
     }
 
 
-def serve(side: str, attention: str, batches: Path) -> None:
+def serve(side: str, attention: str, threads: int, batches: Path) -> None:
     """Answers each line `WORK NUMBER` with seconds of the clock and of the processor."""
     data = np.load(batches)
-    works = torch_side(attention) if side == "torch" else tensorflow_side(side)
+    works = torch_side(attention, threads) if side == "torch" else tensorflow_side(side, threads)
     answers, sys.stdout = sys.stdout, sys.stderr
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
@@ -166,8 +168,8 @@ def make_batches(data: Path, count: int, path: Path) -> list[int]:
 class Side:
     """A process that works when it is told to."""
 
-    def __init__(self, name: str, python: str, attention: str, batches: Path, minilm: str) -> None:
-        command = [python, __file__, "--serve", name, "--attention", attention, "--batches", str(batches)]
+    def __init__(self, name: str, python: str, options: list[str], minilm: str) -> None:
+        command = [python, __file__, "--serve", name, *options]
         variables = {"MINILM": minilm, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
             command,
@@ -214,6 +216,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="folder with train.csv")
     parser.add_argument("--torch-python", default="", help="interpreter that has PyTorch")
     parser.add_argument("--attention", choices=("eager", "sdpa"), default="eager", help="PyTorch's")
+    parser.add_argument("--threads", type=int, default=2, help="of each side; 1 on a machine that others keep busy")
     parser.add_argument("--count", type=int, default=6, help="batches")
     parser.add_argument("--rounds", type=int, default=5, help="times that each side sees each batch")
     parser.add_argument("--xla", action="store_true", help="measure XLA too")
@@ -221,7 +224,7 @@ def main() -> None:
     parser.add_argument("--batches", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        serve(arguments.serve, arguments.attention, arguments.batches)
+        serve(arguments.serve, arguments.attention, arguments.threads, arguments.batches)
         return
     if arguments.data is None or not (arguments.data / "train.csv").is_file():
         raise SystemExit(f"skipped: no train.csv in {arguments.data}")
@@ -234,13 +237,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         batches = Path(scratch, "batches.npz")
         lengths = make_batches(arguments.data, arguments.count, batches)
+        options = ["--attention", arguments.attention, "--threads", str(arguments.threads), "--batches", str(batches)]
         names = [name for name in SIDES if name != "xla" or arguments.xla]
         sides = {
             name: Side(
                 name,
                 arguments.torch_python if name == "torch" else sys.executable,
-                arguments.attention,
-                batches,
+                options,
                 str(embedded_folder()),
             )
             for name in names

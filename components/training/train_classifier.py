@@ -89,10 +89,11 @@ def train_classifier(
     devices: DevicesConfig | None = None,
     base_model: str | None = None,
     code_version: str = "",
+    keeps_backup: bool = True,
 ) -> TrainedClassifier:
     """Reads rows, builds a model and trains it.
 
-    A training that was killed and is started again with the same arguments goes on at its last backup.
+    A training that keeps a backup, was killed and is started again with the same arguments goes on there.
 
     Args:
         train_files: Glob patterns of the rows to learn from, as `read_token_rows` takes them.
@@ -109,6 +110,7 @@ def train_classifier(
         devices: On what it computes; None lets it choose.
         base_model: Folder or URI of the model in production, for a warm start; it need not exist.
         code_version: Digest of the code, so that no backup of other code is gone on with.
+        keeps_backup: Whether to write one now and then.
 
     Returns:
         The model, with its best weights. Whatever it was trained on, it computes in float32 and on one device.
@@ -176,8 +178,9 @@ def train_classifier(
             "Dropout inside %s takes no seed: a cut training goes on, but not to the last digit", encoder.source
         )
     _LOGGER.info(
-        "Training: %d rows a step (%d on each of %d devices), backup in %s",
-        *(training.batch_size * taken.replicas, training.batch_size, taken.replicas, place.folder),
+        "Training: %d rows a step (%d on each of %d devices), %s",
+        *(training.batch_size * taken.replicas, training.batch_size, taken.replicas),
+        f"backup in {place.folder}" if keeps_backup else "no backup",
     )
     result = fit(
         learning,
@@ -189,7 +192,7 @@ def train_classifier(
         devices=taken,
         # A step of an encoder takes a second on a CPU: without a sign of life, sixteen are long.
         steps_per_execution=1 if learns_encoder else STEPS_PER_EXECUTION,
-        backup=place,
+        backup=place if keeps_backup else None,
         backup_seconds=60 * asked.backup_minutes,
         **training.model_dump(exclude={"warm_start"}),
     )

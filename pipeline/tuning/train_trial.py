@@ -53,6 +53,8 @@ def train_trial(
             num_classes=len(corpus_named(config.data.corpus).class_names),
             scratch_uri=scratch_uri,
             on_epoch=on_epoch,
+            devices=config.devices,
+            keeps_backup=False,
         )
     except AgnewsError as error:
         found = f" ({error.found})" if error.found is not None else ""

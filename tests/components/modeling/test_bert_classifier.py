@@ -13,6 +13,7 @@ import tf_keras as keras
 from agnews.components.encoders.encoder import Encoder
 from agnews.components.encoders.resolve_encoder import resolve_encoder
 from agnews.components.modeling.classifier import Classifier
+from agnews.components.modeling.classifier_head import ClassifierHead
 from agnews.components.modeling.factory import build_model
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
@@ -108,6 +109,14 @@ def test_a_step_changes_what_learns_and_nothing_else(tiny_encoder: Encoder) -> N
     # Attention does not change when one number is added to all its scores, so keys' biases have no gradient.
     assert {name for name in trained if not name.endswith("key/bias:0")} <= changed
     assert all(name in trained or "dropout" in name for name in changed)
+
+
+def test_on_a_frozen_bert_base_the_lesson_trains_3076_parameters() -> None:
+    head = ClassifierHead(num_classes=4, dropout=0.1)
+
+    head(tf.zeros((1, 768)))
+
+    assert sum(weight.shape.num_elements() for weight in head.trainable_weights) == 3_076
 
 
 def test_a_model_with_an_encoder_cannot_be_built_without_one() -> None:

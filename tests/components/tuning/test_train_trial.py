@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from agnews.components.tuning.dimension import Dimension, Setting
+from agnews.components.tuning.trial_failed import TrialFailed
 from agnews.components.tuning.trial_outcome import TrialOutcome
 from agnews.components.tuning.trial_study import OnEpoch, TrialStudy
 from agnews.pipeline.load_config import load_config
@@ -74,3 +75,12 @@ def test_a_study_finds_settings_that_learn_and_outlives_those_that_do_not(toy_tr
     assert min(record.loss or 9.0 for record in records) < 0.8 * (records[0].loss or 0.0)
     assert len(out.getvalue().splitlines()) == 5
     assert "as it stands" in out.getvalue().splitlines()[0]
+    # Backups of thirty trials of an encoder would fill a disk.
+    assert not (tmp_path / "scratch").exists()
+    with pytest.raises(TrialFailed, match="TensorFlow sees none"):
+        train_trial(
+            apply_settings(config, {"devices.accelerator": "gpu"}),
+            examples_uri=str(toy_transform / "examples"),
+            scratch_uri=str(tmp_path / "scratch"),
+            on_epoch=lambda *_: None,
+        )
