@@ -11,6 +11,19 @@ ROOT = "agnews"
 DATA = ["*.css", "*.html", "*.md", "*.pbtxt", "*.yaml", "configs/*.yaml", "py.typed"]
 LAYERS = ("schemas", "components", "pipeline", "kubeflow")
 
+# What comes along besides code.
+DATA = (
+    "*.css",
+    "*.html",
+    "*.md",
+    "*.pbtxt",
+    "*.yaml",
+    "configs/*.yaml",
+    "configs/deployment/*.yaml",
+    "page/*",
+    "py.typed",
+)
+
 packages = [
     f"{ROOT}.{package}" for layer in LAYERS for package in (layer, *(f"{layer}.{p}" for p in find_packages(layer)))
 ]
@@ -18,8 +31,5 @@ packages = [
 setup(
     packages=packages,
     package_dir={f"{ROOT}.{layer}": layer for layer in LAYERS},
-    package_data={
-        package: ["*.css", "*.html", "*.md", "*.pbtxt", "*.yaml", "configs/*.yaml", "page/*", "py.typed"]
-        for package in packages
-    },
+    package_data={package: [*DATA] for package in packages},
 )

@@ -17,14 +17,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one step.
 
     Args:
-        arguments: `--step`, a `StepContract` as JSON, and `--executor-input`, what Kubeflow Pipelines puts in the
-            place of `{{$}}`; None takes those of the process.
+        arguments: `--plan` for the step Plan, or `--step` with a `StepContract` as JSON; and `--executor-input`, what
+            Kubeflow Pipelines puts in the place of `{{$}}`. None takes those of the process.
 
     Returns:
         The exit code: 0, that of an AgnewsError, or 1 for any other error.
     """
     parser = argparse.ArgumentParser(prog="python -m agnews.kubeflow.entrypoint")
-    parser.add_argument("--step", required=True, metavar="JSON", help="types of the step")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--step", metavar="JSON", help="types of a node of the pipeline")
+    what.add_argument("--plan", action="store_true", help="the step before the first node")
     parser.add_argument("--executor-input", required=True, metavar="JSON", help="ExecutorInput")
     options = parser.parse_args(arguments)
     # Before TensorFlow is imported: tensorflow-transform works with Keras 2 only, and the log level is read once.
@@ -38,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.OK
 
 
-def _run(step: str, executor_input: str) -> None:
+def _run(step: str | None, executor_input: str) -> None:
+    if step is None:
+        from agnews.kubeflow.execution.run_plan_step import run_plan_step
+
+        run_plan_step(json.loads(executor_input))
+        return
     from agnews.kubeflow.execution.run_step import run_step
     from agnews.kubeflow.execution.step_contract import StepContract
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import typer
 
+from agnews.kubeflow.cli import compile as compile_command
 from agnews.kubeflow.cli import runs, schedule, submit
 
 
 def register_commands(app: typer.Typer) -> None:
-    """Adds `submit`, `runs` and `schedule`.
+    """Adds `compile`, `submit`, `runs` and `schedule`.
 
     Args:
         app: The command line.
     """
+    app.command(name="compile")(compile_command.compile_)
     app.command(name="submit")(submit.submit)
     app.add_typer(runs.app, name="runs")
     app.add_typer(schedule.app, name="schedule")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from agnews.kubeflow.execution.step_contract import StepContract
 from agnews.schemas.errors import AgnewsError
 
-_CASTS: dict[str, Callable[[Any], Any]] = {"bool": int, "float": float, "int": int, "str": str}
+
+def _whole(value: Any) -> int:
+    # JSON knows one kind of number, and a parameter may be given by hand.
+    if float(value) != int(value):
+        raise ValueError(value)
+    return int(value)
+
+
+_CASTS: dict[str, Callable[[Any], Any]] = {"bool": _whole, "float": float, "int": _whole, "str": str}
 
 
 def read_properties(values: Mapping[str, Any], contract: StepContract) -> dict[str, Any]:
-    """Types the parameters and puts those in place that belong inside another.
+    """Gives the parameters the types that the executor knows.
 
     Args:
         values: `inputs.parameterValues` of ExecutorInput.
@@ -25,18 +32,14 @@ def read_properties(values: Mapping[str, Any], contract: StepContract) -> dict[s
     Raises:
         AgnewsError: A value is missing that the step was compiled with, or is not of its type.
     """
-    missing = sorted({*contract.parameters, *contract.overrides} - set(values))
+    missing = sorted(set(contract.parameters) - set(values))
     if missing:
         raise AgnewsError(
             f"{contract.node} was not given all of its parameters.",
             found=f"no {', '.join(missing)}",
             fix="Compile and submit the pipeline again, with the version of agnews that is in the image.",
         )
-    properties = {name: _cast(name, values[name], kind) for name, kind in contract.parameters.items()}
-    for name, path in contract.overrides.items():
-        target, *keys = path
-        properties[target] = _put(properties[target], keys, values[name])
-    return properties
+    return {name: _cast(name, values[name], kind) for name, kind in contract.parameters.items()}
 
 
 def _cast(name: str, value: Any, kind: str) -> Any:
@@ -46,13 +49,3 @@ def _cast(name: str, value: Any, kind: str) -> Any:
         raise AgnewsError(
             f"The parameter {name} is not of the type {kind}.", found=repr(value), fix=f"Give a value of type {kind}."
         ) from error
-
-
-def _put(document: str, keys: list[str], value: Any) -> str:
-    tree = json.loads(document)
-    place = tree
-    for key in keys[:-1]:
-        place = place[key]
-    # Kubeflow hands integers over as floats.
-    place[keys[-1]] = int(value) if isinstance(value, float) and value.is_integer() else value
-    return json.dumps(tree)

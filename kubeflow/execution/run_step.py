@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,14 @@ def run_step(executor_input: Mapping[str, Any], contract: StepContract) -> None:
     output_dict = _artifacts(outputs, contract.outputs)
     values = given.get("parameterValues", {})
     properties = read_properties(values, contract)
+    for artifacts in output_dict.values():
+        for artifact in artifacts:
+            # An output without files is one, but older launchers do not find nothing.
+            Path(artifact.uri).mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="agnews-") as folder:
         _executor(contract, folder, values).Do(input_dict, output_dict, properties)
-    _write_output(Path(wanted["outputFile"]), outputs, output_dict)
+    _write_output(Path(wanted["outputFile"]), outputs, output_dict, time.monotonic() - start)
 
 
 def _runtimes(side: Mapping[str, Any]) -> _Runtimes:
@@ -70,9 +76,9 @@ def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) ->
     return executor_class(BaseExecutor.Context(**context))
 
 
-def _write_output(path: Path, runtimes: _Runtimes, artifacts: _Artifacts) -> None:
+def _write_output(path: Path, runtimes: _Runtimes, artifacts: _Artifacts, seconds: float) -> None:
     described = {
-        name: {"artifacts": [describe_artifact(*pair) for pair in zip(artifacts[name], entries, strict=True)]}
+        name: {"artifacts": [describe_artifact(*pair, seconds) for pair in zip(artifacts[name], entries, strict=True)]}
         for name, entries in runtimes.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)

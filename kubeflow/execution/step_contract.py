@@ -28,8 +28,6 @@ class StepContract(BaseModel):
     """Import path of the artifact class of each output."""
     parameters: dict[str, ParameterKind] = {}
     """Kind of each property that the executor reads."""
-    overrides: dict[str, tuple[str, ...]] = {}
-    """Parameters that belong inside a property which is a JSON document: name of the property, then the keys."""
     run_id: str | None = None
     """Parameter that holds the id of the run; None where the step is not told, so that it can be cached."""
     beam_args: tuple[str, ...] | None = None

@@ -1,0 +1,42 @@
+"""Runs the step Plan."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agnews.kubeflow.execution.mirror_path import mirror_path
+from agnews.kubeflow.planning.plan_on_cluster import plan_on_cluster
+from agnews.kubeflow.planning.plan_values import SUMMARY
+
+_LOGGER = logging.getLogger(__name__)
+_FILE = "plan.md"
+
+
+def run_plan_step(executor_input: Mapping[str, Any]) -> None:
+    """Writes the plan: output parameters, and a page in Markdown for people.
+
+    Args:
+        executor_input: What Kubeflow Pipelines hands over for `{{$}}`, parsed.
+
+    Raises:
+        AgnewsError: See `plan_on_cluster`.
+    """
+    wanted = executor_input["outputs"]
+    plan = plan_on_cluster(executor_input["inputs"]["parameterValues"])
+    for line in plan.summary.splitlines():
+        _LOGGER.info("%s", line)
+    (summary,) = wanted["artifacts"][SUMMARY]["artifacts"]
+    page = Path(mirror_path(summary["uri"])) / _FILE
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(plan.summary, encoding="utf-8")
+    document = {
+        "parameterValues": plan.outputs,
+        "artifacts": {SUMMARY: {"artifacts": [{"name": summary.get("name", ""), "uri": f"{summary['uri']}/{_FILE}"}]}},
+    }
+    path = Path(wanted["outputFile"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,115 @@
+"""Decides when a run starts what a local run knows before its first node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agnews.components.model_store import ModelStore
+from agnews.kubeflow.planning.plan_values import CODE, CONFIGS, PROCEED, SCRATCH_URI
+from agnews.kubeflow.planning.run_parameters import DATA_URI, EPOCHS, FORCE_PROMOTION, MODEL, PUSH_URI
+from agnews.pipeline.code_versions import code_versions
+from agnews.pipeline.node_settings import token_limits, trainer_settings, transform_settings
+from agnews.pipeline.plan_run import RunPlan, plan_run
+from agnews.pipeline.reports.describe_spans import describe_spans
+from agnews.pipeline.settle_text import settle_text
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.run_config import RunConfig
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """What the step Plan found.
+
+    Attributes:
+        outputs: Values by the names of `PLAN_OUTPUTS`.
+        summary: Markdown for people.
+    """
+
+    outputs: Mapping[str, Any]
+    summary: str
+
+
+def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
+    """Looks at data, store and image.
+
+    Args:
+        values: The parameters of the run and what the pipeline was compiled with, by the names of `RUN_PARAMETERS` and
+            `PLAN_CONSTANTS`.
+
+    Returns:
+        The plan.
+
+    Raises:
+        AgnewsError: The image holds other code than the pipeline was compiled with, a parameter is wrong, the data
+            cannot be used, the store is damaged, or the encoder is missing.
+    """
+    code = _require_same_code(values[CODE])
+    config = _configure(values)
+    plan = plan_run(config, ModelStore(values[PUSH_URI], config.name), code)
+    text = settle_text(config)
+    outputs = {
+        PROCEED: plan.nothing_new is None,
+        "data_digest": plan.digest,
+        "production": plan.production,
+        "fingerprint": plan.fingerprint,
+        "transform_settings": _json(transform_settings(text, code["Transform"])),
+        "trainer_settings": _json(trainer_settings(config, text, values[SCRATCH_URI], code["Trainer"])),
+        **token_limits(text),
+    }
+    return ClusterPlan(outputs, _summary(config, plan))
+
+
+def _require_same_code(compiled: Mapping[str, str]) -> dict[str, str]:
+    """Keeps results from being kept under the digest of code that did not make them."""
+    here = code_versions()
+    other = sorted(node for node in {*here, *compiled} if here.get(node) != compiled.get(node))
+    if other:
+        raise AgnewsError(
+            "The image holds other code than the pipeline was compiled with.",
+            found=f"another digest for {', '.join(other)}",
+            fix="Build the image and compile the pipeline from the same commit, then submit it.",
+        )
+    return here
+
+
+def _configure(values: Mapping[str, Any]) -> RunConfig:
+    configs, model, epochs = values[CONFIGS], values[MODEL], int(values[EPOCHS])
+    if model not in configs:
+        raise AgnewsError(
+            "The pipeline was compiled without this kind of model.",
+            found=f"{MODEL} = {model!r}",
+            fix=f"Give one of {', '.join(sorted(configs))}.",
+        )
+    if epochs < 0:
+        raise AgnewsError("A model cannot be trained for so many epochs.", found=epochs, fix="Give 0 or more.")
+    config = RunConfig.model_validate(configs[model])
+    sections: dict[str, Any] = {
+        "data": {"source": values[DATA_URI]},
+        "training": {"epochs": epochs} if epochs else {},
+        "evaluation": {"force_promotion": bool(values[FORCE_PROMOTION])},
+    }
+    changed = {name: getattr(config, name).model_copy(update=changes) for name, changes in sections.items()}
+    return config.model_copy(update=changed)
+
+
+def _json(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+def _summary(config: RunConfig, plan: RunPlan) -> str:
+    lines = [f"# {plan.nothing_new or 'There is something to learn'}", ""]
+    if plan.nothing_new:
+        lines += ["No other step runs, and the model in production stays.", ""]
+    lines += [f"- data: {config.data.source}, digest {plan.digest}"]
+    if plan.spans is not None:
+        lines += [f"- spans: {describe_spans(plan.spans)}", *(f"- note: {note}" for note in plan.spans.notes)]
+    lines += [
+        f"- model: {config.model.kind}, {config.training.epochs} epochs at most",
+        f"- compared with: {f'version {plan.production}' if plan.production else 'nothing, as nothing was pushed yet'}",
+    ]
+    if config.evaluation.force_promotion:
+        lines += ["- promotion: forced, whatever the rules say"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,157 @@
+"""The deployment table: what each step of the pipeline gets from a cluster.
+
+`pipeline/configs/deployment/*.yaml` are instances of `Deployment`. It decides where and how steps run, never what they
+compute.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Cpu = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$|^[0-9]+m$")]
+Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$")]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
+MountPath = Annotated[str, Field(pattern=r"^/[^:]*$")]
+
+
+class _Section(BaseModel):
+    """A frozen part of the table; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Accelerator(_Section):
+    """GPUs of one kind."""
+
+    type: str = "nvidia.com/gpu"
+    """Name of the resource on the nodes, as `kubectl describe node` lists it."""
+    count: Annotated[int, Field(ge=1)] = 1
+    """How many of them."""
+
+
+class SecretKey(_Section):
+    """A value that Kubernetes keeps. Only its place stands in the pipeline."""
+
+    secret: KubernetesName
+    """Name of the Secret."""
+    key: str
+    """Key in it."""
+
+
+class Volume(_Section):
+    """Files that a step sees under a path: exactly one of the four kinds."""
+
+    path: MountPath
+    """Where."""
+    claim: KubernetesName | None = None
+    """Name of a PersistentVolumeClaim."""
+    sub_path: str = ""
+    """Folder of the claim; empty for all of it."""
+    secret: KubernetesName | None = None
+    """Name of a Secret; each key is a file."""
+    config_map: KubernetesName | None = None
+    """Name of a ConfigMap; each key is a file."""
+    scratch: Memory | None = None
+    """Size of an empty folder that is gone after the step."""
+    in_memory: bool = False
+    """Whether `scratch` lies in memory, as /dev/shm must; it counts towards the memory limit."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [name for name in ("claim", "secret", "config_map", "scratch") if getattr(self, name) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"give exactly one of claim, secret, config_map and scratch, not {len(kinds)}")
+        return self
+
+
+class Toleration(_Section):
+    """Lets a step onto nodes with a taint."""
+
+    key: str
+    """Key of the taint."""
+    operator: Literal["Exists", "Equal"] = "Exists"
+    """Whether the taint's value counts."""
+    value: str | None = None
+    """Value of the taint, with `Equal`."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = "NoSchedule"
+    """Effect of the taint; null for all of them."""
+
+
+class NodeDeployment(_Section):
+    """One row of the table. A key that is null or left out is inherited from `defaults`."""
+
+    cpu_request: Cpu | None = None
+    """CPUs that are set aside: `2`, `500m`."""
+    cpu_limit: Cpu | None = None
+    """CPUs at most."""
+    memory_request: Memory | None = None
+    """Memory that is set aside: `4Gi`."""
+    memory_limit: Memory | None = None
+    """Memory at most; a step that takes more is killed."""
+    accelerator: Accelerator | None = None
+    """GPUs; for the Trainer only."""
+    env: dict[EnvName, str] = {}
+    """Environment variables, added to those of `defaults`. No secrets: the pipeline can be read by all who see runs."""
+    secret_env: dict[EnvName, SecretKey] = {}
+    """Environment variables that Kubernetes fills from Secrets, added to those of `defaults`."""
+    volumes: tuple[Volume, ...] | None = None
+    """Files; a row with volumes of its own does not inherit any."""
+    node_selector: dict[str, str] = {}
+    """Labels that a node must have, added to those of `defaults`."""
+    tolerations: tuple[Toleration, ...] | None = None
+    """Taints that are put up with; a row with tolerations of its own does not inherit any."""
+    retries: Annotated[int, Field(ge=0, le=10)] | None = None
+    """How often a step that failed is tried again."""
+    cache: bool | None = None
+    """Whether a result of an earlier run may stand in for the step."""
+    timeout_minutes: Annotated[int, Field(ge=1)] | None = None
+    """A step that takes longer is ended; null never ends one."""
+
+
+class Deployment(_Section):
+    """What a cluster has to give."""
+
+    image: str | None = None
+    """Image of all steps, by digest or with a tag that is not `latest`; `--image` comes before it."""
+    image_pull_secrets: tuple[KubernetesName, ...] = ()
+    """Secrets with the credentials of the image's registry."""
+    scratch_uri: str = "/tmp/agnews"  # noqa: S108 - in a container of one step
+    """Folder or URI for backups of a training. On a volume that stays, a Trainer that was killed goes on at the last
+    one."""
+    settings: tuple[str, ...] = ()
+    """Settings of the run that follow from the machines, as `--set` takes them; the command line comes after them."""
+    defaults: NodeDeployment
+    """What rows inherit; it must name all requests and limits."""
+    nodes: dict[str, NodeDeployment]
+    """The rows, by name of the node; `Plan` is the step before the first node."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [name for name in _RESOURCES if getattr(self.defaults, name) is None]
+        if missing:
+            raise ValueError(f"defaults has no {', '.join(missing)}")
+        others = [name for name, row in {"defaults": self.defaults, **self.nodes}.items() if row.accelerator]
+        if others not in ([], ["Trainer"]):
+            raise ValueError(f"only the Trainer uses accelerators, not {', '.join(others)}")
+        return self
+
+    def row(self, node: str) -> NodeDeployment:
+        """Returns the row of a node, with all that it inherits.
+
+        Args:
+            node: Name of the node; one without a row has the defaults.
+        """
+        own = self.nodes.get(node, NodeDeployment())
+        inherited = self.defaults.model_dump()
+        for name, value in own:
+            if isinstance(value, dict):
+                inherited[name] = {**inherited[name], **value}
+            elif value is not None:
+                inherited[name] = value
+        return NodeDeployment.model_validate(inherited)
+
+
+_RESOURCES = ("cpu_request", "cpu_limit", "memory_request", "memory_limit")
