@@ -8,7 +8,6 @@ about the project stands in pyproject.toml.
 from setuptools import find_packages, setup
 
 ROOT = "agnews"
-DATA = ["*.css", "*.html", "*.md", "*.pbtxt", "*.yaml", "configs/*.yaml", "py.typed"]
 LAYERS = ("schemas", "components", "pipeline", "kubeflow")
 
 # What comes along besides code.

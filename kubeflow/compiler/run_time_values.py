@@ -18,7 +18,7 @@ RUN_TIME_VALUES: dict[str, dict[str, str]] = {
 constants of the compiled pipeline."""
 
 RUN_ID = "run_id"
-KNOWS_THE_RUN = frozenset({"Pusher"})
+KNOWS_THE_RUN = frozenset({"Pusher", "Report"})
 """Nodes that are told the id of the run. It is another one each time, so the cache cannot answer for them."""
 
 

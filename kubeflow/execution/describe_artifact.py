@@ -9,7 +9,8 @@ from typing import Any
 from google.protobuf import json_format
 from tfx.types.artifact import Artifact
 
-_SECONDS = "seconds"
+SECONDS = "seconds"
+"""Custom property of every output: how long the executor of its step took."""
 _HTML = "system.HTML"
 
 
@@ -35,7 +36,7 @@ def describe_artifact(artifact: Artifact, runtime: Mapping[str, Any], seconds: f
     return {
         "name": runtime.get("name", ""),
         "uri": _page(artifact, runtime["uri"]) if artifact.type_name == _HTML else runtime["uri"],
-        "metadata": {**metadata, _SECONDS: round(seconds, 3)},
+        "metadata": {**metadata, SECONDS: round(seconds, 3)},
     }
 
 

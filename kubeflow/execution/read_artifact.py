@@ -11,6 +11,7 @@ from typing import Any
 from tfx import version
 from tfx.types.artifact import Artifact, PropertyType
 
+from agnews.kubeflow.execution.describe_artifact import SECONDS
 from agnews.kubeflow.execution.mirror_path import mirror_path
 
 _SPLITS = "split_names"
@@ -56,7 +57,9 @@ def _typed(value: Any, kind: PropertyType) -> Any:
 
 def _set_custom(artifact: Artifact, key: str, value: Any) -> None:
     # JSON knows one kind of number. Read as an integer where it is one, as the executors write no others.
-    if isinstance(value, str):
+    if key == SECONDS:
+        artifact.set_float_custom_property(key, float(value))
+    elif isinstance(value, str):
         artifact.set_string_custom_property(key, value)
     elif isinstance(value, bool):
         artifact.set_bool_custom_property(key, value)
