@@ -153,4 +153,6 @@ def _tell_left_out(event: JobEvent) -> None:
 
 
 def _meaning(code: int) -> str:
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
     return next((known.name.lower().replace("_", " ") for known in ExitCode if known == code), "unknown")
