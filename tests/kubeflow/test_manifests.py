@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,11 @@ def _of(documents: list[Document], kind: str) -> list[Document]:
 
 def _pods(documents: list[Document]) -> dict[str, Document]:
     return {document["metadata"]["name"]: document["spec"]["template"] for document in _of(documents, "Deployment")}
+
+
+def _server(documents: list[Document]) -> Document:
+    container: Document = _pods(documents)["agnews-server"]["spec"]["containers"][0]
+    return container
 
 
 def _containers(documents: list[Document]) -> Iterator[tuple[Document, Document]]:
@@ -131,6 +138,43 @@ def test_volumes_are_there(documents: list[Document]) -> None:
         for argument in container.get("args", []):
             if "=/config/" in argument:
                 assert argument.rpartition("/")[2] in configs["agnews-tf-serving"]
+
+
+def test_the_server_is_started_with_options_that_it_has(documents: list[Document]) -> None:
+    import typer
+
+    from agnews.pipeline.cli.main import app
+
+    container = _server(documents)
+    program, command, *arguments = [*container["command"], *container["args"]]
+    assert (program, command) == ("agnews", "serve")
+    options = typer.main.get_command(app).commands[command].make_context(command, arguments).params  # type: ignore[attr-defined]
+    assert ip_address(options["host"]).is_unspecified, "the loopback of a pod is its own"
+    assert options["port"] == container["ports"][0]["containerPort"]
+    mounts = [Path(mount["mountPath"]) for mount in container["volumeMounts"]]
+    assert Path(options["models"]) in mounts
+    assert options["token_file"].parent in mounts
+    pod = _pods(documents)["agnews-server"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > options["drain"] + 2 * options["deadline"] + 1
+
+
+def test_probes_ask_for_what_the_server_has(documents: list[Document]) -> None:
+    from agnews.components.model_server.operation_routes import operation_routes
+
+    paths = {route.path for route in operation_routes(None).routes}  # type: ignore[arg-type, attr-defined]
+    probes = [_server(documents)[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")]
+    assert probes == ["/readyz", "/readyz", "/healthz"]
+    assert set(probes) <= paths
+
+
+def test_the_volume_is_prepared_for_the_user_of_the_image(repository: Path, documents: list[Document]) -> None:
+    user = re.search(r"^USER (\S+)$", (repository / "kubeflow" / "Dockerfile").read_text(), re.MULTILINE)[1]
+    (job,) = _of(documents, "Job")
+    (prepare,) = job["spec"]["template"]["spec"]["containers"]
+    assert f"chown {user} /data/$folder" in prepare["args"][0]
+    for pod in _pods(documents).values():
+        context = pod["spec"]["securityContext"]
+        assert f"{context['runAsUser']}:{context['runAsGroup']}" == user
 
 
 def test_tensorflow_serving_reads_which_model_to_serve(documents: list[Document]) -> None:
