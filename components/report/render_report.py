@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
 from importlib.resources import files
+from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from agnews.components.report.flatten_settings import flatten_settings
+from agnews.components.report.headline import headline
+from agnews.components.report.plots.draw_calibration import draw_calibration
+from agnews.components.report.plots.draw_interval import draw_interval
+from agnews.components.report.plots.draw_training import draw_training
+from agnews.components.report.wilson_interval import wilson_interval
+from agnews.schemas.evaluation import Evaluation, SliceMetrics
 from agnews.schemas.run_report import RunReport
 
 _HERE = files("agnews.components.report")
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+"""Characters that HTML does not allow."""
+_FEW_ROWS = 30
+
+
+class Reason(NamedTuple):
+    """A rule for a push.
+
+    Attributes:
+        text: What was found.
+        state: `passed`, `failed`, or `forced` for the sentence that says so.
+    """
+
+    text: str
+    state: str
+
+
+class Slice(NamedTuple):
+    """A part of the test split.
+
+    Attributes:
+        figures: What was measured on it.
+        low: Lower end of the interval of its accuracy.
+        high: Upper end.
+    """
+
+    figures: SliceMetrics
+    low: float
+    high: float
 
 
 def render_report(report: RunReport) -> str:
@@ -24,16 +64,81 @@ def render_report(report: RunReport) -> str:
     Returns:
         The HTML.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "number": _number}
-    template = environment.from_string((_HERE / "report.html").read_text(encoding="utf-8"))
-    style = Markup((_HERE / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - ours
-    return template.render(report=report, documents=report.documents, style=style)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: _NO_TEXT.sub("\ufffd", value) if type(value) is str else value,
+    )
+    environment.filters |= {"percent": _percent, "number": _number, "seconds": _seconds, "when": _when}
+    documents = report.documents
+    evaluation, training, review = documents.evaluation, documents.training, documents.review
+    paired = evaluation.verdict.paired_test if evaluation else None
+    slices = _slices(evaluation) if evaluation else []
+    return environment.from_string((_HERE / "report.html").read_text(encoding="utf-8")).render(
+        report=report,
+        documents=documents,
+        headline=headline(report),
+        reasons=_reasons(evaluation) if evaluation else [],
+        paired=paired,
+        accuracy_interval=_interval(evaluation.metrics.accuracy, evaluation.metrics.count) if evaluation else None,
+        slices=slices,
+        slice_scale=_scale(slices),
+        settings=flatten_settings({"model": report.model, **report.settings}),
+        interval_plot=draw_interval(paired) if paired else None,
+        calibration_plot=draw_calibration(review.calibration, evaluation.metrics.ece)
+        if review and evaluation
+        else None,
+        training_plots=[draw_training(training, "loss"), draw_training(training, "accuracy")] if training else [],
+        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - ours
+    )
+
+
+def _reasons(evaluation: Evaluation) -> list[Reason]:
+    """The verdict has one sentence for each rule, failed ones first, and before them one on a forced promotion."""
+    verdict = evaluation.verdict
+    states = ["forced"] * verdict.forced + ["failed"] * len(verdict.failed_rules)
+    states += ["passed"] * (len(verdict.reasons) - len(states))
+    return [Reason(*each) for each in zip(verdict.reasons, states, strict=True)]
+
+
+def _slices(evaluation: Evaluation) -> list[Slice]:
+    found = [each for each in evaluation.slices if each.feature != "label" and each.count]
+    return [Slice(each, *_interval(each.accuracy, each.count)) for each in found]
+
+
+def _interval(accuracy: float, rows: int) -> tuple[float, float]:
+    return wilson_interval(round(accuracy * rows), rows)
+
+
+def _scale(slices: Sequence[Slice]) -> tuple[float, float]:
+    """Both ends of an axis for the intervals, in steps of five points; those of a few rows are cut at its ends."""
+    shown = [each for each in slices if each.figures.count >= _FEW_ROWS] or slices
+    if not shown:
+        return 0.0, 1.0
+    low = math.floor(20 * min(each.low for each in shown)) / 20
+    high = math.ceil(20 * max(each.high for each in shown)) / 20
+    return low, max(high, low + 0.05)
 
 
 def _percent(share: float, digits: int = 2) -> str:
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _number(count: float) -> str:
     return f"{count:,.0f}"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def _when(run_id: str) -> str:
+    """When a run began, where its name tells it."""
+    found = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-", run_id)
+    return "{}-{}-{} {}:{} UTC".format(*found.groups()[:5]) if found else ""

@@ -13,8 +13,7 @@ from agnews.components.report.find_doubtful_labels import find_doubtful_labels
 from agnews.schemas import predictions as columns
 from agnews.schemas.prediction_review import CalibrationBin, DoubtfulRow, PredictionReview
 
-SHOWN = 20
-"""Rows of each kind that a review names."""
+_SHOWN, _LOST_SHOWN = 20, 10
 _MOST_CHARACTERS = 500
 
 
@@ -44,16 +43,16 @@ def review_predictions(table: pa.Table, class_names: Sequence[str]) -> Predictio
     lost = mistakes[baseline[mistakes] == labels[mistakes]]
 
     def rows(positions: NDArray[np.int64]) -> tuple[DoubtfulRow, ...]:
-        return tuple(_rows(table, positions[:SHOWN].tolist(), probabilities, class_names))
+        return tuple(_rows(table, positions.tolist(), probabilities, class_names))
 
     return PredictionReview(
         rows=len(labels),
         calibration=tuple(_calibration(confidence, right)),
-        mistakes=rows(mistakes),
+        mistakes=rows(mistakes[:_SHOWN]),
         mistakes_in_all=len(mistakes),
-        doubtful_labels=rows(doubtful),
+        doubtful_labels=rows(doubtful[:_SHOWN]),
         doubtful_labels_in_all=len(doubtful),
-        lost=rows(lost),
+        lost=rows(lost[:_LOST_SHOWN]),
     )
 
 

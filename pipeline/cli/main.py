@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.pipeline.cli import config, data, doctor, encoder, run, serve, tune
+from agnews.pipeline.cli import compare, config, data, doctor, encoder, report, run, serve, tune
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 app.command(name="run")(run.run)
 app.command(name="tune")(tune.tune)
+app.add_typer(report.app, name="report")
+app.command(name="compare")(compare.compare)
 app.command(name="serve")(serve.serve)
 app.add_typer(data.app, name="data")
 app.add_typer(encoder.app, name="encoder")

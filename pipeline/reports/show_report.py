@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show_report(report: RunReport, paths: Paths, console: Console) -> None:
-    """Prints decision, figures and where things are.
+    """Prints decision, figures and where things are: what a run ends with, and what `agnews report show` prints.
 
     Args:
         report: What the run did.
@@ -35,6 +35,8 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
         console.print(Text.assemble(("spans     ", "dim"), describe_spans(report.spans)), soft_wrap=True)
         for note in report.spans.notes:
             console.print(Text.assemble(("note      ", "dim"), (note, "yellow")), soft_wrap=True)
+    if report.error is not None:
+        console.print(Text(f"✗ {report.error}", style="red"), soft_wrap=True)
     if report.ended_early is not None:
         console.print(Text(f"✓ {report.ended_early}", style="green"), soft_wrap=True)
     if report.metrics is not None:
@@ -45,13 +47,13 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
         console.print(_verdict(report))
     for label, value in (
         ("model     ", _model(report)),
-        ("report    ", _shown(paths.report(report.run_id))),
+        ("report    ", _shown(paths.page(report.run_id))),
         ("log       ", _shown(paths.log(report.run_id))),
     ):
         console.print(Text.assemble((label, "dim"), value), soft_wrap=True)
-    console.print(
-        Text.assemble(("took      ", "dim"), f"{report.seconds:.1f} s, at most {report.peak_rss_mb:,.0f} MiB of memory")
-    )
+    if report.seconds is not None and report.peak_rss_mb is not None:
+        took = f"{report.seconds:.1f} s, at most {report.peak_rss_mb:,.0f} MiB of memory"
+        console.print(Text.assemble(("took      ", "dim"), took))
 
 
 def _model(report: RunReport) -> str:

@@ -55,7 +55,7 @@ def test_figures_verdict_and_places_are_shown(tmp_path: Path, monkeypatch: pytes
     assert "blessed" in text
     assert "floor of 80 %" in text
     assert "model     root/models/agnews/17" in text
-    assert "report    root/runs/run-1/report.json" in text
+    assert "report    root/runs/run-1/report.html" in text
 
 
 def test_the_sample_is_never_taken_for_news(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Pictures for the page: SVG in the page itself, whose colours follow the page's."""

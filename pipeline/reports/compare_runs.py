@@ -1,0 +1,171 @@
+"""Two runs on the same test rows."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy import stats
+
+from agnews.components.evaluator.paired_test import paired_test
+from agnews.components.model_store.files import files_at
+from agnews.components.report.flatten_settings import flatten_settings
+from agnews.schemas import predictions as columns
+from agnews.schemas.corpus import corpus_named
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.features import TEST
+from agnews.schemas.run_comparison import ClassChange, Flip, RunComparison
+from agnews.schemas.run_report import RunReport
+
+
+def compare_runs(first: RunReport, second: RunReport, *, examples: int = 10, alpha: float = 0.05) -> RunComparison:
+    """Compares the answers of two runs, row by row.
+
+    Args:
+        first: A run that came to its Evaluator.
+        second: Another, on the same test rows.
+        examples: Rows to name in each direction.
+        alpha: Level of the test, both sides together.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        AgnewsError: A run has no predictions, or they are of other test rows or other classes.
+    """
+    cards = _same_test_rows(first, second)
+    names = corpus_named(cards[0].corpus).class_names
+    tables = [_predictions(run) for run in (first, second)]
+    labels, others = (table[columns.LABEL].to_numpy() for table in tables)
+    numbers = [table[columns.ROW].to_numpy() for table in tables]
+    if not np.array_equal(labels, others) or not np.array_equal(*numbers):
+        raise AgnewsError(
+            "The two runs have judged other rows of the same test file, so they cannot be compared row by row.",
+            found=f"{len(labels):,} rows in {first.run_id}, {len(others):,} in {second.run_id}",
+            fix="Run both with the same version of agnews and the same data.max_reject_share.",
+        )
+    answers = [table[columns.CLASS_ID].to_numpy() for table in tables]
+    right = [each == labels for each in answers]
+    won, lost = right[1] & ~right[0], right[0] & ~right[1]
+    test = paired_test(
+        baseline=first.run_id,
+        rows=len(labels),
+        both_right=int((right[0] & right[1]).sum()),
+        only_candidate_right=int(won.sum()),
+        only_baseline_right=int(lost.sum()),
+        alpha=alpha / 2,
+    )
+    flips = int(won.sum() + lost.sum())
+    p_value = float(stats.binomtest(int(won.sum()), flips).pvalue) if flips else 1.0
+    outcome = "no difference" if p_value > alpha else "better" if test.difference > 0 else "worse"
+
+    def named(rows: NDArray[np.bool_]) -> tuple[Flip, ...]:
+        return tuple(_flips(tables[0], answers, np.flatnonzero(rows)[:examples].tolist(), names))
+
+    return RunComparison(
+        first=first.run_id,
+        second=second.run_id,
+        test_digest=cards[0].test_digest,
+        rows=len(labels),
+        accuracy=(float(right[0].mean()), float(right[1].mean())),
+        test=test,
+        p_value=p_value,
+        alpha=alpha,
+        outcome=outcome,
+        classes=tuple(_changes(labels, answers, won, lost, names)),
+        won=named(won),
+        lost=named(lost),
+        settings=_differences(first, second),
+    )
+
+
+def _same_test_rows(first: RunReport, second: RunReport) -> tuple[DataCard, DataCard]:
+    cards = first.documents.data_card, second.documents.data_card
+    for run, card in zip((first, second), cards, strict=True):
+        if card is None:
+            raise _no_predictions(run)
+    one, other = cards
+    if one is None or other is None:
+        raise _no_predictions(first)
+    if (one.test_digest, one.corpus) != (other.test_digest, other.corpus):
+        raise AgnewsError(
+            "The two runs were judged on different test rows, so they cannot be compared row by row.",
+            found=f"{first.run_id}: test file sha256 {one.test_digest} ({one.corpus})\n         "
+            f"{second.run_id}: test file sha256 {other.test_digest} ({other.corpus})",
+            fix="Run both on the same test file.",
+        )
+    return one, other
+
+
+def _predictions(run: RunReport) -> pa.Table:
+    node = run.nodes.get("Evaluator")
+    uri = node.outputs.get("predictions") if node else None
+    if uri is None:
+        raise _no_predictions(run)
+    path = posixpath.join(uri, columns.FILE.format(split=TEST))
+    if not files_at(path).exists(path):
+        raise AgnewsError(
+            f"The predictions of run {run.run_id} are gone.",
+            found=f"no {path}",
+            fix="Run it again: `agnews run` with the settings of that run (`agnews report show RUN --json`).",
+        )
+    return pq.read_table(pa.BufferReader(b"".join(files_at(path).read(path))))
+
+
+def _no_predictions(run: RunReport) -> AgnewsError:
+    return AgnewsError(
+        f"Run {run.run_id} has no predictions: it did not come to its Evaluator.",
+        found=run.error or run.ended_early or "a part of a run",
+        fix="Compare runs that `agnews report list` shows with an accuracy.",
+    )
+
+
+def _changes(
+    labels: NDArray[np.int64],
+    answers: Sequence[NDArray[np.int64]],
+    won: NDArray[np.bool_],
+    lost: NDArray[np.bool_],
+    names: Sequence[str],
+) -> list[ClassChange]:
+    def share(hits: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
+        return float(hits[of].mean()) if of.any() else 0.0
+
+    return [
+        ClassChange(
+            name=name,
+            recall=(share(answers[0] == each, labels == each), share(answers[1] == each, labels == each)),
+            precision=(share(labels == each, answers[0] == each), share(labels == each, answers[1] == each)),
+            won=int((won & (labels == each)).sum()),
+            lost=int((lost & (labels == each)).sum()),
+        )
+        for each, name in enumerate(names)
+    ]
+
+
+def _flips(
+    table: pa.Table, answers: Sequence[NDArray[np.int64]], rows: Sequence[int], names: Sequence[str]
+) -> list[Flip]:
+    def name(class_id: int) -> str | None:
+        return None if class_id == columns.NO_CLASS else names[class_id]
+
+    return [
+        Flip(
+            row=row[columns.ROW],
+            text=row[columns.TEXT],
+            label=names[row[columns.LABEL]],
+            first=name(int(answers[0][position])),
+            second=name(int(answers[1][position])),
+        )
+        for position, row in zip(rows, table.take(pa.array(rows, pa.int64())).to_pylist(), strict=True)
+    ]
+
+
+def _differences(first: RunReport, second: RunReport) -> dict[str, tuple[object, object]]:
+    one, other = (flatten_settings({"model": run.model, **run.settings}) for run in (first, second))
+    keys = [*one, *(key for key in other if key not in one)]
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}

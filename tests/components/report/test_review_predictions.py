@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.calibration import calibration_curve
+
+from agnews.components.report.read_documents import read_documents
+from agnews.components.report.review_predictions import review_predictions
+
+NAMES = ("World", "Sports", "Business", "Sci/Tech")
+
+
+def table_of(made: Any) -> pa.Table:
+    return pq.read_table(Path(made.uris["Evaluator", "predictions"]) / "test.parquet")
+
+
+def test_the_calibration_curve_is_that_of_scikit_learn(make_run: Any) -> None:
+    made = make_run()
+    right, confidence = made.answers == made.labels, made.probabilities.max(axis=1)
+    shares, means = calibration_curve(right, confidence, n_bins=15)
+    bins = review_predictions(table_of(made), NAMES).calibration
+    assert [each.accuracy for each in bins] == pytest.approx(shares.tolist())
+    assert [each.confidence for each in bins] == pytest.approx(means.tolist(), abs=1e-6)
+    assert sum(each.count for each in bins) == len(right)
+
+
+def test_the_bins_add_up_to_the_calibration_error_of_the_evaluation(make_run: Any) -> None:
+    documents = read_documents(make_run().uris, "ag_news")
+    review, evaluation = documents.review, documents.evaluation
+    assert review is not None
+    assert evaluation is not None
+    error = sum(each.count * abs(each.confidence - each.accuracy) for each in review.calibration) / review.rows
+    assert error == pytest.approx(evaluation.metrics.ece, abs=1e-6)
+
+
+def test_mistakes_come_with_the_surest_first(make_run: Any) -> None:
+    made = make_run()
+    review = review_predictions(table_of(made), NAMES)
+    wrong = made.answers != made.labels
+    assert review.mistakes_in_all == wrong.sum()
+    assert len(review.mistakes) == 20
+    expected = np.sort(made.probabilities.max(axis=1)[wrong])[::-1][:20]
+    assert [each.answer_probability for each in review.mistakes] == pytest.approx(expected.tolist())
+    for each in review.mistakes:
+        assert each.text == f"Text number {each.row}"
+        assert each.label == NAMES[made.labels[each.row - 1]]
+        assert each.answer == NAMES[made.answers[each.row - 1]]
+        assert each.label_probability == pytest.approx(made.probabilities[each.row - 1, made.labels[each.row - 1]])
+
+
+def test_lost_rows_are_those_that_the_baseline_has_right(make_run: Any) -> None:
+    made = make_run()
+    lost = review_predictions(table_of(made), NAMES).lost
+    assert len(lost) == 10
+    for each in lost:
+        assert made.baseline[each.row - 1] == made.labels[each.row - 1] != made.answers[each.row - 1]
+    assert review_predictions(table_of(made).slice(0, 1), NAMES).rows == 1
+
+
+def test_rows_without_an_answer_count_against_the_model_and_are_not_listed(make_run: Any) -> None:
+    table = table_of(make_run(rows=50))
+    broken = pa.table(
+        {
+            **{name: table[name] for name in table.column_names},
+            "class_id": pa.array(np.full(50, -1)),
+            "probabilities": pa.array([[float("nan")] * 4] * 50, pa.list_(pa.float32())),
+        }
+    )
+    review = review_predictions(broken, NAMES)
+    (only,) = review.calibration
+    assert (only.count, only.confidence, only.accuracy) == (50, 0.0, 0.0)
+    assert review.mistakes == review.doubtful_labels == review.lost == ()
+
+
+def test_a_long_text_is_cut(make_run: Any) -> None:
+    review = review_predictions(table_of(make_run(rows=60, text="word " * 500)), NAMES)
+    assert {len(each.text) for each in review.mistakes} <= {499, 500}
+    assert review.mistakes[0].text.endswith("word…")
