@@ -75,7 +75,7 @@ def run_fn(fn_args: FnArgs) -> None:
     }
     _write_record(trained, settings, facts, fn_args.model_run_dir)
     export_model(
-        ServingModel(network, tft.TFTransformOutput(fn_args.transform_output), class_names),
+        ServingModel(network, tft.TFTransformOutput(fn_args.transform_output), class_names, vocabulary),
         fn_args.serving_model_dir,
         {**facts, WEIGHT_NAMES: [weight.name for weight in network.weights]},
     )

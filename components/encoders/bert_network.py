@@ -23,9 +23,11 @@ class BertNetwork(tf.Module):
         config: Sizes, rates, activation.
         compute_dtype: Precision of matrix products: `float32`, `bfloat16` or `float16`. Weights, sums of residuals,
             normalisation and softmax are float32 in any case.
+        weights_by_name: Variables of an encoder that is there already, by `BertTensor.variable`; None makes new ones,
+            all zero.
 
     Attributes:
-        weights_by_name: The variables by `BertTensor.variable`, all zero.
+        weights_by_name: The variables by `BertTensor.variable`.
 
     References:
         Devlin et al. (2018), "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
@@ -35,11 +37,16 @@ class BertNetwork(tf.Module):
         state.
     """
 
-    def __init__(self, config: BertConfig, compute_dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        config: BertConfig,
+        compute_dtype: str = "float32",
+        weights_by_name: Mapping[str, tf.Variable] | None = None,
+    ) -> None:
         super().__init__()
         self._config = config
         self._dtype = tf.as_dtype(compute_dtype)
-        self.weights_by_name = {
+        self.weights_by_name = weights_by_name or {
             tensor.variable: tf.Variable(tf.zeros(tensor.variable_shape), name=tensor.variable)
             for tensor in bert_tensors(config)
         }
@@ -57,17 +64,44 @@ class BertNetwork(tf.Module):
             `sequence_output` (batch, length, width), `encoder_outputs`, a list of such, and `pooled_output` and
             `default` (batch, width), all float32.
         """
+        of_words = self.embed(inputs["input_word_ids"])
+        return self.encode(of_words, inputs["input_mask"], inputs["input_type_ids"], dropout_seed)
+
+    def embed(self, words: tf.Tensor) -> tf.Tensor:
+        """Looks up the vectors of word pieces, before anything is added to them.
+
+        Args:
+            words: int32 (batch, length).
+
+        Returns:
+            float32 (batch, length, width).
+        """
+        return tf.gather(self.weights_by_name["word_embeddings/embeddings"], words)
+
+    def encode(
+        self, of_words: tf.Tensor, mask: tf.Tensor, types: tf.Tensor, dropout_seed: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor | list[tf.Tensor]]:
+        """Encodes vectors of word pieces, which need not be those of any piece.
+
+        Args:
+            of_words: float32 (batch, length, width), from `embed`.
+            mask: `input_mask`, int32 (batch, length).
+            types: `input_type_ids`, int32 (batch, length).
+            dropout_seed: As in a call.
+
+        Returns:
+            What a call returns.
+        """
         dropout = _Dropout(dropout_seed)
-        words = inputs["input_word_ids"]
-        shape = tf.concat([tf.shape(words), [self._config.hidden_size]], axis=0)
-        rows = tf.reshape(self._embed(words, inputs["input_type_ids"]), (-1, self._config.hidden_size))  # (B * L, D)
+        shape = tf.shape(of_words)
+        rows = tf.reshape(self._place(of_words, types), (-1, self._config.hidden_size))  # (B * L, D)
         rows = dropout(self._normalise(rows, "embeddings/layer_norm"), self._config.hidden_dropout_prob)
         # Large enough that the exponential of a masked score is exactly 0 in float32, so no gradient passes either.
-        penalty = (tf.cast(inputs["input_mask"], tf.float32)[:, tf.newaxis, tf.newaxis, :] - 1.0) * 1e9
+        penalty = (tf.cast(mask, tf.float32)[:, tf.newaxis, tf.newaxis, :] - 1.0) * 1e9
         layers = []
         for number in range(self._config.num_hidden_layers):
             name = f"transformer/layer_{number}"
-            attended = self._attend(rows, name, tf.shape(words), penalty, dropout)
+            attended = self._attend(rows, name, shape[:2], penalty, dropout)
             rows = self._normalise(rows + attended, f"{name}/self_attention_layer_norm")
             rows = self._normalise(rows + self._feed_forward(rows, name, dropout), f"{name}/output_layer_norm")
             layers.append(tf.reshape(rows, shape))
@@ -80,14 +114,14 @@ class BertNetwork(tf.Module):
             "default": pooled,
         }
 
-    def _embed(self, words: tf.Tensor, types: tf.Tensor) -> tf.Tensor:
+    def _place(self, of_words: tf.Tensor, types: tf.Tensor) -> tf.Tensor:
+        """Adds vectors of types and positions."""
         tables = self.weights_by_name
         # Few rows and many occurrences: a product gives a small dense gradient where a gather gives many slices.
         of_types = tf.matmul(
             tf.one_hot(tf.reshape(types, [-1]), self._config.type_vocab_size), tables["type_embeddings/embeddings"]
         )
-        of_words = tf.gather(tables["word_embeddings/embeddings"], words)
-        of_positions = tables["position_embedding/embeddings"][: tf.shape(words)[1]]
+        of_positions = tables["position_embedding/embeddings"][: tf.shape(of_words)[1]]
         return of_words + tf.reshape(of_types, tf.shape(of_words)) + of_positions
 
     def _attend(self, rows: tf.Tensor, name: str, shape: tf.Tensor, penalty: tf.Tensor, dropout: _Dropout) -> tf.Tensor:

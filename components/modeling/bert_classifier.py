@@ -49,3 +49,12 @@ class BertClassifier(keras.Model):
         seed = step_seed(self, self.seed) if training else None
         features = self.extractor(inputs, training=training, seed=add_salt(seed, _SALT_OF_ENCODER))
         return self.head(features, training=training, seed=seed)
+
+    def embed(self, token_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """See `EmbeddingNetwork`: the vectors of word pieces, (batch, length, width of the encoder)."""
+        return (self.extractor.embed(token_ids),)
+
+    def classify(self, embedded: tuple[tf.Tensor, ...], padding_mask: tf.Tensor) -> tf.Tensor:
+        """See `EmbeddingNetwork`."""
+        (of_words,) = embedded
+        return self.head(self.extractor.encode(of_words, padding_mask))

@@ -74,16 +74,35 @@ class BigramBranch(keras.layers.Layer):
         Returns:
             Logits (batch, num_classes) float32.
         """
+        bucket, is_pair = self._pairs(token_ids)
+        count = tf.reduce_sum(is_pair, axis=1, keepdims=True)
+        is_pair = self.pair_dropout(is_pair, training=training, seed=seed)
+        total = tf.reduce_sum(tf.gather(self.table, bucket) * is_pair[..., tf.newaxis], axis=1)
+        return _SCALE * total * tf.math.rsqrt(count + 1e-6) + self.bias
+
+    def shares(self, token_ids: tf.Tensor) -> tf.Tensor:
+        """What each word piece brings to the logits: half of each pair that it is a part of.
+
+        Args:
+            token_ids: (batch, length) int32, of the vocabulary, 0 on padding.
+
+        Returns:
+            (batch, length, num_classes) float32. Their sum over a row and `bias` are its logits.
+        """
+        bucket, is_pair = self._pairs(token_ids)
+        count = tf.reduce_sum(is_pair, axis=1, keepdims=True)[..., tf.newaxis]
+        pairs = tf.gather(self.table, bucket) * is_pair[..., tf.newaxis]
+        halves = 0.5 * _SCALE * pairs * tf.math.rsqrt(count + 1e-6)
+        return tf.pad(halves, [[0, 0], [0, 1], [0, 0]]) + tf.pad(halves, [[0, 0], [1, 0], [0, 0]])
+
+    def _pairs(self, token_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The bucket of each pair of neighbours, and 1.0 where both are words; (batch, length - 1) each."""
         is_word = tf.ones_like(token_ids, tf.bool)
         for special in self.special_ids:
             is_word &= token_ids != special
         first, second = tf.cast(token_ids[:, :-1], tf.int64), tf.cast(token_ids[:, 1:], tf.int64)
         bucket = tf.cast((first * _MULTIPLIER + second) % self.buckets, tf.int32)
-        is_pair = tf.cast(is_word[:, :-1] & is_word[:, 1:], tf.float32)
-        count = tf.reduce_sum(is_pair, axis=1, keepdims=True)
-        is_pair = self.pair_dropout(is_pair, training=training, seed=seed)
-        total = tf.reduce_sum(tf.gather(self.table, bucket) * is_pair[..., tf.newaxis], axis=1)
-        return _SCALE * total * tf.math.rsqrt(count + 1e-6) + self.bias
+        return bucket, tf.cast(is_word[:, :-1] & is_word[:, 1:], tf.float32)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

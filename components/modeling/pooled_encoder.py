@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras as keras
 
+from agnews.components.encoders.bert_network import BertNetwork
+from agnews.components.encoders.read_encoder_card import read_encoder_card
 from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
@@ -45,6 +48,7 @@ class PooledEncoder(keras.Model):
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
+        self.folder = folder
         self.takes_dropout_seed = takes_dropout_seed
         self.pooling = pooling
         self.frozen_layers = frozen_layers
@@ -71,7 +75,41 @@ class PooledEncoder(keras.Model):
         }
         if self.takes_dropout_seed and seed is not None:
             words["dropout_seed"] = seed
-        outputs = self.encoder(words, training=training)
+        return self._pool(self.encoder(words, training=training), mask)
+
+    def embed(self, token_ids: tf.Tensor) -> tf.Tensor:
+        """Looks up the vectors of word pieces.
+
+        Args:
+            token_ids: (batch, length) int32.
+
+        Returns:
+            float32 (batch, length, width of the encoder).
+        """
+        return self._network().embed(token_ids)
+
+    def encode(self, embedded: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
+        """Encodes vectors in place of word pieces.
+
+        Args:
+            embedded: float32 (batch, length, width of the encoder), from `embed` or anything between two such.
+            padding_mask: (batch, length) bool.
+
+        Returns:
+            float32 (batch, width of the encoder): for vectors from `embed`, what a call gives for their pieces.
+        """
+        mask = tf.cast(padding_mask, tf.int32)
+        return self._pool(self._network().encode(embedded, mask, tf.zeros_like(mask)), padding_mask)
+
+    def _network(self) -> BertNetwork:
+        """The encoder's weights in a forward pass that can be entered behind the lookup, as a SavedModel's cannot.
+
+        Made anew each time: what a Keras model holds on to becomes a part of its checkpoints.
+        """
+        weights = {weight.name.partition(":")[0]: weight for weight in self.encoder.weights}
+        return BertNetwork(read_encoder_card(Path(self.folder)).config, weights_by_name=weights)
+
+    def _pool(self, outputs: Mapping[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
         if self.pooling == "pooled":
             return outputs["pooled_output"]
         return self.mean(outputs["sequence_output"], padding_mask=mask)

@@ -111,15 +111,27 @@ class TransformerClassifier(keras.Model):
             what the model says.
         """
         seed = step_seed(self, self.seed) if training else None
-        logits = self._transform(inputs[TOKEN_IDS], inputs[PADDING_MASK], training, seed)
+        known = self.frequent_tokens(self.word_dropout(inputs[TOKEN_IDS], training=training, seed=add_salt(seed, 1)))
+        logits = self._transform(self.token_embedding(known), inputs[PADDING_MASK], training, seed)
         if self.bigrams is None:
             return logits
         from_pairs = self.bigrams(inputs[TOKEN_IDS], training=training, seed=add_salt(seed, 2))
         return tf.stack([logits, from_pairs], axis=1) if training else logits + from_pairs
 
-    def _transform(self, token_ids: tf.Tensor, mask: tf.Tensor, training: bool, seed: tf.Tensor | None) -> tf.Tensor:
-        known = self.frequent_tokens(self.word_dropout(token_ids, training=training, seed=add_salt(seed, 1)))
-        hidden = self.position_embedding(self.token_embedding(known))
+    def embed(self, token_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """See `EmbeddingNetwork`: vectors of word pieces, and what each brings to the branch of word pairs."""
+        of_tokens = self.token_embedding(self.frequent_tokens(token_ids))
+        return (of_tokens,) if self.bigrams is None else (of_tokens, self.bigrams.shares(token_ids))
+
+    def classify(self, embedded: tuple[tf.Tensor, ...], padding_mask: tf.Tensor) -> tf.Tensor:
+        """See `EmbeddingNetwork`."""
+        logits = self._transform(embedded[0], padding_mask, training=False, seed=None)
+        if self.bigrams is None:
+            return logits
+        return logits + tf.reduce_sum(embedded[1], axis=1) + self.bigrams.bias
+
+    def _transform(self, embedded: tf.Tensor, mask: tf.Tensor, training: bool, seed: tf.Tensor | None) -> tf.Tensor:
+        hidden = self.position_embedding(embedded)
         for number, block in enumerate(self.blocks, start=1):
             salted = add_salt(seed, _SALTS_OF_A_BLOCK * number)
             hidden = block(hidden, padding_mask=mask, training=training, seed=salted)

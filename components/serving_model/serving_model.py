@@ -9,16 +9,21 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
+from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
+from agnews.components.text.vocabulary import PAD, Vocabulary
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import (
     CLASS_ID,
     CLASS_LABEL,
+    CONTRIBUTIONS,
+    EXPLAIN,
     PADDING_MASK,
     PROBABILITIES,
     SERVE_EXAMPLES,
     SERVE_TEXT,
     TEXT,
     TOKEN_IDS,
+    TOKENS,
     TRANSFORM_FEATURES,
 )
 
@@ -27,16 +32,21 @@ class ServingModel(tf.Module):
     """Owns a network and the graph that made its training data, so both see the same tokens of the same text.
 
     Args:
-        network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes).
+        network: Takes `{token_ids, padding_mask}` and returns logits (batch, classes); an `EmbeddingNetwork`.
         transform_output: What Transform wrote: the graph and the schemas around it.
         class_names: Names of the classes in the order of the logits.
+        vocabulary: The word pieces that the graph cuts texts into.
 
     Raises:
         AgnewsError: The transform graph was made for something else than texts.
     """
 
     def __init__(
-        self, network: keras.Model, transform_output: tft.TFTransformOutput, class_names: Sequence[str]
+        self,
+        network: keras.Model,
+        transform_output: tft.TFTransformOutput,
+        class_names: Sequence[str],
+        vocabulary: Vocabulary,
     ) -> None:
         super().__init__(name="serving_model")
         spec = transform_output.raw_feature_spec()
@@ -50,6 +60,13 @@ class ServingModel(tf.Module):
         # The network itself would take its optimizer along, which is twice as large as the weights.
         self._weights = network.weights
         self._logits: Callable[[Mapping[str, tf.Tensor]], tf.Tensor] = partial(network, training=False)
+        self._attribute = partial(
+            attribute_to_tokens,
+            network,
+            unknown_id=vocabulary.unknown_id,
+            special_ids=(vocabulary.tokens.index(PAD), vocabulary.cls_id, vocabulary.sep_id),
+        )
+        self._pieces = vocabulary.tokens
         self._transform = transform_output.transform_features_layer()
         self._class_names = tf.constant(list(class_names))
 
@@ -62,6 +79,7 @@ class ServingModel(tf.Module):
             SERVE_TEXT: self.serve_text.get_concrete_function(texts),
             SERVE_EXAMPLES: self.serve_examples.get_concrete_function(serialized),
             TRANSFORM_FEATURES: self.transform_features.get_concrete_function(serialized),
+            EXPLAIN: self.explain.get_concrete_function(texts),
         }
 
     @tf.function
@@ -99,6 +117,26 @@ class ServingModel(tf.Module):
             TOKEN_IDS int32 (batch, length), PADDING_MASK bool (batch, length).
         """
         return self._tokens(tf.io.parse_example(serialized, self._text_spec))
+
+    @tf.function
+    def explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classifies texts and says which word pieces spoke for the predicted class, and which against it.
+
+        Args:
+            text: string (batch,), UTF-8; the batch may be empty.
+
+        Returns:
+            As `serve_text`, and TOKENS string (batch, length), CONTRIBUTIONS float32 (batch, length); see
+            `attribute_to_tokens`.
+        """
+        tokens = self._tokens({TEXT: self._as_raw_feature(text)})
+        answer = self._classify(tokens)
+        pieces = tf.gather(tf.constant(self._pieces), tokens[TOKEN_IDS])
+        return {
+            **answer,
+            TOKENS: tf.where(tokens[PADDING_MASK], pieces, ""),
+            CONTRIBUTIONS: self._attribute(tokens[TOKEN_IDS], tokens[PADDING_MASK], answer[CLASS_ID]),
+        }
 
     def _as_raw_feature(self, text: tf.Tensor) -> tf.Tensor | tf.SparseTensor:
         spec = self._text_spec[TEXT]

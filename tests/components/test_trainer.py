@@ -18,7 +18,7 @@ from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.features import LABEL, TEXT
+from agnews.schemas.features import CLASS_ID, CONTRIBUTIONS, EXPLAIN, LABEL, TEXT, TOKENS
 
 pytestmark = pytest.mark.integration
 
@@ -122,6 +122,25 @@ print(json.dumps({
     names = ("World", "Sports", "Business", "Sci/Tech")
     assert answer["label"] == [names[each] for each in answer["class_id"]]
     assert answer["shapes_of_nothing"] == {"class_id": [0], "label": [0], "probabilities": [0, 4]}
+
+
+def test_the_keyword_of_the_class_is_what_speaks_for_it_most(trained: Path, toy_transform: Path) -> None:
+    """In each toy text one word decides, and the model has learnt which."""
+    rows = eval_rows(toy_transform)
+    texts = [row.features.feature[TEXT].bytes_list.value[0].decode() for row in rows]
+    model = tf.saved_model.load(str(trained / "model" / "Format-Serving"))
+
+    answer = model.signatures[EXPLAIN](text=tf.constant(texts))
+
+    tokens, contributions = answer[TOKENS].numpy().astype(str), answer[CONTRIBUTIONS].numpy()
+    is_right = [
+        row.features.feature[LABEL].int64_list.value[0] == found
+        for row, found in zip(rows, answer[CLASS_ID].numpy(), strict=True)
+    ]
+    strongest = tokens[np.arange(len(texts)), contributions.argmax(axis=1)]
+    is_keyword = [not word.startswith(("word", "[")) for word in strongest]
+    assert np.mean(np.array(is_keyword)[is_right]) > 0.95
+    assert np.all(contributions.max(axis=1)[is_right] > 0.0)
 
 
 def test_the_curve_and_the_facts_are_kept_beside_the_model(trained: Path, toy_transform: Path) -> None:

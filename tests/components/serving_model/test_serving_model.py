@@ -9,15 +9,19 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
+from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
 from agnews.components.modeling.factory import build_model
 from agnews.components.serving_model.export_model import export_model
 from agnews.components.serving_model.serving_model import ServingModel
+from agnews.components.text.vocabulary import load_vocabulary
 from agnews.components.training.length_bucketed_dataset import length_bucketed_dataset
 from agnews.components.training.read_token_rows import read_token_rows
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import (
     CLASS_ID,
     CLASS_LABEL,
+    CONTRIBUTIONS,
+    EXPLAIN,
     LABEL,
     PADDING_MASK,
     PROBABILITIES,
@@ -25,6 +29,7 @@ from agnews.schemas.features import (
     SERVE_TEXT,
     TEXT,
     TOKEN_IDS,
+    TOKENS,
     TRANSFORM_FEATURES,
 )
 
@@ -55,7 +60,8 @@ def exported(network: keras.Model, toy_transform: Path, tmp_path_factory: pytest
     """The network behind its signatures, saved and loaded again."""
     folder = str(tmp_path_factory.mktemp("exported") / "model")
     output = tft.TFTransformOutput(str(toy_transform / "graph"))
-    export_model(ServingModel(network, output, CLASSES), folder, {"note": "toy"})
+    vocabulary = load_vocabulary(str(toy_transform / "vocab.txt"))
+    export_model(ServingModel(network, output, CLASSES, vocabulary), folder, {"note": "toy"})
     return tf.saved_model.load(folder)
 
 
@@ -98,7 +104,7 @@ def test_signatures_are_those_that_clients_rely_on(exported: tf.Module) -> None:
         for name, function in exported.signatures.items()
     }
 
-    assert specs.keys() == {SERVE_TEXT, SERVE_EXAMPLES, TRANSFORM_FEATURES}
+    assert specs.keys() == {SERVE_TEXT, SERVE_EXAMPLES, TRANSFORM_FEATURES, EXPLAIN}
     for name, argument in ((SERVE_TEXT, TEXT), (SERVE_EXAMPLES, "serialized")):
         inputs, outputs = specs[name]
         assert {key: (spec.dtype, spec.shape.as_list()) for key, spec in inputs.items()} == {
@@ -109,6 +115,15 @@ def test_signatures_are_those_that_clients_rely_on(exported: tf.Module) -> None:
             CLASS_LABEL: (tf.string, [None]),
             PROBABILITIES: (tf.float32, [None, 4]),
         }
+    inputs, outputs = specs[EXPLAIN]
+    assert {key: (spec.dtype, spec.shape.as_list()) for key, spec in inputs.items()} == {TEXT: (tf.string, [None])}
+    assert {key: (spec.dtype, spec.shape.rank) for key, spec in outputs.items()} == {
+        CLASS_ID: (tf.int64, 1),
+        CLASS_LABEL: (tf.string, 1),
+        PROBABILITIES: (tf.float32, 2),
+        TOKENS: (tf.string, 2),
+        CONTRIBUTIONS: (tf.float32, 2),
+    }
     assert {key: spec.dtype for key, spec in specs[TRANSFORM_FEATURES][1].items()} == {
         TOKEN_IDS: tf.int32,
         PADDING_MASK: tf.bool,
@@ -127,21 +142,62 @@ def test_an_empty_batch_and_empty_texts_are_answered(exported: tf.Module) -> Non
 
 
 @pytest.mark.integration
-def test_examples_need_no_feature_but_the_text(exported: tf.Module) -> None:
-    example = tf.train.Example()
-    example.features.feature[TEXT].bytes_list.value.append(b"worda wordb")
+def test_an_explanation_names_what_was_read_and_says_what_serving_says(
+    network: keras.Model, exported: tf.Module
+) -> None:
+    texts = ["Worda, wordb stocks", "", "PROFIT", "wordz " * 100]
 
-    by_example = exported.signatures[SERVE_EXAMPLES](serialized=tf.constant([example.SerializeToString()]))
+    found = exported.signatures[EXPLAIN](text=tf.constant(texts))
+
+    served = exported.signatures[SERVE_TEXT](text=tf.constant(texts))
+    for output in (CLASS_ID, CLASS_LABEL, PROBABILITIES):
+        np.testing.assert_array_equal(found[output], served[output])
+    tokens, contributions = found[TOKENS].numpy(), found[CONTRIBUTIONS].numpy()
+    assert [each.decode() for each in tokens[0] if each] == ["[CLS]", "worda", "[UNK]", "wordb", "stocks", "[SEP]"]
+    assert [each.decode() for each in tokens[1] if each] == ["[CLS]", "[SEP]"]
+    assert len(tokens[3]) == 16
+    assert np.all(contributions[(tokens == b"") | (tokens == b"[CLS]") | (tokens == b"[SEP]")] == 0.0)
+    # What is exported is what the network in training says, to the last piece.
+    ids = exported.signatures[TRANSFORM_FEATURES](serialized=tf.constant([_example(text) for text in texts]))
+    expected = attribute_to_tokens(
+        network, ids[TOKEN_IDS], ids[PADDING_MASK], found[CLASS_ID], unknown_id=1, special_ids=(0, 2, 3)
+    )
+    np.testing.assert_allclose(contributions, expected, atol=1e-4)
+    assert np.ptp(contributions) > 0.1
+
+
+def _example(text: str) -> bytes:
+    example = tf.train.Example()
+    example.features.feature[TEXT].bytes_list.value.append(text.encode())
+    serialized: bytes = example.SerializeToString()
+    return serialized
+
+
+@pytest.mark.integration
+def test_odd_texts_and_no_texts_are_explained(exported: tf.Module) -> None:
+    explain = exported.signatures[EXPLAIN]
+
+    for texts in ([], [""], ["\0", "\ufeff", "\u200d\u0301", "日本 👨\u200d👩\u200d👧", "&#0;<b>", "a" * 5_000, " \n"]):
+        found = explain(text=tf.constant(texts, tf.string))
+        assert found[TOKENS].shape == found[CONTRIBUTIONS].shape
+        assert len(found[TOKENS]) == len(texts)
+        assert np.all(np.isfinite(found[CONTRIBUTIONS]))
+    assert np.all(np.isfinite(explain(text=tf.constant([b"\xff\xfe"]))[CONTRIBUTIONS]))
+
+
+@pytest.mark.integration
+def test_examples_need_no_feature_but_the_text(exported: tf.Module) -> None:
+    by_example = exported.signatures[SERVE_EXAMPLES](serialized=tf.constant([_example("worda wordb")]))
     by_text = exported.signatures[SERVE_TEXT](text=tf.constant(["worda wordb"]))
 
     np.testing.assert_array_equal(by_example[PROBABILITIES], by_text[PROBABILITIES])
 
 
-def test_a_transform_graph_for_something_else_is_an_error(network: keras.Model) -> None:
+def test_a_transform_graph_for_something_else_is_an_error(network: keras.Model, toy_transform: Path) -> None:
     other = SimpleNamespace(
         raw_feature_spec=lambda: {"pixels": tf.io.FixedLenFeature([], tf.float32)},
         transformed_feature_spec=lambda: {"pixels": tf.io.FixedLenFeature([], tf.float32)},
     )
 
     with pytest.raises(AgnewsError, match="does not turn the feature 'text'"):
-        ServingModel(network, other, CLASSES)
+        ServingModel(network, other, CLASSES, load_vocabulary(str(toy_transform / "vocab.txt")))
