@@ -7,30 +7,42 @@ from typing import Annotated
 
 import typer
 
+ImageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="REF",
+        help="Image of all steps: by digest, or with a tag that is not latest; default: that of the profile.",
+    ),
+]
+ProfileOption = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        metavar="NAME|FILE",
+        help="Deployment table: [bold]cpu[/bold], [bold]gpu[/bold], [bold]multigpu[/bold], or a file of your own.",
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", help="Kind of model that a run trains unless its parameter model says otherwise."),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config", metavar="NAME|FILE", help="Configuration to start from; default: the model's own."),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the configuration; may be repeated."),
+]
+
 
 def compile_(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the YAML.")],
-    image: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REF",
-            help="Image of all steps: by digest, or with a tag that is not latest; default: that of the profile.",
-        ),
-    ] = None,
-    profile: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Deployment table: [bold]cpu[/bold], [bold]gpu[/bold], [bold]multigpu[/bold], or a file of your own.",
-        ),
-    ] = "cpu",
-    model: Annotated[
-        str | None, typer.Option(help="Kind of model that a run trains unless its parameter model says otherwise.")
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FILE", help="Configuration to start from; default: the model's own."),
-    ] = None,
+    image: ImageOption = None,
+    profile: ProfileOption = "cpu",
+    model: ModelOption = None,
+    config: ConfigOption = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -42,10 +54,7 @@ def compile_(
         str | None,
         typer.Option(metavar="URI", help="Default of the parameter push_uri; without it each run has to give it."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the configuration; may be repeated."),
-    ] = None,
+    settings: SettingsOption = None,
 ) -> None:
     """Compile the pipeline for Kubeflow Pipelines 2: one YAML file, which agnews submit uploads.
 
@@ -61,45 +70,24 @@ def compile_(
       agnews compile --out pipeline.yaml --image registry.example/agnews@sha256:... --profile gpu --model bert_finetune
       agnews submit pipeline.yaml --param data_uri=/mnt/news --param model=transformer --wait
     """
-    import os
-
-    from rich.console import Console
-
+    from agnews.kubeflow.cli.compile_text import compile_text
     from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
-    from agnews.pipeline.choose_config import choose_config
-    from agnews.pipeline.load_deployment import load_deployment
-    from agnews.pipeline.local.quiet_output import quiet_output
     from agnews.pipeline.local.write_atomically import write_atomically
-    from agnews.schemas.errors import AgnewsError
 
-    deployment = load_deployment(profile)
-    tree = choose_config(data=None, model=model, config=config, settings=[*deployment.settings, *(settings or [])])
-    reference = image or deployment.image
-    if reference is None:
-        raise AgnewsError(
-            "The steps have no image.",
-            found=f"neither --image nor `image` in the profile {profile}",
-            fix="Build and push one (make image), then give --image REF.",
-        )
-    with quiet_output(Path(os.devnull)) as terminal, Console(file=terminal).status("Loading TensorFlow and TFX ..."):
-        from agnews.kubeflow.compiler.compile_pipeline import CompileRequest, compile_pipeline
-        from agnews.pipeline.code_versions import code_versions
-
-        text = compile_pipeline(
-            CompileRequest(
-                config=tree,
-                deployment=deployment,
-                image=reference,
-                code=code_versions(),
-                data_uri=data or (tree.data.source if "source" in tree.data.model_fields_set else None),
-                push_uri=push_uri,
-            )
-        )
+    made = compile_text(
+        image=image,
+        profile=profile,
+        model=model,
+        config=config,
+        settings=settings or [],
+        data=data,
+        push_uri=push_uri,
+    )
     console = open_console()
-    compiled = CompiledPipeline.read(text)
-    write_atomically(out, text)
-    console.print(f"[green]✓[/green] [bold]{out}[/bold]  digest {compiled.digest[:12]}  image {reference}")
+    compiled = CompiledPipeline.read(made.text)
+    write_atomically(out, made.text)
+    console.print(f"[green]✓[/green] [bold]{out}[/bold]  digest {compiled.digest[:12]}  image {made.image}")
     for name, parameter in compiled.parameters.items():
         default = "required" if parameter.required else f"default {parameter.default!r}"
         console.print(f"  {name:<16} {default}", highlight=False)

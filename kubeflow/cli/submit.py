@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agnews.kubeflow.cli.compile import ConfigOption, ImageOption, ModelOption, ProfileOption, SettingsOption
 from agnews.kubeflow.cli.connection_options import with_server
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ else:
 @with_server
 def submit(
     api: KfpApi,
-    pipeline: Annotated[Path, typer.Argument(metavar="PIPELINE.yaml", help="The compiled pipeline.")],
+    pipeline: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PIPELINE.yaml]", help="The compiled pipeline; without it, one is compiled now."),
+    ] = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the pipeline; may be repeated."),
@@ -30,8 +34,16 @@ def submit(
     ] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Follow the steps until the run has ended.")] = False,
     interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="How often --wait asks.")] = 5.0,
+    image: ImageOption = None,
+    profile: ProfileOption = "cpu",
+    model: ModelOption = None,
+    config: ConfigOption = None,
+    settings: SettingsOption = None,
 ) -> None:
-    """Upload a compiled pipeline as a new version, if the server does not have it, and start a run.
+    """Upload the pipeline as a new version, if the server does not have it, and start a run.
+
+    A pipeline that was compiled before is given as a file; without one it is compiled from --image, --profile, --model,
+    --config and --set, as agnews compile does.
 
     Prints the link to the run. With --wait the exit code is that of the run: 0 it succeeded, 1 it failed, 130 it was
     cancelled; Ctrl-C ends the waiting, not the run. 2 stands for wrong arguments or a refusal, 5 for a server that
@@ -40,7 +52,8 @@ def submit(
     [bold]Examples[/bold]
 
       kubectl -n kubeflow port-forward svc/ml-pipeline 8888:8888 &
-      agnews submit pipeline.yaml --param data_uri=s3://news/2026-11-22 --wait
+      agnews submit pipeline.yaml --param data_uri=/data/news --param push_uri=/data/models --wait
+      agnews submit --image registry.example/agnews:1a2b3c4 --set training.epochs=2 --param data_uri=gs://news/spans ...
     """
     from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.client.check_parameters import parse_parameters
@@ -48,7 +61,7 @@ def submit(
     from agnews.kubeflow.client.submit_pipeline import submit_pipeline
     from agnews.kubeflow.client.version_name import git_commit
 
-    text = read_pipeline(pipeline)
+    text = _text(pipeline, image=image, profile=profile, model=model, config=config, settings=settings or [])
     values = parse_parameters(CompiledPipeline.read(text).parameters, parameters or [])
     submission = submit_pipeline(
         api,
@@ -66,6 +79,22 @@ def submit(
         from agnews.kubeflow.cli.follow_run import follow_run
 
         raise typer.Exit(follow_run(api, submission.run.run_id, console, interval))
+
+
+def _text(pipeline: Path | None, **options: Any) -> str:
+    from agnews.kubeflow.cli.compile_text import compile_text
+    from agnews.schemas.errors import AgnewsError
+
+    if pipeline is None:
+        return compile_text(**options).text
+    given = [name for name, value in options.items() if value and (name, value) != ("profile", "cpu")]
+    if given:
+        raise AgnewsError(
+            "A compiled pipeline was given, and options that only compiling takes.",
+            found=f"{pipeline} and {', '.join('--set' if name == 'settings' else f'--{name}' for name in given)}",
+            fix="Leave out the file, or the options; what a run may change are its parameters: --param NAME=VALUE.",
+        )
+    return read_pipeline(pipeline)
 
 
 def read_pipeline(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -43,6 +44,25 @@ def _ends(server: Any, state: str, error: str = "") -> None:
 
 def _submit(agnews: Agnews, file: Path, *more: object) -> Result:
     return agnews("submit", file, "--param", "data_uri=s3://news", *more)
+
+
+def test_without_a_file_the_pipeline_is_compiled_first(server: Any, agnews: Agnews, tmp_path: Path) -> None:
+    options = ["--image", "registry.example/agnews:1", "--set", "training.epochs=2", "--model", "transformer"]
+    parameters = ["--param", "data_uri=/data/news", "--param", "push_uri=/data/models"]
+    for _ in range(2):
+        assert agnews("submit", *options, *parameters).exit_code == 0
+    assert agnews("compile", "--out", tmp_path / "pipeline.yaml", *options).exit_code == 0
+    (version,) = server.versions.values()
+    compiled = CompiledPipeline.read((tmp_path / "pipeline.yaml").read_text())
+    assert version["name"].endswith(compiled.digest[:12])
+    assert len(server.runs) == 2
+
+
+def test_a_compiled_pipeline_takes_no_settings(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
+    error = _submit(agnews, pipeline_file, "--set", "training.epochs=2", "--image", "x:1").exception
+    assert "--image, --set" in str(error)
+    assert "have no image" in str(agnews("submit").exception)
+    assert server.calls("POST") == 0
 
 
 def test_a_submit_prints_run_version_and_link(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
