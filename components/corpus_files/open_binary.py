@@ -60,6 +60,16 @@ class _RawUri(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
     def readinto(self, buffer: Any) -> int:
         data: bytes = self._file.read(len(buffer))
         buffer[: len(data)] = data

@@ -5,6 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from agnews.components.corpus_files.printable import printable
+
+_FOUND_LENGTH = 120
+
 
 class Reason(StrEnum):
     """Why a record cannot be used."""
@@ -15,6 +19,10 @@ class Reason(StrEnum):
     NUL = "NUL byte"
     EMPTY = "empty text"
     OVERSIZE = "oversize"
+    JSON = "no JSON object"
+    TYPE = "no text"
+    NO_ANSWER = "no answer"
+    """The model gives no probabilities for this text."""
     QUOTING = "broken quoting"
     CUT_OFF = "cut off"
     """The file ends inside this record, so rows are missing after it: never tolerated."""
@@ -54,3 +62,8 @@ class Reject(NamedTuple):
     reason: Reason
     detail: str
     found: str
+
+    @classmethod
+    def of(cls, row: int, line: int, reason: Reason, detail: str, found: str) -> Reject:
+        """Makes a reject, and of what was found one short line that is safe to print."""
+        return cls(row, line, reason, detail, printable(found, _FOUND_LENGTH))

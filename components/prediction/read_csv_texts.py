@@ -1,0 +1,99 @@
+"""Texts from CSV with a header, or from a corpus' own files, which have none."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+from agnews.components.corpus_files.join_texts import UnusableText, join_texts
+from agnews.components.corpus_files.place import BEGINNING, Place
+from agnews.components.corpus_files.read_csv_rows import CsvRow, cut_off, read_csv_rows
+from agnews.components.corpus_files.record import Reason, Reject
+from agnews.components.prediction.choose_columns import choose_columns, find_column
+from agnews.components.prediction.text_input import TextInput
+from agnews.components.prediction.text_row import TextRow
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.errors import AgnewsError
+
+
+def read_csv_texts(
+    stream: io.BufferedReader, source: TextInput, *, start: Place = BEGINNING, end: int | None = None
+) -> Iterator[TextRow | Reject]:
+    """Reads CSV; see `read_csv_rows` for the dialect, and for what becomes of broken rows.
+
+    The first row is the header, unless the input names the columns, or the row has the form of a record of the corpus.
+
+    Args:
+        stream: Bytes of the file, standing where `start` says. It is closed at the end.
+        source: Its columns and limits.
+        start: The row to begin with; behind the beginning, the input has to name the columns.
+        end: No row is begun at this byte or behind it.
+
+    Yields:
+        Texts and rejects. Rows are counted without the header.
+
+    Raises:
+        AgnewsError: A column is missing.
+    """
+    rows = read_csv_rows(stream, longest=source.longest_line, start=start, end=end)
+    if source.header:
+        columns = _Columns(source.header, source)
+    else:
+        first = next(rows, None)
+        if first is None:
+            return
+        if isinstance(first, Reject):
+            raise AgnewsError(
+                f"The first row of {source.path} cannot be read, so nobody knows the columns.",
+                found=f"{first.detail}: {first.found}",
+                fix="Mend the header, or name the columns of a file without one with --header NAME,NAME,...",
+            )
+        if is_record(first.fields, source.corpus):
+            columns = _Columns(source.corpus.columns, source)
+            yield columns(first)
+        else:
+            columns = _Columns(first.fields, source, has_header=True)
+    for found in rows:
+        if isinstance(found, CsvRow):
+            yield columns(found)
+        else:
+            yield found._replace(row=found.row - columns.headers)
+
+
+def is_record(fields: Sequence[str], corpus: Corpus) -> bool:
+    """Whether the fields of a first row look like a record of the corpus and not like a header."""
+    if len(fields) != len(corpus.columns):
+        return False
+    label = fields[corpus.columns.index(corpus.label_column)]
+    return label in {str(corpus.first_label + i) for i in range(corpus.num_classes)}
+
+
+class _Columns:
+    """Takes from a row what belongs to its text."""
+
+    def __init__(self, names: Sequence[str], source: TextInput, *, has_header: bool = False) -> None:
+        self.headers = int(has_header)
+        self._names = choose_columns(names, source.text_columns, source.corpus, source.path)
+        self._texts = [names.index(name) for name in self._names]
+        self._id = names.index(find_column(names, source.id_column, source.path)) if source.id_column else None
+        self._count = len(names)
+        self._expected = ", ".join(names)
+        self._max_bytes = source.corpus.max_field_bytes
+
+    def __call__(self, found: CsvRow) -> TextRow | Reject:
+        row, line, offset, fields, ragged = found
+        row -= self.headers
+        if len(fields) != self._count:
+            whole = ",".join(fields)
+            if ragged and len(fields) < self._count:
+                return cut_off(row, line, whole)
+            columns = "1 column" if len(fields) == 1 else f"{len(fields)} columns"
+            detail = f"{columns}, where there must be {self._count}: {self._expected}"
+            return Reject.of(row, line, Reason.COLUMNS, detail, whole)
+        values = [fields[i] for i in self._texts]
+        try:
+            _, encoded = join_texts(values, self._names, self._max_bytes)
+        except UnusableText as unusable:
+            return Reject.of(row, line, unusable.reason, unusable.detail, ",".join(fields))
+        own_id = str(row) if self._id is None else fields[self._id]
+        return TextRow(row, line, offset, own_id, encoded)

@@ -1,0 +1,131 @@
+"""Texts from Parquet files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from agnews.components.corpus_files.join_texts import UnusableText, join_texts
+from agnews.components.corpus_files.record import Reject
+from agnews.components.prediction.choose_columns import choose_columns, find_column
+from agnews.components.prediction.text_input import TextInput
+from agnews.components.prediction.text_row import TextRow
+from agnews.schemas.errors import AgnewsError
+
+_BATCH = 1024
+_BUFFER = 1 << 20
+
+
+def open_parquet(stream: io.BufferedReader, path: str) -> pq.ParquetFile:
+    """Opens a Parquet file.
+
+    Args:
+        stream: Its bytes; anything that can be sought in.
+        path: What the file is called in messages.
+
+    Returns:
+        The file, read a page at a time and not a row group at once.
+
+    Raises:
+        AgnewsError: It is none, or damaged.
+    """
+    try:
+        return pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise AgnewsError(
+            f"{path} is no Parquet file, or it is cut off.",
+            found=str(error).splitlines()[0],
+            fix="Write or download it again, or say what it is with --input-format.",
+        ) from error
+
+
+def read_parquet_texts(
+    stream: io.BufferedReader, source: TextInput, *, first: int = 1, end: int | None = None
+) -> Iterator[TextRow | Reject]:
+    """Reads a Parquet file, no more than a few pages of it in memory. A text that is null counts as an empty one.
+
+    Args:
+        stream: Bytes of the file. It is closed at the end.
+        source: Its columns and limits.
+        first: 1-based number of the first row to read.
+        end: 1-based number of the first row that is not read; None reads to the end.
+
+    Yields:
+        Texts and rejects.
+
+    Raises:
+        AgnewsError: A column is missing or holds no texts, or the file is damaged.
+    """
+    with stream:
+        file = open_parquet(stream, source.path)
+        names = file.schema_arrow.names
+        texts = choose_columns(names, source.text_columns, source.corpus, source.path)
+        for name in texts:
+            _require_strings(file.schema_arrow, name, source.path)
+        ids = find_column(names, source.id_column, source.path) if source.id_column else ""
+        end = file.metadata.num_rows + 1 if end is None else end
+        row = first
+        try:
+            for batch in _batches(file, [*texts, *([ids] if ids and ids not in texts else [])], first, end):
+                columns = [_values(batch.column(name)) for name in texts]
+                own_ids = batch.column(ids).to_pylist() if ids else range(row, row + len(batch))
+                for own_id, *values in zip(own_ids, *columns, strict=True):
+                    yield _row(row, own_id, values, texts, source)
+                    row += 1
+        except (pa.ArrowException, OSError) as error:
+            raise AgnewsError(
+                f"{source.path} is damaged.",
+                found=f"{str(error).splitlines()[0]}, at row {row:,} or behind it",
+                fix="Write or download it again.",
+            ) from error
+
+
+def _require_strings(schema: pa.Schema, name: str, path: str) -> None:
+    kind = schema.field(name).type
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)):
+        strings = [field.name for field in schema if "string" in str(field.type)]
+        raise AgnewsError(
+            f"The column {name!r} of {path} holds no texts.",
+            found=f"type {kind}; columns of strings: {', '.join(strings) or 'none'}",
+            fix="Name a column of strings with --text-columns.",
+        )
+
+
+def _batches(file: pq.ParquetFile, columns: Sequence[str], first: int, end: int) -> Iterator[pa.RecordBatch]:
+    """Yields the wanted rows, decoding no row group that holds none of them."""
+    begin = 1
+    for group in range(file.num_row_groups):
+        behind = begin + file.metadata.row_group(group).num_rows
+        if begin < end and behind > first:
+            row = begin
+            for batch in file.iter_batches(_BATCH, row_groups=[group], columns=columns, use_threads=False):
+                low, high = max(first - row, 0), min(end - row, len(batch))
+                if low < high:
+                    yield batch.slice(low, high - low)
+                row += len(batch)
+                if row >= end:
+                    return
+        begin = behind
+
+
+def _values(column: pa.Array) -> list[str]:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    # As bytes, since nobody promises that a Parquet file holds UTF-8 where it says so.
+    return [
+        "" if value is None else value.decode("utf-8", "surrogateescape")
+        for value in column.cast(pa.large_binary()).to_pylist()
+    ]
+
+
+def _row(row: int, own_id: Any, values: list[str], names: Sequence[str], source: TextInput) -> TextRow | Reject:
+    try:
+        _, encoded = join_texts(values, names, source.corpus.max_field_bytes)
+    except UnusableText as unusable:
+        return Reject.of(row, 0, unusable.reason, unusable.detail, " ".join(values))
+    return TextRow(row, 0, 0, str(own_id), encoded)
