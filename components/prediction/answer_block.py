@@ -1,0 +1,67 @@
+"""The model's answers for a block of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agnews.components.corpus_files.record import Reason, Reject
+from agnews.components.evaluator.answers import answers
+from agnews.components.prediction.text_row import TextRow
+from agnews.schemas.predictions import NO_CLASS
+
+Predict = Callable[[NDArray[np.object_]], NDArray[np.float32]]
+"""From UTF-8 texts (rows,) to probabilities (rows, classes)."""
+
+
+@dataclass(frozen=True)
+class AnsweredBlock:
+    """Answers, in the order of the rows.
+
+    Attributes:
+        rows: The rows that were answered, n of them.
+        class_ids: Positions of their classes, int64 (n,).
+        probabilities: float32 (n, classes).
+        rejects: The rows that were not, in their order.
+    """
+
+    rows: Sequence[TextRow]
+    class_ids: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    rejects: Sequence[Reject]
+
+
+def answer_block(block: Sequence[TextRow | Reject], predict: Predict) -> AnsweredBlock:
+    """Asks the model about the texts of a block.
+
+    Args:
+        block: Texts, and rows that could not be read.
+        predict: The model.
+
+    Returns:
+        Its answers. A text for which the model gives no probabilities is a reject too.
+
+    Raises:
+        AgnewsError: The model fails.
+    """
+    rows = [row for row in block if isinstance(row, TextRow)]
+    rejects = [row for row in block if isinstance(row, Reject)]
+    texts = np.empty(len(rows), object)
+    texts[:] = [row.text for row in rows]
+    probabilities = predict(texts)
+    class_ids = answers(probabilities)
+    silent = class_ids == NO_CLASS
+    if silent.any():
+        rejects += [_no_answer(rows[i], probabilities[i]) for i in np.flatnonzero(silent)]
+        rejects.sort(key=lambda reject: reject.row)
+        rows = [rows[i] for i in np.flatnonzero(~silent)]
+        class_ids, probabilities = class_ids[~silent], probabilities[~silent]
+    return AnsweredBlock(rows, class_ids, probabilities, rejects)
+
+
+def _no_answer(row: TextRow, found: NDArray[np.float32]) -> Reject:
+    detail = f"the model answers {found.tolist()}, which are no probabilities"
+    return Reject.of(row.row, row.line, Reason.NO_ANSWER, detail, row.text.decode())
