@@ -5,7 +5,7 @@ Another corpus is one more `Corpus` in `CORPORA`, with a name that the configura
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agnews.schemas.errors import AgnewsError
@@ -148,3 +148,16 @@ def corpus_named(name: str) -> Corpus:
             fix=f"Use one of {', '.join(CORPORA)}, or describe a new one in schemas/corpus.py.",
         )
     return CORPORA[name]
+
+
+def corpus_with(class_names: Sequence[str]) -> Corpus:
+    """Returns the corpus that a model has learnt from.
+
+    Args:
+        class_names: Names of the model's classes.
+
+    Returns:
+        The corpus with these classes; the first one where there is none, since files with the same columns are likely.
+    """
+    fitting = (corpus for corpus in CORPORA.values() if corpus.class_names == tuple(class_names))
+    return next(fitting, next(iter(CORPORA.values())))

@@ -33,6 +33,12 @@ class AnsweredBlock:
     probabilities: NDArray[np.float32]
     rejects: Sequence[Reject]
 
+    def before(self, row: int) -> AnsweredBlock:
+        """Returns what stands before a row of the file."""
+        count = sum(each.row < row for each in self.rows)
+        rejects = [reject for reject in self.rejects if reject.row < row]
+        return AnsweredBlock(self.rows[:count], self.class_ids[:count], self.probabilities[:count], rejects)
+
 
 def answer_block(block: Sequence[TextRow | Reject], predict: Predict) -> AnsweredBlock:
     """Asks the model about the texts of a block.

@@ -6,7 +6,6 @@ import csv
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from enum import StrEnum
 
 import numpy as np
 import orjson
@@ -19,14 +18,6 @@ from agnews.schemas import answers as columns
 
 _DIGITS = 6
 """Of a probability; the next one depends on the texts that were in the same batch."""
-
-
-class AnswerFormat(StrEnum):
-    """How answers are written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSONL = "jsonl"
 
 
 class AnswerFormatter(ABC):

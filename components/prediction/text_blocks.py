@@ -20,17 +20,15 @@ def text_blocks(rows: Iterable[TextRow | Reject], *, live: bool) -> Iterator[Seq
         live: Whether somebody waits for answers while the rows are still being written: a block is then what has
             come by now. Otherwise blocks are full, and the same each time.
 
-    Yields:
+    Returns:
         Blocks, in order.
     """
+    # Reading begins here and now, not when the first block is wanted.
     if live:
         single = ReadAhead(rows, BLOCK_ROWS)
-        while block := single.take(BLOCK_ROWS):
-            yield block
-    else:
-        full = ReadAhead(fill_blocks(rows), 2)
-        while found := full.take(1):
-            yield found[0]
+        return iter(lambda: single.take(BLOCK_ROWS), [])
+    full = ReadAhead(fill_blocks(rows), 2)
+    return (found[0] for found in iter(lambda: full.take(1), []))
 
 
 def fill_blocks(rows: Iterable[TextRow | Reject]) -> Iterator[Sequence[TextRow | Reject]]:

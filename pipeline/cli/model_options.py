@@ -1,0 +1,66 @@
+"""The options of commands that work with a pushed model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from agnews.components.model_store.find_pushed_model import PushedModel
+
+_PANEL = "Model"
+
+RootOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed the model.", rich_help_panel=_PANEL)
+]
+NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.", rich_help_panel=_PANEL)]
+ModelsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URI",
+        help="Where models were pushed to, if not to ROOT/models.",
+        rich_help_panel=_PANEL,
+    ),
+]
+VersionOption = Annotated[
+    str, typer.Option(metavar="N", help="This version; default: the one in production.", rich_help_panel=_PANEL)
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="The version in this folder or URI, wherever it is.", rich_help_panel=_PANEL),
+]
+
+
+def chosen_model(root: Path, name: str, models: str | None, version: str, model: str | None) -> PushedModel:
+    """Finds the model that the options name.
+
+    Args:
+        root: Root folder of the runs.
+        name: Name of the model.
+        models: Push destination; None takes that of the root.
+        version: Number of a version; empty takes the one in production.
+        model: Folder of a version; None takes one from the push destination.
+
+    Returns:
+        The model. TensorFlow is not loaded for one on this machine.
+
+    Raises:
+        AgnewsError: There is no such model, or the options contradict each other.
+    """
+    from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.find_pushed_model import find_pushed_model, pushed_model_at
+    from agnews.pipeline.local.paths import Paths
+    from agnews.schemas.errors import AgnewsError
+
+    if model is None:
+        uri = models or str(Paths(root.expanduser().absolute()).models)
+        return find_pushed_model(ModelStore(uri, name), version)
+    if version or models:
+        raise AgnewsError(
+            "A model is named twice.",
+            found=f"--model {model} and {f'--version {version}' if version else f'--models {models}'}",
+            fix="Give --model alone: it is the folder of one version.",
+        )
+    return pushed_model_at(model if "://" in model else str(Path(model).expanduser()))
