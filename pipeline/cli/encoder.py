@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -123,6 +123,10 @@ def show(
     num_layers: Annotated[
         int | None, typer.Option("--layers", metavar="N", min=1, help="Keep the first N layers of a checkpoint.")
     ] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        typer.Option(help="Precision that its layers compute in, as for devices.precision on a GPU."),
+    ] = "float32",
     as_json: JsonOption = False,
 ) -> None:
     """Check an encoder, convert it if that was not done before, and print what a run would use."""
@@ -132,7 +136,7 @@ def show(
     with _quietly("Reading, and converting if needed ..."):
         from agnews.components.encoders.resolve_encoder import resolve_encoder
 
-        encoder = resolve_encoder(source, num_layers=num_layers)
+        encoder = resolve_encoder(source, num_layers=num_layers, compute_dtype=precision)
     if as_json:
         typer.echo(json.dumps(vars(encoder), indent=2, default=str))
         return

@@ -59,6 +59,10 @@ def test_listing_needs_no_tensorflow(checkpoint: str) -> None:
     assert "minilm" in done.stdout
 
 
+def test_show_converts_for_the_precision_of_a_gpu(checkpoint: str) -> None:
+    assert shown(checkpoint, "--precision", "bfloat16")["digest"] != shown(checkpoint)["digest"]
+
+
 def test_list_shows_what_is_embedded_fetched_and_converted(checkpoint: str) -> None:
     fetched = EncoderCache().fetched("owner/tiny")
     shutil.copytree(checkpoint, fetched)
