@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agnews.schemas.errors import AgnewsError
 
-TOKEN_VARIABLE = "AGNEWS_TOKEN"  # noqa: S105 - its name, not its value
+TOKEN_VARIABLE = "AGNEWS_SERVE_TOKEN"  # noqa: S105 - its name, not its value
 _SHORTEST = 16
 
 
@@ -42,7 +42,7 @@ def read_access_token(file: Path | None) -> AccessToken | None:
     """Reads the token from a file or from the environment, never from the command line, which others can see.
 
     Args:
-        file: Holds nothing but the token; None looks at the variable AGNEWS_TOKEN.
+        file: Holds nothing but the token; None looks at the variable AGNEWS_SERVE_TOKEN.
 
     Returns:
         The token, or None where there is none.

@@ -94,8 +94,15 @@ _EXPLAIN_ANSWER: _Schema = {
                         "type": "array",
                         "items": {
                             "type": "object",
-                            "properties": {"text": _STRING, "contribution": {"type": "number"}},
-                            "required": ["text", "contribution"],
+                            "properties": {
+                                "text": {"type": "string", "description": "As it was sent."},
+                                "start": {"type": "integer", "description": "Its place, in code points."},
+                                "contribution": {
+                                    "type": "number",
+                                    "description": "To the log-odds of the label; negative: against it.",
+                                },
+                            },
+                            "required": ["text", "start", "contribution"],
                         },
                     },
                 },

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import gc
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -16,9 +16,11 @@ from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_server.api_description import DESCRIPTION, describe_token
 from agnews.components.model_server.gate import Gate
 from agnews.components.model_server.http_error import HttpError
+from agnews.components.model_server.json_answer import error_answer
 from agnews.components.model_server.model_routes import model_routes
 from agnews.components.model_server.operation_routes import operation_routes
 from agnews.components.model_server.page_routes import page_routes
+from agnews.components.model_server.predict_endpoint import PredictEndpoint
 from agnews.components.model_server.predict_routes import predict_routes
 from agnews.components.model_server.serving_state import ServingState
 
@@ -45,6 +47,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.batcher.start()
+        # TensorFlow has left a million objects that live for ever: the collector need not look at them again and again.
+        gc.collect()
+        gc.freeze()
         following = asyncio.create_task(state.host.follow(poll_seconds))
         try:
             yield
@@ -68,11 +73,13 @@ def create_app(
             Exception: _answer_bug,
         },
     )
-    for router in (predict_routes(state), model_routes(state), operation_routes(state), page_routes()):
+    endpoint = PredictEndpoint(state)
+    for router in (predict_routes(state, endpoint), model_routes(state), operation_routes(state), page_routes()):
         app.include_router(router)
     if token is not None:
         describe_token(app)
-    app.add_middleware(Gate, metrics=state.metrics, token=token)
+    express = {f"/v1/models/{state.host.name}:predict": endpoint}
+    app.add_middleware(Gate, metrics=state.metrics, token=token, express=express)
     # Around the gate: a browser asks whether it may ask, and shows no token then.
     if cors_origins:
         app.add_middleware(
@@ -86,20 +93,15 @@ def create_app(
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HttpError)  # noqa: S101 - registered for it
-    return _error(error.status, error.message, error.headers)
+    return error_answer(error.status, error.message, error.headers)
 
 
 async def _answer_unknown(request: Request, error: Exception) -> Response:
     """Answers paths and methods that are not there; below `/v1/` with 400, as TensorFlow Serving does."""
     if request.url.path.startswith("/v1/") or not isinstance(error, HTTPException):
-        return _error(400, f"Malformed request: {request.method} {request.url.path}")
-    return _error(error.status_code, f"{error.detail}: {request.method} {request.url.path}", error.headers)
+        return error_answer(400, f"Malformed request: {request.method} {request.url.path}")
+    return error_answer(error.status_code, f"{error.detail}: {request.method} {request.url.path}", error.headers)
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
-    return _error(500, "This is a fault of the server; its log says more.")
-
-
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    content = orjson.dumps({"error": message})
-    return Response(content, status, headers=headers, media_type="application/json")
+    return error_answer(500, "This is a fault of the server; its log says more.")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from agnews.components.model_server.http_error import HttpError
 from agnews.components.model_server.predict_request import read_predict_request
-from agnews.components.model_server.served_version import ServedVersion
+from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import ServingState
-from agnews.components.model_server.word_contributions import word_contributions
+from agnews.components.text.align_words import align_words
 from agnews.schemas.features import CLASS_LABEL, CONTRIBUTIONS, EXPLAIN, PROBABILITIES, TOKENS
 
 
-async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) -> dict[str, Any]:
+async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) -> bytes:
     """Answers a request for explanations.
 
     Args:
@@ -21,7 +25,8 @@ async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) 
         state: The server.
 
     Returns:
-        `{"explanations": [{label, probabilities, words}, ...]}`.
+        JSON, `{"explanations": [{label, probabilities, words}, ...]}`. The contributions of the words of a text are
+        towards its label.
 
     Raises:
         HttpError: The request is malformed or too large, or the version was exported without explanations.
@@ -34,17 +39,24 @@ async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) 
             422, f"{len(asked.values):,} texts to explain; this server takes up to {state.limits.explained:,} at once."
         )
     outputs = await state.batcher.run(model, EXPLAIN, asked.values)
-    columns = (outputs[name] for name in (CLASS_LABEL, PROBABILITIES, TOKENS, CONTRIBUTIONS))
-    return {
-        "explanations": [
-            {
-                "label": label.decode(),
-                "probabilities": dict(zip(model.record.classes, probabilities.tolist(), strict=True)),
-                "words": [
-                    {"text": text, "contribution": contribution}
-                    for text, contribution in word_contributions(tokens.tolist(), contributions.tolist())
-                ],
-            }
-            for label, probabilities, tokens, contributions in zip(*columns, strict=True)
-        ]
-    }
+    # To follow a long text character by character takes a while, and the event loop has others to answer.
+    return await asyncio.to_thread(_describe, asked.values, outputs, model.record.classes)
+
+
+def _describe(texts: Sequence[bytes], outputs: Outputs, classes: Sequence[str]) -> bytes:
+    columns = (outputs[name].tolist() for name in (CLASS_LABEL, PROBABILITIES, TOKENS, CONTRIBUTIONS))
+    explanations = [
+        {
+            "label": label.decode(),
+            "probabilities": dict(zip(classes, probabilities, strict=True)),
+            "words": _words(text, tokens, contributions),
+        }
+        for text, label, probabilities, tokens, contributions in zip(texts, *columns, strict=True)
+    ]
+    return orjson.dumps({"explanations": explanations})
+
+
+def _words(text: bytes, tokens: Sequence[bytes], contributions: Sequence[float]) -> list[dict[str, Any]]:
+    pieces = [token.decode(errors="replace") for token in tokens]
+    words = align_words(text.decode(errors="replace"), pieces, contributions)
+    return [{"text": word.text, "start": word.start, "contribution": word.contribution} for word in words]

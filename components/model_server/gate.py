@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,12 +39,16 @@ class Gate:
         app: The application behind it.
         metrics: Where requests are counted.
         token: What clients have to show; None lets everybody in.
+        express: Applications that answer a `POST` to a path in place of `app`.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, token: AccessToken | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, token: AccessToken | None, express: Mapping[str, ASGIApp]
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._token = token
+        self._express = express
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a connection."""
@@ -66,7 +71,8 @@ class Gate:
             if self._token is not None and scope["path"].startswith(_GUARDED) and not self._may_pass(scope):
                 await _turn_away(send_on)
             else:
-                await self._app(scope, receive, send_on)
+                express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
+                await (express or self._app)(scope, receive, send_on)
         finally:
             self._metrics.requests.labels(endpoint, status).inc()
             self._metrics.seconds.labels(endpoint).observe(time.perf_counter() - started)

@@ -42,6 +42,7 @@ class GracefulServer(uvicorn.Server):
             log_level="info" if access_log else "warning",
             access_log=access_log,
             server_header=False,
+            proxy_headers=False,
             backlog=_BACKLOG,
             # Longer than load balancers keep theirs: none shall send a request into a connection that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,

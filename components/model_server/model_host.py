@@ -56,7 +56,7 @@ class ModelHost:
         store: ModelStore | None,
         metrics: Metrics,
         log: Callable[[str], None],
-        threads: int = 0,
+        threads: int = 1,
     ) -> None:
         self.name = model.record.name
         self._store = store

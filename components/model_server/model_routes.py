@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Response
 
 from agnews.components.model_server.api_description import CARD, METADATA, STATUS
+from agnews.components.model_server.json_answer import json_answer
 from agnews.components.model_server.model_status import model_metadata
 from agnews.components.model_server.path_parameters import Name, Version, version_number
 from agnews.components.model_server.serving_state import ServingState
@@ -30,16 +31,16 @@ def model_routes(state: ServingState) -> APIRouter:
     @router.get("/{name}", summary="State of the versions", **STATUS)
     async def status(name: Name) -> Response:
         """Tells which versions are loaded, and why one could not be."""
-        return _json(orjson.dumps(state.host.status(name)))
+        return json_answer(orjson.dumps(state.host.status(name)))
 
     @router.get("/{name}/versions/{version}", summary="State of one version", **STATUS)
     async def version_status(name: Name, version: Version) -> Response:
         """Tells whether a version is loaded."""
-        return _json(orjson.dumps(state.host.status(name, version_number(version))))
+        return json_answer(orjson.dumps(state.host.status(name, version_number(version))))
 
     def metadata(name: str, version: str = "") -> Response:
         with state.host.borrow(name, version_number(version)) as model:
-            return _json(orjson.dumps(model_metadata(name, model.record.version, model.signature_defs)))
+            return json_answer(orjson.dumps(model_metadata(name, model.record.version, model.signature_defs)))
 
     @router.get("/{name}/metadata", summary="Signatures of the model", **METADATA)
     async def latest_metadata(name: Name) -> Response:
@@ -58,10 +59,6 @@ def model_routes(state: ServingState) -> APIRouter:
             known = model.record.model_dump(
                 mode="json", include={"name", "version", "accuracy", "classes", "pushed_at"}
             )
-            return _json(orjson.dumps(known))
+            return json_answer(orjson.dumps(known))
 
     return router
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from agnews.components.model_server.api_description import HEALTH, METRICS, READY
+from agnews.components.model_server.json_answer import json_answer
 from agnews.components.model_server.serving_state import ServingState
 
 
@@ -24,7 +25,7 @@ def operation_routes(state: ServingState) -> APIRouter:
     @router.get("/healthz", summary="Whether the process lives", **HEALTH)
     async def health() -> Response:
         """Answers as long as the process can; restart it if it does not."""
-        return Response(b'{"status":"alive"}', media_type="application/json")
+        return json_answer(b'{"status":"alive"}')
 
     @router.get("/readyz", summary="Whether to send requests here", **READY)
     async def ready() -> Response:
@@ -35,7 +36,7 @@ def operation_routes(state: ServingState) -> APIRouter:
             "waiting": state.batcher.waiting,
         }
         status = 503 if state.is_draining else 200
-        return Response(orjson.dumps(body), status_code=status, media_type="application/json")
+        return json_answer(orjson.dumps(body), status)
 
     @router.get("/metrics", summary="Counters for Prometheus", **METRICS)
     async def metrics() -> Response:

@@ -49,7 +49,7 @@ def serve(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Let in only those who send the token in this file, or in the variable AGNEWS_TOKEN.",
+            help="Let in only those who send the token in this file, or in the variable AGNEWS_SERVE_TOKEN.",
             rich_help_panel=_ACCESS,
         ),
     ] = None,
@@ -81,9 +81,19 @@ def serve(
     max_batch: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most texts that the model sees at once.", rich_help_panel=_RUNNING)
     ] = 32,
-    threads: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Threads of the model; 0: one a core.", rich_help_panel=_RUNNING)
+    workers: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Batches at a time; 0: as many as cores.", rich_help_panel=_RUNNING),
     ] = 0,
+    threads: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Cores for one batch; more for large models.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 1,
     poll: Annotated[
         float,
         typer.Option(
@@ -120,6 +130,7 @@ def serve(
     from rich.console import Console
 
     from agnews.components.model_server.access_token import read_access_token
+    from agnews.components.model_server.available_cores import available_cores
     from agnews.components.model_server.limits import Limits
     from agnews.components.model_server.listening_socket import is_loopback, listening_socket
 
@@ -146,6 +157,7 @@ def serve(
         limits=limits,
         token=token,
         listening=listening,
+        workers=workers or max(1, available_cores() // threads),
         threads=threads,
         poll=poll,
         drain=drain,
@@ -175,6 +187,7 @@ def _serve(
     limits: Limits,
     token: AccessToken | None,
     listening: socket.socket,
+    workers: int,
     threads: int,
     poll: float,
     drain: float,
@@ -197,7 +210,7 @@ def _serve(
 
         metrics = Metrics()
         host = ModelHost(found, store=store, metrics=metrics, log=lambda line: _log(console, line), threads=threads)
-        state = ServingState(host, Batcher(limits, metrics), metrics, limits)
+        state = ServingState(host, Batcher(limits, metrics, workers=workers), metrics, limits)
         app = create_app(state, token=token, cors_origins=cors_origins, poll_seconds=poll)
     _greet(console, host, listening, has_token=token is not None, follows=store is not None)
     GracefulServer(app, state, drain_seconds=drain, access_log=access_log).run(sockets=[listening])

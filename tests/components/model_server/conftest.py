@@ -118,7 +118,7 @@ def _start(
 ) -> Iterator[ToyServer]:
     limits, metrics, log = limits or Limits(), Metrics(), []
     host = ModelHost(find_pushed_model(store), store=store, metrics=metrics, log=log.append)
-    state = ServingState(host, Batcher(limits, metrics), metrics, limits)
+    state = ServingState(host, Batcher(limits, metrics, workers=2), metrics, limits)
     app = create_app(state, token=token, poll_seconds=POLL_SECONDS, **options)
     listening = listening_socket("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
