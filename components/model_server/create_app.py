@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -47,16 +46,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.batcher.start()
-        # TensorFlow has left a million objects that live for ever: the collector need not look at them again and again.
-        gc.collect()
-        gc.freeze()
-        following = asyncio.create_task(state.host.follow(poll_seconds))
+        watching = asyncio.create_task(state.host.watch(poll_seconds))
         try:
             yield
         finally:
-            following.cancel()
+            watching.cancel()
             with suppress(asyncio.CancelledError):
-                await following
+                await watching
             await state.batcher.stop()
 
     app = FastAPI(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import ctypes.util
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from agnews.components.model_server.http_error import HttpError
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.model_status import version_status
 from agnews.components.model_server.served_version import ServedVersion
+from agnews.components.model_server.version_lease import VersionLease
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model
 from agnews.components.model_store.model_store import ModelStore
 from agnews.schemas.errors import AgnewsError
@@ -40,7 +40,8 @@ class ModelHost:
 
     Args:
         model: The version to begin with.
-        store: Where to look for other versions; None stays with the first.
+        store: Where it is from, if from a store.
+        follows: Whether to change to other versions.
         metrics: Where changes are counted.
         log: Receives a line when something changes.
         threads: For `ServedVersion`.
@@ -54,6 +55,7 @@ class ModelHost:
         model: PushedModel,
         *,
         store: ModelStore | None,
+        follows: bool,
         metrics: Metrics,
         log: Callable[[str], None],
         threads: int = 1,
@@ -63,6 +65,9 @@ class ModelHost:
         self._metrics = metrics
         self._log = log
         self._threads = threads
+        self._follows = follows
+        self._lease = VersionLease(store, log)
+        self._lease.take(model.record.version)
         self._current = ServedVersion(model, threads=threads)
         self._loading = ""
         self._retired: list[ServedVersion] = []
@@ -144,21 +149,25 @@ class ModelHost:
             "pointer_problem": self._pointer_problem or None,
         }
 
-    async def follow(self, seconds: float) -> None:
-        """Looks at the pointer for ever.
+    async def watch(self, seconds: float) -> None:
+        """Looks at the pointer, and renews the lease, for ever.
 
         Args:
             seconds: Between two looks.
         """
         while self._store is not None:
             await asyncio.sleep(seconds)
-            await self.look()
+            try:
+                await asyncio.to_thread(self._lease.renew)
+                if self._follows:
+                    await self._look(self._store)
+            except Exception as error:  # noqa: BLE001 - to go on watching matters more than what went wrong once
+                self._tell_once(f"{type(error).__name__}: {error}")
 
-    async def look(self) -> None:
+    async def _look(self, store: ModelStore) -> None:
         """Changes to the version that the pointer names, if that is another one."""
-        assert self._store is not None  # noqa: S101 - follow() asks
         try:
-            wanted = await asyncio.to_thread(find_pushed_model, self._store)
+            wanted = await asyncio.to_thread(find_pushed_model, store)
         except AgnewsError as error:
             self._tell_once(f"{error.problem} ({error.found})")
             return
@@ -175,16 +184,18 @@ class ModelHost:
 
     async def _change_to(self, wanted: PushedModel) -> None:
         self._loading = wanted.record.version
+        await asyncio.to_thread(self._lease.take, wanted.record.version)
         try:
             loaded = await asyncio.to_thread(ServedVersion, wanted, threads=self._threads)
         except AgnewsError as error:
+            self._loading = ""
             self._failure = _Failure(wanted.record.version, f"{error.problem} {error.found}", time.monotonic())
             self._metrics.broken.set(1)
             self._metrics.switches.labels("failed").inc()
             self._log(f"still serving version {self.version}: {error.problem} {error.found}")
+            await asyncio.to_thread(self._lease.take, self.version)
             return
-        finally:
-            self._loading = ""
+        self._loading = ""
         before, self._current = self._current, loaded
         self._failure = None
         self._metrics.broken.set(0)
@@ -206,14 +217,14 @@ class ModelHost:
         self._pointer_problem = problem
 
     def close(self) -> None:
-        """Frees the memory."""
+        """Frees the memory and the version."""
         self._current.close()
+        self._lease.release()
 
 
 def _free(version: ServedVersion) -> None:
     version.close()
     # What TensorFlow frees stays with the allocator of the C library, which gives it back only when asked.
-    library = ctypes.util.find_library("c")
-    trim = getattr(ctypes.CDLL(library), "malloc_trim", None) if library else None
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

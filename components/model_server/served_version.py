@@ -76,12 +76,9 @@ class ServedVersion:
             for name, definition in self.signature_defs.items():
                 self._prepare(name, definition)
             self._check_and_warm_up()
-        except (OSError, ValueError, RuntimeError, LookupError, TypeError, tf.errors.OpError) as error:
+        except Exception as error:
             self.close()
             raise _unusable(model, f"{type(error).__name__}: {_first_line(error)}") from error
-        except AgnewsError:
-            self.close()
-            raise
         self.load_seconds = time.monotonic() - started
 
     def run(self, signature: str, values: Sequence[bytes]) -> Outputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -153,7 +154,8 @@ def serve(
         )
     _serve(
         found,
-        store=None if version or model else store,
+        store=store,
+        follows=not version and not model,
         limits=limits,
         token=token,
         listening=listening,
@@ -184,6 +186,7 @@ def _serve(
     found: PushedModel,
     *,
     store: ModelStore | None,
+    follows: bool,
     limits: Limits,
     token: AccessToken | None,
     listening: socket.socket,
@@ -208,11 +211,22 @@ def _serve(
         from agnews.components.model_server.model_host import ModelHost
         from agnews.components.model_server.serving_state import ServingState
 
+        # What was imported lives for ever, half a million objects: the collector need not look at them again and again.
+        # Models come afterwards, so that nothing of them stays when they go.
+        gc.collect()
+        gc.freeze()
         metrics = Metrics()
-        host = ModelHost(found, store=store, metrics=metrics, log=lambda line: _log(console, line), threads=threads)
+        host = ModelHost(
+            found,
+            store=store,
+            follows=follows,
+            metrics=metrics,
+            log=lambda line: _log(console, line),
+            threads=threads,
+        )
         state = ServingState(host, Batcher(limits, metrics, workers=workers), metrics, limits)
         app = create_app(state, token=token, cors_origins=cors_origins, poll_seconds=poll)
-    _greet(console, host, listening, has_token=token is not None, follows=store is not None)
+    _greet(console, host, listening, has_token=token is not None, follows=follows)
     GracefulServer(app, state, drain_seconds=drain, access_log=access_log).run(sockets=[listening])
     host.close()
     _log(console, "stopped")

@@ -117,7 +117,7 @@ def _start(
     **options: Any,
 ) -> Iterator[ToyServer]:
     limits, metrics, log = limits or Limits(), Metrics(), []
-    host = ModelHost(find_pushed_model(store), store=store, metrics=metrics, log=log.append)
+    host = ModelHost(find_pushed_model(store), store=store, follows=True, metrics=metrics, log=log.append)
     state = ServingState(host, Batcher(limits, metrics, workers=2), metrics, limits)
     app = create_app(state, token=token, poll_seconds=POLL_SECONDS, **options)
     listening = listening_socket("127.0.0.1", 0)

@@ -1,0 +1,96 @@
+"""Cases of TensorFlow Serving's json_tensor_test.cc that apply to texts, with its messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from agnews.components.model_server.http_error import HttpError
+from agnews.components.model_server.limits import Limits
+from agnews.components.model_server.predict_request import PredictRequest, read_predict_request
+
+
+def read(body: str | bytes) -> PredictRequest:
+    content = body if isinstance(body, bytes) else body.encode()
+    return read_predict_request(content, lambda signature: "text", Limits())
+
+
+@pytest.mark.parametrize(
+    ("body", "values", "is_row_form"),
+    [
+        ('{"instances": ["foo", "bar"]}', [b"foo", b"bar"], True),
+        ('{"instances": ["foo", {"b64": "YmFy"}]}', [b"foo", b"bar"], True),
+        ('{"instances": [{"text": "foo"}, {"text": {"b64": "YmFy"}}]}', [b"foo", b"bar"], True),
+        ('{"inputs": ["foo", {"b64": "YmFy"}]}', [b"foo", b"bar"], False),
+        ('{"inputs": {"text": ["foo", "bar"]}}', [b"foo", b"bar"], False),
+        ('{"inputs": {"text": ["foo"], "more": 1}}', [b"foo"], False),
+        ('{"inputs": []}', [], False),
+        # Padding and line breaks in base64 do not matter.
+        ('{"instances": [{"b64": "Zm8="}, {"b64": "Zm8"}, {"b64": "Zm\\n8="}]}', [b"fo"] * 3, True),
+        ('{"instances": ["\\u00e9\\ud83d\\ude00"], "more": {}}', ["é😀".encode()], True),
+        ('  {"instances": [""]}  ', [b""], True),
+    ],
+)
+def test_forms_of_a_request(body: str, values: list[bytes], is_row_form: bool) -> None:
+    assert read(body) == PredictRequest("serving_default", values, is_row_form)
+
+
+@pytest.mark.parametrize("name", ["", "serving_default"])
+def test_the_default_signature(name: str) -> None:
+    assert read(f'{{"signature_name": "{name}", "instances": ["a"]}}').signature == "serving_default"
+
+
+def test_another_signature() -> None:
+    assert read('{"signature_name": "explain", "instances": ["a"]}').signature == "explain"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "JSON Parse error: The document is empty"),
+        ("instances = [1, 2]", "JSON Parse error: "),
+        ('{"instances": ["a"', "JSON Parse error: "),
+        (b'{"instances": ["\xff"]}', "JSON Parse error: "),
+        ('{"instances": ["\\ud800"]}', "JSON Parse error: "),
+        ("[" * 5000, "JSON Parse error: "),
+        ('["a"]', 'JSON Value: ["a"] Is not object'),
+        ("null", "JSON Value: null Is not object"),
+        ('{"a": 1}', "Missing 'inputs' or 'instances' key"),
+        ('{"signature_name": 5, "instances": ["a"]}', "'signature_name' key must be a string value."),
+        ('{"signature_name": null, "instances": ["a"]}', "'signature_name' key must be a string value."),
+        ('{"instances": ["a"], "inputs": ["a"]}', "expecting only one of 'inputs' or 'instances' keys to exist"),
+        ('{"instances": "a"}', "Excepting 'instances' to be an list/array"),
+        ('{"instances": []}', "No values in 'instances' array"),
+        (
+            '{"instances": ["a", 1]}',
+            "process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: 1 Type: Number is not of expec",
+        ),
+        ('{"instances": [1.5]}', "JSON Value: 1.5 Type: Number is not of expected type: string"),
+        ('{"instances": [true]}', "JSON Value: true Type: True is not of expected type: string"),
+        ('{"instances": [null]}', "JSON Value: null Type: Null is not of expected type: string"),
+        ('{"instances": [["a"]]}', "Encountered list at unexpected level"),
+        ('{"instances": [{"b64": "*"}]}', "Unable to base64 decode"),
+        ('{"instances": [{"b64": "a"}]}', "Unable to base64 decode"),
+        ('{"instances": [{"text": {"b64": 5}}]}', "not formatted correctly for base64 data"),
+        ('{"instances": [{"text": {"b64": "", "x": 1}}]}', "not formatted correctly for base64 data"),
+        ('{"instances": [{"text": "a"}, "b"]}', "Expecting object but got list at item 1 of input list"),
+        ('{"instances": ["a", {"text": "b"}]}', "Expecting value/list but got object at item 1 of input list"),
+        ('{"instances": [{"txt": "a"}]}', "Failed to process element: 0 key: txt of 'instances' list."),
+        ('{"instances": [{"text": "a"}, {}]}', "keys must be equal to: text"),
+        ('{"inputs": {"txt": ["a"]}}', "Missing named input: text in 'inputs' object."),
+        ('{"inputs": "a"}', "has shape []"),
+        ('{"inputs": {"b64": "YQ=="}}', "has shape []"),
+        ('{"inputs": [["a"]]}', "Encountered list at unexpected level"),
+        ('{"inputs": [2]}', "JSON Value: 2 Type: Number is not of expected type: string"),
+    ],
+)
+def test_errors_are_bad_requests_in_the_words_of_tensorflow_serving(body: str | bytes, message: str) -> None:
+    with pytest.raises(HttpError) as caught:
+        read(body)
+    assert caught.value.status == 400
+    assert message in caught.value.message
+
+
+def test_a_long_value_is_not_sent_back_whole() -> None:
+    with pytest.raises(HttpError) as caught:
+        read('{"instances": "' + "a" * 100_000 + '"}')
+    assert len(caught.value.message) < 400
