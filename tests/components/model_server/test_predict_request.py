@@ -62,7 +62,7 @@ def test_another_signature() -> None:
         ('{"instances": []}', "No values in 'instances' array"),
         (
             '{"instances": ["a", 1]}',
-            "process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: 1 Type: Number is not of expec",
+            "element: 1 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: 1 Type: Number is not of expected",
         ),
         ('{"instances": [1.5]}', "JSON Value: 1.5 Type: Number is not of expected type: string"),
         ('{"instances": [true]}', "JSON Value: true Type: True is not of expected type: string"),
