@@ -41,7 +41,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
             f"Port {port} on {host} cannot be used.",
             found=error.strerror,
             fix="Choose another one with --port (0 takes a free one), or end what uses it: "
-            f"`lsof -i :{port}` shows what.",
+            f"`lsof -i :{port}` shows what. --host takes an address of this machine only.",
         ) from error
     found.setblocking(False)
     return found

@@ -146,12 +146,12 @@ def serve(
     console = Console(stderr=True, highlight=False)
     token = read_access_token(token_file)
     store, found = _find(root, name, models, version, model)
-    listening = listening_socket(host, port)
     if token is None and not is_loopback(host):
         console.print(
             f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server: there is no "
             "token. Give one with --token-file."
         )
+    listening = listening_socket(host, port)
     _serve(
         found,
         store=store,

@@ -1,0 +1,166 @@
+"""`agnews serve` as a process: what it says, what it takes, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+AGNEWS = Path(sys.executable).with_name("agnews")
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - what the warning is about
+SECRET = "correct-horse-battery-staple"
+AUTHORIZED = {"Authorization": f"Bearer {SECRET}"}
+
+
+def agnews(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [str(AGNEWS), "serve", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "300"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+
+
+class Process:
+    """A server of its own, with what it has said so far."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        command = [str(AGNEWS), "serve", "--port", "0", *map(str, arguments)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.pid = self._process.pid
+        self.said = ""
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.said += line
+
+    def wait_for(self, pattern: str, seconds: float = 120.0) -> re.Match[str]:
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.said)):
+            assert time.monotonic() < end, self.said
+            assert self._process.poll() is None, self.said
+            time.sleep(0.05)
+        return found
+
+    def end(self) -> int:
+        code = self._process.wait(timeout=60)
+        self._thread.join()
+        return code
+
+    def kill(self) -> None:
+        self._process.kill()
+        self.end()
+
+
+@pytest.fixture
+def server(pushed_root: Path, tmp_path: Path) -> Iterator[Process]:
+    (tmp_path / "token").write_text(SECRET)
+    process = Process(
+        "--root", pushed_root, "--host", ALL_ADDRESSES, "--token-file", tmp_path / "token", "--drain", "1"
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.mark.integration
+def test_from_the_greeting_to_the_last_answer_after_sigterm(server: Process, pushed_root: Path) -> None:
+    url = server.wait_for(r"http://127\.0\.0\.1:\d+")[0]
+    server.wait_for("stop with Ctrl-C")
+    (version,) = (path.parent.name for path in (pushed_root / "models").glob("agnews/*/saved_model.pb"))
+    for word in ("World · Sports · Business · Sci/Tech", version, "90.00 %", "Authorization: Bearer", ":predict"):
+        assert word in server.said
+    assert SECRET not in server.said
+    assert "WARNING" not in server.said, "TensorFlow's chatter is for nobody"
+    assert "warning" not in server.said, "there is a token"
+
+    with httpx.Client(base_url=url, timeout=30.0) as client:
+        body = {"instances": ["the coach"] * 4}
+        assert client.post("/v1/models/agnews:predict", json=body).status_code == 401
+        answer = client.post("/v1/models/agnews:predict", json=body, headers=AUTHORIZED)
+        assert [each["label"] for each in answer.json()["predictions"]] == ["Sports"] * 4
+        assert client.get("/readyz").status_code == 200
+
+        host, port = url.removeprefix("http://").split(":")
+        content = b'{"instances": ["stocks"]}'
+        head = f"POST /v1/models/agnews:predict HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {SECRET}\r\n"
+        with socket.create_connection((host, int(port)), timeout=30) as half:
+            # Begun before the signal, and not finished until the server takes no more connections.
+            half.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[:10])
+            time.sleep(0.2)
+            os.kill(server.pid, signal.SIGTERM)
+            told = [client.get("/readyz") for _ in range(20) if not time.sleep(0.02)]
+            assert told[-1].status_code == 503
+            assert told[-1].json()["status"] == "stopping"
+            # While load balancers find that out, everybody is still answered.
+            assert client.post("/v1/models/agnews:predict", json=body, headers=AUTHORIZED).status_code == 200
+            _wait_until_refused(host, int(port))
+            half.sendall(content[10:])
+            answer_at_last = half.recv(100_000)
+    assert answer_at_last.startswith(b"HTTP/1.1 200 ")
+    assert b'"Business"' in answer_at_last
+    assert server.end() == 0
+    assert server.said.splitlines()[-1].endswith("stopped")
+    assert list((pushed_root / "models" / "agnews").glob(".serving-*")) == []
+
+
+def _wait_until_refused(host: str, port: int) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the port is still open")
+
+
+def test_without_a_model_it_says_what_to_run(tmp_path: Path) -> None:
+    done = agnews("--root", tmp_path)
+    assert done.returncode == 2
+    assert "No model was pushed yet" in done.stderr
+    assert "agnews run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_named_before_anything_slow_happens(pushed_root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        started = time.monotonic()
+        done = agnews("--root", pushed_root, "--port", str(port))
+    assert done.returncode == 2
+    assert f"Port {port} on 127.0.0.1 cannot be used" in done.stderr
+    assert "--port" in done.stderr
+    assert time.monotonic() - started < 10
+
+
+def test_other_machines_are_let_in_with_a_warning_only(pushed_root: Path) -> None:
+    with socket.create_server((ALL_ADDRESSES, 0)) as taken:
+        # The warning comes before the port is refused, so nothing has to start for it.
+        done = agnews("--root", pushed_root, "--host", ALL_ADDRESSES, "--port", str(taken.getsockname()[1]))
+    assert "Everybody who reaches 0.0.0.0 can use this server" in done.stderr
+    assert "--token-file" in done.stderr
+
+
+def test_a_bad_token_file_stops_it(pushed_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("short")
+    done = agnews("--root", pushed_root, "--token-file", tmp_path / "token")
+    assert done.returncode == 2
+    assert "16 or more" in done.stderr
+
+
+def test_a_host_that_is_not_ours_is_named(pushed_root: Path) -> None:
+    done = agnews("--root", pushed_root, "--host", "192.0.2.1")
+    assert done.returncode == 2
+    assert "192.0.2.1" in done.stderr
