@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import tensorflow as tf
 
@@ -119,10 +120,20 @@ def _create(kind: str, gpus: Sequence[tf.config.PhysicalDevice], accelerator: st
             ) from error
     if kind == "mirrored":
         type_ = "GPU" if gpus else "CPU"
-        return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices(type_)])
+        return _mirrored(tuple(device.name for device in tf.config.list_logical_devices(type_)))
     if accelerator == "cpu" and tf.config.get_visible_devices("GPU"):
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     return tf.distribute.get_strategy()
+
+
+@cache
+def _mirrored(names: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One strategy for all trainings of a process, such as the trials of a search.
+
+    Each strategy numbers its exchanges of gradients from the same number, and TensorFlow takes those of a second one
+    for those of the first.
+    """
+    return tf.distribute.MirroredStrategy(list(names))
 
 
 def _let_memory_grow(gpus: Sequence[tf.config.PhysicalDevice]) -> None:

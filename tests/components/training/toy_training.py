@@ -1,6 +1,8 @@
 """A training in a process of its own, for tests that kill it, resume it, or let several do it together.
 
-    python toy_training.py JOB.json, a list of {"strategy", "scratch", "seed", "dropout", "kill_at", "together"}
+    python toy_training.py JOB.json, a list of {"strategy", "scratch", "dropout", "kill_at", "replicas", "encoder"}
+
+A transformer, or with `encoder`, the folder of a checkpoint, that encoder fine-tuned.
 
 Prints a line of JSON for each.
 """
@@ -59,7 +61,22 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
         LOGGER.setLevel(logging.INFO)
         LOGGER.addHandler(KillAt(int(str(job["kill_at"]))))
     dropout = job.get("dropout", 0.0)
-    model = {"hidden_dim": 8, "num_heads": 2, "intermediate_dim": 16, "head_dim": 8, "bigram_buckets": 100}
+    vocabulary, model = (
+        str(folder / "vocab.txt"),
+        {
+            "hidden_dim": 8,
+            "num_heads": 2,
+            "intermediate_dim": 16,
+            "head_dim": 8,
+            "bigram_buckets": 100,
+            "dropout": dropout,
+            "word_dropout": dropout,
+            "bigram_dropout": dropout,
+        },
+    )
+    if "encoder" in job:
+        vocabulary = str(job["encoder"])
+        model = {"kind": "bert_finetune", "encoder": vocabulary, "dropout": dropout}
     replicas = int(str(job.get("replicas", 1)))
     trained = train_together(
         {
@@ -70,13 +87,13 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
             "log_dir": str(folder / str(job["scratch"]) / "logs"),
             "base_model": None,
             "code_version": "1",
-            "text": {"vocabulary": str(folder / "vocab.txt"), "lowercase": True, "max_length": 16},
-            "model": {**model, "dropout": dropout, "word_dropout": dropout, "bigram_dropout": dropout},
+            "text": {"vocabulary": vocabulary, "lowercase": True, "max_length": 16},
+            "model": model,
             "training": {
                 "epochs": EPOCHS,
                 "batch_size": BATCH_SIZE // replicas,
-                "learning_rate": 0.01,
-                "average_decay": 0.9,
+                "learning_rate": 0.001 if "encoder" in job else 0.01,
+                "average_decay": 0.0 if "encoder" in job else 0.9,
                 "clip_norm": 1.0,
             },
             "devices": {"strategy": job["strategy"], "backup_minutes": 0.0},
