@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from agnews.components.corpus_files.open_binary import open_binary
+from agnews.components.model_store.explain_storage_errors import explain_storage_errors
 from agnews.components.model_store.files import Files, files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
@@ -55,7 +56,8 @@ def find_spans(folder: str, corpus: Corpus, window: int | None = None) -> Spans:
     """
     folder = folder.rstrip("/")
     files = files_at(folder)
-    is_plain = files.exists(f"{folder}/{corpus.train_file}")
+    with explain_storage_errors(f"looking into {folder}"):
+        is_plain = files.exists(f"{folder}/{corpus.train_file}")
     try:
         names = [name for name in files.names(folder) if name]
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from agnews.components.is_s3 import is_s3
 from agnews.schemas.errors import AgnewsError
 
 _CHUNK = 1 << 20
@@ -16,7 +17,7 @@ def open_binary(path: str) -> io.BufferedReader:
     Local files need no TensorFlow, whose import takes seconds; it is loaded for a URI only.
 
     Args:
-        path: A local path, or any URI that `tf.io.gfile` opens.
+        path: A local path, `s3://` or `minio://`, or any URI that `tf.io.gfile` opens.
 
     Returns:
         A stream of bytes that can be peeked into.
@@ -27,6 +28,11 @@ def open_binary(path: str) -> io.BufferedReader:
     try:
         if "://" not in path:
             return io.BufferedReader(io.FileIO(path), _CHUNK)
+        if is_s3(path):
+            # It reads ahead by itself, and pyarrow is loaded for such a path only.
+            from agnews.components.connect_s3 import connect_s3, s3_path
+
+            return io.BufferedReader(connect_s3().open_input_file(s3_path(path)), _CHUNK)
         return io.BufferedReader(_RawUri(path), _CHUNK)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AgnewsError(

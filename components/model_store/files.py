@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
+from agnews.components.is_s3 import is_s3
+
 
 class Files(ABC):
     """File operations on one kind of storage. Paths are strings with `/` as the separator.
@@ -58,12 +60,17 @@ def files_at(uri: str) -> Files:
     """Chooses the file operations for a place.
 
     Args:
-        uri: A local path, or a URI that TensorFlow's file layer opens, `gs://bucket/models` for example.
+        uri: A local path, `s3://` or `minio://`, or a URI that TensorFlow's file layer opens, such as
+            `gs://bucket/models`.
 
     Returns:
-        The operations. Those for a local disk need no TensorFlow, so a command that only looks into a local
+        The operations. Those for a local disk and for S3 need no TensorFlow, so a command that only looks into such a
         store starts at once.
     """
+    if is_s3(uri):
+        from agnews.components.model_store.s3_files import S3Files
+
+        return S3Files()
     if "://" in uri:
         from agnews.components.model_store.remote_files import RemoteFiles
 

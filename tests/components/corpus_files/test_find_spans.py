@@ -7,6 +7,7 @@ import pytest
 from agnews.components.corpus_files.find_spans import find_spans
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.read_state import read_state
+from agnews.components.model_store.files import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 
@@ -141,3 +142,20 @@ def test_a_span_of_bad_rows_is_named(spans: Path, corpus: Corpus) -> None:
     problem = inspect_corpus(str(spans), corpus, eval_share=0.2, max_reject_share=0.01).problem
     assert problem is not None
     assert "30 of the 30 records of 2026-11-22/train.csv cannot be used" in problem.problem
+
+
+def test_spans_in_a_bucket_are_those_of_a_folder(spans: Path, corpus: Corpus, bucket: str) -> None:
+    files = files_at(bucket)
+    for path in spans.rglob("*.csv"):
+        files.write(f"{bucket}/news/{path.relative_to(spans)}", [path.read_bytes()])
+    files.write(f"{bucket}/news/README.md", [b"What lies here."])
+    assert read_state(f"{bucket}/news", "ag_news", 2) == read_state(str(spans), "ag_news", 2)
+    options = {"eval_share": 0.05, "max_reject_share": 0.01, "window": 2}
+    there, here = (inspect_corpus(source, corpus, **options).card for source in (f"{bucket}/news", str(spans)))
+    assert there.model_copy(update={"source": here.source}) == here
+
+
+def test_a_bucket_that_cannot_be_reached_is_named(corpus: Corpus, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(AgnewsError, match="looking into s3://"):
+        find_spans(bucket, corpus)

@@ -354,8 +354,18 @@ def test_a_corrupt_version_is_noticed(tmp_path: Path, model: Callable[[str], Pat
         store.fetch(version, str(tmp_path / "out"))
 
 
-def test_a_store_on_tensorflows_file_layer_behaves_the_same(tmp_path: Path, model: Callable[[str], Path]) -> None:
-    store = ModelStore(f"ram://{tmp_path.name}/store", "agnews")
+@pytest.fixture(params=["ram", "s3"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A place on TensorFlow's file layer, and a bucket."""
+    if request.param == "s3":
+        return f"{request.getfixturevalue('bucket')}/store"
+    return f"ram://{tmp_path.name}/store"
+
+
+def test_a_store_on_a_remote_storage_behaves_the_same(
+    tmp_path: Path, model: Callable[[str], Path], remote: str
+) -> None:
+    store = ModelStore(remote, "agnews")
     assert store.production() is None
 
     first = push(store, model("a")).record
@@ -370,9 +380,9 @@ def test_a_store_on_tensorflows_file_layer_behaves_the_same(tmp_path: Path, mode
 
 
 def test_a_remote_push_that_was_cut_does_not_count_and_is_swept_when_it_is_old(
-    tmp_path: Path, model: Callable[[str], Path]
+    model: Callable[[str], Path], remote: str
 ) -> None:
-    store = ModelStore(f"ram://{tmp_path.name}/cut", "agnews")
+    store = ModelStore(remote, "agnews")
     first = push(store, model("a")).record
     cut, young = str(int(first.version) + 5), str(int(first.version) + 6)
     for version, started in ((cut, "2020-01-01T00:00:00+00:00"), (young, "2999-01-01T00:00:00+00:00")):
@@ -389,6 +399,6 @@ def test_a_remote_push_that_was_cut_does_not_count_and_is_swept_when_it_is_old(
 
 def test_storage_that_nothing_here_can_open_is_named(tmp_path: Path) -> None:
     with pytest.raises(AgnewsError, match="The storage failed") as caught:
-        ModelStore("s3://bucket/models", "agnews").production()
+        ModelStore("hdfs://host/models", "agnews").production()
 
-    assert "s3" in str(caught.value.found)
+    assert "hdfs" in str(caught.value.found)
