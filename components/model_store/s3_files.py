@@ -50,8 +50,8 @@ class S3Files(Files):
 
     @override
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
-        # Arrow ends the upload of a stream that is dropped, and half of it would appear as all of it. What is sent in one
-        # call appears whole or not at all.
+        # Arrow ends the upload of a stream that is dropped, so half of it would appear as all of it. What is sent in
+        # one call appears whole or not at all.
         with tempfile.TemporaryFile() as file:
             for chunk in chunks:
                 file.write(chunk)
