@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from agnews.components.corpus_files.join_texts import UnusableText, join_texts
 from agnews.components.corpus_files.place import BEGINNING, Place
@@ -36,23 +37,16 @@ def read_csv_texts(
         AgnewsError: A column is missing.
     """
     rows = read_csv_rows(stream, longest=source.longest_line, start=start, end=end)
-    if source.header:
-        columns = _Columns(source.header, source)
-    else:
+    names: Sequence[str] = source.header
+    has_header = False
+    if not names:
         first = next(rows, None)
         if first is None:
             return
-        if isinstance(first, Reject):
-            raise AgnewsError(
-                f"The first row of {source.path} cannot be read, so nobody knows the columns.",
-                found=f"{first.detail}: {first.found}",
-                fix="Mend the header, or name the columns of a file without one with --header NAME,NAME,...",
-            )
-        if is_record(first.fields, source.corpus):
-            columns = _Columns(source.corpus.columns, source)
-            yield columns(first)
-        else:
-            columns = _Columns(first.fields, source, has_header=True)
+        names, has_header = _header(first, source)
+        if not has_header:
+            rows = chain([first], rows)
+    columns = _Columns(names, source, has_header=has_header)
     for found in rows:
         if isinstance(found, CsvRow):
             yield columns(found)
@@ -60,8 +54,41 @@ def read_csv_texts(
             yield found._replace(row=found.row - columns.headers)
 
 
-def is_record(fields: Sequence[str], corpus: Corpus) -> bool:
-    """Whether the fields of a first row look like a record of the corpus and not like a header."""
+def read_csv_header(stream: io.BufferedReader, source: TextInput) -> tuple[tuple[str, ...], bool]:
+    """Finds out the names of the columns.
+
+    Args:
+        stream: Bytes of the file, from its beginning. It is closed.
+        source: What is known of it.
+
+    Returns:
+        The names, none of a file without rows, and whether they stand in its first row.
+
+    Raises:
+        AgnewsError: The first row cannot be read.
+    """
+    if source.header:
+        stream.close()
+        return tuple(source.header), False
+    with stream:
+        first = next(read_csv_rows(stream, longest=source.longest_line), None)
+        return ((), False) if first is None else _header(first, source)
+
+
+def _header(first: CsvRow | Reject, source: TextInput) -> tuple[tuple[str, ...], bool]:
+    if isinstance(first, Reject):
+        raise AgnewsError(
+            f"The first row of {source.path} cannot be read, so nobody knows the columns.",
+            found=f"{first.detail}: {first.found}",
+            fix="Mend the header, or name the columns of a file without one with --header NAME,NAME,...",
+        )
+    if _is_record(first.fields, source.corpus):
+        return source.corpus.columns, False
+    return tuple(first.fields), True
+
+
+def _is_record(fields: Sequence[str], corpus: Corpus) -> bool:
+    """Whether a first row looks like a record of the corpus and not like a header."""
     if len(fields) != len(corpus.columns):
         return False
     label = fields[corpus.columns.index(corpus.label_column)]
@@ -71,7 +98,7 @@ def is_record(fields: Sequence[str], corpus: Corpus) -> bool:
 class _Columns:
     """Takes from a row what belongs to its text."""
 
-    def __init__(self, names: Sequence[str], source: TextInput, *, has_header: bool = False) -> None:
+    def __init__(self, names: Sequence[str], source: TextInput, *, has_header: bool) -> None:
         self.headers = int(has_header)
         self._names = choose_columns(names, source.text_columns, source.corpus, source.path)
         self._texts = [names.index(name) for name in self._names]

@@ -50,7 +50,7 @@ def read_json_texts(
         stream: Bytes of the file, standing where `start` says. It is closed at the end.
         source: Its keys and limits. Where it names no text columns, those of the first object that can be read are
             taken.
-        start: The line to begin with.
+        start: The line to begin with; behind the beginning, the input has to name the keys.
         end: No line is begun at this byte or behind it.
 
     Yields:
@@ -59,15 +59,15 @@ def read_json_texts(
     Raises:
         AgnewsError: The first object does not have the keys.
     """
-    return _read(stream, source, start, end, _JsonParser(source))
+    return _read(stream, source, start, end, _JsonParser(source, settled=start != BEGINNING))
 
 
 class _JsonParser:
     """Takes the text out of an object."""
 
-    def __init__(self, source: TextInput) -> None:
+    def __init__(self, source: TextInput, *, settled: bool) -> None:
         self._source = source
-        self._keys: tuple[str, ...] | None = None
+        self._keys = tuple(source.text_columns) if settled else ()
         self._id = source.id_column
 
     def __call__(self, row: int, raw: bytes) -> tuple[str, bytes]:

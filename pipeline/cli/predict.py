@@ -156,7 +156,9 @@ def predict(
 
     kind = input_format or (TextFormat.TEXT if file == _STDIN else text_format(file))
     path = "standard input" if file == _STDIN else file
-    source = TextInput(path, kind, corpus_with(pushed.record.classes), _names(text_columns), id_column, _names(header))
+    source = TextInput(
+        path, kind, corpus_with(pushed.record.classes), split_names(text_columns), id_column, split_names(header)
+    )
     if texts and file != _STDIN:
         raise AgnewsError(
             "Texts are given twice.", found=f"arguments, and --file {file}", fix="Give either arguments or --file."
@@ -175,7 +177,8 @@ def predict(
     bad.tell()
 
 
-def _names(option: str) -> tuple[str, ...]:
+def split_names(option: str) -> tuple[str, ...]:
+    """Returns the names in an option's list."""
     return tuple(name.strip() for name in option.split(",") if name.strip())
 
 

@@ -18,7 +18,9 @@ def agnews(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["data"], ["data", "fetch"], ["config", "show"], ["doctor"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["run"], ["data"], ["data", "fetch"], ["config", "show"], ["doctor"], ["predict"], ["batch"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from agnews.pipeline.cli.main import app\n"

@@ -1,0 +1,192 @@
+"""The output of `agnews batch`: what is there, what is missing, and when it is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agnews.components.model_store.explain_storage_errors import explain_storage_errors
+from agnews.components.model_store.files import files_at
+from agnews.schemas.batch_manifest import BatchManifest, BatchPart, BatchPlan, BatchShard
+from agnews.schemas.errors import AgnewsError
+
+MANIFEST, SUCCESS, REJECTS, PREDICTIONS = "manifest.json", "_SUCCESS", "rejects.jsonl", "predictions"
+_PLAN, _WORK = "plan.json", "_work"
+
+_Document = TypeVar("_Document", bound=BaseModel)
+
+
+class BatchFolder:
+    """A folder that fills up shard by shard.
+
+    ```
+    DIR/predictions/part-00000.parquet ...   the answers
+    DIR/rejects.jsonl                        rows that could not be answered, with place and reason
+    DIR/manifest.json                        counts, digests, version of the model
+    DIR/_SUCCESS                             all of that is there
+    DIR/plan.json                            what the folder is for
+    DIR/_work/00000.json ...                 shards that are done, until all are
+    ```
+
+    A shard counts as done when its record is in `_work`, which is written after its part. All files appear at once
+    and whole, so a killed run, or two workers on one shard, leave nothing wrong behind.
+
+    Args:
+        uri: The folder, a local path or a URI that TensorFlow's file layer opens.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        self._files = files_at(self.uri)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on a disk of this machine."""
+        return "://" not in self.uri
+
+    def plan(self) -> BatchPlan | None:
+        """Reads the plan.
+
+        Returns:
+            The plan; None where the folder is empty or missing.
+
+        Raises:
+            AgnewsError: The folder holds something else, or the plan is damaged.
+        """
+        with explain_storage_errors(f"reading {self.uri}"):
+            if not self._files.exists(f"{self.uri}/{_PLAN}"):
+                # A run that was killed while planning leaves hidden files at most.
+                others = [name for name in self._files.names(self.uri) if not name.startswith(".")]
+                if others:
+                    raise AgnewsError(
+                        "The output folder holds something else.",
+                        found=f"{self.uri} with {', '.join(others[:5])}",
+                        fix="Name an empty or new folder with --output.",
+                    )
+                return None
+        return self._read(BatchPlan, f"{self.uri}/{_PLAN}")
+
+    def begin(self, plan: BatchPlan) -> None:
+        """Makes the folder one for a plan."""
+        self._write(f"{self.uri}/{_PLAN}", _json(plan))
+
+    def manifest(self) -> BatchManifest | None:
+        """Reads what a finished folder holds; None where it is not finished."""
+        with explain_storage_errors(f"reading {self.uri}"):
+            if not self._files.exists(f"{self.uri}/{SUCCESS}"):
+                return None
+        return self._read(BatchManifest, f"{self.uri}/{MANIFEST}")
+
+    def missing(self, plan: BatchPlan) -> list[BatchShard]:
+        """Lists the shards that are still to be done, in their order."""
+        with explain_storage_errors(f"reading {self.uri}"):
+            records = set(self._files.names(f"{self.uri}/{_WORK}"))
+            parts = set(self._files.names(f"{self.uri}/{PREDICTIONS}"))
+        return [
+            shard
+            for shard in plan.shards
+            if f"{shard.number:05d}.json" not in records or part_name(shard, plan) not in parts
+        ]
+
+    def put(self, shard: BatchShard, part: BatchPart, content: bytes, rejects: bytes) -> None:
+        """Records that a shard is done.
+
+        Args:
+            shard: The shard.
+            part: What became of it.
+            content: Its file of answers.
+            rejects: Its lines for the rejects.
+        """
+        record = f"{self.uri}/{_WORK}/{shard.number:05d}"
+        self._write(f"{self.uri}/{PREDICTIONS}/{part.name}", content)
+        self._write(f"{record}.rejects", rejects)
+        self._write(f"{record}.json", _json(part))
+
+    def finish(self, plan: BatchPlan) -> BatchManifest:
+        """Puts the manifest beside the parts, when none is missing.
+
+        Args:
+            plan: What was to be done.
+
+        Returns:
+            The manifest.
+
+        Raises:
+            AgnewsError: A record is damaged, or the storage fails.
+        """
+        records = [f"{self.uri}/{_WORK}/{shard.number:05d}" for shard in plan.shards]
+        parts = tuple(self._read(BatchPart, f"{record}.json") for record in records)
+        rejected: Counter[str] = Counter()
+        for part in parts:
+            rejected.update(part.rejects)
+        manifest = BatchManifest(
+            **plan.model_dump(include=set(BatchManifest.model_fields) & set(BatchPlan.model_fields)),
+            finished_at=datetime.now(UTC).replace(microsecond=0),
+            answered=sum(part.rows for part in parts),
+            rejected=dict(rejected.most_common()),
+            parts=parts,
+        )
+        with explain_storage_errors(f"writing {self.uri}"):
+            self._files.write(f"{self.uri}/{REJECTS}", self._chunks([f"{record}.rejects" for record in records]))
+        self._write(f"{self.uri}/{MANIFEST}", _json(manifest))
+        self._write(f"{self.uri}/{SUCCESS}", b"")
+        self.sweep()
+        return manifest
+
+    def sweep(self) -> None:
+        """Removes what killed runs left half written and, of a finished folder, the records of shards.
+
+        Only while no other run is in the folder.
+        """
+        with explain_storage_errors(f"sweeping {self.uri}"):
+            if self._files.exists(f"{self.uri}/{SUCCESS}"):
+                self._files.remove(f"{self.uri}/{_WORK}")
+            if self.is_local:
+                for folder in (self.uri, f"{self.uri}/{PREDICTIONS}", f"{self.uri}/{_WORK}"):
+                    for path in Path(folder).glob(".incoming-*"):
+                        path.unlink()
+
+    def _chunks(self, paths: list[str]) -> Iterator[bytes]:
+        for path in paths:
+            yield from self._files.read(path)
+
+    def _write(self, path: str, content: bytes) -> None:
+        with explain_storage_errors(f"writing {path}"):
+            if not self.is_local:
+                # An object store shows a file when all of it is there.
+                self._files.write(path, [content])
+                return
+            folder, name = os.path.split(path)
+            # A name of its own: a runner may do a shard twice, even at once.
+            temporary = f"{folder}/.incoming-{name}.{secrets.token_hex(4)}"
+            self._files.write(temporary, [content])
+            Path(temporary).replace(path)
+
+    def _read(self, kind: type[_Document], path: str) -> _Document:
+        with explain_storage_errors(f"reading {path}"):
+            content = b"".join(self._files.read(path))
+        try:
+            return kind.model_validate_json(content)
+        except ValidationError as error:
+            raise AgnewsError(
+                f"{path} is damaged.",
+                found=str(error.errors()[0]["msg"]),
+                fix="Answer into a new folder with --output.",
+            ) from error
+
+
+def part_name(shard: BatchShard, plan: BatchPlan) -> str:
+    """Returns the name of the file with a shard's answers."""
+    return f"part-{shard.number:05d}.{plan.format}"
+
+
+def _json(document: BaseModel) -> bytes:
+    return json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,1 @@
+"""`agnews batch`, but for its command line."""

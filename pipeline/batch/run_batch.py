@@ -1,0 +1,87 @@
+"""Answers what is missing in an output folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agnews.components.batch_prediction.batch_folder import BatchFolder
+from agnews.components.batch_prediction.plan_batch import plan_batch
+from agnews.components.batch_prediction.require_same_batch import require_same_batch
+from agnews.pipeline.batch.batch_request import BatchRequest
+from agnews.pipeline.batch.batch_view import BatchView
+from agnews.schemas.batch_manifest import BatchManifest, BatchPlan, BatchShard
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run_batch(request: BatchRequest, folder: BatchFolder, view: BatchView) -> BatchManifest:
+    """Plans, unless a run before has; answers the shards that are missing; puts the manifest beside them.
+
+    Args:
+        request: What is wanted.
+        folder: Where it goes. It is held by no other run.
+        view: Shows how far it is.
+
+    Returns:
+        What the folder holds.
+
+    Raises:
+        AgnewsError: The folder is for something else, an input cannot be used, or a shard is missing in the end.
+        Exception: Whatever Beam makes of the error of a worker.
+    """
+    plan = _settle_plan(request, folder, view)
+    folder.sweep()
+    if (manifest := folder.manifest()) is not None:
+        return manifest
+    missing = folder.missing(plan)
+    view.answering(plan.rows - sum(shard.rows for shard in missing), plan.rows)
+    if missing:
+        _answer(request, folder, plan, missing)
+    if left := folder.missing(plan):
+        raise AgnewsError(
+            f"{len(left)} of {len(plan.shards)} shards are missing, although the runner says that it is done.",
+            found=f"shard {left[0].number} of {folder.uri}",
+            fix="Make sure that all workers write to the same --output; the same command goes on.",
+            exit_code=ExitCode.FAILED,
+        )
+    return folder.finish(plan)
+
+
+def _settle_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -> BatchPlan:
+    record = request.model.record
+    plan = folder.plan()
+    if plan is not None:
+        require_same_batch(plan, record, request.sources, form=request.format, with_text=request.with_text)
+        return plan
+    inputs, shards = plan_batch(
+        request.sources, shard_rows=request.shard_rows, max_bad_share=request.max_bad_share, on_rows=view.reading
+    )
+    plan = BatchPlan(
+        model_name=record.name,
+        model_version=record.version,
+        model_digest=record.model_digest,
+        classes=record.classes,
+        format=request.format,
+        with_text=request.with_text,
+        inputs=inputs,
+        shards=shards,
+    )
+    folder.begin(plan)
+    return plan
+
+
+def _answer(request: BatchRequest, folder: BatchFolder, plan: BatchPlan, missing: Sequence[BatchShard]) -> None:
+    # Beam and TensorFlow take seconds, which a folder that is finished or wrong need not wait for.
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from agnews.components.batch_prediction.answer_shards import AnswerShards
+
+    model = request.model.folder
+    if "://" not in model:
+        model = str(Path(model).absolute())
+    with beam.Pipeline(options=PipelineOptions(list(request.beam_args))) as pipeline:
+        pipeline | AnswerShards(plan, missing, output=folder.uri, model=model, batch_size=request.batch_size)

@@ -1,0 +1,235 @@
+"""`agnews batch`: what the pushed model says about large files, on Beam."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+from agnews.components.prediction.text_format import text_format
+from agnews.pipeline.cli.model_options import (
+    ModelOption,
+    ModelsOption,
+    NameOption,
+    RootOption,
+    VersionOption,
+    chosen_model,
+)
+from agnews.pipeline.cli.predict import (
+    BatchSizeOption,
+    HeaderOption,
+    IdColumnOption,
+    InputFormatOption,
+    TextColumnsOption,
+    split_names,
+)
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from agnews.components.batch_prediction.batch_folder import BatchFolder
+    from agnews.pipeline.batch.batch_request import BatchRequest
+    from agnews.pipeline.batch.batch_view import BatchView
+    from agnews.schemas.batch_manifest import BatchManifest
+
+_OUTPUT, _BEAM = "Output", "Beam"
+
+
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            metavar="GLOB|URI",
+            help="CSV, JSON Lines, Parquet or plain text; quote wildcards; may be repeated.",
+            rich_help_panel="Input",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(metavar="DIR|URI", help="New folder, or that of a run to go on with.", rich_help_panel=_OUTPUT),
+    ],
+    input_format: InputFormatOption = None,
+    text_columns: TextColumnsOption = "",
+    id_column: IdColumnOption = "",
+    header: HeaderOption = "",
+    max_bad_share: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", min=0.0, max=1.0, help="Bad rows of a file to put up with.", rich_help_panel="Input"
+        ),
+    ] = 0.5,
+    answer_format: Annotated[
+        str,
+        typer.Option("--format", metavar="parquet|jsonl", help="How to write.", rich_help_panel=_OUTPUT),
+    ] = "parquet",
+    with_text: Annotated[bool, typer.Option("--with-text", help="Repeat the texts.", rich_help_panel=_OUTPUT)] = False,
+    shard_rows: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Rows that are done at once, and a part of the output.", rich_help_panel=_OUTPUT
+        ),
+    ] = 10_000,
+    root: RootOption = Path("workspace"),
+    name: NameOption = "agnews",
+    models: ModelsOption = None,
+    version: VersionOption = "",
+    model: ModelOption = None,
+    batch_size: BatchSizeOption = 128,
+    runner: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What Beam runs on; the default is this process. Others need folders that their workers reach.",
+            rich_help_panel=_BEAM,
+        ),
+    ] = "FnApiRunner",
+    beam_args: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--beam-arg", metavar="ARG", help="An option of the runner; may be repeated.", rich_help_panel=_BEAM
+        ),
+    ] = None,
+) -> None:
+    """Answer large files shard by shard, in parts that survive a kill.
+
+    Inputs are read once to be cut into shards; each shard is answered once and becomes one part of the output. The
+    same command goes on where a run was cut, and does nothing when all is done. A folder takes the answers of one
+    version of the model for one set of inputs. Rows that cannot be used go to rejects.jsonl with place and reason.
+
+    Exit codes: 0 all is done; 1 a shard failed, the rest is kept; 2 the arguments, a file or the folder are wrong; 4
+    another run is in the folder; 130 interrupted.
+
+    [bold]Examples[/bold]
+
+      agnews batch --input 'news/*.csv' --output answers
+      agnews batch --input news.parquet --id-column url --format jsonl --output answers
+      agnews batch --input news.csv --output answers --beam-arg=--direct_num_workers=2
+    """
+    if answer_format not in ("parquet", "jsonl"):
+        raise AgnewsError("No such format.", found=f"--format {answer_format}", fix="Take parquet or jsonl.")
+    form: Literal["parquet", "jsonl"] = "parquet" if answer_format == "parquet" else "jsonl"
+    pushed = chosen_model(root, name, models, version, model)
+
+    from agnews.components.batch_prediction.batch_folder import BatchFolder
+    from agnews.components.batch_prediction.find_inputs import find_inputs
+    from agnews.components.prediction.text_input import TextInput
+    from agnews.pipeline.batch.batch_request import BatchRequest
+    from agnews.schemas.corpus import corpus_with
+
+    corpus = corpus_with(pushed.record.classes)
+    columns, names = split_names(text_columns), split_names(header)
+    request = BatchRequest(
+        model=pushed,
+        sources=[
+            TextInput(path, input_format or text_format(path), corpus, columns, id_column, names)
+            for path in find_inputs(inputs)
+        ],
+        format=form,
+        with_text=with_text,
+        shard_rows=shard_rows,
+        max_bad_share=max_bad_share,
+        batch_size=batch_size,
+        beam_args=(f"--runner={runner}", *(beam_args or [])),
+    )
+    folder = BatchFolder(output if "://" in output else str(Path(output).expanduser().absolute()))
+    with _lock(folder), _log() as log:
+        manifest = _run(request, folder, log)
+    _tell(manifest, folder)
+
+
+def _run(request: BatchRequest, folder: BatchFolder, log: Path) -> BatchManifest:
+    from rich.console import Console
+
+    from agnews.pipeline.batch.batch_view import BatchView
+    from agnews.pipeline.batch.run_batch import run_batch
+    from agnews.pipeline.local.explain_failure import explain_failure
+    from agnews.pipeline.local.quiet_errors import quiet_errors
+
+    with quiet_errors(str(log)) as errors, BatchView(Console(file=errors, highlight=False)) as view, _stoppable(view):
+        try:
+            return run_batch(request, folder, view)
+        except AgnewsError:
+            raise
+        except Exception as error:
+            traceback.print_exc()  # into the log: standard error is redirected
+            raise explain_failure(error, "agnews batch", log) from error
+
+
+def _tell(manifest: BatchManifest, folder: BatchFolder) -> None:
+    from agnews.components.batch_prediction.batch_folder import PREDICTIONS, REJECTS
+
+    parts = "1 part" if len(manifest.parts) == 1 else f"{len(manifest.parts):,} parts"
+    typer.echo(
+        f"{manifest.answered:,} answers of version {manifest.model_version}, {parts}: {folder.uri}/{PREDICTIONS}"
+    )
+    if manifest.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in manifest.rejected.items())
+        typer.echo(f"{sum(manifest.rejected.values()):,} rows left out ({reasons}): {folder.uri}/{REJECTS}")
+
+
+@contextmanager
+def _lock(folder: BatchFolder) -> Iterator[None]:
+    """Keeps two runs on this machine out of one folder; on an object store they would only do the same work twice."""
+    if not folder.is_local:
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    from agnews.components.model_store.explain_storage_errors import explain_storage_errors
+
+    with explain_storage_errors(f"making {folder.uri}"):
+        Path(folder.uri).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{folder.uri}/.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise AgnewsError(
+            "Another run is in the output folder.",
+            found=folder.uri,
+            fix="Wait until it ends, or name another folder with --output.",
+            exit_code=ExitCode.LOCKED,
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _log() -> Iterator[Path]:
+    """A file for what libraries print, which stays if something goes wrong."""
+    descriptor, name = tempfile.mkstemp(prefix="agnews-batch-", suffix=".log")
+    os.close(descriptor)
+    log = Path(name)
+    try:
+        yield log
+    except BaseException:
+        if not log.stat().st_size:
+            log.unlink()
+        raise
+    log.unlink()
+
+
+@contextmanager
+def _stoppable(view: BatchView) -> Iterator[None]:
+    """Ends at once on Ctrl-C and SIGTERM: Beam would finish its shards first, and a kill at any time does no harm."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        view.stop_with("Interrupted. Nothing is lost: the same command goes on.")
+        os._exit(ExitCode.INTERRUPTED)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,96 @@
+"""`plan.json` and `manifest.json` of `agnews batch`: what is to be answered in which parts, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class BatchInput(_Document):
+    """A file of texts."""
+
+    uri: str
+    name: str
+    """What identifiers of its rows begin with."""
+    format: str
+    bytes: int
+    modified: int
+    """Time of its last change, in nanoseconds since 1970: while it stays, the file is not read again to be sure."""
+    sha256: str
+    header: tuple[str, ...]
+    """Names of the columns of a CSV file."""
+    has_header: bool
+    """Whether they stand in its first row."""
+    text_columns: tuple[str, ...]
+    """As the file spells them; empty where the format has no columns."""
+    id_column: str
+
+
+class BatchShard(_Document):
+    """Consecutive rows of one file, which are answered together and become one part of the output."""
+
+    number: int
+    input: int
+    """Position of the file in the plan."""
+    row: int
+    line: int
+    offset: int
+    """Where its first row begins."""
+    end: int | None
+    """The byte, or of Parquet the row, with which the next shard begins; null reads to the end."""
+    rows: int
+    """Usable texts, as the plan counted them."""
+
+
+class BatchPlan(_Document):
+    """What an output folder is for. A later run of the same goes on with the shards that are missing."""
+
+    model_name: str
+    model_version: str
+    model_digest: str
+    classes: tuple[str, ...]
+    format: Literal["parquet", "jsonl"]
+    with_text: bool
+    inputs: tuple[BatchInput, ...]
+    shards: tuple[BatchShard, ...]
+
+    @property
+    def rows(self) -> int:
+        """Usable texts in all."""
+        return sum(shard.rows for shard in self.shards)
+
+
+class BatchPart(_Document):
+    """What became of a shard."""
+
+    name: str
+    """Of the file, in the folder `predictions`."""
+    rows: int
+    """Answers in it."""
+    rejects: dict[str, int]
+    """Rows that could not be answered, by reason."""
+    bytes: int
+    sha256: str
+
+
+class BatchManifest(_Document):
+    """A finished output folder."""
+
+    model_name: str
+    model_version: str
+    model_digest: str
+    classes: tuple[str, ...]
+    format: Literal["parquet", "jsonl"]
+    with_text: bool
+    finished_at: datetime
+    answered: int
+    rejected: dict[str, int]
+    """By reason."""
+    inputs: tuple[BatchInput, ...]
+    parts: tuple[BatchPart, ...]
