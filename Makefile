@@ -16,7 +16,7 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint types layers check image base-image format clean
+.PHONY: help setup run test test-kubeflow test-docker test-fast lint types layers check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,12 @@ run: setup ## The main job: data to pushed model (DATA=sample|DIR, ROOT=DIR, ARG
 
 test: setup ## All tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-kubeflow: setup ## The compiled pipeline, run by the orchestrator of Kubeflow Pipelines
+	$(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)
+
+test-docker: setup ## The same in containers of the image (IMAGE=NAME:TAG, from make image; needs a Docker engine)
+	AGNEWS_TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)
 
 test-fast: setup ## Unit tests only
 	$(BIN)/python -m pytest -m 'not integration and not e2e' $(ARGS)

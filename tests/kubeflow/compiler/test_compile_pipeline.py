@@ -1,0 +1,147 @@
+"""The compiled pipeline: the golden file, and what would go wrong on a cluster without anybody noticing."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
+from agnews.kubeflow.compiler.model_choices import model_choices
+from agnews.kubeflow.compiler.run_time_values import RUN_TIME_VALUES
+from agnews.pipeline.load_config import load_config
+from agnews.schemas.run_config import RunConfig
+
+
+@pytest.fixture(scope="module")
+def request_() -> Any:
+    """What tests/golden/record_pipeline.py compiles."""
+    script = Path(__file__).parents[2] / "golden" / "record_pipeline.py"
+    spec = importlib.util.spec_from_file_location("record_pipeline", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.golden_request()
+
+
+def compiled(request: Any) -> str:
+    from agnews.kubeflow.compiler.compile_pipeline import compile_pipeline
+
+    return compile_pipeline(request)
+
+
+def test_the_golden_file_is_what_is_compiled_twice(request_: Any, repository: Path) -> None:
+    """After a change that is meant: python tests/golden/record_pipeline.py, and review the difference."""
+    golden = (repository / "tests" / "golden" / "pipeline.yaml").read_text(encoding="utf-8")
+    assert compiled(request_) == golden
+    assert compiled(request_) == golden
+
+
+def test_it_is_what_submit_reads(request_: Any) -> None:
+    pipeline = CompiledPipeline.read(compiled(request_))
+    assert pipeline.name == "agnews"
+    assert {name: (each.kind, each.required, each.default) for name, each in pipeline.parameters.items()} == {
+        "data_uri": ("STRING", True, None),
+        "push_uri": ("STRING", False, "/mnt/models"),
+        "model": ("STRING", False, "bert_finetune"),
+        "epochs": ("NUMBER_INTEGER", False, 0),
+        "force_promotion": ("BOOLEAN", False, False),
+    }
+
+
+def test_it_is_what_kfp_loads(request_: Any) -> None:
+    from kfp import components
+
+    loaded = components.load_component_from_text(compiled(request_))
+    assert loaded.pipeline_spec.schema_version == "2.1.0"
+    assert loaded.platform_spec.platforms.keys() == {"kubernetes"}
+
+
+def _properties(config: RunConfig, letter: str) -> dict[tuple[str, str], Any]:
+    from agnews.pipeline.code_versions import code_versions
+    from agnews.pipeline.pipeline import Surroundings, create_pipeline
+
+    around = Surroundings(
+        pipeline_root=letter,
+        push_uri=letter,
+        data_digest=letter,
+        scratch_uri=letter,
+        production=letter,
+        fingerprint=letter,
+        code=dict.fromkeys(code_versions(), ""),
+    )
+    nodes = create_pipeline(config, around).components
+    return {(node.id, name): value for node in nodes for name, value in node.exec_properties.items()}
+
+
+def test_all_that_a_run_may_change_is_decided_when_it_runs() -> None:
+    """A property that was compiled in although a parameter decides about it would be wrong without anybody noticing."""
+    chosen = load_config("transformer", ["data.source=a"])
+    other = model_choices(chosen)["bert_finetune"]
+    changed: dict[str, Mapping[str, Any]] = {
+        "data": {"source": "b"},
+        "training": {"epochs": 77},
+        "evaluation": {"force_promotion": True},
+    }
+    other = other.model_copy(
+        update={name: getattr(other, name).model_copy(update=keys) for name, keys in changed.items()}
+    )
+    here, there = _properties(chosen, "a"), _properties(other, "b")
+    different = {key for key in here if here[key] != there[key]}
+    decided = {(node, name) for node, names in RUN_TIME_VALUES.items() for name in names}
+    # That max_unknown_share is the same for both is a matter of these two configurations.
+    assert different | {("TokenGate", "max_unknown_share")} == decided
+
+
+def test_other_kinds_of_models_keep_their_own_settings() -> None:
+    chosen = load_config("transformer", ["data.window=7", "training.learning_rate=0.5", "evaluation.alpha=0.01"])
+    choices = model_choices(chosen)
+    assert choices.keys() == {"transformer", "bert_frozen", "bert_finetune"}
+    assert choices["transformer"] == chosen
+    own = load_config("bert_finetune")
+    finetune = choices["bert_finetune"]
+    assert (finetune.model, finetune.text, finetune.training) == (own.model, own.text, own.training)
+    assert (finetune.data, finetune.evaluation) == (chosen.data, chosen.evaluation)
+
+
+def test_a_warm_start_is_the_same_for_all_kinds(request_: Any) -> None:
+    warm = load_config("transformer", ["training.warm_start=true"])
+    assert all(choice.training.warm_start for choice in model_choices(warm).values())
+    (spec, *_) = yaml.safe_load_all(compiled(replace(request_, config=warm)))
+    trainer = spec["components"]["comp-learn-and-push"]["dag"]["tasks"]["trainer"]
+    assert trainer["inputs"]["artifacts"]["base_model"]["taskOutputArtifact"]["producerTask"] == "baseline-model"
+
+
+def test_compiling_asks_for_no_encoder_which_only_the_cluster_may_have(request_: Any) -> None:
+    config = load_config("bert_finetune", ["model.encoder=/mnt/encoders/that/is/not/here"])
+    (spec, *_) = yaml.safe_load_all(compiled(replace(request_, config=config)))
+    configs = spec["root"]["dag"]["tasks"]["plan"]["inputs"]["parameters"]["configs"]["runtimeValue"]["constant"]
+    assert configs["bert_finetune"]["model"]["encoder"] == "/mnt/encoders/that/is/not/here"
+
+
+def test_what_was_compiled_is_the_configuration_that_runs(request_: Any) -> None:
+    """Numbers become floats on the way through KFP, and nulls are left out."""
+    import json
+
+    from google.protobuf import json_format, struct_pb2
+
+    (spec, *_) = yaml.safe_load_all(compiled(request_))
+    constant = spec["root"]["dag"]["tasks"]["plan"]["inputs"]["parameters"]["configs"]["runtimeValue"]["constant"]
+    handed_over = json.loads(json_format.MessageToJson(json_format.ParseDict(constant, struct_pb2.Struct())))
+    for kind, choice in model_choices(request_.config).items():
+        assert RunConfig.model_validate(handed_over[kind]) == choice
+
+
+def test_the_seconds_of_a_compilation_are_few(request_: Any) -> None:
+    """Besides imports; `agnews compile` takes 20 seconds at most with them."""
+    import time
+
+    start = time.process_time()
+    compiled(request_)
+    assert time.process_time() - start < 5
