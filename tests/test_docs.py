@@ -49,3 +49,12 @@ def test_the_repository_stays_small(repository: Path) -> None:
     sizes = {path: path.stat().st_size for path in _tracked(repository, "") if path.is_file()}
     assert [path.name for path, size in sizes.items() if size > 500_000] == []
     assert sum(sizes.values()) < 5_000_000
+
+
+def test_tests_that_documents_name_exist(repository: Path) -> None:
+    code = "".join(path.read_text() for path in _tracked(repository, "tests/**/*.py"))
+    named = {
+        name for page in _tracked(repository, "docs/*.md") for name in re.findall(r"`(test_\w+)`", page.read_text())
+    }
+    assert [name for name in sorted(named) if f"def {name}(" not in code] == []
+    assert len(named) >= 10

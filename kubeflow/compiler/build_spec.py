@@ -34,7 +34,7 @@ def build_spec(
 ) -> Tree:
     """Makes a pipeline spec: the step Plan, and all nodes in a group that runs if Plan found something to do.
 
-    TFX compiles for Vertex AI; see docs/adr/0010-kubeflow.md for what is taken from it and what is not.
+    TFX compiles for Vertex AI; see docs/adr/0009-kubeflow-compiler.md for what is taken from it and what is not.
 
     Args:
         pipeline: The graph.
