@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_store.find_pushed_model import PushedModel
+from agnews.components.model_store.local_copy import local_copy
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.features import PROBABILITIES, SERVE_TEXT
 
@@ -69,8 +70,8 @@ class ServedVersion:
         config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=-1)
         self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
-            with graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], model.folder)
+            with local_copy(model.folder) as folder, graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], folder)
             # The nodes of the graph are not needed again, and are most of the message.
             self.signature_defs = dict(meta_graph.signature_def.items())
             for name, definition in self.signature_defs.items():

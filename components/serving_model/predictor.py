@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
 from numpy.typing import NDArray
 
+from agnews.components.model_store.local_copy import local_copy
 from agnews.schemas import features
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -33,8 +34,9 @@ class Predictor:
         self._folder = folder
         self._num_classes = len(class_names)
         try:
-            # Kept: the signature holds no reference to the object that owns its variables.
-            self._model = tf.saved_model.load(folder)
+            with local_copy(folder) as here:
+                # Kept: the signature holds no reference to the object that owns its variables.
+                self._model = tf.saved_model.load(here)
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise AgnewsError(
                 f"The model in {folder} cannot be loaded.",
