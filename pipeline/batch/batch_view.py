@@ -32,13 +32,17 @@ class BatchView(logging.Handler):
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
+            # What libraries log goes to standard error, which is redirected; drawn here it would be on the terminal.
+            redirect_stdout=False,
+            redirect_stderr=False,
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("starting", total=0, speed=0.0)
         self._shards: dict[float, int] = {}
         self._before = 0
         self._total = 0
-        self._started = self._last_line = time.monotonic()
+        self._first: tuple[int, float] | None = None
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         """Starts drawing."""
@@ -65,7 +69,7 @@ class BatchView(logging.Handler):
 
     def answering(self, done: int, total: int) -> None:
         """Begins to show how many rows are answered, of which some were before."""
-        self._before, self._total, self._started = done, total, time.monotonic()
+        self._before, self._total = done, total
         if done:
             self._console.print(f"Going on: {done:,} of {total:,} rows are answered.", soft_wrap=True)
         self._bar.update(self._task, description="answering", completed=done, total=total)
@@ -78,7 +82,9 @@ class BatchView(logging.Handler):
         self._shards[state.metrics["shard"]] = state.done
         answered = sum(self._shards.values())
         now = time.monotonic()
-        speed = answered / max(now - self._started, 1e-9)
+        # Not from the start: loading Beam and the model takes its time.
+        self._first = self._first or (answered, now)
+        speed = (answered - self._first[0]) / max(now - self._first[1], 1e-9)
         self._bar.update(self._task, completed=self._before + answered, speed=speed)
         if not self._console.is_terminal and now - self._last_line >= _LINE_EVERY_SECONDS:
             self._last_line = now
