@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from agnews.components.model_store.files import files_at
 from agnews.schemas.errors import AgnewsError
 
 
@@ -46,7 +49,11 @@ def _local(pattern: str) -> list[str]:
 
 
 def _remote(pattern: str) -> list[str]:
-    # Only URIs need it, and its import takes seconds.
-    import tensorflow as tf
+    folder = re.split(r"[*?[]", pattern)[0].rpartition("/")[0]
+    names = [f"{folder}/{name}" for name in files_at(folder).files_below(folder)]
+    return [name for name in names if _matches(name.split("/"), pattern.split("/"))]
 
-    return sorted(name for name in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(name))
+
+def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    """A wildcard stands for no slash, as in a shell."""
+    return len(name) == len(pattern) and all(map(fnmatchcase, name, pattern))

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from agnews.components.connect_s3 import connect_s3, s3_path
 from agnews.components.corpus_files.open_binary import open_binary
 from agnews.components.corpus_files.place import BEGINNING, Place
 from agnews.components.corpus_files.record import Reject
 from agnews.components.corpus_files.sha256_of import sha256_of
+from agnews.components.is_s3 import is_s3
 from agnews.components.prediction.open_texts import open_texts
 from agnews.components.prediction.read_parquet_texts import open_parquet
 from agnews.components.prediction.read_texts import read_texts
@@ -115,15 +117,19 @@ def file_state(path: str) -> tuple[int, int]:
     Raises:
         AgnewsError: There is no such file.
     """
-    if "://" not in path:
-        with open_binary(path):
-            state = Path(path).stat()
-        return state.st_size, state.st_mtime_ns
-    import tensorflow as tf
+    # Says what is missing in words that help.
+    open_binary(path).close()
+    if is_s3(path):
+        info = connect_s3().get_file_info(s3_path(path))
+        return int(info.size), int(info.mtime_ns)
+    if "://" in path:
+        # Only URIs need it, and its import takes seconds.
+        import tensorflow as tf
 
-    with open_binary(path):
         remote = tf.io.gfile.stat(path)
-    return int(remote.length), int(remote.mtime_nsec)
+        return int(remote.length), int(remote.mtime_nsec)
+    state = Path(path).stat()
+    return state.st_size, state.st_mtime_ns
 
 
 _BAD_ROWS = 100
