@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,65 @@ def test_tests_that_documents_name_exist(repository: Path) -> None:
     }
     assert [name for name in sorted(named) if f"def {name}(" not in code] == []
     assert len(named) >= 10
+
+
+COMMANDS = ("README.md", "docs/kubeflow.md", "docs/deployment.md", "docs/schedules.md", "docs/tuning.md")
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """Commands of ours in blocks of code, without what is said about them on the same line."""
+    for line in text.replace("\\\n", " ").splitlines():
+        match = re.match(r"(?: {4}|```)?(?:\.venv/bin/)?agnews (.+)", line)
+        if match and line[:1] in (" ", ".", "a"):
+            # A comment, or an explanation in a column of its own; then what a shell makes of the rest.
+            command = re.split(r"\s#|\s{4,}|\s&|\s\|", f"{match[1]} ")[0]
+            yield shlex.split(command)
+
+
+@pytest.mark.parametrize("page", COMMANDS)
+def test_the_command_line_understands_the_commands_of_documents(repository: Path, page: str) -> None:
+    import click
+    import typer
+
+    from agnews.pipeline.cli.main import app
+
+    commands = list(_commands((repository / page).read_text()))
+    assert commands
+    for words in commands:
+        command: click.Command = typer.main.get_command(app)
+        rest = words
+        while isinstance(command, click.Group):
+            with click.Context(command) as context:
+                _, found, rest = command.resolve_command(context, rest)
+            assert found is not None
+            command = found
+        try:
+            command.make_context(words[0], [word for word in rest if word != "..."])
+        except click.UsageError as error:
+            pytest.fail(f"{page}: agnews {shlex.join(words)}: {error.format_message()}")
+
+
+def test_tables_and_schedules_of_documents_are_right(repository: Path, tmp_path: Path) -> None:
+    from agnews.kubeflow.compiler.compile_pipeline import CompileRequest, compile_pipeline
+    from agnews.kubeflow.schedules.schedule_file import ScheduleFile
+    from agnews.pipeline.code_versions import code_versions
+    from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.load_deployment import load_deployment
+
+    blocks = re.findall(r"```yaml\n(.*?)```", (repository / "docs" / "kubeflow.md").read_text(), re.DOTALL)
+    path = tmp_path / "example.yaml"
+    code, tables = code_versions(), 0
+    for block in blocks:
+        path.write_text(block)
+        if "schedules:" in block:
+            assert ScheduleFile.read(path).schedules
+            continue
+        if "extends:" not in block:
+            path.write_text(f"extends: cpu\n{block}")
+        table = load_deployment(str(path))
+        config = load_config("transformer", table.settings)
+        request = CompileRequest(config, table, "registry.example/agnews:1", code)
+        compiled = compile_pipeline(request)
+        assert "claimName" in compiled or "pvcMount" in compiled or "secretAsEnv" in compiled
+        tables += 1
+    assert tables == 3
