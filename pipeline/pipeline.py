@@ -54,6 +54,7 @@ class Surroundings:
         fingerprint: Digest of all that decides about the model; written beside a pushed version.
         code: Digest of the code by node, from `agnews.pipeline.code_versions`.
         metadata: Connection to the store of executions, for runners that need one.
+        withdrawn: Version that the run would make again and that somebody rolled back from; empty where there is none.
     """
 
     pipeline_root: str
@@ -64,6 +65,7 @@ class Surroundings:
     fingerprint: str
     code: Mapping[str, str]
     metadata: object | None = None
+    withdrawn: str = ""
 
 
 def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline:
@@ -164,6 +166,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         model_name=config.name,
         corpus=corpus,
         fingerprint=around.fingerprint,
+        withdrawn=around.withdrawn,
         code_version=code["Pusher"],
     )
     report = Report(

@@ -24,7 +24,8 @@ class RunPlan:
         fingerprint: Digest of data, configuration and code: the same fingerprint gives the same model.
         production: Version that the candidate has to be compared with; empty for none.
         spans: The spans, without rows; None where the data is no folder of dated spans.
-        nothing_new: Why the run would make again what is in production already; None where it would not.
+        nothing_new: Why the run would make again a model that was pushed already; None where it would not.
+        withdrawn: Version that the run would make again and that somebody rolled back from; empty where there is none.
     """
 
     digest: str
@@ -32,6 +33,7 @@ class RunPlan:
     production: str
     spans: SpansSummary | None
     nothing_new: str | None
+    withdrawn: str
 
 
 def plan_run(config: RunConfig, store: ModelStore, code: Mapping[str, str]) -> RunPlan:
@@ -52,12 +54,14 @@ def plan_run(config: RunConfig, store: ModelStore, code: Mapping[str, str]) -> R
     record = store.production()
     spans = compare_spans(state, record)
     fingerprint = _fingerprint(config, state.digest, code)
+    withdrawn = next((each.version for each in store.withdrawn() if each.fingerprint == fingerprint), "")
     return RunPlan(
         digest=state.digest,
         fingerprint=fingerprint,
         production=_judged_against(record, fingerprint),
         spans=spans,
-        nothing_new=_nothing_new(store, record, fingerprint, spans),
+        nothing_new=_nothing_new(store, record, fingerprint, withdrawn, spans),
+        withdrawn=withdrawn,
     )
 
 
@@ -84,16 +88,22 @@ def _judged_against(record: ModelRecord | None, fingerprint: str) -> str:
 
 
 def _nothing_new(
-    store: ModelStore, record: ModelRecord | None, fingerprint: str, spans: SpansSummary | None
+    store: ModelStore, record: ModelRecord | None, fingerprint: str, withdrawn: str, spans: SpansSummary | None
 ) -> str | None:
     """The fingerprint covers configuration and code too, so a change to either is a reason to run."""
-    if record is None or record.fingerprint != fingerprint or record.version not in store.versions():
+    if record is None:
+        return None
+    if withdrawn:
+        version, rest = withdrawn, f", and somebody rolled back from it to {record.version}"
+    elif record.fingerprint == fingerprint and record.version in store.versions():
+        version, rest = record.version, ""
+    else:
         return None
     learnt = "this data"
     if spans is not None:
         names = list(spans.rows)
         learnt = f"{names[0]} to {names[-1]} ({len(names)} span{'s' * (len(names) > 1)})"
     return (
-        f"Nothing is new since version {record.version} was pushed: it has learnt from {learnt} with this "
-        "configuration and code."
+        f"Nothing is new since version {version} was pushed: it has learnt from {learnt} with this "
+        f"configuration and code{rest}."
     )

@@ -153,13 +153,14 @@ _READY_ANSWER: _Schema = {
     "type": "object",
     "properties": {
         "status": {"enum": ["ready", "stopping"]},
+        "name": _STRING,
         "version": _STRING,
         "loading": {"type": ["string", "null"]},
         "broken": {"type": ["object", "null"]},
         "pointer_problem": {"type": ["string", "null"]},
         "waiting": {"type": "integer"},
     },
-    "required": ["status", "version"],
+    "required": ["status", "name", "version"],
 }
 _HEALTH_ANSWER: _Schema = {
     "type": "object",

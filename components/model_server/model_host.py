@@ -140,9 +140,10 @@ class ModelHost:
         return {"model_version_status": states}
 
     def detail(self) -> dict[str, Any]:
-        """Tells which version serves, and what is wrong with the one that should."""
+        """Tells which model and version serves, and what is wrong with the version that should."""
         failure = self._failure and {"version": self._failure.version, "error": self._failure.message}
         return {
+            "name": self.name,
             "version": self.version,
             "loading": self._loading or None,
             "broken": failure,

@@ -32,6 +32,10 @@ class Files(ABC):
         """Paths, relative to the folder, of all files in it and below it, sorted."""
 
     @abstractmethod
+    def size(self, path: str) -> int:
+        """Bytes in a file."""
+
+    @abstractmethod
     def read(self, path: str) -> Iterator[bytes]:
         """The content of a file in chunks."""
 

@@ -35,6 +35,10 @@ class LocalFiles(Files):
         return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
     @override
+    def size(self, path: str) -> int:
+        return Path(path).stat().st_size
+
+    @override
     def read(self, path: str) -> Iterator[bytes]:
         with Path(path).open("rb") as file:
             while chunk := file.read(_CHUNK):

@@ -15,12 +15,14 @@ from pydantic import ValidationError
 from agnews.components.model_store.explain_storage_errors import explain_storage_errors
 from agnews.components.model_store.files import files_at
 from agnews.components.model_store.model_digest import RECORD_FILE, model_digest
+from agnews.components.model_store.serving_leases import living_leases, remove_dead_leases
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.model_record import LearntFrom, ModelRecord
 
 _POINTER = "latest.json"
 _MARKER = ".incoming-"
 _SAVED_MODEL = "saved_model.pb"
+_MODEL_CARD = "assets.extra/model_card.md"
 _LOCK_SECONDS = 60.0
 # Two pushers to an object store cannot lock each other out. A marker younger than this may belong to a living one.
 _REMOTE_MARKER_AGE = timedelta(hours=1)
@@ -32,11 +34,42 @@ class Push:
 
     Attributes:
         record: The version in production now.
-        is_new: False where the same model was in production already, so nothing was written.
+        is_new: False where nothing was written: the same model was in production already, or `withdrawn` says why not.
+        withdrawn: The version that this model is, where somebody rolled back from it. It comes back into production
+            by a rollback to it, and not by itself.
     """
 
     record: ModelRecord
     is_new: bool
+    withdrawn: ModelRecord | None = None
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A change of the version in production.
+
+    Attributes:
+        before: The version that was in production.
+        after: The version that is.
+    """
+
+    before: ModelRecord
+    after: ModelRecord
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What becomes of one version when old ones are removed.
+
+    Attributes:
+        version: Its number.
+        kept_because: Why it stays; empty where it goes.
+        size: Bytes in its folder.
+    """
+
+    version: str
+    kept_because: str
+    size: int
 
 
 class ModelStore:
@@ -46,7 +79,8 @@ class ModelStore:
     URI/NAME/latest.json                      the pointer: the record of the version in production
     URI/NAME/1763820000/saved_model.pb ...    a version
     URI/NAME/1763820000/assets.extra/         ours: record.json, statistics
-    URI/NAME/.incoming-1763820100/            a push that is under way, or was cut
+    URI/NAME/.incoming-1763820100/            a push or a removal that is under way, or was cut
+    URI/NAME/.serving-4f2a9c01be77.json       what a running server has loaded; see serving_leases.py
     ```
 
     A push goes through four steps: (1) the marker `.incoming-VERSION` is made, (2) the files are written, on a local
@@ -56,6 +90,10 @@ class ModelStore:
     marker, and the next push removes it: a push that did not reach the pointer did not happen. An object store has no
     rename, so there the version is written in place, `saved_model.pb` last, which is the file that TF Serving waits
     for.
+
+    The pointer may also be moved back, by `rollback`. Versions newer than the one that it names are then withdrawn:
+    they stay, and a run that makes such a model again does not bring it back. The next push of another model ends
+    that, for it was compared with the version in production, and has a higher number than all.
 
     On a local disk a file lock keeps two pushes apart. An object store has none: `publish` looks at the pointer
     again right before it replaces it, which leaves a window of one request.
@@ -151,12 +189,7 @@ class ModelStore:
                 out.write(f"{target}/{path}", self._files.read(f"{source}/{path}"))
             digest = model_digest({path: f"{target}/{path}" for path in paths})
         if digest != record.model_digest:
-            raise AgnewsError(
-                f"Version {version} in the model store {self.uri} is corrupt: its files are not what was pushed.",
-                found=f"sha256 {digest}, its record says {record.model_digest}",
-                fix=self._repair(version),
-                exit_code=ExitCode.FAILED,
-            )
+            raise self._corrupt(record, digest)
         return record
 
     def publish(
@@ -187,7 +220,7 @@ class ModelStore:
 
         Returns:
             The version in production and whether it is new. A model with the fingerprint or the digest of the one in
-            production is not pushed again.
+            production, or of one that was withdrawn, is not pushed again.
 
         Raises:
             AgnewsError: Production has moved since the model was judged, another push is under way, the store cannot
@@ -204,9 +237,10 @@ class ModelStore:
         with explain_storage_errors(f"pushing to {self.uri}; the version in production is as it was"), self._lock():
             digest = model_digest(sources)
             current = self.production()
-            if current and (current.model_digest == digest or (fingerprint and current.fingerprint == fingerprint)):
-                self._sweep()
-                return Push(current, is_new=False)
+            for known in (current, *self.withdrawn()):
+                if current and known and _is_same(known, digest, fingerprint):
+                    self._sweep()
+                    return Push(current, is_new=False, withdrawn=known if known is not current else None)
             self._check_unmoved(judged_against)
             self._sweep()
             record = ModelRecord(
@@ -230,6 +264,136 @@ class ModelStore:
                 # After a success this removes the marker alone, after a failure all that was written.
                 self._undo_or_finish(record.version)
         return Push(record, is_new=True)
+
+    def withdrawn(self) -> tuple[ModelRecord, ...]:
+        """Lists the versions that somebody rolled back from: those newer than the one in production, oldest first.
+
+        Raises:
+            AgnewsError: The pointer or a record is malformed, or cannot be read.
+        """
+        current = self.production()
+        if current is None:
+            return ()
+        newer = (version for version in self._versions(current.version) if int(version) > int(current.version))
+        return tuple(self.record(version) for version in newer)
+
+    def rollback(self, to: str = "") -> Rollback:
+        """Puts an earlier version into production, or a later one that was withdrawn.
+
+        Only the pointer changes, in one step. The files of the version are read and compared with its digest before.
+
+        Args:
+            to: Number of the version; empty takes the one before the version in production.
+
+        Returns:
+            The versions before and after; the same one where it is in production already.
+
+        Raises:
+            AgnewsError: Nothing was pushed yet, there is no such version or none before, its files are not those that
+                were pushed, a push is under way, or the store cannot be written. Production is then as it was.
+        """
+        moving = f"moving the pointer in {self.uri}; the version in production is as it was"
+        with explain_storage_errors(moving), self._lock():
+            before = self.production()
+            if before is None:
+                raise AgnewsError(
+                    f"There is no version of {self.name} in production.",
+                    found=f"no pointer in {self.uri}",
+                    fix="Run the pipeline first: `agnews run`.",
+                )
+            versions = self._versions(before.version)
+            if to and to not in versions:
+                raise AgnewsError(
+                    f"There is no whole version {to} of {self.name} in {self.uri}.",
+                    found=f"versions {', '.join(versions)}",
+                    fix="Name one of these; `agnews models list` tells more about them.",
+                )
+            after = self.record(to or self._version_before(before.version))
+            if after.version != before.version:
+                self._check_files(after)
+                self._check_pointer(before.version)
+                self._files.replace(f"{self.uri}/{_POINTER}", _to_json(after))
+        return Rollback(before, after)
+
+    def _version_before(self, version: str) -> str:
+        versions = self._versions(version)
+        older = [each for each in versions if int(each) < int(version)]
+        if not older:
+            raise AgnewsError(
+                f"There is no version of {self.name} before {version}, which is in production.",
+                found=f"versions {', '.join(versions)}",
+                fix="Name a version with --to, or push a better model: `agnews run`.",
+            )
+        return older[-1]
+
+    def prune(self, keep: int, *, dry_run: bool = False) -> tuple[Pruning, ...]:
+        """Removes old versions.
+
+        The version in production stays, and so do those that running servers use and those that were withdrawn,
+        whatever their age.
+
+        Args:
+            keep: How many of the newest versions stay in any case; at least 1.
+            dry_run: Remove nothing.
+
+        Returns:
+            What becomes of each version, oldest first.
+
+        Raises:
+            AgnewsError: A push is under way, or the store cannot be read or written. Versions are removed oldest first,
+                each as a whole; what a cut removal leaves goes with the next push or pruning.
+        """
+        if keep < 1:
+            raise ValueError(f"keep is {keep}, and at least one version has to stay")
+        with explain_storage_errors(f"removing versions from {self.uri}"), self._lock():
+            if not dry_run:
+                self._sweep()
+                remove_dead_leases(self)
+            current = self.production()
+            versions = self._versions(current.version if current else "")
+            prunings = [
+                Pruning(version, self._kept_because(version, current, version in versions[-keep:]), self.size(version))
+                for version in versions
+            ]
+            if not dry_run:
+                prunings = [self._remove(each, current) for each in prunings]
+        return tuple(prunings)
+
+    def _kept_because(self, version: str, current: ModelRecord | None, is_new: bool) -> str:
+        if current is None:
+            return "nothing is in production"
+        if version == current.version:
+            return "in production"
+        if int(version) > int(current.version):
+            return "withdrawn; no run brings it back"
+        if leases := [lease for lease in living_leases(self) if lease.version == version]:
+            return f"served by {', '.join(f'{lease.host}:{lease.pid}' for lease in leases)}"
+        return "among the newest" if is_new else ""
+
+    def _remove(self, pruning: Pruning, current: ModelRecord | None) -> Pruning:
+        if pruning.kept_because:
+            return pruning
+        # A server may have come since the plan was made.
+        if reason := self._kept_because(pruning.version, current, is_new=False):
+            return Pruning(pruning.version, reason, pruning.size)
+        marker = f"{self.uri}/{_MARKER}{pruning.version}"
+        self._files.write(f"{marker}/started", [datetime.now(UTC).isoformat().encode()])
+        if not self._files.renames_atomically:
+            self._files.remove_file(f"{self.folder(pruning.version)}/{_SAVED_MODEL}")
+        self._undo_or_finish(pruning.version)
+        return pruning
+
+    def model_card(self, version: str) -> str:
+        """Returns the Markdown that was written beside a version; empty where there is none."""
+        path = f"{self.folder(version)}/{_MODEL_CARD}"
+        with explain_storage_errors(f"reading {path}"):
+            return b"".join(self._files.read(path)).decode() if self._files.exists(path) else ""
+
+    def size(self, version: str) -> int:
+        """Returns the bytes in a version's folder."""
+        folder = self.folder(version)
+        with explain_storage_errors(f"measuring {folder}"):
+            return sum(self._files.size(f"{folder}/{path}") for path in self._files.files_below(folder))
 
     def sweep(self) -> None:
         """Removes what killed pushes left behind.
@@ -257,6 +421,31 @@ class ModelStore:
             )
         if self._files.renames_atomically:
             self._files.rename(folder, final)
+
+    def _check_files(self, record: ModelRecord) -> None:
+        folder = self.folder(record.version)
+        digest = model_digest({path: f"{folder}/{path}" for path in self._files.files_below(folder)})
+        if digest != record.model_digest:
+            raise self._corrupt(record, digest)
+
+    def _corrupt(self, record: ModelRecord, digest: str) -> AgnewsError:
+        return AgnewsError(
+            f"Version {record.version} in the model store {self.uri} is corrupt: its files are not what was pushed.",
+            found=f"sha256 {digest}, its record says {record.model_digest}",
+            fix=self._repair(record.version),
+            exit_code=ExitCode.FAILED,
+        )
+
+    def _check_pointer(self, version: str) -> None:
+        """On an object store, a push may have moved the pointer while files were compared."""
+        current = self.production()
+        if current is None or current.version != version:
+            raise AgnewsError(
+                f"Production of {self.name} has moved meanwhile.",
+                found=f"{_or_none(current.version if current else '')} instead of version {version}",
+                fix="Look with `agnews models list`, then run the same command again if you still want it.",
+                exit_code=ExitCode.FAILED,
+            )
 
     def _check_unmoved(self, judged_against: str) -> None:
         current = self.production()
@@ -343,6 +532,10 @@ class ModelStore:
             ways.append(f"go on from version {others[-1]} (copy {self.folder(others[-1])}/{RECORD_FILE} to {pointer})")
         ways.append(f"delete {pointer} to start without a baseline")
         return f"Either {', or '.join(ways)}."
+
+
+def _is_same(record: ModelRecord, digest: str, fingerprint: str) -> bool:
+    return record.model_digest == digest or bool(fingerprint and record.fingerprint == fingerprint)
 
 
 def _or_none(version: str) -> str:

@@ -44,6 +44,11 @@ class RemoteFiles(Files):
         return sorted(found)
 
     @override
+    def size(self, path: str) -> int:
+        with _os_errors():
+            return int(tf.io.gfile.stat(path).length)
+
+    @override
     def read(self, path: str) -> Iterator[bytes]:
         with _os_errors(), tf.io.gfile.GFile(path, "rb") as file:
             while chunk := file.read(_CHUNK):

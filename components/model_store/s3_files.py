@@ -43,6 +43,10 @@ class S3Files(Files):
         return sorted(info.path[len(root) + 1 :] for info in found if info.type == FileType.File)
 
     @override
+    def size(self, path: str) -> int:
+        return int(self._s3.get_file_info(s3_path(path)).size)
+
+    @override
     def read(self, path: str) -> Iterator[bytes]:
         with self._s3.open_input_stream(s3_path(path)) as stream:
             while chunk := stream.read(_CHUNK):

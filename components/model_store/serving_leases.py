@@ -6,13 +6,16 @@ import os
 import socket
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from agnews.components.model_store.explain_storage_errors import explain_storage_errors
 from agnews.components.model_store.files import files_at
-from agnews.components.model_store.model_store import ModelStore
 from agnews.schemas.errors import AgnewsError, ExitCode
+
+if TYPE_CHECKING:
+    from agnews.components.model_store.model_store import ModelStore
 
 LEASE_TIME = timedelta(minutes=5)
 """A lease that was not renewed for so long belongs to a server that is gone."""

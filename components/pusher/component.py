@@ -22,6 +22,7 @@ class PusherSpec(ComponentSpec):
         "model_name": ExecutionParameter(type=str),
         "corpus": ExecutionParameter(type=str),
         "fingerprint": ExecutionParameter(type=str),
+        "withdrawn": ExecutionParameter(type=str),
         "code_version": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, ChannelParameter]] = {
@@ -52,6 +53,7 @@ class Pusher(BaseComponent):
         model_name: Name of the served model.
         corpus: Name of a description in `agnews.schemas.corpus`.
         fingerprint: Digest of data, configuration and code that led to the model.
+        withdrawn: Version that the model is and that was rolled back from; empty where there is none.
         code_version: Digest of the code behind this step.
     """
 
@@ -71,6 +73,7 @@ class Pusher(BaseComponent):
         model_name: str,
         corpus: str,
         fingerprint: str,
+        withdrawn: str,
         code_version: str,
     ) -> None:
         super().__init__(
@@ -85,6 +88,7 @@ class Pusher(BaseComponent):
                 model_name=model_name,
                 corpus=corpus,
                 fingerprint=fingerprint,
+                withdrawn=withdrawn,
                 code_version=code_version,
                 pushed_model=Channel(type=PushedModel),
             )

@@ -43,6 +43,7 @@ class Executor(BaseExecutor):
         model_name: Name of the served model.
         corpus: Name of a description in `agnews.schemas.corpus`.
         fingerprint: Digest of data, configuration and code that led to the model; may be empty.
+        withdrawn: Not read: it makes the node run again after a rollback. The store knows what it withdrew.
         code_version: Not read: it makes the node run again when its code changes.
     """
 
@@ -90,6 +91,13 @@ class Executor(BaseExecutor):
                 spans={span.name: span.digest for span in card.spans},
             ),
         )
+        if push.withdrawn is not None:
+            withdrawn = push.withdrawn.version
+            return PushOutcome(
+                pushed=False,
+                reason=f"it is version {withdrawn}, which somebody rolled back from; `agnews models rollback --to "
+                f"{withdrawn}` puts it back into production",
+            )
         version = push.record.version
         how = "" if push.is_new else " already, and it is this model"
         if push.is_new and push.record.overruled:

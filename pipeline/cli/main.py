@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.pipeline.cli import batch, compare, config, data, doctor, encoder, predict, report, run, serve, tune
+from agnews.pipeline.cli import batch, compare, config, data, doctor, encoder, models, predict, report, run, serve, tune
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ app.command(name="tune")(tune.tune)
 app.add_typer(report.app, name="report")
 app.command(name="compare")(compare.compare)
 app.command(name="serve")(serve.serve)
+app.add_typer(models.app, name="models")
 app.command(name="predict")(predict.predict)
 app.command(name="batch")(batch.batch)
 app.add_typer(data.app, name="data")

@@ -113,6 +113,7 @@ def _surroundings(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -
         data_digest=plan.digest,
         scratch_uri=str(request.paths.scratch),
         production=plan.production,
+        withdrawn=plan.withdrawn,
         fingerprint=plan.fingerprint,
         code=code,
         metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(request.paths.metadata)),

@@ -7,8 +7,9 @@ import logging
 import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -64,7 +65,8 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
     """Exports a SavedModel that looks for keywords, with the signatures of the real one.
 
     Called with `keywords` (one expression a class), `sharpness` (how sure it is), and `flaw`: `nan` (no probabilities
-    for texts that hold `qqq`), `one_class`, `unstable` (random), or `fails` (raises).
+    for texts that hold `qqq`), `one_class`, `unstable` (random), or `fails` (raises). With `explains`, it also tells
+    words: a keyword of the predicted class contributes 2, one of another class -1, any other word 0; it reads 40 words.
     """
     import tensorflow as tf
 
@@ -74,6 +76,7 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
         sharpness: float = 3.0,
         flaw: str = "",
         class_names: Sequence[str] = ("World", "Sports", "Business", "Sci/Tech"),
+        explains: bool = False,
     ) -> Path:
         def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
             lower = tf.strings.lower(text)
@@ -112,10 +115,25 @@ def export_model(tmp_path_factory: pytest.TempPathFactory) -> ExportModel:
             "serving_examples": module.answer_examples,
             "transform_features": module.tokens,
         }
+        if explains:
+            module.explain = tf.function(partial(_explain, answer, keywords), input_signature=[texts])
+            signatures["explain"] = module.explain
         tf.saved_model.save(module, str(folder), signatures=signatures)
         return folder
 
     return export
+
+
+def _explain(answer: Callable[..., dict[str, Any]], keywords: Sequence[str], text: Any) -> dict[str, Any]:
+    import tensorflow as tf
+
+    found = answer(text)
+    words = tf.strings.split(tf.strings.regex_replace(tf.strings.lower(text), r"([[:punct:]])", r" \1 "))
+    words = words[:, :40].to_tensor()
+    speaks = tf.stack([tf.strings.regex_full_match(words, each) for each in keywords], axis=2)
+    own = tf.gather(speaks, found["class_id"], axis=2, batch_dims=1)
+    contributions = tf.where(own, 2.0, tf.where(tf.reduce_any(speaks, axis=2), -1.0, 0.0))
+    return {**found, "tokens": words, "contributions": contributions}
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agnews.components.model_store import ModelStore
 from agnews.pipeline.code_versions import code_versions
 from agnews.schemas.run_report import RunReport
 
@@ -106,3 +107,25 @@ def test_a_deleted_push_is_made_again(run: Run, first: RunReport) -> None:
     assert report.pushed_model is not None
     assert (Path(report.pushed_model) / "saved_model.pb").is_file()
     assert _states(report)["Trainer"] == "cached"
+
+
+def test_a_model_that_was_rolled_back_from_stays_away_until_it_is_called_back(run: Run, first: RunReport) -> None:
+    settings = ("training.learning_rate=2e-3", "evaluation.force_promotion=true")
+    second = run(*settings)
+    assert second.pushed_model is not None
+    pushed = Path(second.pushed_model)
+    store = ModelStore(str(pushed.parent.parent), pushed.parent.name)
+    earlier = store.rollback().after
+
+    again = run(*settings)
+
+    assert _first_not_cached(again) == "Pusher"
+    assert again.pushed_model is None
+    assert store.production() == earlier
+    assert store.versions() == (earlier.version, pushed.name)
+
+    store.rollback(pushed.name)
+    once_more = run(*settings)
+
+    assert once_more.pushed_model == second.pushed_model
+    assert set(_states(once_more).values()) == {"cached"}

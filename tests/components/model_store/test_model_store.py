@@ -13,12 +13,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from agnews.components.model_store import ModelStore, Push
 from agnews.components.model_store.local_files import LocalFiles
+from agnews.components.model_store.serving_leases import ServingLease
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
@@ -402,3 +404,180 @@ def test_storage_that_nothing_here_can_open_is_named(tmp_path: Path) -> None:
         ModelStore("hdfs://host/models", "agnews").production()
 
     assert "hdfs" in str(caught.value.found)
+
+
+@pytest.fixture(params=["disk", "ram", "s3"])
+def four(tmp_path: Path, model: Callable[[str], Path], request: pytest.FixtureRequest) -> ModelStore:
+    """A store with four versions, on a disk, on TensorFlow's file layer, and in a bucket."""
+    uri = {"disk": str(tmp_path / "store"), "ram": f"ram://{tmp_path.name}/four"}.get(request.param)
+    store = ModelStore(uri or request.getfixturevalue("bucket"), "agnews")
+    for name in "abcd":
+        push(store, model(name), fingerprint=f"fingerprint of {name}")
+    return store
+
+
+def test_a_rollback_moves_the_pointer_and_nothing_else(four: ModelStore) -> None:
+    a, b, c, d = four.versions()
+
+    assert (done := four.rollback()).before.version == d
+    assert done.after.version == c
+    assert four.production() == four.record(c)
+    assert four.rollback().after.version == b
+    assert [record.version for record in four.withdrawn()] == [c, d]
+    assert four.rollback(d).after.version == d
+    assert four.withdrawn() == ()
+    assert four.rollback(a).before.version == d
+    assert (again := four.rollback(a)).before == again.after
+
+    with pytest.raises(AgnewsError, match=f"no version of agnews before {a}"):
+        four.rollback()
+    with pytest.raises(AgnewsError, match="no whole version 17"):
+        four.rollback("17")
+    assert four.production() == four.record(a)
+    assert four.versions() == (a, b, c, d)
+
+
+def test_a_rollback_needs_something_in_production(tmp_path: Path) -> None:
+    with pytest.raises(AgnewsError, match="no version of agnews in production"):
+        ModelStore(str(tmp_path), "agnews").rollback()
+
+
+def test_a_damaged_version_is_not_put_into_production(four: ModelStore) -> None:
+    *_, c, d = four.versions()
+    four._files.write(f"{four.folder(c)}/variables/variables.index", [b"not what was pushed"])
+
+    with pytest.raises(AgnewsError, match=f"Version {c} .* is corrupt"):
+        four.rollback()
+
+    assert four.production() == four.record(d)
+
+
+@pytest.mark.parametrize("same", ["digest", "fingerprint"])
+def test_what_was_rolled_back_does_not_come_back_by_itself(
+    four: ModelStore, model: Callable[[str], Path], same: str
+) -> None:
+    *_, c, d = four.versions()
+    four.rollback()
+
+    push_again = push(
+        four,
+        model("d" if same == "digest" else "another"),
+        fingerprint="fingerprint of d" if same == "fingerprint" else "",
+    )
+
+    assert push_again == Push(four.record(c), is_new=False, withdrawn=four.record(d))
+    assert four.production() == four.record(c)
+    assert len(four.versions()) == 4
+
+
+def test_a_push_after_a_rollback_is_a_new_beginning(four: ModelStore, model: Callable[[str], Path]) -> None:
+    *_, d = four.versions()
+    four.rollback()
+
+    newer = push(four, model("e"))
+
+    assert newer.is_new
+    assert int(newer.record.version) > int(d)
+    assert four.withdrawn() == ()
+    # By now it has been compared with the version in production, as any other model.
+    assert push(four, model("d")).is_new
+
+
+def test_pruning_spares_what_somebody_needs(four: ModelStore) -> None:
+    a, b, c, d = four.versions()
+    lease = ServingLease(four, a)
+    four.rollback()
+
+    planned = four.prune(1, dry_run=True)
+
+    assert [(each.version, each.kept_because.partition(" ")[0]) for each in planned] == [
+        (a, "served"),
+        (b, ""),
+        (c, "in"),
+        (d, "withdrawn;"),
+    ]
+    assert all(each.size > 50_000 for each in planned)
+    assert four.versions() == (a, b, c, d)
+    assert four.prune(1) == planned
+    assert four.versions() == (a, c, d)
+    assert not [name for name in four._files.names(four.uri) if name.startswith(".incoming-")]
+    lease.release()
+    four.prune(3)
+    assert four.versions() == (a, c, d)
+    four.prune(2)
+    assert four.versions() == (c, d)
+    with pytest.raises(ValueError, match="keep is 0"):
+        four.prune(0)
+
+
+def test_a_server_that_is_gone_keeps_nothing(four: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, *rest = four.versions()
+    ServingLease(four, a)
+    monkeypatch.setattr("agnews.components.model_store.serving_leases.LEASE_TIME", timedelta(0))
+
+    four.prune(3)
+
+    assert four.versions() == tuple(rest)
+    assert not [name for name in four._files.names(four.uri) if name.startswith(".serving-")]
+
+
+def test_a_server_that_comes_while_versions_are_measured_keeps_its_own(
+    four: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, *_, d = four.versions()
+    real_size = ModelStore.size
+
+    def size(self: ModelStore, version: str) -> int:
+        if version == d:
+            ServingLease(four, a)
+        return real_size(self, version)
+
+    monkeypatch.setattr(ModelStore, "size", size)
+
+    prunings = four.prune(2)
+
+    assert [each.version for each in prunings if not each.kept_because] == [b]
+    assert a in four.versions()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("moment", ["before", "half", "after"])
+@pytest.mark.parametrize("action", ["prune", "rollback"])
+def test_a_pruning_or_rollback_killed_at_any_step_leaves_whole_versions(
+    tmp_path: Path, model: Callable[[str], Path], action: str, moment: str
+) -> None:
+    store = ModelStore(str(tmp_path / "store"), "agnews")
+    steps = 0
+    while True:
+        while len(store.versions()) < 3:
+            push(store, model(f"{steps}-{len(store.versions())}"))
+        before = store.production()
+        assert before is not None
+        child = os.fork()
+        if child == 0:  # pragma: no cover - the child is killed
+            doomed = ModelStore(str(tmp_path / "store"), "agnews")
+            doomed._files = _Killed(steps + 1, moment)
+            if action == "prune":
+                doomed.prune(1)
+            else:
+                doomed.rollback()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        versions, current = store.versions(), store.production()
+        for version in versions:
+            store.fetch(version, str(tmp_path / "check" / version))  # raises where a file is missing
+        assert current is not None
+        if action == "prune":
+            assert current == before
+        else:
+            assert len(versions) == 3
+            assert current.version in versions[-2:]
+        if os.WIFEXITED(status):
+            break
+        if current != before:
+            store.rollback(before.version)
+        # What was left behind goes with the next one.
+        store.prune(3)
+        assert not [path.name for path in (tmp_path / "store/agnews").glob(".incoming-*") if path.is_dir()]
+        steps += 1
+    assert steps >= (6 if action == "prune" else 1)

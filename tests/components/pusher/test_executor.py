@@ -233,6 +233,22 @@ def test_the_same_model_is_in_production_already(push: Any, tmp_path: Path) -> N
     assert ModelStore(str(tmp_path / "store"), "agnews").versions() == (first.version,)
 
 
+def test_what_was_rolled_back_from_is_not_pushed_again_and_the_way_back_is_told(push: Any, tmp_path: Path) -> None:
+    _, first = push(b"one", fingerprint="f")
+    _, second = push(b"two", baseline=first.version, fingerprint="g")
+    store = ModelStore(str(tmp_path / "store"), "agnews")
+    store.rollback()
+
+    artifact, again = push(b"two, serialised another way", baseline=first.version, fingerprint="g")
+
+    assert not again.pushed
+    assert f"agnews models rollback --to {second.version}" in again.reason
+    assert artifact.get_int_custom_property("pushed") == 0
+    production = store.production()
+    assert production is not None
+    assert production.version == first.version
+
+
 def test_production_that_moved_meanwhile_fails_the_step(push: Any) -> None:
     _, first = push(b"one")
     push(b"two", baseline=first.version)

@@ -1,0 +1,252 @@
+"""`agnews models`: look at pushed versions, go back to one, remove old ones."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agnews.schemas.errors import AgnewsError
+
+if TYPE_CHECKING:
+    from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.serving_leases import Lease
+
+app = typer.Typer(help="Look at pushed versions, go back to one, remove old ones.", no_args_is_help=True)
+
+RootOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed; the store is DIR/models.")
+]
+StoreOption = Annotated[
+    str | None, typer.Option(metavar="URI", help="Folder or URI of the store itself, for example gs://bucket/models.")
+]
+NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_ROOT, _NAME = Path("workspace"), "agnews"
+
+
+@app.command(name="list")
+def list_models(
+    root: RootOption = _ROOT, store: StoreOption = None, name: NameOption = _NAME, as_json: JsonOption = False
+) -> None:
+    """List the versions, newest first: accuracy, size, which one is in production, and which servers use them."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    models = _open(root, store, name)
+    rows = _describe(models)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not rows:
+        console.print(f"No version was pushed to {models.uri} yet. Next: [bold]agnews run[/bold]")
+        return
+    table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
+    table.add_column("version", no_wrap=True)
+    table.add_column("pushed", no_wrap=True)
+    table.add_column("accuracy", justify="right", no_wrap=True)
+    table.add_column("MB", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("served by", overflow="fold")
+    styles = {"in production": "bold green", "withdrawn": "yellow", "damaged": "bold red"}
+    for row in rows:
+        style = styles.get(row["state"], "")
+        table.add_row(
+            Text(row["version"], style="bold" if row["state"] == "in production" else ""),
+            _ago(row["pushed_at"]),
+            f"{100 * row['accuracy']:.2f} %" if row["accuracy"] is not None else "-",
+            f"{row['bytes'] / 1e6:,.1f}",
+            Text(row["state"], style=style),
+            ", ".join(row["served_by"]) or "-",
+        )
+    console.print(table)
+    console.print(f"\n{models.uri}", style="dim")
+
+
+@app.command()
+def show(
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the one in production.")] = "",
+    root: RootOption = _ROOT,
+    store: StoreOption = None,
+    name: NameOption = _NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what is known about a version: its record, the servers that use it, and its model card."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+    from rich.text import Text
+
+    from agnews.components.model_store.find_pushed_model import find_pushed_model
+
+    models = _open(root, store, name)
+    found = find_pushed_model(models, version)
+    (row,) = _describe(models, found.record.version)
+    card = models.model_card(found.record.version)
+    document = {**found.record.model_dump(mode="json"), **row, "folder": found.folder, "card": card or None}
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    learnt = found.record.learnt_from
+    facts = {
+        "version": f"{found.record.version} of {found.record.name}",
+        "state": row["state"] or "older than the one in production",
+        "pushed": f"{found.record.pushed_at:%Y-%m-%d %H:%M} UTC, {_ago(row['pushed_at'])}",
+        "accuracy": f"{100 * found.record.accuracy:.2f} % on the test split",
+        "judged against": found.record.judged_against or "nothing: it was the first",
+        "overruled": ", ".join(found.record.overruled),
+        "classes": ", ".join(found.record.classes),
+        "run": found.record.run_id,
+        "data": learnt.digest if learnt else "",
+        "digest": found.record.model_digest,
+        "size": f"{row['bytes'] / 1e6:,.1f} MB",
+        "served by": ", ".join(row["served_by"]),
+        "folder": found.folder,
+    }
+    console = Console(highlight=False, soft_wrap=True)
+    for fact, value in facts.items():
+        if value:
+            console.print(Text.assemble((f"{fact:<16}", "bold"), value))
+    if card:
+        console.print()
+        console.print(Markdown(card))
+
+
+@app.command()
+def rollback(
+    to: Annotated[str, typer.Option(metavar="VERSION", help="Default: the one before the one in production.")] = "",
+    root: RootOption = _ROOT,
+    store: StoreOption = None,
+    name: NameOption = _NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Put an earlier version into production, or a later one that was rolled back from.
+
+    The files of the version are checked first; then the pointer moves in one step. No model is removed. A run that
+    makes the withdrawn model again does not bring it back: `agnews models rollback --to VERSION` does.
+
+    [bold]Examples[/bold]
+
+      agnews models rollback
+      agnews models rollback --to 1763820000
+    """
+    from rich.console import Console
+
+    models = _open(root, store, name)
+    done = models.rollback(to)
+    before, after = done.before.version, done.after.version
+    if as_json:
+        typer.echo(json.dumps({"before": before, "after": after}, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if before == after:
+        console.print(f"Version [bold]{after}[/bold] is in production already; nothing was changed.")
+        return
+    console.print(
+        f"[green]✓[/green] version [bold]{after}[/bold] is in production, in place of {before}  "
+        f"(accuracy {100 * done.after.accuracy:.2f} % instead of {100 * done.before.accuracy:.2f} %)"
+    )
+    console.print("  `agnews serve` changes to it within seconds, without a failed request.")
+    console.print("  TensorFlow Serving knows no pointer and takes the highest number, unless its model config names")
+    console.print(f"  the version: model_version_policy {{ specific {{ versions: {after} }} }}")
+    if int(after) < int(before):
+        console.print("  Runs are judged against it from now on, and those that would make the withdrawn model again")
+        console.print(f"  leave it alone. Back: [bold]agnews models rollback --to {before}[/bold]")
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(metavar="N", min=1, help="How many of the newest versions to keep.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    root: RootOption = _ROOT,
+    store: StoreOption = None,
+    name: NameOption = _NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old versions.
+
+    Besides the N newest, what is in production, what a running server uses, and what was rolled back from stay.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    prunings = _open(root, store, name).prune(keep, dry_run=dry_run)
+    if as_json:
+        rows = [
+            {
+                "version": each.version,
+                "bytes": each.size,
+                "removed": not each.kept_because and not dry_run,
+                "would_be_removed": not each.kept_because,
+                "kept_because": each.kept_because or None,
+            }
+            for each in prunings
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    removed = "would be removed" if dry_run else "removed"
+    table = Table(box=None, padding=(0, 2), pad_edge=False, show_header=False)
+    for each in reversed(prunings):
+        fate = Text(f"kept: {each.kept_because}") if each.kept_because else Text(removed, style="bold yellow")
+        table.add_row(each.version, f"{each.size / 1e6:,.1f} MB", fate)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    gone = [each for each in prunings if not each.kept_because]
+    size = sum(each.size for each in gone) / 1e6
+    console.print(f"\n{len(gone)} version{'s' * (len(gone) != 1)} {removed}, {size:,.1f} MB", style="dim")
+
+
+def _open(root: Path, store: str | None, name: str) -> ModelStore:
+    from agnews.components.model_store import ModelStore
+    from agnews.pipeline.local.paths import Paths
+
+    return ModelStore(store or str(Paths(root.expanduser().absolute()).models), name)
+
+
+def _describe(models: ModelStore, only: str = "") -> list[dict[str, Any]]:
+    """What the table and its JSON show, newest first. A damaged version is listed as such, with all others."""
+    from agnews.components.model_store.serving_leases import living_leases
+
+    production, leases = models.production(), living_leases(models)
+    current = production.version if production else ""
+    return [
+        _describe_version(models, version, current, leases)
+        for version in reversed(models.versions())
+        if only in ("", version)
+    ]
+
+
+def _describe_version(models: ModelStore, version: str, current: str, leases: tuple[Lease, ...]) -> dict[str, Any]:
+    state = "in production" if version == current else ""
+    if current and int(version) > int(current):
+        state = "withdrawn"
+    row: dict[str, Any] = {"version": version, "state": state, "pushed_at": None, "accuracy": None, "run_id": None}
+    try:
+        record = models.record(version)
+        row |= {
+            "pushed_at": record.pushed_at.isoformat(),
+            "accuracy": record.accuracy,
+            "run_id": record.run_id,
+            "model_digest": record.model_digest,
+        }
+    except AgnewsError as error:
+        row |= {"state": "damaged", "problem": f"{error.problem} {error.found}"}
+    row["bytes"] = models.size(version)
+    row["served_by"] = [f"{lease.host}:{lease.pid}" for lease in leases if lease.version == version]
+    return row
+
+
+def _ago(when: str | None) -> str:
+    if when is None:
+        return "-"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(when)).total_seconds()
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"
