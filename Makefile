@@ -1,4 +1,4 @@
-# The two commands of the README are `make run` and `make test`; everything else is for people who change the code.
+# The commands of the README are `make run`, `make serve` and `make test`; everything else is for people who change the code.
 
 PYTHON ?= python3.11
 UV := .uv/bin/uv
@@ -16,7 +16,7 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-kubeflow test-docker test-fast lint types layers check image base-image format clean
+.PHONY: help setup run serve test test-kubeflow test-docker test-fast lint types layers check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ $(UV):
 
 run: setup ## The main job: data to pushed model (DATA=sample|DIR, ROOT=DIR, ARGS='--set KEY=VALUE ...')
 	$(BIN)/agnews run --data $(DATA) --root $(ROOT) $(ARGS)
+
+serve: setup ## Serve what `make run` has pushed, with a page to try it: http://127.0.0.1:8501 (ARGS='--port N ...')
+	$(BIN)/agnews serve --root $(ROOT) $(ARGS)
 
 test: setup ## All tests
 	$(BIN)/python -m pytest $(ARGS)

@@ -17,7 +17,7 @@ from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.model_store.local_copy import local_copy
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.features import PROBABILITIES, SERVE_TEXT
+from agnews.schemas.features import EXPLAIN, PROBABILITIES, SERVE_TEXT
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -136,6 +136,9 @@ class ServedVersion:
                     )
                 samples.append((rows * len(text), self._fastest(text, rows)))
         self.cost = BatchCost.fit(samples)
+        if EXPLAIN in self.signatures:
+            # The first call prepares the gradients' part of the graph, which takes seconds.
+            self.run(EXPLAIN, [b"Stocks rise as oil falls"])
 
     def _fastest(self, text: bytes, rows: int) -> float:
         taken = []

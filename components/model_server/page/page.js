@@ -5,7 +5,7 @@ const EXPLAIN_AFTER = 380; // ... and before it is asked for the words, which co
 const LOOK_EVERY = 15_000; // Between two looks for another version, and for a server that went away.
 const LONGEST = 20_000; // Until a request counts as lost.
 const SHOWN_WORDS = 5;
-const WEAK = 0.05; // Of the strongest word: less is left unmarked.
+const WEAK = 0.1; // Of the strongest word: less is left unmarked.
 const TOKEN = "agnews-token";
 
 const at = (id) => document.getElementById(id);
@@ -219,7 +219,8 @@ function showSide(id, found, largest) {
 }
 
 function signed(value) {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;
+  const size = Math.abs(value);
+  return `${value < 0 ? "−" : "+"}${size.toFixed(size < 0.1 ? 2 : 1)}`;
 }
 
 function make(tag, properties = {}, ...children) {
@@ -282,7 +283,7 @@ function askForToken(tried) {
 }
 
 function again() {
-  safely(async () => {
+  return safely(async () => {
     await meet();
     answer(0);
   });
@@ -308,8 +309,7 @@ at("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem(TOKEN, at("token").value.trim());
   at("token").value = "";
-  again();
-  text.focus();
+  again().then(() => (at("token-form").hidden ? text : at("token")).focus());
 });
 window.addEventListener("online", again);
 window.addEventListener("pageshow", () => answer(0)); // A browser that goes back keeps what was typed.

@@ -424,8 +424,9 @@ def test_a_server_with_a_token_asks_for_it(
         page.keyboard.press("Enter")
         page.wait_for_selector("#problem:not([hidden])")
         assert "does not accept" in page.inner_text("#problem-text")
+        page.wait_for_selector("#token:focus")
 
-        page.fill("#token", TOKEN)
+        page.keyboard.type(TOKEN)
         page.keyboard.press("Enter")
         wait_for_words(page)
         assert page.is_hidden("#token-form")
