@@ -17,7 +17,8 @@ from agnews.components.batch_prediction.batch_folder import part_name
 from agnews.components.batch_prediction.plan_batch import shard_source
 from agnews.components.corpus_files.place import Place
 from agnews.components.corpus_files.record import Reject
-from agnews.components.prediction.answer_block import AnsweredBlock, Predict, answer_block
+from agnews.components.prediction.answer_block import AnsweredBlock, Predict
+from agnews.components.prediction.answer_blocks import answer_blocks
 from agnews.components.prediction.format_answers import JsonFormatter
 from agnews.components.prediction.open_texts import open_texts
 from agnews.components.prediction.read_texts import read_texts
@@ -62,11 +63,11 @@ def answer_shard(
         AgnewsError: The input has gone or changed its form, or the model fails.
     """
     given = plan.inputs[shard.input]
-    blocks = (answer_block(block, predict) for block in text_blocks(_rows(plan, shard), live=False))
+    blocks = text_blocks(_rows(plan, shard), live=False)
     writer = _ParquetPart(plan) if plan.format == "parquet" else _JsonPart(plan)
     rejects: list[Reject] = []
     rows = 0
-    for answered in blocks:
+    for answered in answer_blocks(blocks, predict):
         writer.write(answered)
         rejects += answered.rejects
         rows += len(answered.rows)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
 from agnews.components.corpus_files.record import Reject
-from agnews.components.prediction.answer_block import AnsweredBlock, Predict, answer_block
+from agnews.components.prediction.answer_block import AnsweredBlock, Predict
+from agnews.components.prediction.answer_blocks import answer_blocks
 from agnews.components.prediction.format_answers import AnswerFormatter
 from agnews.components.prediction.text_row import TextRow
 
@@ -36,8 +37,7 @@ def write_answers(
     """
     out.write(formatter.header)
     out.flush()
-    for block in blocks:
-        answered = answer_block(block, predict)
+    for answered in answer_blocks(blocks, predict):
         written = AnsweredBlock([], answered.class_ids[:0], answered.probabilities[:0], [])
         try:
             for reject in answered.rejects:

@@ -63,12 +63,14 @@ class Predictor:
         """Predicts texts.
 
         Batches hold texts of similar length, because a batch costs as much as its longest text. Some are computed at
-        once.
+        once, those that take longest first, so that the cores are done at the same time. May be called from several
+        threads.
 
         Args:
             texts: (rows,) UTF-8 bytes.
             batch_size: Texts in a request.
-            on_rows: Called with the number of rows of each batch when it is done.
+            on_rows: Called with the number of rows of each batch when it is done. If it raises, batches that have not
+                begun are left out.
 
         Returns:
             (rows, classes), in the order of the texts.
@@ -77,7 +79,7 @@ class Predictor:
             AgnewsError: The model fails on a text, or answers in another form than the classes ask for.
         """
         found = np.empty((len(texts), self._num_classes), np.float32)
-        order = np.argsort([len(text) for text in texts], kind="stable")
+        order = np.argsort([-len(text) for text in texts], kind="stable")
         batches = [order[start : start + batch_size] for start in range(0, len(texts), batch_size)]
 
         def answer(batch: NDArray[np.int64]) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -32,6 +34,8 @@ class AnswerProgress:
         self._total = _size(source)
         self._in_rows = source.format is TextFormat.PARQUET
         self._rows = 0
+        self._lock = threading.Lock()
+        self._closed = False
         self._started = time.monotonic()
         known = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(compact=True))
         self._bar = Progress(
@@ -54,13 +58,24 @@ class AnswerProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Removes the bar."""
+        self._closed = True
         self._bar.stop()
 
     def on_rows(self, rows: int) -> None:
-        """Counts rows that the model has answered."""
-        self._rows += rows
-        speed = self._rows / max(time.monotonic() - self._started, 1e-9)
-        self._bar.update(self._task, rows=self._rows, speed=speed)
+        """Counts rows that the model has answered; may be called from several threads.
+
+        Args:
+            rows: How many more there are.
+
+        Raises:
+            CancelledError: Nobody waits for answers any more, be it for an error or a Ctrl-C.
+        """
+        if self._closed:
+            raise CancelledError
+        with self._lock:
+            self._rows += rows
+            speed = self._rows / max(time.monotonic() - self._started, 1e-9)
+            self._bar.update(self._task, rows=self._rows, speed=speed)
 
     def on_block(self, answered: AnsweredBlock) -> None:
         """Moves the bar behind a block that was written."""
