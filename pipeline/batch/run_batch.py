@@ -10,6 +10,7 @@ from agnews.components.batch_prediction.plan_batch import plan_batch
 from agnews.components.batch_prediction.require_same_batch import require_same_batch
 from agnews.pipeline.batch.batch_request import BatchRequest
 from agnews.pipeline.batch.batch_view import BatchView
+from agnews.pipeline.local.as_raised import as_raised
 from agnews.schemas.batch_manifest import BatchManifest, BatchPlan, BatchShard
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -83,5 +84,8 @@ def _answer(request: BatchRequest, folder: BatchFolder, plan: BatchPlan, missing
     model = request.model.folder
     if "://" not in model:
         model = str(Path(model).absolute())
-    with beam.Pipeline(options=PipelineOptions(list(request.beam_args))) as pipeline:
-        pipeline | AnswerShards(plan, missing, output=folder.uri, model=model, batch_size=request.batch_size)
+    try:
+        with beam.Pipeline(options=PipelineOptions(list(request.beam_args))) as pipeline:
+            pipeline | AnswerShards(plan, missing, output=folder.uri, model=model, batch_size=request.batch_size)
+    except AgnewsError as error:
+        raise as_raised(error) from error

@@ -154,7 +154,11 @@ def _run(request: BatchRequest, folder: BatchFolder, log: Path) -> BatchManifest
     from agnews.pipeline.local.explain_failure import explain_failure
     from agnews.pipeline.local.quiet_errors import quiet_errors
 
-    with quiet_errors(str(log)) as errors, BatchView(Console(file=errors, highlight=False)) as view, _stoppable(view):
+    with (
+        quiet_errors(str(log)) as errors,
+        BatchView(Console(file=errors, highlight=False)) as view,
+        _stoppable(view, log),
+    ):
         try:
             return run_batch(request, folder, view)
         except AgnewsError:
@@ -220,11 +224,12 @@ def _log() -> Iterator[Path]:
 
 
 @contextmanager
-def _stoppable(view: BatchView) -> Iterator[None]:
+def _stoppable(view: BatchView, log: Path) -> Iterator[None]:
     """Ends at once on Ctrl-C and SIGTERM: Beam would finish its shards first, and a kill at any time does no harm."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         view.stop_with("Interrupted. Nothing is lost: the same command goes on.")
+        log.unlink(missing_ok=True)
         os._exit(ExitCode.INTERRUPTED)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
+from agnews.pipeline.local.as_raised import as_raised
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _NO_SPACE = "no space left on device"
@@ -26,6 +27,7 @@ def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
     code = ExitCode.FAILED if node else ExitCode.USAGE
     for reason in _chain(error):
         if isinstance(reason, AgnewsError):
+            reason = as_raised(reason)
             code = ExitCode.FAILED if node else reason.exit_code
             return AgnewsError(f"{place}{reason.problem}", found=reason.found, fix=reason.fix, exit_code=code)
         if _is_full_disk(reason):

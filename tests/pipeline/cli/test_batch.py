@@ -187,3 +187,19 @@ def test_a_killed_run_goes_on_with_what_is_missing(pushed_root: Path, tmp_path: 
     assert len(again) == 120
     kept = [name for name in recorded if again[name] == done[name]]
     assert sorted(kept) == sorted(recorded)[2:]
+
+
+@pytest.mark.integration
+def test_what_fails_in_a_worker_is_told_as_it_was_raised(pushed_root: Path, tmp_path: Path) -> None:
+    write(tmp_path)
+    (folder,) = (path.parent for path in (pushed_root / "models").glob("agnews/*/saved_model.pb"))
+    shutil.copytree(folder, tmp_path / "broken")
+    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"no model")
+    options = ("--input", tmp_path / "b.parquet", "--output", tmp_path / "out")
+    with pytest.raises(AgnewsError, match=r"^The model in \S+ cannot be loaded\.\n") as caught:
+        batch(pushed_root, *options, "--model", tmp_path / "broken")
+    assert caught.value.exit_code == 1
+    assert caught.value.fix.endswith("damaged.")
+    # The model's digest is that of its record, so the same command goes on when the files are mended.
+    shutil.copytree(folder, tmp_path / "broken", dirs_exist_ok=True)
+    assert "300 answers" in batch(pushed_root, *options, "--model", tmp_path / "broken")

@@ -31,6 +31,23 @@ def test_a_mendable_error_is_found_behind_what_beam_makes_of_it(explicit: bool) 
     assert (told.found, told.fix, told.exit_code) == ("line 7", "Fetch it again.", ExitCode.FAILED)
 
 
+def test_a_mendable_error_that_beam_has_copied_is_told_as_it_was_raised() -> None:
+    reason = AgnewsError("train.csv is cut short.", found="line 7", fix="Fetch it again.")
+    try:
+        try:
+            raise reason
+        except AgnewsError as inner:
+            # As apache_beam.runners.common does it.
+            raise type(inner)(f"{inner.args[0]} [while running 'Read']")  # noqa: B904
+    except AgnewsError as outer:
+        told = explain_failure(outer, "NewsExampleGen", LOG)
+    assert (told.problem, told.found, told.fix) == (
+        "NewsExampleGen: train.csv is cut short.",
+        "line 7",
+        "Fetch it again.",
+    )
+
+
 @pytest.mark.parametrize(
     "reason",
     [OSError(errno.ENOSPC, "No space left on device"), ValueError("x.gz; No space left on device [Op:Write]")],
