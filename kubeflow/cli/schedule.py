@@ -29,7 +29,12 @@ PipelineArgument = Annotated[
     ),
 ]
 VersionOption = Annotated[
-    str, typer.Option("--version", metavar="NAME", help="Pin to this version on the server, instead of a file.")
+    str,
+    typer.Option(
+        "--version",
+        metavar="[PIPELINE/]NAME",
+        help="Pin to this version on the server, instead of a file; PIPELINE if it is not agnews.",
+    ),
 ]
 FileOption = Annotated[
     Path | None, typer.Option("--file", metavar="FILE", help="The schedules; default: those of the package.")
@@ -204,7 +209,8 @@ def _plan(api: KfpApi, compiled: CompiledPipeline | None, version: str, file: Pa
     if compiled is not None:
         target = Target.of_pipeline(api, compiled, git_commit(Path.cwd()))
     elif version:
-        target = Target.of_version(api, "agnews", version)
+        name, _, label = version.rpartition("/")
+        target = Target.of_version(api, name or "agnews", label)
     return plan_schedules(api, schedules, target, datetime.now(UTC))
 
 

@@ -95,4 +95,8 @@ def test_back_to_an_older_version(server: Any, agnews: Agnews, file: Path, pipel
     agnews("apply", "--version", first["name"], "--file", file)
     (record,) = server.recurring.values()
     assert record["pipeline_version_reference"]["pipeline_version_id"] == first["pipeline_version_id"]
+    assert "no version x of the pipeline other" in str(
+        agnews("apply", "--version", "other/x", "--file", file).exception
+    )
+    assert agnews("plan", "--version", f"agnews/{first['name']}", "--file", file).exit_code == 0
     assert "no version none" in str(agnews("apply", "--version", "none", "--file", file).exception)
