@@ -48,7 +48,7 @@ test: setup ## All tests
 test-kubeflow: setup ## The compiled pipeline, run by the orchestrator of Kubeflow Pipelines
 	$(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)
 
-test-docker: setup ## The same in containers of the image (IMAGE=NAME:TAG, from make image; needs a Docker engine)
+test-docker: setup image ## The same in containers of the image, which is built first (as make image; needs a Docker engine)
 	AGNEWS_TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)
 
 test-fast: setup ## Unit tests only

@@ -121,13 +121,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     made = Cluster(root=folder / "root", logs=folder / "logs")
     for path in (made.root, made.logs):
         path.mkdir()
-    made.root.chmod(0o777)
+    # Root's containers run as the image's own user, anybody else's as that one; none of them has a network.
+    user = os.getuid() or 10001
+    os.chown(made.root, user, -1)
     with pytest.MonkeyPatch.context() as patch:
         if IMAGE is None:
             patch.setattr(docker_task_handler.DockerTaskHandler, "run", lambda handler: _run_step(handler, made))
         patch.setattr(enhanced_dag_orchestrator.ConditionEvaluator, "evaluate_condition", staticmethod(_evaluate))
         patch.setattr(config.LocalExecutionConfig, "instance", None)
-        local.init(local.DockerRunner(), pipeline_root=str(made.root))
+        local.init(local.DockerRunner(user=f"{user}:{user}", network_mode="none"), pipeline_root=str(made.root))
         yield made
 
 
