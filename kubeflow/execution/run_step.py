@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 
@@ -71,8 +70,11 @@ def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) ->
         "unique_id": contract.node,
         "pipeline_run_id": str(values[contract.run_id]) if contract.run_id else None,
     }
-    if issubclass(executor_class, BaseBeamExecutor):
-        return executor_class(BaseBeamExecutor.Context(beam_pipeline_args=list(contract.beam_args or ()), **context))
+    if contract.beam_args is not None:
+        # Most steps do without, and Beam takes more than a second to load.
+        from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+
+        return executor_class(BaseBeamExecutor.Context(beam_pipeline_args=list(contract.beam_args), **context))
     return executor_class(BaseExecutor.Context(**context))
 
 

@@ -129,3 +129,18 @@ def test_a_model_that_was_rolled_back_from_stays_away_until_it_is_called_back(ru
 
     assert once_more.pushed_model == second.pushed_model
     assert set(_states(once_more).values()) == {"cached"}
+
+
+def test_a_forced_promotion_is_pushed_and_told(run: Run, first: RunReport) -> None:
+    report = run("training.learning_rate=1e-7", "evaluation.force_promotion=true")
+    states = _states(report)
+    assert states["Trainer"] == "cached"
+    assert states["Evaluator"] == states["SmokeTest"] == states["Pusher"] == "done"
+    assert report.blessed
+    assert report.forced
+    assert report.reasons[0].startswith("promotion was forced, against ")
+    assert "not_worse" in report.reasons[0]
+    assert report.pushed_model is not None
+    record = json.loads((Path(report.pushed_model).parent / "latest.json").read_text())
+    assert record["version"] == Path(report.pushed_model).name
+    assert "not_worse" in record["overruled"]

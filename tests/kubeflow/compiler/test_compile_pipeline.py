@@ -145,3 +145,14 @@ def test_the_seconds_of_a_compilation_are_few(request_: Any) -> None:
     start = time.process_time()
     compiled(request_)
     assert time.process_time() - start < 5
+
+
+def test_kfp_still_cannot_evaluate_the_conditions_that_it_compiles() -> None:
+    """When this fails, `_evaluate` in tests/e2e/test_kubeflow.py is no longer needed."""
+    from kfp.local import io
+    from kfp.local.orchestrator.enhanced_dag_orchestrator import ConditionEvaluator
+
+    store = io.IOStore()
+    store.put_task_output("plan", "proceed", True)
+    compiled_by_kfp = "inputs.parameter_values['pipelinechannel--plan-proceed'] == true"
+    assert not ConditionEvaluator.evaluate_condition(compiled_by_kfp, store)
