@@ -42,8 +42,8 @@ def read_artifact(runtime: Mapping[str, Any], type_path: str) -> Artifact:
             setattr(artifact, key, _typed(value, declared[key].type))
         else:
             _set_custom(artifact, key, value)
-    if _SPLITS in declared and not artifact.split_names:
-        artifact.split_names = json.dumps(_splits(Path(artifact.uri)))
+    if _SPLITS in declared and not artifact.split_names and (splits := _splits(Path(artifact.uri))):
+        artifact.split_names = json.dumps(splits)
     if not artifact.has_custom_property(_TFX_VERSION):
         artifact.set_string_custom_property(_TFX_VERSION, version.__version__)
     return artifact
