@@ -15,7 +15,8 @@ RUN_TIME_VALUES: dict[str, dict[str, str]] = {
     "Pusher": {"push_uri": PUSH_URI, "fingerprint": "fingerprint"},
 }
 """By node and property: the name of a parameter of the run, or of an output of the step Plan. All other properties are
-constants of the compiled pipeline."""
+constants of the compiled pipeline. `withdrawn` of the Pusher is one of them, and empty: a run that would make a
+withdrawn version ends with Plan."""
 
 RUN_ID = "run_id"
 KNOWS_THE_RUN = frozenset({"Pusher", "Report"})
