@@ -215,16 +215,17 @@ METRICS: Operation = {
 }
 
 
-def describe_token(app: FastAPI) -> None:
-    """Says in the OpenAPI document that the routes under `/v1` and `/metrics` take a bearer token.
+def describe_token(app: FastAPI, *, open_metrics: bool) -> None:
+    """Says in the OpenAPI document which routes take a bearer token.
 
     Args:
         app: The application; its document is written now.
+        open_metrics: Whether the counters need none.
     """
     document = app.openapi()
     document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in document["paths"].items():
-        if path.startswith(("/v1/", "/metrics")):
+        if path.startswith("/v1/") or (path == "/metrics" and not open_metrics):
             for operation in operations.values():
                 operation["security"] = [{"token": []}]
                 operation["responses"]["401"] = {

@@ -28,6 +28,7 @@ def create_app(
     state: ServingState,
     *,
     token: AccessToken | None = None,
+    open_metrics: bool = False,
     cors_origins: Sequence[str] = (),
     poll_seconds: float = 2.0,
 ) -> FastAPI:
@@ -36,6 +37,7 @@ def create_app(
     Args:
         state: The parts that its routes share.
         token: What clients have to show; None lets everybody in.
+        open_metrics: Whether the counters need no token.
         cors_origins: Other sites whose pages may call this server from a browser.
         poll_seconds: Between two looks at the pointer to the version in production.
 
@@ -73,9 +75,9 @@ def create_app(
     for router in (predict_routes(state, endpoint), model_routes(state), operation_routes(state), page_routes()):
         app.include_router(router)
     if token is not None:
-        describe_token(app)
+        describe_token(app, open_metrics=open_metrics)
     express = {f"/v1/models/{state.host.name}:predict": endpoint}
-    app.add_middleware(Gate, metrics=state.metrics, token=token, express=express)
+    app.add_middleware(Gate, metrics=state.metrics, token=token, open_metrics=open_metrics, express=express)
     # Around the gate: a browser asks whether it may ask, and shows no token then.
     if cors_origins:
         app.add_middleware(

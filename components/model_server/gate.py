@@ -26,7 +26,8 @@ _HEADERS = [
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
     (b"cache-control", b"no-store"),
 ]
-_GUARDED = ("/v1/", "/metrics", "/openapi.json")
+_GUARDED = ("/v1/", "/openapi.json")
+_METRICS = "/metrics"
 
 
 class Gate:
@@ -39,15 +40,23 @@ class Gate:
         app: The application behind it.
         metrics: Where requests are counted.
         token: What clients have to show; None lets everybody in.
+        open_metrics: Whether the counters are for everybody, whatever the token.
         express: Applications that answer a `POST` to a path in place of `app`.
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, token: AccessToken | None, express: Mapping[str, ASGIApp]
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        token: AccessToken | None,
+        open_metrics: bool,
+        express: Mapping[str, ASGIApp],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._token = token
+        self._guarded = _GUARDED if open_metrics else (*_GUARDED, _METRICS)
         self._express = express
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +77,7 @@ class Gate:
             await send(message)
 
         try:
-            if self._token is not None and scope["path"].startswith(_GUARDED) and not self._may_pass(scope):
+            if self._token is not None and scope["path"].startswith(self._guarded) and not self._may_pass(scope):
                 await _turn_away(send_on)
             else:
                 express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
@@ -99,4 +108,4 @@ def _endpoint(path: str) -> str:
     if path.startswith("/v1/"):
         verb = path.rpartition(":")[2] if ":" in path else path.rpartition("/")[2]
         return verb if verb in ("predict", "explain", "metadata", "card") else "status"
-    return path if path in ("/", "/metrics", "/healthz", "/readyz", "/openapi.json") else "other"
+    return path if path in ("/", _METRICS, "/healthz", "/readyz", "/openapi.json") else "other"

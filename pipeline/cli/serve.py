@@ -54,6 +54,10 @@ def serve(
             rich_help_panel=_ACCESS,
         ),
     ] = None,
+    open_metrics: Annotated[
+        bool,
+        typer.Option("--open-metrics", help="Let everybody read /metrics, token or not.", rich_help_panel=_ACCESS),
+    ] = False,
     cors_origins: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,6 +162,7 @@ def serve(
         follows=not version and not model,
         limits=limits,
         token=token,
+        open_metrics=open_metrics,
         listening=listening,
         workers=workers or max(1, available_cores() // threads),
         threads=threads,
@@ -189,6 +194,7 @@ def _serve(
     follows: bool,
     limits: Limits,
     token: AccessToken | None,
+    open_metrics: bool,
     listening: socket.socket,
     workers: int,
     threads: int,
@@ -225,7 +231,7 @@ def _serve(
             threads=threads,
         )
         state = ServingState(host, Batcher(limits, metrics, workers=workers), metrics, limits)
-        app = create_app(state, token=token, cors_origins=cors_origins, poll_seconds=poll)
+        app = create_app(state, token=token, open_metrics=open_metrics, cors_origins=cors_origins, poll_seconds=poll)
     _greet(console, host, listening, has_token=token is not None, follows=follows)
     GracefulServer(app, state, drain_seconds=drain, access_log=access_log).run(sockets=[listening])
     host.close()

@@ -63,6 +63,15 @@ def test_what_orchestrators_and_browsers_open_first_is_not(server: Any, path: st
     assert server.client.get(path).status_code == 200
 
 
+def test_counters_can_be_opened_to_whoever_collects_them(
+    toy_store: Any, toy_models: dict[str, Path], start_server: StartServer
+) -> None:
+    toy_store.push(toy_models["sure"])
+    with start_server(toy_store.store, token=AccessToken(SECRET), open_metrics=True) as server:
+        assert server.client.get("/metrics").status_code == 200
+        assert ask(server).status_code == 401
+
+
 def test_the_interface_says_that_it_wants_a_token(server: Any) -> None:
     document = server.client.get("/openapi.json", headers={"Authorization": f"Bearer {SECRET}"}).json()
     assert document["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
