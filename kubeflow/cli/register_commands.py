@@ -7,6 +7,8 @@ import typer
 from agnews.kubeflow.cli import compile as compile_command
 from agnews.kubeflow.cli import runs, schedule, submit
 
+_PANEL = "On Kubeflow, or by the clock"
+
 
 def register_commands(app: typer.Typer) -> None:
     """Adds `compile`, `submit`, `runs` and `schedule`.
@@ -14,7 +16,7 @@ def register_commands(app: typer.Typer) -> None:
     Args:
         app: The command line.
     """
-    app.command(name="compile")(compile_command.compile_)
-    app.command(name="submit")(submit.submit)
-    app.add_typer(runs.app, name="runs")
-    app.add_typer(schedule.app, name="schedule")
+    app.command(name="compile", rich_help_panel=_PANEL)(compile_command.compile_)
+    app.command(name="submit", rich_help_panel=_PANEL)(submit.submit)
+    app.add_typer(runs.app, name="runs", rich_help_panel=_PANEL)
+    app.add_typer(schedule.app, name="schedule", rich_help_panel=_PANEL)

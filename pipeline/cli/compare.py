@@ -11,8 +11,15 @@ from agnews.schemas.errors import ExitCode
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run or the beginning of it.")],
-    second: Annotated[str, typer.Argument(metavar="RUN", help="Another one; [bold]latest[/bold] is the newest.")],
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Id of a run or the beginning of it; [bold]latest[/bold] is the newest, [bold]previous[/bold] the one "
+            "before it.",
+        ),
+    ] = "previous",
+    second: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")] = "latest",
     root: Annotated[Path, typer.Option(metavar="DIR", help="Folder that the runs worked in.")] = Path("workspace"),
     examples: Annotated[int, typer.Option(metavar="N", min=0, help="Rows to show in each direction.")] = 5,
     alpha: Annotated[float, typer.Option(metavar="SHARE", min=1e-6, max=0.5, help="Level of the test.")] = 0.05,

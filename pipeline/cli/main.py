@@ -27,18 +27,19 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a step failed, 2 wrong arguments or data, 3 the model was not good enough, "
     "4 the root folder is in use, 5 a server cannot be reached, 130 interrupted.",
 )
-app.command(name="run")(run.run)
-app.command(name="tune")(tune.tune)
-app.add_typer(report.app, name="report")
-app.command(name="compare")(compare.compare)
-app.command(name="serve")(serve.serve)
-app.add_typer(models.app, name="models")
-app.command(name="predict")(predict.predict)
-app.command(name="batch")(batch.batch)
-app.add_typer(data.app, name="data")
-app.add_typer(encoder.app, name="encoder")
-app.add_typer(config.app, name="config")
-app.command(name="doctor")(doctor.doctor)
+_MAKE, _LOOK, _USE, _SET_UP = "Make a model", "See what came of it", "Use it", "Set up"
+app.command(name="run", rich_help_panel=_MAKE)(run.run)
+app.command(name="tune", rich_help_panel=_MAKE)(tune.tune)
+app.add_typer(data.app, name="data", rich_help_panel=_MAKE)
+app.add_typer(encoder.app, name="encoder", rich_help_panel=_MAKE)
+app.add_typer(report.app, name="report", rich_help_panel=_LOOK)
+app.command(name="compare", rich_help_panel=_LOOK)(compare.compare)
+app.add_typer(models.app, name="models", rich_help_panel=_LOOK)
+app.command(name="predict", rich_help_panel=_USE)(predict.predict)
+app.command(name="batch", rich_help_panel=_USE)(batch.batch)
+app.command(name="serve", rich_help_panel=_USE)(serve.serve)
+app.add_typer(config.app, name="config", rich_help_panel=_SET_UP)
+app.command(name="doctor", rich_help_panel=_SET_UP)(doctor.doctor)
 # Layers above this one add their commands themselves.
 for _entry in entry_points(group="agnews.commands"):
     _entry.load()(app)

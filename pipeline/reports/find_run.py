@@ -8,7 +8,8 @@ from agnews.pipeline.local.paths import Paths
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.run_report import RunReport
 
-LATEST = "latest"
+LATEST, PREVIOUS = "latest", "previous"
+_NEWEST = (LATEST, PREVIOUS)
 
 
 def list_runs(paths: Paths) -> list[str]:
@@ -23,7 +24,8 @@ def find_run(paths: Paths, name: str) -> RunReport:
 
     Args:
         paths: Where runs are stored.
-        name: Id of the run, its beginning where no other run begins so, or `latest` for the newest that has a report.
+        name: Id of the run, its beginning where no other run begins so, or `latest` or `previous` for the newest,
+            or the one before it, that have a report.
 
     Returns:
         The report.
@@ -32,8 +34,9 @@ def find_run(paths: Paths, name: str) -> RunReport:
         AgnewsError: There is no such run, or it left no report.
     """
     runs = list_runs(paths)
-    if name == LATEST:
-        found = [run for run in runs if paths.report(run).is_file()][:1]
+    if name in _NEWEST:
+        position = _NEWEST.index(name)
+        found = [run for run in runs if paths.report(run).is_file()][position : position + 1]
     else:
         found = [run for run in runs if run == name] or [run for run in runs if run.startswith(name)]
     if len(found) != 1:

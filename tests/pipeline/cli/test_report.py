@@ -116,6 +116,12 @@ def test_compare_tells_test_classes_settings_and_flips(agnews: Any, two_runs: No
     assert "[bold]Text[/bold] number 1" in text, "texts are no markup"
 
 
+def test_compare_takes_the_two_newest_runs_if_none_are_named(agnews: Any, two_runs: None) -> None:
+    document = json.loads(agnews("compare", "--json").stdout)
+    assert document == json.loads(agnews("compare", "20261122", "20261123", "--json").stdout)
+    assert document == json.loads(agnews("compare", "previous", "latest", "--json").stdout)
+
+
 def test_compare_fails_on_a_worse_run_only_if_asked(agnews: Any, two_runs: None) -> None:
     assert agnews("compare", "20261122", "20261123", "--fail-if-worse").exit_code == 3
     assert agnews("compare", "20261123", "20261122", "--fail-if-worse").exit_code == 0
