@@ -35,6 +35,7 @@ class Corpus:
     Attributes:
         name: What the configuration calls it.
         title: What people call it.
+        texts: What its texts are, words that follow "sorting".
         licence: Under which terms its rows may be used, one sentence.
         train_file: Name of the file that training and eval rows come from.
         test_file: Name of the held-out file that decides about a model.
@@ -51,6 +52,7 @@ class Corpus:
 
     name: str
     title: str
+    texts: str
     licence: str
     train_file: str
     test_file: str
@@ -79,6 +81,7 @@ _AG_NEWS_FOLDER = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/mas
 AG_NEWS = Corpus(
     name="ag_news",
     title="AG News",
+    texts="short news in English, a headline and a sentence or two,",
     licence="AG's corpus of news articles: free for research and other non-commercial use.",
     train_file="train.csv",
     test_file="test.csv",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import posixpath
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +14,8 @@ from tfx.types.artifact_utils import get_single_instance
 
 from agnews.components.baseline_model.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store import ModelStore
+from agnews.components.pusher.describe_model import CARD_FILE, describe_model
+from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.evaluation import Evaluation
@@ -35,7 +39,8 @@ class Executor(BaseExecutor):
         data_card: StepReport of NewsExampleGen; the digests of its files are written into the record of the version.
 
     Outputs:
-        pushed_model: PushedModel, `pushed.json` is an `agnews.schemas.push_outcome.PushOutcome`. Custom properties
+        pushed_model: PushedModel, `pushed.json` is an `agnews.schemas.push_outcome.PushOutcome`. `model_card.md`, where
+            something was pushed, is a copy of the one beside the version. Custom properties
             `pushed` (1 or 0), `pushed_version` and `pushed_destination`, as TFX's own Pusher writes them.
 
     Exec properties:
@@ -68,23 +73,32 @@ class Executor(BaseExecutor):
             failed = smoke.skipped or ", ".join(check.name for check in smoke.checks if not check.passed)
             outcome = PushOutcome(pushed=False, reason=f"the smoke test was not passed: {failed}")
         else:
-            outcome = self._push(uris, evaluation, exec_properties)
+            pushed_model = get_single_instance(output_dict["pushed_model"])
+            outcome = self._push({**uris, "pushed_model": pushed_model.uri}, evaluation, exec_properties)
         _LOGGER.info("%s: %s", "Pushed" if outcome.pushed else "Not pushed", outcome.reason)
         _write_outcome(get_single_instance(output_dict["pushed_model"]), outcome)
 
     def _push(self, uris: dict[str, str], evaluation: Evaluation, exec_properties: dict[str, Any]) -> PushOutcome:
         store = ModelStore(exec_properties["push_uri"], exec_properties["model_name"])
         card = DataCard.model_validate_json(_read(f"{uris['data_card']}/report.json"))
+        corpus = corpus_named(exec_properties["corpus"])
+        model = f"{uris['model']}/{SERVING_FOLDER}"
+        model_card = f"{uris['pushed_model']}/{posixpath.basename(CARD_FILE)}"
+        facts = json.loads(_read(f"{model}/{FACTS_FILE}"))
+        _write(model_card, describe_model(store.name, corpus=corpus, facts=facts, data=card, evaluation=evaluation))
         compared = evaluation.verdict.paired_test
         push = store.publish(
-            model=f"{uris['model']}/{SERVING_FOLDER}",
-            extra_files={STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb"},
+            model=model,
+            extra_files={
+                STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb",
+                CARD_FILE: model_card,
+            },
             judged_against=compared.baseline if compared else "",
             fingerprint=exec_properties["fingerprint"],
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
             accuracy=evaluation.metrics.accuracy,
             overruled=evaluation.verdict.failed_rules,
-            classes=corpus_named(exec_properties["corpus"]).class_names,
+            classes=corpus.class_names,
             learnt_from=LearntFrom(
                 digest=card.digest,
                 test_digest=card.test_digest,
@@ -116,10 +130,14 @@ def _read(path: str) -> bytes:
         return content
 
 
+def _write(path: str, text: str) -> None:
+    tf.io.gfile.makedirs(posixpath.dirname(path))
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(text)
+
+
 def _write_outcome(pushed_model: Artifact, outcome: PushOutcome) -> None:
-    tf.io.gfile.makedirs(pushed_model.uri)
-    with tf.io.gfile.GFile(f"{pushed_model.uri}/pushed.json", "w") as file:
-        file.write(outcome.model_dump_json(indent=2))
+    _write(f"{pushed_model.uri}/pushed.json", outcome.model_dump_json(indent=2))
     pushed_model.set_int_custom_property("pushed", int(outcome.pushed))
     pushed_model.set_string_custom_property("pushed_version", outcome.version)
     pushed_model.set_string_custom_property("pushed_destination", outcome.destination)

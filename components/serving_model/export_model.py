@@ -8,10 +8,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.serving_model.serving_model import ServingModel
-
-MODEL_CARD = posixpath.join("assets.extra", "model.json")
-"""Facts about the model, beside the files of the SavedModel; TensorFlow Serving leaves this folder alone."""
 
 
 def export_model(model: ServingModel, folder: str, facts: Mapping[str, object]) -> None:
@@ -23,7 +21,7 @@ def export_model(model: ServingModel, folder: str, facts: Mapping[str, object]) 
         facts: Written to `assets.extra/model.json`.
     """
     tf.saved_model.save(model, folder, signatures=model.signatures())
-    path = posixpath.join(folder, MODEL_CARD)
+    path = posixpath.join(folder, FACTS_FILE)
     tf.io.gfile.makedirs(posixpath.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
         file.write(json.dumps(facts, indent=2, sort_keys=True) + "\n")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from agnews.components.serving_model.export_model import MODEL_CARD
+from agnews.components.serving_model.facts_file import FACTS_FILE
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class _Differs(Exception):  # noqa: N818 - it is no error
 
 
 def _take_over(weights: Sequence[tf.Variable], base_model: str | None, must_equal: Mapping[str, object]) -> WarmStart:
-    if base_model is None or not tf.io.gfile.exists(posixpath.join(base_model, MODEL_CARD)):
+    if base_model is None or not tf.io.gfile.exists(posixpath.join(base_model, FACTS_FILE)):
         return WarmStart("fresh weights, since there is no model in production yet")
     try:
         stored = _read(base_model, must_equal)
@@ -89,7 +89,7 @@ def _take_over(weights: Sequence[tf.Variable], base_model: str | None, must_equa
 
 
 def _read(base_model: str, must_equal: Mapping[str, object]) -> Mapping[str, _Array]:
-    with tf.io.gfile.GFile(posixpath.join(base_model, MODEL_CARD)) as file:
+    with tf.io.gfile.GFile(posixpath.join(base_model, FACTS_FILE)) as file:
         facts = json.loads(file.read())
     for name, value in must_equal.items():
         if facts.get(name) != value:

@@ -116,12 +116,23 @@ def _run_and_tell(request: RunRequest, console: Console) -> int:
     except KeyboardInterrupt:
         where = f" in {view.current}" if view.current else ""
         console.print(f"\nInterrupted{where}. Nothing is lost: the same command goes on there.")
+        _name_page(request, console)
         return ExitCode.INTERRUPTED
     except Exception as error:
         traceback.print_exc()  # into the log: standard error is redirected
+        _name_page(request, console)
         raise explain_failure(error, view.current, request.paths.log(request.run_id)) from error
     show_report(report, request.paths, console)
     return _exit_code(report)
+
+
+def _name_page(request: RunRequest, console: Console) -> None:
+    from agnews.pipeline.reports.shortest_path import shortest_path
+
+    page = request.paths.page(request.run_id)
+    # A full disk has no room for it.
+    if page.is_file():
+        console.print(f"[dim]report    [/dim]{shortest_path(page)}", soft_wrap=True)
 
 
 def _exit_code(report: RunReport) -> int:

@@ -13,6 +13,7 @@ from tfx import v1 as tfx
 from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
 from agnews.pipeline.code_versions import code_versions
+from agnews.pipeline.local.explain_failure import explain_failure
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.paths import Paths
@@ -66,7 +67,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         Exception: A step failed for another reason.
     """
     start = time.monotonic()
-    error: BaseException | None = None
+    error: str | None = None
     spans: SpansSummary | None = None
     ended_early: str | None = None
     fingerprint: str | None = None
@@ -85,7 +86,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
                     create_pipeline(request.config, _surroundings(request, plan, code))
                 )
     except BaseException as problem:
-        error = problem
+        error = _describe(problem, view.current, request.paths, request.run_id)
         raise
     finally:
         report = report_run(
@@ -104,6 +105,12 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         write_atomically(request.paths.report(request.run_id), report.model_dump_json(indent=2) + "\n")
         write_atomically(request.paths.page(request.run_id), render_report(report))
     return report
+
+
+def _describe(problem: BaseException, node: str, paths: Paths, run_id: str) -> str:
+    if isinstance(problem, Exception):
+        return str(explain_failure(problem, node, paths.log(run_id)))
+    return "interrupted" if isinstance(problem, KeyboardInterrupt) else repr(problem)
 
 
 def _surroundings(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -> Surroundings:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from agnews.components.report.assemble_report import assemble_report
 from agnews.components.report.read_documents import read_documents
-from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_report import NodeSummary, RunReport, SpansSummary
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def report_run(
     skipped: Iterable[str],
     seconds: float,
     peak_rss_mb: float,
-    error: BaseException | None,
+    error: str | None,
     spans: SpansSummary | None = None,
     ended_early: str | None = None,
 ) -> RunReport:
@@ -67,13 +66,5 @@ def report_run(
         ended_early=ended_early,
         seconds=round(seconds, 2),
         peak_rss_mb=peak_rss_mb,
-        error=_describe(error),
+        error=error,
     )
-
-
-def _describe(error: BaseException | None) -> str | None:
-    if error is None:
-        return None
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    return str(error) if isinstance(error, AgnewsError) else f"{type(error).__name__}: {error}"

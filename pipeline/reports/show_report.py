@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agnews.pipeline.reports.describe_spans import describe_spans
+from agnews.pipeline.reports.shortest_path import shortest_path
 
 if TYPE_CHECKING:
     from agnews.pipeline.local.paths import Paths
@@ -47,8 +48,8 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
         console.print(_verdict(report))
     for label, value in (
         ("model     ", _model(report)),
-        ("report    ", _shown(paths.page(report.run_id))),
-        ("log       ", _shown(paths.log(report.run_id))),
+        ("report    ", shortest_path(paths.page(report.run_id))),
+        ("log       ", shortest_path(paths.log(report.run_id))),
     ):
         console.print(Text.assemble((label, "dim"), value), soft_wrap=True)
     if report.seconds is not None and report.peak_rss_mb is not None:
@@ -58,7 +59,7 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
 
 def _model(report: RunReport) -> str:
     if report.pushed_model:
-        return _shown(Path(report.pushed_model))
+        return shortest_path(Path(report.pushed_model))
     if report.ended_early is not None and report.spans is not None:
         return f"version {report.spans.since} stays in production"
     return "nothing was pushed"
@@ -94,9 +95,3 @@ def _verdict(report: RunReport) -> Panel:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
-
-
-def _shown(path: Path) -> str:
-    """Returns a path as it is shortest to type from here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -53,6 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         with LiveView(Console(file=io.StringIO()), "", describe_node) as view:
             report = run_locally(request, view)
         assert RunReport.model_validate_json(request.paths.report(request.run_id).read_text()) == report
+        assert request.run_id in request.paths.page(request.run_id).read_text()
         return report
 
     return run

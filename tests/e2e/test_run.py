@@ -39,6 +39,8 @@ def test_a_first_run_ends_with_a_tested_and_pushed_model(first: RunReport) -> No
     assert first.data.rows.keys() == {"train", "eval", "test"}
     assert first.pushed_model is not None
     assert (Path(first.pushed_model) / "saved_model.pb").is_file()
+    assert "generated text" in (Path(first.pushed_model) / "assets.extra" / "model_card.md").read_text()
+    assert Path(first.nodes["Report"].outputs["page"], "report.html").is_file()
     pointer = json.loads((Path(first.pushed_model).parent / "latest.json").read_text())
     assert pointer["version"] == Path(first.pushed_model).name
     assert pointer["run_id"] == first.run_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from agnews.components.model_store import ModelStore
-from agnews.schemas.data_card import DataCard, SpanCard
+from agnews.schemas.data_card import DataCard, Lengths, SpanCard, SplitCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, Verdict
 from agnews.schemas.model_record import LearntFrom
@@ -19,6 +20,30 @@ from agnews.schemas.smoke_report import Check, SmokeReport
 pytestmark = pytest.mark.integration
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
+FACTS = {
+    "class_names": NAMES,
+    "model": {"kind": "transformer", "hidden_dim": 64},
+    "text": {"vocabulary": "minilm", "lowercase": True, "max_length": 128, "max_unknown_share": 0.01},
+    "training": {"epochs": 4, "learning_rate": 0.001},
+    "vocabulary_sha256": "a" * 64,
+    "encoder_sha256": None,
+    "parameters": 1164460,
+    "trained_parameters": 1164460,
+    "train_rows": 8000,
+    "devices": {"accelerator": "cpu", "precision": "float32", "global_batch_size": 128},
+    "best_epoch": 3,
+    "warm_start": None,
+    "versions": {"agnews": "0.1.0", "tensorflow": "2.21.0"},
+}
+SPLIT = SplitCard(
+    rows=4,
+    rows_per_class=dict.fromkeys(NAMES, 1),
+    duplicates=0,
+    contradictions=0,
+    words=Lengths(mean=37.8, p50=37, p95=55, p99=76, max=171),
+    characters=Lengths(mean=235.4, p50=230, p95=390, p99=500, max=900),
+    markup_share=0.2,
+)
 DATA_CARD = DataCard(
     corpus="ag_news",
     source="data",
@@ -26,7 +51,7 @@ DATA_CARD = DataCard(
     digest="d" * 64,
     test_digest="e" * 64,
     spans=(SpanCard(name="2026-11-22", digest="f" * 64, rows=7),),
-    splits={},
+    splits={"train": SPLIT, "test": SPLIT},
     files={},
     left_out_as_test=0,
     left_out_by_limit=0,
@@ -87,6 +112,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         files = {
             "model/Format-Serving/saved_model.pb": model,
+            "model/Format-Serving/assets.extra/model.json": json.dumps(FACTS).encode(),
             "statistics/Split-train/FeatureStats.pb": b"statistics of " + model,
             "evaluation/evaluation.json": evaluation(blessed=blessed, baseline=baseline, overruled=overruled)
             .model_dump_json()
@@ -172,6 +198,9 @@ def test_a_blessed_model_goes_into_production_with_all_that_is_known_about_it(pu
     folder = tmp_path / "store" / "agnews" / record.version
     assert (folder / "saved_model.pb").read_bytes() == b"graph"
     assert (folder / "assets.extra/statistics/FeatureStats.pb").read_bytes() == b"statistics of graph"
+    card = (folder / "assets.extra/model_card.md").read_text()
+    assert "91.00 % on 4 test rows" in card
+    assert (Path(artifact.uri) / "model_card.md").read_text() == card
     assert outcome == PushOutcome(
         pushed=True,
         reason=f"version {record.version} is in production",
@@ -247,6 +276,13 @@ def test_what_was_rolled_back_from_is_not_pushed_again_and_the_way_back_is_told(
     production = store.production()
     assert production is not None
     assert production.version == first.version
+
+
+def test_the_same_model_judged_anew_is_not_pushed_again(push: Any, tmp_path: Path) -> None:
+    _, first = push(b"graph", fingerprint="f")
+    _, again = push(b"graph", fingerprint="another threshold", baseline=first.version)
+    assert again.version == first.version
+    assert ModelStore(str(tmp_path / "store"), "agnews").versions() == (first.version,)
 
 
 def test_production_that_moved_meanwhile_fails_the_step(push: Any) -> None:

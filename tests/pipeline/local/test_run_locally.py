@@ -18,6 +18,7 @@ from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.paths import Paths, prepare_root
 from agnews.pipeline.reports.show_report import show_report
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import LearntFrom
 from agnews.schemas.run_report import RunReport
 
@@ -187,3 +188,29 @@ def test_a_single_training_file_is_answered_from_the_cache_as_ever(bench: Bench)
     assert report.spans is None
     assert again.ended_early is None
     assert len(bench.runs) == 2
+
+
+def test_a_run_that_fails_leaves_a_page_that_begins_with_the_error(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Runner:
+        def __init__(self, view: LiveView, *_: object, **__: object) -> None:
+            self.view = view
+
+        def run(self, _: str) -> None:
+            self.view.planned(["NewsExampleGen", "Transform"], [])
+            self.view.started("NewsExampleGen")
+            try:
+                raise AgnewsError("A class is missing.", found="no rows of Sports", fix="Add some.")
+            except AgnewsError as error:
+                raise RuntimeError("wrapped by Beam") from error
+
+    monkeypatch.setattr("agnews.pipeline.local.run_locally.LocalRunner", Runner)
+    with pytest.raises(RuntimeError, match="wrapped"):
+        bench.run("training.epochs=1")
+    paths = bench.paths
+    report = RunReport.model_validate_json(paths.report("run-0").read_text())
+    assert report.error == "NewsExampleGen: A class is missing.\n  found: no rows of Sports\n  fix:   Add some."
+    page = paths.page("run-0").read_text()
+    assert page.index("A class is missing.") < page.index('id="settings"')
+    assert report.settings["name"] == "agnews"

@@ -1,0 +1,76 @@
+"""The model card: what whoever comes across a pushed model has to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from agnews.components.report.flatten_settings import flatten_settings
+from agnews.components.report.wilson_interval import wilson_interval
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.features import SERVE_TEXT
+
+CARD_FILE = "assets.extra/model_card.md"
+"""In the folder of a pushed version."""
+_EXAMPLE = "Stocks fall as oil prices rise"
+
+
+def describe_model(
+    name: str, *, corpus: Corpus, facts: Mapping[str, Any], data: DataCard, evaluation: Evaluation
+) -> str:
+    """Writes a model card.
+
+    The card is a part of the model's digest, by which a model that is in production already is told from a new one.
+    So it holds nothing that another run with the same model may find otherwise: no date, no name of a run, no place, no
+    seconds, and no comparison with a baseline.
+
+    Args:
+        name: Of the served model.
+        corpus: What it has learnt.
+        facts: `assets.extra/model.json` of the model.
+        data: What the rows were like.
+        evaluation: Figures on the test split.
+
+    Returns:
+        Markdown.
+
+    References:
+        Mitchell et al. (2019), Model cards for model reporting, https://doi.org/10.1145/3287560.3287596
+    """
+    # Markdown, and none of the values comes from the texts of the data.
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    environment.filters |= {"percent": _percent, "number": _number}
+    template = (files("agnews.components.pusher") / "model_card.md").read_text(encoding="utf-8")
+    return environment.from_string(template, globals={"interval": _interval}).render(
+        name=name,
+        corpus=corpus,
+        classes=corpus.class_names,
+        facts=facts,
+        kind=facts["model"]["kind"],
+        data=data,
+        metrics=evaluation.metrics,
+        slices=[each for each in evaluation.slices if each.feature != "label" and each.count],
+        settings=flatten_settings({"model": facts["model"], "training": facts["training"]}),
+        example=_EXAMPLE,
+        signature=SERVE_TEXT,
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _number(count: float) -> str:
+    return f"{count:,.0f}"
+
+
+def _interval(share: float, rows: int) -> str:
+    if not rows:
+        return "no rows"
+    low, high = wilson_interval(round(share * rows), rows)
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
