@@ -26,7 +26,7 @@ from agnews.schemas.run_report import NodeState
 class LocalRunner(LocalDagRunner):
     """TFX's local runner, observed, with runs that start or end at a chosen node.
 
-    Differs from its parent: the caller names the run; a cached result counts only while its files still exist;
+    Differs from its parent: the caller names the run; a cached push counts only while its folder still exists;
     what a killed run left behind is marked as cancelled and removed.
 
     Args:
@@ -71,6 +71,7 @@ class LocalRunner(LocalDagRunner):
             deployment.metadata_connection_config.WhichOneof("connection_config"),
         )
         _cancel_orphans(connection, Path(pipeline.runtime_spec.pipeline_root.field_value.string_value))
+        _forget_lost_pushes(connection)
         self._observer.planned(list(nodes), [node for node in nodes if node not in visited])
         for node_id in nodes:
             if node_id in visited:
@@ -87,7 +88,9 @@ class LocalRunner(LocalDagRunner):
     ) -> None:
         node_id = node.node_info.id
 
-        def launch() -> _Outcome:
+        self._observer.started(node_id)
+        start = time.monotonic()
+        try:
             info = launcher.Launcher(
                 pipeline_node=node,
                 mlmd_connection=metadata.Metadata(connection),
@@ -96,17 +99,7 @@ class LocalRunner(LocalDagRunner):
                 executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
             ).launch()
-            return _outcome(connection, info.execution_id)
-
-        self._observer.started(node_id)
-        start = time.monotonic()
-        try:
-            outcome = launch()
-            if outcome.state == "cached" and not all(tf.io.gfile.exists(place) for place in outcome.places):
-                # Otherwise the launcher takes the cached execution, which has succeeded in this run, for the answer.
-                _cancel(connection, [outcome.execution_id])
-                node.execution_options.caching_options.enable_cache = False
-                outcome = launch()
+            outcome = _outcome(connection, info.execution_id)
         except BaseException:
             self._observer.finished(NodeResult(node_id, "failed", time.monotonic() - start))
             raise
@@ -115,11 +108,8 @@ class LocalRunner(LocalDagRunner):
 
 @dataclass(frozen=True)
 class _Outcome:
-    execution_id: int
     state: NodeState
     outputs: Mapping[str, str]
-    places: Sequence[str]
-    """All that the execution filled: its outputs, and for a push the folder outside of them."""
 
 
 def _reachable(nodes: Mapping[str, pipeline_pb2.PipelineNode], start: str, direction: str) -> set[str]:
@@ -144,12 +134,9 @@ def _outcome(connection: metadata_store_pb2.ConnectionConfig, execution_id: int)
             if event.type == metadata_store_pb2.Event.OUTPUT
         }
         artifacts = handle.store.get_artifacts_by_id(list(keys))
-    pushed = [artifact.custom_properties["pushed_destination"].string_value for artifact in artifacts]
     return _Outcome(
-        execution_id,
         "cached" if execution.last_known_state == metadata_store_pb2.Execution.CACHED else "done",
         {keys[artifact.id]: artifact.uri for artifact in artifacts},
-        [place for place in (*(artifact.uri for artifact in artifacts), *pushed) if place],
     )
 
 
@@ -159,6 +146,27 @@ def _cancel(connection: metadata_store_pb2.ConnectionConfig, execution_ids: Sequ
         for execution in executions:
             execution.last_known_state = metadata_store_pb2.Execution.CANCELED
         handle.store.put_executions(executions)
+
+
+def _forget_lost_pushes(connection: metadata_store_pb2.ConnectionConfig) -> None:
+    """Keeps the cache from answering with a push whose folder is gone: TFX asks after an output's own files only."""
+    with metadata.Metadata(connection) as handle:
+        lost = [
+            artifact
+            for artifact in handle.store.get_artifacts()
+            if artifact.state == metadata_store_pb2.Artifact.LIVE
+            and (place := _pushed_to(artifact))
+            and not tf.io.gfile.exists(place)
+        ]
+        for artifact in lost:
+            artifact.state = metadata_store_pb2.Artifact.DELETED
+        handle.store.put_artifacts(lost)
+
+
+def _pushed_to(artifact: metadata_store_pb2.Artifact) -> str:
+    """Returns the folder outside of the artifact that a push has filled, or the empty string."""
+    key = "pushed_destination"
+    return str(artifact.custom_properties[key].string_value) if key in artifact.custom_properties else ""
 
 
 def _cancel_orphans(connection: metadata_store_pb2.ConnectionConfig, artifacts: Path) -> None:

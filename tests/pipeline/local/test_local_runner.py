@@ -27,9 +27,14 @@ class _Executor(base_executor.BaseExecutor):
     def Do(self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]) -> None:  # noqa: N802
         name = exec_properties["name"]
         RUNS.append(name)
+        assert all(len(artifacts) == 1 for artifacts in input_dict.values())
         folder = Path(output_dict["out"][0].uri)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "value").write_text(exec_properties["value"])
+        if exec_properties["value"].startswith("push to "):
+            place = exec_properties["value"].removeprefix("push to ")
+            Path(place).mkdir(exist_ok=True)
+            output_dict["out"][0].set_string_custom_property("pushed_destination", place)
         if name in FAIL_AT:
             FAIL_AT.discard(name)
             raise KeyboardInterrupt
@@ -134,6 +139,15 @@ def test_a_cached_result_whose_files_are_gone_is_made_again(tmp_path: Path) -> N
     first = _run(tmp_path, "run-1")
     shutil.rmtree(first.results[1].outputs["out"])
     assert _run(tmp_path, "run-2").states == {"a": "cached", "b": "done", "c": "done"}
+
+
+def test_a_cached_push_whose_destination_is_gone_is_made_again_and_what_follows_reads_that_one(tmp_path: Path) -> None:
+    place = tmp_path / "pushed"
+    _run(tmp_path, "run-1", b=f"push to {place}")
+    place.rmdir()
+    assert _run(tmp_path, "run-2", b=f"push to {place}").states == {"a": "cached", "b": "done", "c": "done"}
+    assert place.is_dir()
+    assert set(_run(tmp_path, "run-3", b=f"push to {place}").states.values()) == {"cached"}
 
 
 def test_a_cut_run_goes_on_at_the_step_that_was_cut(tmp_path: Path) -> None:
