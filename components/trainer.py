@@ -72,12 +72,19 @@ def run_fn(fn_args: FnArgs) -> None:
         "train_rows": trained.train_rows,
         "devices": trained.devices.describe(trained.batch_size),
         "best_epoch": trained.result.best_epoch,
+        "temperature": trained.temperature,
         "warm_start": trained.warm_start.note if trained.warm_start else None,
         "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
     }
     _write_record(trained, settings, facts, fn_args.model_run_dir)
     export_model(
-        ServingModel(network, tft.TFTransformOutput(fn_args.transform_output), class_names, vocabulary),
+        ServingModel(
+            network,
+            tft.TFTransformOutput(fn_args.transform_output),
+            class_names,
+            vocabulary,
+            temperature=trained.temperature,
+        ),
         fn_args.serving_model_dir,
         {**facts, WEIGHT_NAMES: [weight.name for weight in network.weights]},
     )

@@ -16,5 +16,7 @@ class PushOutcome(BaseModel):
     """One sentence."""
     version: str = ""
     """Its version, or the empty string."""
+    digest: str = ""
+    """sha256 over its files, or the empty string."""
     destination: str = ""
     """The folder of that version, or the empty string."""

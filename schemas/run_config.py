@@ -163,6 +163,9 @@ class TrainingConfig(_Section):
     0 takes the weights as they are."""
     warm_start: bool = False
     """Start from the weights of the model in production, where there is one of the same shape."""
+    calibrate: bool = True
+    """Divide the exported model's logits by a temperature fitted on the eval split, so that it is as sure as it is
+    right; answers stay as they are."""
     seed: int = 7
     """Of initial weights, the order of rows and dropout."""
 

@@ -120,6 +120,7 @@ class Executor(BaseExecutor):
             pushed=True,
             reason=f"version {version} is in production{how}",
             version=version,
+            digest=push.record.model_digest,
             destination=store.folder(version),
         )
 

@@ -8,8 +8,12 @@ import logging
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
+import tensorflow as tf
 import tf_keras as keras
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from agnews.components.encoders.encoder import Encoder
@@ -25,6 +29,7 @@ from agnews.components.training.choose_devices import choose_devices
 from agnews.components.training.devices import Devices
 from agnews.components.training.explain_device_errors import explain_device_errors
 from agnews.components.training.extract_features import extract_features
+from agnews.components.training.find_temperature import find_temperature
 from agnews.components.training.fit import STEPS_PER_EXECUTION, FitResult, fit
 from agnews.components.training.read_token_rows import read_token_rows
 from agnews.components.training.token_rows import TokenRows
@@ -44,6 +49,7 @@ from agnews.schemas.run_config import (
 _LOGGER = logging.getLogger(__name__)
 
 _FEATURES = "features"
+_BATCH_SIZE = 256
 _XLA_LENGTHS = 32
 """XLA compiles a step for each length that batches are padded to."""
 
@@ -61,6 +67,7 @@ class TrainedClassifier:
         batch_size: Rows that each device saw in a step.
         backup: What is kept in case the process is killed; to be removed once the model is safe.
         warm_start: Whether it started from earlier weights; None where it was not to.
+        temperature: What its logits are to be divided by before the softmax.
     """
 
     classifier: Classifier
@@ -71,6 +78,7 @@ class TrainedClassifier:
     batch_size: int
     backup: BackupPlace
     warm_start: WarmStart | None
+    temperature: float
 
 
 def train_classifier(
@@ -194,13 +202,26 @@ def train_classifier(
         steps_per_execution=1 if learns_encoder else STEPS_PER_EXECUTION,
         backup=place if keeps_backup else None,
         backup_seconds=60 * asked.backup_minutes,
-        **training.model_dump(exclude={"warm_start"}),
+        **training.model_dump(exclude={"warm_start", "calibrate"}),
     )
     if not taken.is_plain:
         encoder = _encoder(config, "float32")
         trained, classifier = classifier, build(encoder)
         classifier.network.set_weights(trained.network.get_weights())
-    return TrainedClassifier(classifier, result, encoder, len(train), taken, training.batch_size, place, warm)
+    temperature = 1.0
+    if training.calibrate:
+        temperature = find_temperature(*_predict(classifier.head or classifier.network, eval_rows))
+        _LOGGER.info("Temperature: %.3f", temperature)
+    return TrainedClassifier(
+        classifier, result, encoder, len(train), taken, training.batch_size, place, warm, temperature
+    )
+
+
+def _predict(learnt: keras.Model, rows: TrainingRows) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Returns logits (rows, classes) and labels (rows,), in one order."""
+    answer = tf.function(partial(learnt, training=False), reduce_retracing=True)
+    pairs = [(answer(features).numpy(), labels.numpy()) for features, labels in rows.dataset(batch_size=_BATCH_SIZE)]
+    return np.concatenate([logits for logits, _ in pairs]), np.concatenate([labels for _, labels in pairs])
 
 
 def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:

@@ -17,6 +17,7 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
+from agnews.components.training.find_temperature import find_temperature
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import CLASS_ID, CONTRIBUTIONS, EXPLAIN, LABEL, TEXT, TOKENS
 
@@ -119,6 +120,7 @@ print(json.dumps({
     assert np.mean(np.array(answer["class_id"]) == labels) > 0.85
     np.testing.assert_array_equal(np.argmax(answer["probabilities"], axis=1), answer["class_id"])
     np.testing.assert_allclose(np.sum(answer["probabilities"], axis=1), 1.0, atol=1e-5)
+    assert find_temperature(np.log(answer["probabilities"]), np.array(labels)) == pytest.approx(1.0, abs=0.02)
     names = ("World", "Sports", "Business", "Sci/Tech")
     assert answer["label"] == [names[each] for each in answer["class_id"]]
     assert answer["shapes_of_nothing"] == {"class_id": [0], "label": [0], "probabilities": [0, 4]}
@@ -155,6 +157,7 @@ def test_the_curve_and_the_facts_are_kept_beside_the_model(trained: Path, toy_tr
     assert facts["class_names"] == ["World", "Sports", "Business", "Sci/Tech"]
     assert facts["train_rows"] == 240
     assert facts["parameters"] > 0
+    assert facts["temperature"] != 1.0
     assert len(facts["vocabulary_sha256"]) == 64
 
 

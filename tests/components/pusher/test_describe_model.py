@@ -27,6 +27,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "train_rows": 8000,
         "devices": {"accelerator": "cpu", "precision": "float32", "global_batch_size": 128},
         "best_epoch": 3,
+        "temperature": 1.161,
         "warm_start": None,
         "versions": {"agnews": "0.1.0", "tensorflow": "2.21.0"},
         **changes,
@@ -100,6 +101,7 @@ def test_it_has_figures_with_intervals_data_with_licence_and_digests() -> None:
     assert f"| World | 75.00 % ({interval(90, 120)}) | 90.00 % ({interval(90, 100)}) | 81.80 % | 100 |" in text
     assert f"| up to 20 words | 40 | 70.00 % ({interval(28, 40)}) |" in text
     assert "off by 2.65 % on average" in text
+    assert "temperature\nof 1.161 before the softmax, which was fitted on the eval split." in text
     assert AG_NEWS.licence in text
     assert "22,700,000, of which 1,540 were trained" in text
     assert "| training.epochs | 4 |" in text

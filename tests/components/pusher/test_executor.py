@@ -32,6 +32,7 @@ FACTS = {
     "train_rows": 8000,
     "devices": {"accelerator": "cpu", "precision": "float32", "global_batch_size": 128},
     "best_epoch": 3,
+    "temperature": 1.0,
     "warm_start": None,
     "versions": {"agnews": "0.1.0", "tensorflow": "2.21.0"},
 }
@@ -205,6 +206,7 @@ def test_a_blessed_model_goes_into_production_with_all_that_is_known_about_it(pu
         pushed=True,
         reason=f"version {record.version} is in production",
         version=record.version,
+        digest=record.model_digest,
         destination=str(folder),
     )
     assert artifact.get_int_custom_property("pushed") == 1

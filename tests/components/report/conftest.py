@@ -250,6 +250,7 @@ def _training() -> dict[str, object]:
             "parameters": 1164460,
             "trained_parameters": 1164460,
             "train_rows": 8000,
+            "temperature": 1.161,
             "devices": taken,
             "warm_start": None,
             "versions": {"agnews": "0.1.0", "tensorflow": "2.21.0"},

@@ -36,6 +36,9 @@ from agnews.schemas.features import (
 CLASSES = ("a", "b", "c", "d")
 
 
+TEMPERATURE = 0.7
+
+
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
     """An untrained model for the toy vocabulary: what it says is arbitrary, and depends on every token."""
@@ -61,7 +64,8 @@ def exported(network: keras.Model, toy_transform: Path, tmp_path_factory: pytest
     folder = str(tmp_path_factory.mktemp("exported") / "model")
     output = tft.TFTransformOutput(str(toy_transform / "graph"))
     vocabulary = load_vocabulary(str(toy_transform / "vocab.txt"))
-    export_model(ServingModel(network, output, CLASSES, vocabulary), folder, {"note": "toy"})
+    model = ServingModel(network, output, CLASSES, vocabulary, temperature=TEMPERATURE)
+    export_model(model, folder, {"note": "toy"})
     return tf.saved_model.load(folder)
 
 
@@ -72,7 +76,7 @@ def test_serving_and_training_give_the_same_probabilities_for_the_same_rows(
     rows = read_token_rows([str(toy_transform / "examples/Split-eval/*")], vocabulary_size=60, num_classes=4)
     in_training = {}
     for features, labels in length_bucketed_dataset(rows, batch_size=7):
-        probabilities = tf.nn.softmax(network(features, training=False)).numpy()
+        probabilities = tf.nn.softmax(network(features, training=False) / TEMPERATURE).numpy()
         for ids, label, row in zip(features[TOKEN_IDS].numpy(), labels.numpy(), probabilities, strict=True):
             in_training[tuple(ids[ids != 0].tolist()), int(label)] = row
 
