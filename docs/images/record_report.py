@@ -1,6 +1,6 @@
 """Takes the picture of a report, report.png beside this file.
 
-python docs/images/record_report.py
+python docs/images/record_report.py [--root DIR]
 
 Two runs on the generated sample, so that there is a baseline to compare with, then the top of the second one's page in
 Chromium. Needs Chromium (apt-get install chromium), about three minutes, and no network.
@@ -8,7 +8,9 @@ Chromium. Needs Chromium (apt-get install chromium), about three minutes, and no
 
 from __future__ import annotations
 
+import argparse
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -32,8 +34,7 @@ def run_twice(root: Path) -> Path:
     found = subprocess.run(
         [str(AGNEWS), "report", "show", "--root", str(root), "--json"], check=True, capture_output=True, text=True
     )
-    (page,) = [path for path in root.glob("runs/*/report.html") if path.parent.name in found.stdout]
-    return page
+    return root / "runs" / json.loads(found.stdout)["run_id"] / "report.html"
 
 
 def photograph(page: Path) -> bytes:
@@ -52,8 +53,11 @@ def photograph(page: Path) -> bytes:
 
 def main() -> None:
     """Makes the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, help="empty folder for the runs; default: one that is removed")
+    root = parser.parse_args().root
     with tempfile.TemporaryDirectory() as folder:
-        picture = Image.open(io.BytesIO(photograph(run_twice(Path(folder)))))
+        picture = Image.open(io.BytesIO(photograph(run_twice((root or Path(folder)).absolute()))))
     # 128 colours are enough for text and bars, and a third of the size.
     picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
     print(f"{PICTURE}: {PICTURE.stat().st_size:,} bytes")  # noqa: T201
