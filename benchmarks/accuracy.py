@@ -5,6 +5,7 @@ shipped; the eval split steers training, the test split is read once. The refere
 the eval split included.
 
     python benchmarks/accuracy.py ../shared/data/agnews --seeds 1 2 3
+    python benchmarks/accuracy.py ../shared/data/agnews --config bert_frozen --set data.limit=8000
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import tempfile
 from pathlib import Path
 
 
-def run(data: Path, root: Path, config: str, seed: int) -> dict[str, object]:
+def run(data: Path, root: Path, config: str, settings: list[str], seed: int) -> dict[str, object]:
     """Runs the pipeline with one seed and returns its report."""
     agnews = Path(sys.executable).with_name("agnews")
-    command = [agnews, "run", "--data", data, "--root", root, "--config", config, "--set", f"training.seed={seed}"]
+    command = [agnews, "run", "--data", data, "--root", root, "--config", config]
+    command += [part for setting in (*settings, f"training.seed={seed}") for part in ("--set", setting)]
     before = set(root.glob("runs/*/report.json"))
     done = subprocess.run([str(part) for part in command], check=False, stdout=sys.stderr)
     # 3: not blessed, because a seed may be worse than the one before; its figures count all the same.
@@ -55,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with train.csv and test.csv")
     parser.add_argument("--config", default="transformer", help="configuration to train")
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--root", type=Path, help="keep the runs in this folder")
     arguments = parser.parse_args()
@@ -62,7 +65,7 @@ def main() -> None:
         root = arguments.root or Path(folder)
         accuracies = []
         for seed in arguments.seeds:
-            report = run(arguments.data, root, arguments.config, seed)
+            report = run(arguments.data, root, arguments.config, arguments.settings, seed)
             metrics, nodes = report["metrics"], report["nodes"]
             accuracies.append(metrics["accuracy"])  # type: ignore[index]
             trainer = nodes["Trainer"]["seconds"]  # type: ignore[index]

@@ -40,7 +40,7 @@ SIDES = {
     "garden": "TensorFlow, Model Garden's AdamW",
     "xla": "TensorFlow, XLA",
 }
-"""Without `--xla` the last one is left out: it compiles each length anew."""
+"""Without `--xla` the last one is left out: it compiles anew for each batch, as `train_classifier` says."""
 
 
 def torch_side(attention: str, threads: int) -> dict[str, Work]:

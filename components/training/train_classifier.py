@@ -229,6 +229,16 @@ def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:
     if isinstance(config, BertFrozenConfig):
         # What learns is the head alone, which takes seconds; the features of a row are computed once in any case.
         settings["strategy"] = "none"
+    if isinstance(config, BertFinetuneConfig):
+        # A SavedModel is a function of its own. What its gradient needs of the shapes in it then looks to XLA as if it
+        # depended on the values of the batch, so XLA compiles the step anew for each one: seconds to minutes a step.
+        if asked.xla == "on":
+            raise AgnewsError(
+                "XLA would compile the step of an encoder that learns anew for each batch.",
+                found=f"devices.xla on for {config.kind}",
+                fix="Leave devices.xla out, or set it off.",
+            )
+        settings["xla"] = "off"
     if asked.precision == "auto" and not isinstance(config, TransformerConfig):
         folder = find_encoder(config.encoder, EncoderCache())
         if (folder / SAVED_MODEL).is_file():
