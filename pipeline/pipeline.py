@@ -17,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfx import v1 as tfx
+from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 
 from agnews.components.baseline_model.component import BaselineModel
 from agnews.components.data_gate.component import DataGate
@@ -68,7 +70,7 @@ class Surroundings:
     withdrawn: str = ""
 
 
-def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline:
+def create_pipeline(config: RunConfig, around: Surroundings) -> Pipeline:
     """Builds the graph.
 
     Args:
@@ -96,8 +98,8 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
     )
     examples = example_gen.outputs["examples"]
     schema = SchemaImporter().outputs["schema"]
-    statistics_gen = tfx.components.StatisticsGen(examples=examples, stats_options=statistics_options())
-    validator = tfx.components.ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    statistics_gen = StatisticsGen(examples=examples, stats_options=statistics_options())
+    validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
     baseline = BaselineModel(
         push_uri=around.push_uri,
         model_name=config.name,
@@ -112,7 +114,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         fail_on_drift=config.data.fail_on_drift,
         code_version=code["DataGate"],
     )
-    transform = tfx.components.Transform(
+    transform = Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn="agnews.components.transform.preprocessing_fn",
@@ -126,13 +128,13 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         **token_limits(text),
         code_version=code["TokenGate"],
     )
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn="agnews.components.trainer.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        train_args=TrainArgs(splits=["train"]),
+        eval_args=EvalArgs(splits=["eval"]),
         # Only then: otherwise each new model in production would make the Trainer run again.
         base_model=baseline.outputs["model"] if config.training.warm_start else None,
         custom_config=trainer_settings(config, text, around.scratch_uri, code["Trainer"]),
@@ -185,7 +187,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> tfx.dsl.Pipeline
         corpus=corpus,
         code_version=code["Report"],
     )
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=config.name,
         pipeline_root=around.pipeline_root,
         components=[

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfx import v1 as tfx
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
@@ -123,7 +123,7 @@ def _surroundings(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -
         withdrawn=plan.withdrawn,
         fingerprint=plan.fingerprint,
         code=code,
-        metadata=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(request.paths.metadata)),
+        metadata=sqlite_metadata_connection_config(str(request.paths.metadata)),
     )
 
 
