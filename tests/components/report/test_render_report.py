@@ -123,6 +123,14 @@ def test_a_run_that_ended_early_says_why() -> None:
     assert sections(tree) == {"settings", "versions"}
 
 
+def test_a_record_without_facts_about_the_model_is_shown_all_the_same(whole: Any) -> None:
+    report = whole()
+    training = report.documents.training.model_copy(update={"model": {}})
+    tree = parsed(render_report(report_of(report.documents.model_copy(update={"training": training}))))
+    assert "training" in sections(tree)
+    assert "parameters learnt" not in tree.text_content()
+
+
 def test_a_part_of_a_run_is_told_as_such() -> None:
     tree = parsed(render_report(report_of(RunDocuments(), "NewsExampleGen", "Transform")))
     assert tree.findtext(".//h1") == "Not judged: a part of a run"
