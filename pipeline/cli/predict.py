@@ -213,6 +213,8 @@ def _rows(texts: Sequence[str], file: str, source: TextInput) -> tuple[Iterator[
             found="--input-format parquet without --file",
             fix="Name the file with --file.",
         )
+    if sys.stdin is None:  # as in some schedulers
+        raise AgnewsError("There is nothing to read.", found="no standard input", fix="Name a file with --file.")
     if sys.stdin.isatty():
         typer.echo("Type texts, one a line. Ctrl-D ends.", err=True)
     live = not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
