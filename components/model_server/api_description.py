@@ -31,7 +31,7 @@ _TEXT = {
 _TEXTS = {"type": "array", "items": _TEXT}
 _NAMED = {"type": "object", "properties": {"text": _TEXT}, "required": ["text"], "additionalProperties": False}
 _SIGNATURE = {"type": "string", "description": "Function of the model; default: serving_default.", "default": ""}
-_HEADLINE = "Oil prices soar to all-time record, posing new menace to US economy"
+_HEADLINE = "Oil prices soar to all-time record"
 
 _PREDICT_BODY: _Schema = {
     "oneOf": [

@@ -72,7 +72,7 @@ def create_app(
         },
     )
     endpoint = PredictEndpoint(state)
-    for router in (predict_routes(state, endpoint), model_routes(state), operation_routes(state), page_routes()):
+    for router in (predict_routes(state, endpoint), model_routes(state), operation_routes(state), page_routes(state)):
         app.include_router(router)
     if token is not None:
         describe_token(app, open_metrics=open_metrics)

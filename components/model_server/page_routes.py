@@ -8,40 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from agnews.components.model_server.api_page import api_page
+from agnews.components.model_server.serving_state import ServingState
 
 _FOLDER = Path(__file__).parent / "page"
 _START = "index.html"
 
 
-def page_routes() -> APIRouter:
+def page_routes(state: ServingState) -> APIRouter:
     """Makes the routes of the page and of the description of the interface.
 
     The few files of the page are kept in memory: no path of a client ever meets the disk.
+
+    Args:
+        state: The server.
 
     Returns:
         The routes `/`, one for each file of the page, and `/docs`.
     """
     router = APIRouter(include_in_schema=False)
-    files = {path.name: path.read_bytes() for path in sorted(_FOLDER.glob("*")) if path.is_file()}
-    for name, content in files.items():
+    for name, content in {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir())}.items():
         router.add_api_route("/" if name == _START else f"/{name}", _sender(name, content), methods=["GET", "HEAD"])
 
     @router.get("/docs")
     async def docs(request: Request) -> Response:
-        return Response(api_page(request.app.openapi()), media_type="text/html")
+        values = {"name": state.host.name, "version": state.host.version}
+        address = str(request.base_url).rstrip("/")
+        return Response(api_page(request.app.openapi(), address, values), media_type="text/html")
 
     @router.get("/docs.css")
     async def style() -> Response:
         return Response((Path(__file__).parent / "api_page.css").read_bytes(), media_type="text/css")
-
-    if _START not in files:
-
-        @router.get("/")
-        async def start() -> Response:
-            return RedirectResponse("/docs")
 
     return router
 
