@@ -18,6 +18,7 @@ def attribute_to_tokens(
     *,
     unknown_id: int,
     special_ids: Sequence[int],
+    temperature: float = 1.0,
     steps: int = 8,
 ) -> tf.Tensor:
     """Shares a class's log-odds out over the word pieces of a text.
@@ -33,6 +34,7 @@ def attribute_to_tokens(
         class_ids: (batch,) integers, the class that is spoken for or against.
         unknown_id: Id of [UNK].
         special_ids: Ids of [PAD], [CLS] and [SEP], which are left as they are.
+        temperature: What logits are divided by before the softmax.
         steps: Points on the way at which the gradient is looked at. All of them are computed at once, as one batch
             that is so many times larger.
 
@@ -62,7 +64,7 @@ def attribute_to_tokens(
     ways = tuple(map(along, starts, ends))
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(ways)
-        logits = network.classify(ways, tf.tile(padding_mask, [steps, 1]))
+        logits = network.classify(ways, tf.tile(padding_mask, [steps, 1])) / temperature
         log_odds = _log_odds(logits, tf.tile(class_ids, [steps]))
     gradients = tape.gradient(log_odds, ways)
     contributions = tf.zeros(shape, tf.float32)

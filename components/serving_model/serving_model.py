@@ -68,6 +68,7 @@ class ServingModel(tf.Module):
             network,
             unknown_id=vocabulary.unknown_id,
             special_ids=(vocabulary.tokens.index(PAD), vocabulary.cls_id, vocabulary.sep_id),
+            temperature=temperature,
         )
         self._pieces = vocabulary.tokens
         self._transform = transform_output.transform_features_layer()

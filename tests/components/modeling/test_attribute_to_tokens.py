@@ -65,10 +65,10 @@ def attribute(network: keras.Model, ids: NDArray[np.int32] = IDS, steps: int = _
     return contributions
 
 
-def log_odds(network: keras.Model, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+def log_odds(network: keras.Model, ids: NDArray[np.int32], temperature: float = 1.0) -> NDArray[np.float64]:
     """From the probabilities that are served."""
     logits = network({TOKEN_IDS: tf.constant(ids), PADDING_MASK: tf.constant(ids != PAD)}, training=False)
-    own = tf.nn.softmax(tf.cast(logits, tf.float64)).numpy()[np.arange(len(ids)), CLASS_IDS[: len(ids)]]
+    own = tf.nn.softmax(tf.cast(logits, tf.float64) / temperature).numpy()[np.arange(len(ids)), CLASS_IDS[: len(ids)]]
     return np.log(own / (1 - own))
 
 
@@ -89,6 +89,27 @@ def test_a_row_adds_up_to_what_reading_it_changes(network: keras.Model) -> None:
 
     assert np.ptp(expected) > 0.1, "the toy says the same of every text"
     np.testing.assert_allclose(attribute(network).sum(axis=1), expected, rtol=5e-3, atol=2e-3)
+
+
+def test_contributions_are_those_to_the_probabilities_that_are_served(
+    make_classifier: Callable[..., TransformerClassifier],
+) -> None:
+    """Which are calibrated: logits are divided by a temperature."""
+    network = make_classifier()
+    sharp, soft = (log_odds(network, ids, temperature=2.5) for ids in (IDS, unreadable(IDS)))
+
+    found = attribute_to_tokens(
+        network,
+        tf.constant(IDS),
+        tf.constant(IDS != PAD),
+        tf.constant(CLASS_IDS),
+        unknown_id=UNKNOWN,
+        special_ids=SPECIAL,
+        temperature=2.5,
+        steps=_STEPS,
+    )
+
+    np.testing.assert_allclose(found.numpy().sum(axis=1), sharp - soft, rtol=5e-3, atol=1e-3)
 
 
 def test_special_pieces_and_padding_contribute_nothing(network: keras.Model) -> None:

@@ -164,7 +164,13 @@ def test_an_explanation_names_what_was_read_and_says_what_serving_says(
     # What is exported is what the network in training says, to the last piece.
     ids = exported.signatures[TRANSFORM_FEATURES](serialized=tf.constant([_example(text) for text in texts]))
     expected = attribute_to_tokens(
-        network, ids[TOKEN_IDS], ids[PADDING_MASK], found[CLASS_ID], unknown_id=1, special_ids=(0, 2, 3)
+        network,
+        ids[TOKEN_IDS],
+        ids[PADDING_MASK],
+        found[CLASS_ID],
+        unknown_id=1,
+        special_ids=(0, 2, 3),
+        temperature=TEMPERATURE,
     )
     np.testing.assert_allclose(contributions, expected, atol=1e-4)
     assert np.ptp(contributions) > 0.1
