@@ -67,7 +67,7 @@ def run_wrk(url: str, texts: Path, *, seconds: float, clients: int, think: float
     Args:
         url: Where to.
         texts: From `write_texts`.
-        seconds: How long.
+        seconds: How long; wrk knows whole ones only.
         clients: Connections that ask, wait for the answer, and ask again.
         think: Mean seconds that a client waits in between, exponentially distributed.
         seed: Where in the texts to begin.
@@ -78,7 +78,7 @@ def run_wrk(url: str, texts: Path, *, seconds: float, clients: int, think: float
         "wrk",
         "-t1",
         f"-c{clients}",
-        f"-d{seconds:g}s",
+        f"-d{max(1, round(seconds))}s",
         "--timeout",
         "30s",
         "-s",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 from agnews.components.model_server.http_error import HttpError
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.model_status import version_status
+from agnews.components.model_server.return_memory import return_memory
 from agnews.components.model_server.served_version import ServedVersion
 from agnews.components.model_server.version_lease import VersionLease
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model
@@ -21,6 +21,7 @@ from agnews.schemas.errors import AgnewsError
 
 _RETRY_SECONDS = 60.0
 _DRAIN_SECONDS = 0.05
+_TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -151,13 +152,17 @@ class ModelHost:
         }
 
     async def watch(self, seconds: float) -> None:
-        """Looks at the pointer, and renews the lease, for ever.
+        """Looks at the pointer, renews the lease, and keeps the memory small, for ever.
 
         Args:
             seconds: Between two looks.
         """
+        tidied = time.monotonic()
         while self._store is not None:
             await asyncio.sleep(seconds)
+            if time.monotonic() - tidied >= _TIDY_SECONDS:
+                await asyncio.to_thread(return_memory)
+                tidied = time.monotonic()
             try:
                 await asyncio.to_thread(self._lease.renew)
                 if self._follows:
@@ -225,7 +230,4 @@ class ModelHost:
 
 def _free(version: ServedVersion) -> None:
     version.close()
-    # What TensorFlow frees stays with the allocator of the C library, which gives it back only when asked.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    return_memory()
