@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
 
+_SMALL_BYTES = 32 << 20
 _LIMITS = "Limits"
 _ACCESS = "Access"
 _RUNNING = "Running"
@@ -208,6 +209,10 @@ def _serve(
 
     from agnews.pipeline.local.quiet_output import quiet_output
 
+    if _is_small(found.folder):
+        # oneDNN prepares a kernel for each shape of batch and keeps it: that pays for the matrices of a BERT alone. A
+        # small model answers a fifth more without it, in half the memory, which then does not grow.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     loading = f"Loading version {found.record.version} of {found.record.name} ..."
     with quiet_output(Path(os.devnull)) as terminal, Terminal(file=terminal).status(loading):
         from agnews.components.model_server.batcher import Batcher
@@ -236,6 +241,12 @@ def _serve(
     GracefulServer(app, state, drain_seconds=drain, access_log=access_log).run(sockets=[listening])
     host.close()
     _log(console, "stopped")
+
+
+def _is_small(folder: str) -> bool:
+    """Whether a model on a local disk has small matrices, by the size of its weights."""
+    weights = [path.stat().st_size for path in Path(folder).glob("variables/*")]
+    return 0 < sum(weights) < _SMALL_BYTES
 
 
 def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_token: bool, follows: bool) -> None:
