@@ -10,6 +10,7 @@ import pytest
 
 from agnews.components.model_store import ModelStore
 from agnews.pipeline.code_versions import code_versions
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_report import RunReport
 
 pytestmark = pytest.mark.e2e
@@ -134,15 +135,20 @@ def test_a_model_that_was_rolled_back_from_stays_away_until_it_is_called_back(ru
 
 
 def test_a_forced_promotion_is_pushed_and_told(run: Run, first: RunReport) -> None:
-    report = run("training.learning_rate=1e-7", "evaluation.force_promotion=true")
+    report = run("evaluation.min_accuracy=0.999", "evaluation.force_promotion=true")
     states = _states(report)
     assert states["Trainer"] == "cached"
     assert states["Evaluator"] == states["SmokeTest"] == states["Pusher"] == "done"
     assert report.blessed
     assert report.forced
     assert report.reasons[0].startswith("promotion was forced, against ")
-    assert "not_worse" in report.reasons[0]
+    assert "min_accuracy" in report.reasons[0]
     assert report.pushed_model is not None
     record = json.loads((Path(report.pushed_model).parent / "latest.json").read_text())
     assert record["version"] == Path(report.pushed_model).name
-    assert "not_worse" in record["overruled"]
+    assert "min_accuracy" in record["overruled"]
+
+
+def test_no_force_pushes_what_cannot_be_served(run: Run, first: RunReport) -> None:
+    with pytest.raises(AgnewsError, match="cannot be served"):
+        run("training.learning_rate=1e-7", "evaluation.force_promotion=true")

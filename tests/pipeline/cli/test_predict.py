@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,14 @@ def test_an_empty_file_gives_an_empty_answer(predict, tmp_path: Path) -> None:
     file.write_bytes(b"title,description\n")
     predict("--file", file, "--output", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == "id,label,World,Sports,Business,Sci/Tech,model_version\n"
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_not_ignored() -> Iterator[None]:
+    """A shell without job control starts background jobs with SIGINT ignored, and their children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def start(root: Path, *arguments: str | Path, script: str = "") -> subprocess.Popen[bytes]:
