@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.first_problem import first_problem
 
 PROFILES = Path(__file__).parent / "configs" / "deployment"
 _EXTENDS = "extends"
@@ -38,10 +39,9 @@ def load_deployment(name_or_file: str) -> Deployment:
     try:
         return Deployment.model_validate(_read(path, ()))
     except ValidationError as error:
-        first = error.errors()[0]
         raise AgnewsError(
             f"The deployment table {path} cannot be used.",
-            found=f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}",
+            found=first_problem(error),
             fix="docs/deployment.md lists the keys.",
         ) from None
 

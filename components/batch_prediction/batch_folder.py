@@ -17,6 +17,7 @@ from agnews.components.model_store.explain_storage_errors import explain_storage
 from agnews.components.model_store.files import files_at
 from agnews.schemas.batch_manifest import BatchManifest, BatchPart, BatchPlan, BatchShard
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.first_problem import first_problem
 
 MANIFEST, SUCCESS, REJECTS, PREDICTIONS = "manifest.json", "_SUCCESS", "rejects.jsonl", "predictions"
 _PLAN, _WORK = "plan.json", "_work"
@@ -178,7 +179,7 @@ class BatchFolder:
         except ValidationError as error:
             raise AgnewsError(
                 f"{path} is damaged.",
-                found=str(error.errors()[0]["msg"]),
+                found=first_problem(error),
                 fix="Answer into a new folder with --output.",
             ) from error
 

@@ -10,6 +10,7 @@ from agnews.components.model_store.files import files_at
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.model_store.model_store import ModelStore
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.first_problem import first_problem
 from agnews.schemas.model_record import ModelRecord
 
 
@@ -74,11 +75,9 @@ def pushed_model_at(folder: str) -> PushedModel:
     try:
         record = ModelRecord.model_validate_json(b"".join(files.read(path)))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise AgnewsError(
             f"{path} is not a model record.",
-            found=f"{place}: {first['msg']}" if place else first["msg"],
+            found=first_problem(error),
             fix="Take another copy of the version's folder: this one is damaged.",
         ) from error
     return PushedModel(folder, record)

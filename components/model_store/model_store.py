@@ -17,6 +17,7 @@ from agnews.components.model_store.files import files_at
 from agnews.components.model_store.model_digest import RECORD_FILE, model_digest
 from agnews.components.model_store.serving_leases import living_leases, remove_dead_leases
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.first_problem import first_problem
 from agnews.schemas.model_record import LearntFrom, ModelRecord
 
 _POINTER = "latest.json"
@@ -515,11 +516,9 @@ class ModelStore:
         try:
             return ModelRecord.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
             raise AgnewsError(
                 f"{path} is not a model record.",
-                found=f"{place}: {first['msg']}" if place else first["msg"],
+                found=first_problem(error),
                 fix=self._repair(""),
                 exit_code=ExitCode.FAILED,
             ) from error

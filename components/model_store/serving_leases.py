@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from agnews.components.model_store.explain_storage_errors import explain_storage_errors
 from agnews.components.model_store.files import files_at
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.first_problem import first_problem
 
 if TYPE_CHECKING:
     from agnews.components.model_store.model_store import ModelStore
@@ -136,10 +137,9 @@ def _parse(content: bytes, path: str) -> Lease:
     try:
         return Lease.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
         raise AgnewsError(
             f"{path} does not say which version its server uses.",
-            found=f"{'.'.join(str(part) for part in first['loc']) or 'all'}: {first['msg']}",
+            found=first_problem(error),
             fix="Delete the file if no server runs on this store; a running one writes it anew within a minute.",
             exit_code=ExitCode.FAILED,
         ) from error

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from agnews.pipeline.local.paths import Paths
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.first_problem import first_problem
 from agnews.schemas.run_report import RunReport
 
 LATEST, PREVIOUS = "latest", "previous"
@@ -71,10 +72,9 @@ def read_report(paths: Paths, run_id: str) -> RunReport:
     try:
         return RunReport.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
         raise AgnewsError(
             f"{path} is no report that this version of agnews can read.",
-            found=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}",
+            found=first_problem(error),
             fix="Run again: what has not changed is answered from the cache, and the report is written anew.",
             exit_code=ExitCode.FAILED,
         ) from error
