@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from agnews.pipeline.local.reasons_behind import reasons_behind
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 
@@ -53,7 +54,7 @@ def _run(step: str | None, executor_input: str) -> None:
 
 
 def _complain(error: Exception) -> int:
-    for reason in _chain(error):
+    for reason in reasons_behind(error):
         if isinstance(reason, AgnewsError):
             found = [] if reason.found is None else [f"found  {reason.found}"]
             fix = [f"fix    {reason.fix}"] if reason.fix else []
@@ -61,16 +62,6 @@ def _complain(error: Exception) -> int:
             return int(reason.exit_code)
     traceback.print_exception(error)
     return int(ExitCode.FAILED)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Beam wraps what a step raises."""
-    seen: set[int] = set()
-    reason: BaseException | None = error
-    while reason is not None and id(reason) not in seen:
-        seen.add(id(reason))
-        yield reason
-        reason = reason.__cause__ or reason.__context__
 
 
 if __name__ == "__main__":

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 
-from agnews.pipeline.local.as_raised import as_raised
+from agnews.pipeline.local.reasons_behind import reasons_behind
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _NO_SPACE = "no space left on device"
@@ -25,9 +24,8 @@ def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
     """
     place = f"{node}: " if node else ""
     code = ExitCode.FAILED if node else ExitCode.USAGE
-    for reason in _chain(error):
+    for reason in reasons_behind(error):
         if isinstance(reason, AgnewsError):
-            reason = as_raised(reason)
             code = ExitCode.FAILED if node else reason.exit_code
             return AgnewsError(f"{place}{reason.problem}", found=reason.found, fix=reason.fix, exit_code=code)
         if _is_full_disk(reason):
@@ -43,15 +41,6 @@ def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
         fix=f"The whole story is in {log}.",
         exit_code=ExitCode.FAILED,
     )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    reason: BaseException | None = error
-    while reason is not None and id(reason) not in seen:
-        seen.add(id(reason))
-        yield reason
-        reason = reason.__cause__ or reason.__context__
 
 
 def _is_full_disk(error: BaseException) -> bool:

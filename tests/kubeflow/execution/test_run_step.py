@@ -31,6 +31,12 @@ class Executor(BaseExecutor):
 
     def Do(self, input_dict, output_dict, exec_properties):
         Executor.seen = (input_dict, exec_properties, self._context.pipeline_run_id)
+        if exec_properties.get("fail") == 2:
+            try:
+                raise AgnewsError("No good.", found="this", fix="Do that.")
+            except AgnewsError as error:
+                # As apache_beam.runners.common does it.
+                raise AgnewsError(f"{error.args[0]} [while running 'Read']")
         if exec_properties.get("fail"):
             raise ValueError("wrapped") from AgnewsError("No good.", found="this", fix="Do that.")
         (report,) = output_dict["report"]
@@ -267,8 +273,11 @@ def test_a_step_that_is_told_its_run_knows_it(arguments: Any, toy: str) -> None:
     assert seen_by(toy)[2] == "run-1"
 
 
-def test_an_error_that_can_be_mended_is_told_without_a_trace(arguments: Any, capfd: Any, tmp_path: Path) -> None:
-    assert entrypoint.main(arguments(fail=1)) == ExitCode.USAGE
+@pytest.mark.parametrize("wrapping", [1, 2])
+def test_an_error_that_can_be_mended_is_told_without_a_trace(
+    arguments: Any, capfd: Any, tmp_path: Path, wrapping: int
+) -> None:
+    assert entrypoint.main(arguments(fail=wrapping)) == ExitCode.USAGE
     error = capfd.readouterr().err
     assert "error  No good.\nfound  this\nfix    Do that.\n" in error
     assert "Traceback" not in error
