@@ -152,10 +152,10 @@ def _run(request: BatchRequest, folder: BatchFolder, log: Path) -> BatchManifest
     from agnews.pipeline.batch.batch_view import BatchView
     from agnews.pipeline.batch.run_batch import run_batch
     from agnews.pipeline.local.explain_failure import explain_failure
-    from agnews.pipeline.local.quiet_errors import quiet_errors
+    from agnews.pipeline.local.quiet_output import STDERR, quiet_output
 
     with (
-        quiet_errors(str(log)) as errors,
+        quiet_output(log, (STDERR,)) as errors,
         BatchView(Console(file=errors, highlight=False)) as view,
         _stoppable(view, log),
     ):

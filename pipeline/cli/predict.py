@@ -316,9 +316,10 @@ def _answer(
 def _load(pushed: PushedModel) -> Predictor:
     from rich.console import Console
 
-    from agnews.pipeline.local.quiet_errors import quiet_errors
+    from agnews.pipeline.local.quiet_output import STDERR, quiet_output
 
-    with quiet_errors() as errors, Console(file=errors).status("Loading TensorFlow and the model ..."):
+    loading = "Loading TensorFlow and the model ..."
+    with quiet_output(Path(os.devnull), (STDERR,)) as errors, Console(file=errors).status(loading):
         import numpy as np
 
         from agnews.components.serving_model.predictor import Predictor

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+STDOUT, STDERR = 1, 2
+
 
 @contextmanager
-def quiet_output(log: Path) -> Iterator[TextIO]:
+def quiet_output(log: Path, descriptors: Sequence[int] = (STDOUT, STDERR)) -> Iterator[TextIO]:
     """Sends everything that is printed to a file, and hands out a stream that still reaches the terminal.
 
     The file descriptors themselves are redirected: TensorFlow's C++ code and child processes do not ask Python.
 
     Args:
         log: File that receives the output; appended to.
+        descriptors: What is redirected. STDERR alone leaves standard output to answers that are written there.
 
     Yields:
-        A text stream to the former standard output.
+        A text stream to where the first of them led before.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = [(descriptor, os.dup(descriptor)) for descriptor in (1, 2)]
-    encoding = sys.stdout.encoding or "utf-8"
+    streams = [{STDOUT: sys.stdout, STDERR: sys.stderr}[descriptor] for descriptor in descriptors]
+    for stream in streams:
+        stream.flush()
+    saved = [(descriptor, os.dup(descriptor)) for descriptor in descriptors]
+    encoding = streams[0].encoding or "utf-8"
     terminal = os.fdopen(os.dup(saved[0][1]), "w", encoding=encoding, errors="replace", buffering=1)
     with log.open("ab") as file:
         for descriptor, _ in saved:
@@ -34,8 +38,8 @@ def quiet_output(log: Path) -> Iterator[TextIO]:
     try:
         yield terminal
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in streams:
+            stream.flush()
         terminal.flush()
         for descriptor, copy in saved:
             os.dup2(copy, descriptor)
