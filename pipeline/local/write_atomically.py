@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agnews.pipeline.local.atomic_output import atomic_output
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Replaces a file at once: a reader sees the old text or the new one.
@@ -11,8 +13,9 @@ def write_atomically(path: Path, text: str) -> None:
     Args:
         path: The file; its folder is made if need be.
         text: What it holds from now on.
+
+    Raises:
+        AgnewsError: The file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with atomic_output(path) as file:
+        file.write(text.encode())
