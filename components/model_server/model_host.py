@@ -152,20 +152,20 @@ class ModelHost:
         }
 
     async def watch(self, seconds: float) -> None:
-        """Looks at the pointer, renews the lease, and keeps the memory small, for ever.
+        """Looks at the pointer, renews the lease, and keeps the memory small, for ever; the last also without a store.
 
         Args:
             seconds: Between two looks.
         """
         tidied = time.monotonic()
-        while self._store is not None:
+        while True:
             await asyncio.sleep(seconds)
             if time.monotonic() - tidied >= _TIDY_SECONDS:
                 await asyncio.to_thread(return_memory)
                 tidied = time.monotonic()
             try:
                 await asyncio.to_thread(self._lease.renew)
-                if self._follows:
+                if self._follows and self._store is not None:
                     await self._look(self._store)
             except Exception as error:  # noqa: BLE001 - to go on watching matters more than what went wrong once
                 self._tell_once(f"{type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import threading
@@ -13,6 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from agnews.components.model_server import model_host
+from agnews.components.model_server.metrics import Metrics
+from agnews.components.model_store.find_pushed_model import find_pushed_model
 from agnews.components.model_store.serving_leases import living_leases
 
 StartServer = Callable[..., AbstractContextManager[Any]]
@@ -150,3 +154,23 @@ def test_a_store_that_cannot_be_written_is_served_without_a_lease(
         assert server.predict(TEXT).status_code == 200
         assert len(server.log) == 1
         assert "nothing keeps version" in server.log[0]
+
+
+def test_memory_is_given_back_without_a_store_too(
+    toy_store: Any, toy_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_store.push(toy_models["sure"])
+    returned = threading.Event()
+    monkeypatch.setattr(model_host, "_TIDY_SECONDS", 0.0)
+    monkeypatch.setattr(model_host, "return_memory", returned.set)
+    host = model_host.ModelHost(
+        find_pushed_model(toy_store.store), store=None, follows=False, metrics=Metrics(), log=lambda line: None
+    )
+
+    async def watch_a_moment() -> None:
+        watching = asyncio.create_task(host.watch(0.01))
+        assert await asyncio.to_thread(returned.wait, 10)
+        watching.cancel()
+
+    asyncio.run(watch_a_moment())
+    host.close()
