@@ -117,7 +117,7 @@ def batch(
     if answer_format not in ("parquet", "jsonl"):
         raise AgnewsError("No such format.", found=f"--format {answer_format}", fix="Take parquet or jsonl.")
     form: Literal["parquet", "jsonl"] = "parquet" if answer_format == "parquet" else "jsonl"
-    pushed = chosen_model(root, name, models, version, model)
+    pushed = chosen_model(root, name, models, version, model).pushed
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder
     from agnews.components.batch_prediction.find_inputs import find_inputs

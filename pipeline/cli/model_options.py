@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
+    from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
 
 _PANEL = "Model"
@@ -33,7 +34,19 @@ ModelOption = Annotated[
 ]
 
 
-def chosen_model(root: Path, name: str, models: str | None, version: str, model: str | None) -> PushedModel:
+class ChosenModel(NamedTuple):
+    """A pushed model and where it is from.
+
+    Attributes:
+        pushed: The version.
+        store: The push destination; None where a folder was named, which need not be in one.
+    """
+
+    pushed: PushedModel
+    store: ModelStore | None
+
+
+def chosen_model(root: Path, name: str, models: str | None, version: str, model: str | None) -> ChosenModel:
     """Finds the model that the options name.
 
     Args:
@@ -55,12 +68,12 @@ def chosen_model(root: Path, name: str, models: str | None, version: str, model:
     from agnews.schemas.errors import AgnewsError
 
     if model is None:
-        uri = models or str(Paths(root.expanduser().absolute()).models)
-        return find_pushed_model(ModelStore(uri, name), version)
+        store = ModelStore(models or str(Paths(root.expanduser().absolute()).models), name)
+        return ChosenModel(find_pushed_model(store, version), store)
     if version or models:
         raise AgnewsError(
             "A model is named twice.",
             found=f"--model {model} and {f'--version {version}' if version else f'--models {models}'}",
             fix="Give --model alone: it is the folder of one version.",
         )
-    return pushed_model_at(model if "://" in model else str(Path(model).expanduser()))
+    return ChosenModel(pushed_model_at(model if "://" in model else str(Path(model).expanduser())), None)

@@ -149,7 +149,7 @@ def predict(
         raise AgnewsError(
             "CSV has a column for every class.", found=f"--top {top}", fix="Take --format jsonl or table."
         )
-    pushed = chosen_model(root, name, models, version, model)
+    pushed = chosen_model(root, name, models, version, model).pushed
 
     from agnews.components.prediction.text_input import TextInput
     from agnews.schemas.corpus import corpus_with

@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.cli.model_options import (
+    ModelOption,
+    ModelsOption,
+    NameOption,
+    RootOption,
+    VersionOption,
+    chosen_model,
+)
+
 if TYPE_CHECKING:
     import socket
 
@@ -27,20 +36,11 @@ _RUNNING = "Running"
 
 
 def serve(
-    root: Annotated[Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed the model.")] = Path(
-        "workspace"
-    ),
-    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")] = "agnews",
-    models: Annotated[
-        str | None,
-        typer.Option(metavar="URI", help="Folder or URI that models were pushed to, if it is not ROOT/models."),
-    ] = None,
-    version: Annotated[
-        str, typer.Option(metavar="N", help="Serve this version and no other; default: always the one in production.")
-    ] = "",
-    model: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Serve the version in this folder and no other.")
-    ] = None,
+    root: RootOption = Path("workspace"),
+    name: NameOption = "agnews",
+    models: ModelsOption = None,
+    version: VersionOption = "",
+    model: ModelOption = None,
     host: Annotated[
         str, typer.Option(help="Address to answer at; 0.0.0.0 lets other machines in.", rich_help_panel=_ACCESS)
     ] = "127.0.0.1",
@@ -122,7 +122,8 @@ def serve(
     """Serve the model in production over HTTP, with TensorFlow Serving's REST interface.
 
     A newly pushed version, or an older one after a rollback, takes over while the server runs, without a failed
-    request. A version that cannot be served leaves the one before it in place.
+    request. A version that cannot be served leaves the one before it in place. With --version or --model it stays with
+    that one.
 
     [bold]Examples[/bold]
 
@@ -150,7 +151,7 @@ def serve(
     )
     console = Console(stderr=True, highlight=False)
     token = read_access_token(token_file)
-    store, found = _find(root, name, models, version, model)
+    found, store = chosen_model(root, name, models, version, model)
     if token is None and not is_loopback(host):
         console.print(
             f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server: there is no "
@@ -173,19 +174,6 @@ def serve(
         cors_origins=cors_origins or [],
         console=console,
     )
-
-
-def _find(
-    root: Path, name: str, models: str | None, version: str, model: str | None
-) -> tuple[ModelStore | None, PushedModel]:
-    from agnews.components.model_store import ModelStore
-    from agnews.components.model_store.find_pushed_model import find_pushed_model, pushed_model_at
-    from agnews.pipeline.local.paths import Paths
-
-    if model is not None:
-        return None, pushed_model_at(model)
-    store = ModelStore(models or str(Paths(root.expanduser().absolute()).models), name)
-    return store, find_pushed_model(store, version)
 
 
 def _serve(

@@ -135,6 +135,12 @@ def test_without_a_model_it_says_what_to_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_model_that_is_named_twice_is_an_error_before_anything_is_served(pushed_root: Path) -> None:
+    done = agnews("--root", pushed_root, "--model", pushed_root, "--version", "1")
+    assert done.returncode == 2
+    assert "A model is named twice." in done.stderr
+
+
 def test_a_port_that_is_taken_is_named_before_anything_slow_happens(pushed_root: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
