@@ -56,9 +56,6 @@ def model_routes(state: ServingState) -> APIRouter:
     async def card(name: Name) -> Response:
         """Tells version, accuracy, classes, and when it was pushed."""
         with state.host.borrow(name) as model:
-            known = model.record.model_dump(
-                mode="json", include={"name", "version", "accuracy", "classes", "pushed_at"}
-            )
-            return json_answer(orjson.dumps(known))
+            return json_answer(orjson.dumps(model.record.model_dump(mode="json", include=_CARD)))
 
     return router

@@ -14,6 +14,7 @@ from agnews.components.model_server.serving_state import ServingState
 
 _FOLDER = Path(__file__).parent / "page"
 _START = "index.html"
+_DOCS_STYLE = Path(__file__).parent / "api_page.css"
 
 
 def page_routes(state: ServingState) -> APIRouter:
@@ -37,10 +38,7 @@ def page_routes(state: ServingState) -> APIRouter:
         address = str(request.base_url).rstrip("/")
         return Response(api_page(request.app.openapi(), address, values), media_type="text/html")
 
-    @router.get("/docs.css")
-    async def style() -> Response:
-        return Response((Path(__file__).parent / "api_page.css").read_bytes(), media_type="text/css")
-
+    router.add_api_route("/docs.css", _sender("docs.css", _DOCS_STYLE.read_bytes()), methods=["GET"])
     return router
 
 
