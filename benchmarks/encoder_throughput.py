@@ -83,7 +83,7 @@ def tensorflow_side(side: str, threads: int) -> dict[str, Work]:
     from official.nlp import optimization
 
     from agnews.components.encoders.resolve_encoder import resolve_encoder
-    from agnews.components.training.adamw import AdamW
+    from agnews.components.optimization.adamw import AdamW
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

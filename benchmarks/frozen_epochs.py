@@ -28,18 +28,16 @@ import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras as keras
 
-from agnews.components.encoders.encoder import Encoder
-from agnews.components.encoders.resolve_encoder import resolve_encoder
-from agnews.components.modeling.classifier_head import ClassifierHead
+from agnews.components.encoders.resolve_encoder import Encoder, resolve_encoder
+from agnews.components.modeling.bert_classifier import ClassifierHead
 from agnews.components.modeling.pooled_encoder import PooledEncoder
+from agnews.components.optimization.adamw import create_adamw
 from agnews.components.text.clean import clean
 from agnews.components.text.tokenizer import Tokenizer
 from agnews.components.text.vocabulary import load_vocabulary
-from agnews.components.training.create_adamw import create_adamw
 from agnews.components.training.extract_features import extract_features
-from agnews.components.training.feature_rows import FeatureRows
 from agnews.components.training.fit import fit
-from agnews.components.training.token_rows import TokenRows
+from agnews.components.training.token_rows import FeatureRows, TokenRows
 
 BATCH_SIZE = 128
 LESSON_LENGTH = 128

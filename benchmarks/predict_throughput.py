@@ -32,13 +32,10 @@ from numpy.typing import NDArray
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
-from agnews.components.prediction.format_answers import CsvFormatter, JsonFormatter
-from agnews.components.prediction.open_texts import open_texts
-from agnews.components.prediction.read_texts import read_texts
+from agnews.components.prediction.format_answers import CsvFormatter, JsonFormatter, write_answers
+from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
-from agnews.components.prediction.text_format import text_format
-from agnews.components.prediction.text_input import TextInput
-from agnews.components.prediction.write_answers import write_answers
+from agnews.components.prediction.text_input import TextInput, text_format
 from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas.corpus import AG_NEWS
 

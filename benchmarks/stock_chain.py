@@ -32,7 +32,7 @@ OURS_FOR = {"CsvExampleGen": "NewsExampleGen"}
 
 def write_stock_csv(data: Path, folder: Path) -> None:
     """Writes the rows the way CsvExampleGen can read them: a header, one line a row, ready-made features."""
-    from agnews.components.corpus_files.has_markup import has_markup
+    from agnews.components.corpus_files.text_key import has_markup
 
     for split in ("train", "test"):
         (folder / split).mkdir(parents=True)
@@ -76,8 +76,7 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path, beam_args: Sequenc
     from tensorflow_model_analysis.proto import config_pb2 as tfma
     from tfx import v1 as tfx
 
-    from agnews.pipeline.local.local_runner import LocalRunner
-    from agnews.pipeline.local.observer import NodeResult
+    from agnews.pipeline.local.local_runner import LocalRunner, NodeResult
 
     split = tfx.proto.Input.Split
     example_gen = tfx.components.CsvExampleGen(

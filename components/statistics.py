@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tfx  # noqa: F401
+
+# isort: split
+import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from agnews.components.data_validation import tfdv
 from agnews.schemas.features import TEXT
+
+__all__ = ["tfdv"]
 
 
 def statistics_options() -> tfdv.StatsOptions:

@@ -14,10 +14,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from agnews.components.encoders.encoder_card import read_encoder_card
 from agnews.components.encoders.find_vocabulary import find_vocabulary
-from agnews.components.encoders.read_encoder_card import read_encoder_card
-from agnews.components.serving_model.export_model import export_model
-from agnews.components.serving_model.serving_model import ServingModel
+from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.training.train_classifier import TrainedClassifier
 from agnews.components.training.training_job import train_together
 from agnews.components.training.warm_start import WEIGHT_NAMES

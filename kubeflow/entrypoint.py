@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from agnews.pipeline.local.reasons_behind import reasons_behind
+from agnews.pipeline.local.explain_failure import reasons_behind
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 

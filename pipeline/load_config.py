@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
     from agnews.schemas.run_config import RunConfig
+from agnews.schemas.run_config import RunConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -184,3 +185,31 @@ def _allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     names = list(section.model_fields)
     close = difflib.get_close_matches(str(loc[-1]), names, n=1)
     return (f"Did you mean {close[0]!r}? " if close else "") + f"Keys allowed there: {', '.join(names)}."
+
+
+def choose_config(*, data: str | None, model: str | None, config: str | None, settings: Iterable[str]) -> RunConfig:
+    """Reads the configuration that a command line asks for.
+
+    Args:
+        data: `sample`, a folder or a URI, or None for that of the configuration.
+        model: Kind of model, or None for that of the configuration.
+        config: Name or file of a configuration, or None for the model's own.
+        settings: `KEY=VALUE` each, as `load_config` takes them.
+
+    Returns:
+        The configuration; a folder with data has its absolute path in it.
+
+    Raises:
+        AgnewsError: The configuration is wrong, or is not one of the model.
+    """
+    tree = load_config(config or model or "transformer", settings)
+    if model is not None and tree.model.kind != model:
+        raise AgnewsError(
+            "The model asked for is not the one of the configuration.",
+            found=f"--model {model}, but {config} configures {tree.model.kind}",
+            fix="Leave --model out, or choose another --config.",
+        )
+    if data is None:
+        return tree
+    source = data if data == "sample" or "://" in data else str(Path(data).expanduser().absolute())
+    return tree.model_copy(update={"data": tree.data.model_copy(update={"source": source})})

@@ -31,8 +31,7 @@ from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.statistics import statistics_options
 from agnews.components.token_gate.component import TokenGate
-from agnews.pipeline.node_settings import token_limits, trainer_settings, transform_settings
-from agnews.pipeline.settle_text import settle_text
+from agnews.pipeline.node_settings import settle_text, token_limits, trainer_settings, transform_settings
 from agnews.schemas.run_config import RunConfig
 
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
@@ -54,7 +53,7 @@ class Surroundings:
         scratch_uri: Folder or URI that stays from run to run, for what a cut training goes on from.
         production: Version that the candidate is judged against; see `BaselineModel`.
         fingerprint: Digest of all that decides about the model; written beside a pushed version.
-        code: Digest of the code by node, from `agnews.pipeline.code_versions`.
+        code: Digest of the code by node, from `agnews.pipeline.code_version`.
         metadata: Connection to the store of executions, for runners that need one.
         withdrawn: Version that the run would make again and that somebody rolled back from; empty where there is none.
     """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agnews.components.corpus_files.compare_spans import compare_spans
-from agnews.components.corpus_files.read_state import read_state
+from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
 from agnews.schemas.model_record import ModelRecord
 from agnews.schemas.run_config import RunConfig

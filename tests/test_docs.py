@@ -40,7 +40,7 @@ def test_links_between_documents_lead_somewhere(repository: Path) -> None:
 
 
 def test_every_node_is_explained(repository: Path) -> None:
-    from agnews.pipeline.code_versions import code_versions
+    from agnews.pipeline.code_version import code_versions
 
     text = (repository / "docs" / "architecture.md").read_text()
     nodes = {*code_versions(), "StatisticsGen", "ImportSchemaGen", "ExampleValidator"}
@@ -101,7 +101,7 @@ def test_the_command_line_understands_the_commands_of_documents(repository: Path
 def test_tables_and_schedules_of_documents_are_right(repository: Path, tmp_path: Path) -> None:
     from agnews.kubeflow.compiler.compile_pipeline import CompileRequest, compile_pipeline
     from agnews.kubeflow.schedules.schedule_file import ScheduleFile
-    from agnews.pipeline.code_versions import code_versions
+    from agnews.pipeline.code_version import code_versions
     from agnews.pipeline.load_config import load_config
     from agnews.pipeline.load_deployment import load_deployment
 

@@ -9,8 +9,8 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
-from agnews.components.baseline_model.baseline_at import SERVING_FOLDER
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.baseline_at import SERVING_FOLDER
 
 _LOGGER = logging.getLogger(__name__)
 

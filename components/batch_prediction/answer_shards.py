@@ -2,19 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import apache_beam as beam
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection
 from apache_beam.utils.shared import Shared
 
-from agnews.components.batch_prediction.answer_shard import answer_shard
-from agnews.components.batch_prediction.batch_folder import BatchFolder
+from agnews.components.batch_prediction.batch_folder import BatchFolder, part_name
+from agnews.components.batch_prediction.plan_batch import shard_source
+from agnews.components.corpus_files.read_csv_rows import Place
+from agnews.components.corpus_files.record import Reject
+from agnews.components.prediction.answer_block import AnsweredBlock, Predict, answer_blocks
+from agnews.components.prediction.format_answers import JsonFormatter
+from agnews.components.prediction.read_texts import open_texts, read_texts
+from agnews.components.prediction.text_blocks import text_blocks
+from agnews.components.prediction.text_input import TextFormat, TextRow
 from agnews.components.serving_model.predictor import Predictor
-from agnews.schemas.batch_manifest import BatchPlan, BatchShard
+from agnews.schemas import answers as columns
+from agnews.schemas.batch_manifest import BatchPart, BatchPlan, BatchShard
+from agnews.schemas.corpus import corpus_with
 from agnews.schemas.progress import Progress, report_progress
+
+
+@dataclass(frozen=True)
+class AnsweredShard:
+    """What is written of a shard.
+
+    Attributes:
+        part: What became of it.
+        content: Its file of answers.
+        rejects: A line for each row that could not be answered.
+    """
+
+    part: BatchPart
+    content: bytes
+    rejects: bytes
+
+
+def answer_shard(
+    plan: BatchPlan, shard: BatchShard, predict: Predict, on_rows: Callable[[int], None] = lambda rows: None
+) -> AnsweredShard:
+    """Reads a shard and answers it. Whenever it is done, the answers are the same.
+
+    Args:
+        plan: What the shard belongs to.
+        shard: The rows.
+        predict: The model.
+        on_rows: Called with the number of rows of each block when it is done.
+
+    Returns:
+        All that is to be written; a shard is small enough to be held in memory.
+
+    Raises:
+        AgnewsError: The input has gone or changed its form, or the model fails.
+    """
+    given = plan.inputs[shard.input]
+    blocks = text_blocks(_rows(plan, shard), live=False)
+    writer = _ParquetPart(plan) if plan.format == "parquet" else _JsonPart(plan)
+    rejects: list[Reject] = []
+    rows = 0
+    for answered in answer_blocks(blocks, predict):
+        writer.write(answered)
+        rejects += answered.rejects
+        rows += len(answered.rows)
+        on_rows(len(answered.rows))
+    content = writer.content()
+    part = BatchPart(
+        name=part_name(shard, plan),
+        rows=rows,
+        rejects=dict(Counter(str(reject.reason) for reject in rejects)),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    lines = [
+        orjson.dumps({"file": given.uri, **reject._asdict()}, option=orjson.OPT_APPEND_NEWLINE) for reject in rejects
+    ]
+    return AnsweredShard(part, content, b"".join(lines))
+
+
+def _rows(plan: BatchPlan, shard: BatchShard) -> Iterator[TextRow | Reject]:
+    given = plan.inputs[shard.input]
+    source = shard_source(given, shard, corpus_with(plan.classes))
+    stream = open_texts(source)
+    if source.format is not TextFormat.PARQUET and shard.offset:
+        stream.seek(shard.offset)
+    for row in read_texts(stream, source, start=Place(shard.row, shard.line, shard.offset), end=shard.end):
+        # A number says little when there are many files.
+        yield row if isinstance(row, Reject) or given.id_column else row._replace(id=f"{given.name}:{row.id}")
+
+
+class _JsonPart:
+    """JSON Lines in memory."""
+
+    def __init__(self, plan: BatchPlan) -> None:
+        self._formatter = JsonFormatter(plan.classes, plan.model_version, with_text=plan.with_text)
+        self._lines: list[bytes] = []
+
+    def write(self, answered: AnsweredBlock) -> None:
+        self._lines.append(self._formatter.lines(answered))
+
+    def content(self) -> bytes:
+        return b"".join(self._lines)
+
+
+class _ParquetPart:
+    """A Parquet file in memory."""
+
+    def __init__(self, plan: BatchPlan) -> None:
+        self._plan = plan
+        probabilities = pa.struct([pa.field(name, pa.float32(), nullable=False) for name in plan.classes])
+        fields = [
+            pa.field(columns.ID, pa.string(), nullable=False),
+            pa.field(columns.LABEL, pa.string(), nullable=False),
+            pa.field(columns.PROBABILITIES, probabilities, nullable=False),
+            pa.field(columns.MODEL_VERSION, pa.string(), nullable=False),
+        ]
+        if plan.with_text:
+            fields.append(pa.field(columns.TEXT, pa.string(), nullable=False))
+        self._schema = pa.schema(fields)
+        self._out = io.BytesIO()
+        self._writer = pq.ParquetWriter(self._out, self._schema, compression="zstd")
+
+    def write(self, answered: AnsweredBlock) -> None:
+        count = len(answered.rows)
+        classes: Sequence[str] = self._plan.classes
+        arrays = [
+            pa.array([row.id.encode("utf-8", "replace").decode() for row in answered.rows], pa.string()),
+            pa.array(np.array(classes, object)[answered.class_ids], pa.string()),
+            pa.StructArray.from_arrays(
+                [pa.array(answered.probabilities[:, i]) for i in range(len(classes))],
+                fields=list(self._schema.field(columns.PROBABILITIES).type),
+            ),
+            pa.repeat(self._plan.model_version, count),
+        ]
+        if self._plan.with_text:
+            arrays.append(pa.array([row.text.decode() for row in answered.rows], pa.string()))
+        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+    def content(self) -> bytes:
+        self._writer.close()
+        return self._out.getvalue()
+
 
 STEP = "batch"
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from agnews.components.connect_s3 import connect_s3, s3_path
-from agnews.components.corpus_files.open_binary import open_binary
-from agnews.components.corpus_files.place import BEGINNING, Place
+from agnews.components.corpus_files.read_csv_rows import BEGINNING, Place
 from agnews.components.corpus_files.record import Reject
-from agnews.components.corpus_files.sha256_of import sha256_of
-from agnews.components.is_s3 import is_s3
-from agnews.components.prediction.open_texts import open_texts
 from agnews.components.prediction.read_parquet_texts import open_parquet
-from agnews.components.prediction.read_texts import read_texts
+from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.settle_columns import settle_columns
-from agnews.components.prediction.text_format import TextFormat, is_gzipped
-from agnews.components.prediction.text_input import TextInput
+from agnews.components.prediction.text_input import TextFormat, TextInput, is_gzipped
+from agnews.components.storage.files import files_at, is_s3
+from agnews.components.storage.open_binary import open_binary, sha256_of
+from agnews.components.storage.s3_files import connect_s3, s3_path
 from agnews.schemas.batch_manifest import BatchInput, BatchShard
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
@@ -194,3 +193,51 @@ def _short_names(paths: Sequence[str]) -> list[str]:
     names = [path.rsplit("/", 1)[-1] for path in paths]
     counts = Counter(names)
     return [name if counts[name] == 1 else path for name, path in zip(names, paths, strict=True)]
+
+
+def find_inputs(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Finds files.
+
+    Args:
+        patterns: Paths or URIs, with the wildcards of a shell; `**` goes through folders on a local disk.
+
+    Returns:
+        The files without repetition, in the order of the patterns, those of one pattern sorted. Local paths are made
+        absolute.
+
+    Raises:
+        AgnewsError: A pattern stands for no file, or for a folder.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        files = _remote(pattern) if "://" in pattern else _local(pattern)
+        if not files:
+            raise AgnewsError(
+                "No file has this name.",
+                found=pattern,
+                fix="Check it with ls, and quote it ('news/*.csv') so that the shell does not change it.",
+            )
+        found.update(dict.fromkeys(files))
+    return tuple(found)
+
+
+def _local(pattern: str) -> list[str]:
+    path = Path(pattern).expanduser().absolute()
+    # A name that exists is a name, whatever wildcards are in it.
+    names = [path] if path.exists() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if path.is_dir():
+        raise AgnewsError(
+            "The input is a folder.", found=pattern, fix=f"Name the files in it: '{pattern.rstrip('/')}/*.csv'."
+        )
+    return [str(name) for name in names if name.is_file() and not name.name.startswith(".")]
+
+
+def _remote(pattern: str) -> list[str]:
+    folder = re.split(r"[*?[]", pattern)[0].rpartition("/")[0]
+    names = [f"{folder}/{name}" for name in files_at(folder).files_below(folder)]
+    return [name for name in names if _matches(name.split("/"), pattern.split("/"))]
+
+
+def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    """A wildcard stands for no slash, as in a shell."""
+    return len(name) == len(pattern) and all(map(fnmatchcase, name, pattern))

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agnews.components.corpus_files.sha256_of import sha256_of
-from agnews.components.corpus_files.sources import CorpusFiles
+from agnews.components.corpus_files.sources import CorpusFiles, corpus_folder, require_corpus_files
+from agnews.components.storage.open_binary import sha256_of
+from agnews.schemas.corpus import corpus_named
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,42 @@ def corpus_state(files: CorpusFiles) -> CorpusState:
     (test,) = files.test
     sha256 = {name: sha256_of(path) for name, path in files.paths.items()}
     return CorpusState(sha256, test, files.spans, files.notes)
+
+
+def read_state(source: str, corpus_name: str, window: int | None = None) -> CorpusState:
+    """Finds and digests the files that a run would read now.
+
+    Args:
+        source: `sample`, a local folder, or the URI of one.
+        corpus_name: Name of the corpus in the configuration.
+        window: Take the newest that many spans; None takes all.
+
+    Returns:
+        Their state.
+
+    Raises:
+        AgnewsError: The corpus is unknown, a file is missing, empty, or plainly something else than CSV, or spans are
+            not as they should be.
+    """
+    corpus = corpus_named(corpus_name)
+    with corpus_folder(source, corpus) as folder:
+        return corpus_state(require_corpus_files(folder, corpus, window))
+
+
+def data_digest(source: str, corpus_name: str, window: int | None = None) -> str:
+    """Digests the files of a corpus.
+
+    Args:
+        source: `sample`, a local folder, or the URI of one.
+        corpus_name: Name of the corpus in the configuration.
+        window: Take the newest that many spans; None takes all.
+
+    Returns:
+        sha256 over names and sha256 of the files, lower-case hexadecimal. It changes with any byte of a file and
+        does not change with the folder.
+
+    Raises:
+        AgnewsError: The corpus is unknown, a file is missing, empty, or plainly something else than CSV, or spans are
+            not as they should be.
+    """
+    return read_state(source, corpus_name, window).digest

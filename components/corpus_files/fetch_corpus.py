@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from agnews.components.corpus_files.sha256_of import sha256_of
-from agnews.components.resume_download import UnreachableError, resume_download
+from agnews.components.storage.open_binary import sha256_of
+from agnews.components.storage.resume_download import UnreachableError, resume_download
 from agnews.schemas.corpus import Corpus, PublishedFile
 from agnews.schemas.errors import AgnewsError, ExitCode
 

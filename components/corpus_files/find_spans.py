@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from agnews.components.corpus_files.open_binary import open_binary
-from agnews.components.model_store.explain_storage_errors import explain_storage_errors
-from agnews.components.model_store.files import Files, files_at
+from agnews.components.storage.explain_storage_errors import explain_storage_errors
+from agnews.components.storage.files import Files, files_at
+from agnews.components.storage.open_binary import open_binary
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 

@@ -5,10 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from agnews.components.data_gate.describe_rules import describe_rules
-from agnews.components.data_validation import tfdv
+from agnews.components.statistics import tfdv
 from agnews.schemas.data_check import DataCheck, Distance, Finding
+from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.features import TEST, TRAIN
+
+_TYPES = {1: "bytes", 2: "an integer", 3: "a float", 4: "a structure"}
+
+
+def describe_rules(feature: Any) -> str:
+    """Says what the schema allows in one feature.
+
+    Args:
+        feature: tensorflow_metadata's Feature.
+
+    Returns:
+        One line: `an integer, in every row, one value, 0 to 3`.
+    """
+    rules = [_TYPES.get(feature.type, "any type")]
+    if feature.presence.min_fraction == 1.0:
+        rules.append("in every row")
+    elif feature.presence.min_fraction > 0.0:
+        rules.append(f"in at least {feature.presence.min_fraction:.0%} of the rows")
+    if feature.HasField("shape") and not feature.shape.dim:
+        rules.append("one value")
+    if feature.HasField("int_domain"):
+        rules.append(_range(feature.int_domain))
+    if feature.HasField("string_domain"):
+        rules.append(f"one of {', '.join(feature.string_domain.value)}")
+    return ", ".join(rules)
+
+
+def _range(domain: Any) -> str:
+    if domain.HasField("max"):
+        return f"{domain.min} to {domain.max}"
+    return f"{domain.min} or more"
+
 
 MIN_ROWS_TO_COMPARE = 400
 """A distance between smaller samples is told and never stops a run: chance alone can make it that large."""
@@ -114,3 +146,36 @@ def _judge(distance: Distance, feature: Any, *, may_stop: bool) -> Finding:
         allowed=f"at most {distance.threshold:g} ({describe_rules(feature)})",
         stops=may_stop and enough,
     )
+
+
+_FIXES = {
+    "anomaly": "look at the rows (`agnews data check`), or, if they are right, change schemas/schema.pbtxt",
+    "skew": "train and test must come from the same source: check that both files are of one corpus and whole",
+    "drift": "see whether the news changed or their feed did; set data.fail_on_drift to false to train all the same",
+}
+
+
+def require_clean(check: DataCheck) -> None:
+    """Does nothing if the rows may be learnt from.
+
+    Args:
+        check: What the gate found.
+
+    Raises:
+        AgnewsError: Something stops the run. Names each feature, what was seen, and what is allowed.
+    """
+    stopping = [finding for finding in check.findings if finding.stops]
+    if not stopping:
+        return
+    kinds = dict.fromkeys(finding.kind for finding in stopping)
+    raise AgnewsError(
+        f"The rows break {len(stopping)} rule{'s' if len(stopping) > 1 else ''} of the schema. Nothing was trained.",
+        found="".join(f"\n    {_tell(finding)}" for finding in stopping),
+        fix="; ".join(_FIXES[kind] for kind in kinds).capitalize() + ".",
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def _tell(finding: Finding) -> str:
+    feature = f"feature `{finding.feature}`" if finding.feature else "the rows"
+    return f"{feature} ({finding.where}): {finding.seen}\n      allowed: {finding.allowed}"

@@ -12,9 +12,8 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
-from agnews.components.baseline_model.baseline_at import baseline_at
-from agnews.components.data_gate.check_statistics import check_statistics
-from agnews.components.data_gate.require_clean import require_clean
+from agnews.components.data_gate.check_statistics import check_statistics, require_clean
+from agnews.components.model_store.baseline_at import baseline_at
 
 _LOGGER = logging.getLogger(__name__)
 

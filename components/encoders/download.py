@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from agnews.components.resume_download import UnreachableError, resume_download
+from agnews.components.storage.resume_download import UnreachableError, resume_download
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 OnProgress = Callable[[str, int, int | None], None]

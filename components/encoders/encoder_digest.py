@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agnews.components.encoders.digest_saved_model import digest_saved_model
 from agnews.components.encoders.encoder_cache import EncoderCache
-from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
+from agnews.components.encoders.find_encoder import SAVED_MODEL, digest_saved_model, find_encoder
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
 
 

@@ -8,8 +8,7 @@ import re
 from pathlib import Path
 
 from agnews.components.encoders.encoder_cache import EncoderCache
-from agnews.components.find_embedded_encoder import find_embedded_encoder
-from agnews.components.text.vocabulary import EMBEDDED
+from agnews.components.text.vocabulary import EMBEDDED, find_embedded_encoder
 from agnews.schemas.errors import AgnewsError
 
 SAVED_MODEL = "saved_model.pb"
@@ -84,3 +83,20 @@ def _not_fetched(source: str) -> AgnewsError:
         found=source,
         fix=f"Get it once: `agnews encoder fetch {source}`",
     )
+
+
+def digest_saved_model(folder: Path) -> str:
+    """Reads all files of a SavedModel that its outputs depend on.
+
+    Args:
+        folder: The SavedModel's.
+
+    Returns:
+        sha256 over their paths and contents, lower-case hexadecimal.
+    """
+    whole = hashlib.sha256()
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    for name in sorted(name for name in names if name == SAVED_MODEL or name.startswith(("variables/", "assets/"))):
+        with (folder / name).open("rb") as file:
+            whole.update(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n".encode())
+    return whole.hexdigest()

@@ -3,19 +3,193 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import tensorflow_model_analysis as tfma
+from numpy.typing import NDArray
+from tensorflow_model_analysis.metrics import metric_types, metric_util, multi_class_confusion_matrix_metrics
 from tensorflow_model_analysis.proto import config_pb2
 
-from agnews.components.evaluator.calibration_error import CalibrationError
-from agnews.components.evaluator.class_scores import ClassScores
-from agnews.components.evaluator.length_bucket import LENGTH_BUCKETS
-from agnews.components.evaluator.tally import Cell
+from agnews.components.evaluator.tally import CALIBRATION_BINS, Cell, calibration_bin
 from agnews.schemas.evaluation import ClassMetrics, Metrics, SliceMetrics
+from agnews.schemas.predictions import NO_CLASS
+
+
+class ClassScores(metric_types.Metric):
+    """Figures that follow from the confusion matrix of top classes, with the definitions of scikit-learn.
+
+    TFMA's own `Precision`, `Recall` and `F1Score` by class ask whether the probability of the class passes 0.5, so
+    with four classes a row may count for none of them, and its macro average is not the F1 that people mean. Here each
+    row has the one answer that a client gets.
+
+    Gives `accuracy` and `macro_f1`, and by class id `precision`, `recall`, `f1` and `class_count`. A ratio without
+    rows is 0.
+
+    Args:
+        num_classes: How many classes there are.
+        name: Prefix of no meaning; TFMA wants one.
+    """
+
+    def __init__(self, num_classes: int, name: str = "class_scores") -> None:
+        super().__init__(_computations, num_classes=num_classes, name=name)
+
+
+metric_types.register_metric(ClassScores)
+
+
+def _computations(
+    num_classes: int,
+    name: str = "",
+    eval_config: Any = None,
+    model_names: list[str] | None = None,
+    output_names: list[str] | None = None,
+    example_weighted: bool = False,
+) -> list[Any]:
+    """Called by TFMA, which finds the arguments by their names."""
+    del name, output_names
+    model_name = (model_names or [""])[0]
+    matrices = multi_class_confusion_matrix_metrics.multi_class_confusion_matrices(
+        thresholds=[0.0], eval_config=eval_config, model_name=model_name, example_weighted=example_weighted
+    )
+    matrix_key = matrices[-1].keys[-1]
+
+    def key(figure: str, class_id: int | None = None) -> Any:
+        return metric_types.MetricKey(
+            name=figure,
+            model_name=model_name,
+            sub_key=None if class_id is None else metric_types.SubKey(class_id=class_id),
+            example_weighted=example_weighted,
+        )
+
+    def result(metrics: dict[Any, Any]) -> dict[Any, float]:
+        matrix = np.zeros((num_classes, num_classes + 1))  # the last column: no answer
+        for entry, count in metrics[matrix_key][0.0].items():
+            answer = entry.predicted_class_id
+            matrix[entry.actual_class_id, num_classes if answer == NO_CLASS else answer] += count
+        right = matrix.diagonal()
+        labels, answers = matrix.sum(axis=1), matrix.sum(axis=0)[:num_classes]
+        scores = {
+            "precision": _ratio(right, answers),
+            "recall": _ratio(right, labels),
+            "f1": _ratio(2.0 * right, labels + answers),
+            "class_count": labels,
+        }
+        figures = {key("accuracy"): right.sum() / matrix.sum(), key("macro_f1"): scores["f1"].mean()}
+        for figure, values in scores.items():
+            figures |= {key(figure, class_id): float(value) for class_id, value in enumerate(values)}
+        return figures
+
+    keys = [key("accuracy"), key("macro_f1")] + [
+        key(figure, class_id)
+        for figure in ("precision", "recall", "f1", "class_count")
+        for class_id in range(num_classes)
+    ]
+    return [*matrices, metric_types.DerivedMetricComputation(keys=keys, result=result)]
+
+
+def _ratio(numerator: Any, denominator: Any) -> Any:
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+class CalibrationError(metric_types.Metric):
+    """By how much a model's confidence is off, on average over the rows.
+
+    Rows go into 15 bins of equal width by the probability of their top class; in each bin the mean confidence is
+    compared with the share of right answers. TFMA has calibration plots by class, and no such figure.
+
+    Args:
+        name: Name of the figure.
+
+    References:
+        Guo, Pleiss, Sun, Weinberger (2017), On Calibration of Modern Neural Networks, https://arxiv.org/abs/1706.04599,
+        equation 3.
+    """
+
+    def __init__(self, name: str = "ece") -> None:
+        super().__init__(metric_util.merge_per_key_computations(_calibration_computations), name=name)
+
+
+metric_types.register_metric(CalibrationError)
+
+
+def _calibration_computations(
+    name: str,
+    eval_config: Any = None,
+    model_name: str = "",
+    output_name: str = "",
+    example_weighted: bool = False,
+) -> list[Any]:
+    """Called by TFMA, which finds the arguments by their names."""
+    key = metric_types.MetricKey(
+        name=name, model_name=model_name, output_name=output_name, example_weighted=example_weighted
+    )
+    return [
+        metric_types.MetricComputation(
+            keys=[key], preprocessors=None, combiner=_Combiner(key, eval_config, example_weighted)
+        )
+    ]
+
+
+class _Combiner(beam.CombineFn):
+    """Sums, by bin, of weight, confidence and right answers: an array (bins, 3)."""
+
+    def __init__(self, key: Any, eval_config: Any, example_weighted: bool) -> None:
+        self._key, self._eval_config, self._example_weighted = key, eval_config, example_weighted
+
+    def create_accumulator(self) -> NDArray[np.float64]:
+        return np.zeros((CALIBRATION_BINS, 3))
+
+    def add_input(self, accumulator: NDArray[np.float64], element: Any) -> NDArray[np.float64]:
+        label, probabilities, weight = next(
+            metric_util.to_label_prediction_example_weight(
+                element,
+                eval_config=self._eval_config,
+                model_name=self._key.model_name,
+                output_name=self._key.output_name,
+                example_weighted=self._example_weighted,
+                flatten=False,
+                require_single_example_weight=True,
+            )
+        )
+        confidence = probabilities.max()
+        # All zeros is the mark of a row without an answer, which is never right.
+        right = confidence > 0.0 and probabilities.argmax() == label.item()
+        accumulator[calibration_bin(confidence)] += weight.item() * np.array([1.0, confidence, right])
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return sum(accumulators, start=self.create_accumulator())
+
+    def extract_output(self, accumulator: NDArray[np.float64]) -> dict[Any, float]:
+        weight, confidence, right = accumulator.T
+        return {self._key: float(np.abs(confidence - right).sum() / weight.sum())}
+
+
+_UPPER = (20, 30, 40, 50, 70)
+LENGTH_BUCKETS = (
+    f"up to {_UPPER[0]} words",
+    *(f"{low + 1}-{high} words" for low, high in pairwise(_UPPER)),
+    f"over {_UPPER[-1]} words",
+)
+"""Names in rising order."""
+
+
+def length_bucket(num_words: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sorts texts into buckets of length.
+
+    Args:
+        num_words: (rows,) words of each text; any number from 0.
+
+    Returns:
+        (rows,) positions in `LENGTH_BUCKETS`.
+    """
+    return np.searchsorted(np.asarray(_UPPER), num_words, side="left").astype(np.int64)
+
 
 _LABEL, _PROBABILITIES, _COUNT = "label_id", "probabilities", "count"
 _SLICES = ("label", "length", "has_markup")

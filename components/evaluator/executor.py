@@ -12,12 +12,11 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import encode_split_names, get_single_instance, get_split_uris
 
-from agnews.components.baseline_model.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.evaluator.analyse import analyse
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.paired_test import paired_test
-from agnews.components.evaluator.predict_split import SplitAnswers, predict_split
-from agnews.components.evaluator.read_rows import read_rows
+from agnews.components.evaluator.predict_split import SplitAnswers, predict_split, read_rows
+from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode

@@ -14,8 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from agnews.components.model_server.http_error import HttpError
-from agnews.components.model_server.limits import Limits
+from agnews.components.model_server.json_answer import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 

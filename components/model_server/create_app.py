@@ -3,25 +3,223 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import mimetypes
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from agnews.components.model_server.access_token import AccessToken
-from agnews.components.model_server.api_description import DESCRIPTION, describe_token
+from agnews.components.model_server.api_description import (
+    CARD,
+    DESCRIPTION,
+    EXPLAIN,
+    HEALTH,
+    METADATA,
+    METRICS,
+    PREDICT,
+    READY,
+    STATUS,
+    api_page,
+    describe_token,
+)
+from agnews.components.model_server.explain_texts import explain_texts
 from agnews.components.model_server.gate import Gate
-from agnews.components.model_server.http_error import HttpError
-from agnews.components.model_server.json_answer import error_answer
-from agnews.components.model_server.model_routes import model_routes
-from agnews.components.model_server.operation_routes import operation_routes
-from agnews.components.model_server.page_routes import page_routes
-from agnews.components.model_server.predict_endpoint import PredictEndpoint
-from agnews.components.model_server.predict_routes import predict_routes
+from agnews.components.model_server.json_answer import HttpError, error_answer, json_answer
+from agnews.components.model_server.model_host import model_metadata
+from agnews.components.model_server.predict_endpoint import PredictEndpoint, read_body
 from agnews.components.model_server.serving_state import ServingState
+
+Name = Annotated[str, PathParameter(pattern=r"^[^/:]+$", description="Name of the model.")]
+Version = Annotated[str, PathParameter(pattern=r"^[0-9]+$", description="Number of a version.")]
+_LARGEST = (1 << 63) - 1
+
+
+def version_number(version: str) -> str:
+    """Reads the number of a version.
+
+    Args:
+        version: Digits, or nothing.
+
+    Returns:
+        The number without leading zeros, or nothing.
+
+    Raises:
+        HttpError: 400 in TensorFlow Serving's words where 64 bits do not hold it.
+    """
+    if not version:
+        return ""
+    if len(version.lstrip("0")) > len(str(_LARGEST)) or int(version) > _LARGEST:
+        raise HttpError(400, f"Failed to convert version: {version} to numeric.")
+    return str(int(version))
+
+
+def predict_routes(state: ServingState, endpoint: PredictEndpoint) -> APIRouter:
+    """Makes the routes that ask the model.
+
+    Args:
+        state: The server.
+        endpoint: Answers predictions.
+
+    Returns:
+        The routes: TensorFlow Serving's `:predict`, with and without `/versions/N`, and our own `:explain`.
+
+    References:
+        https://www.tensorflow.org/tfx/serving/api_rest
+    """
+    router = APIRouter(prefix="/v1/models")
+
+    @router.post("/{name}:predict", summary="Classify texts", **PREDICT)
+    async def predict(request: Request, name: Name) -> Response:
+        """Asks the version in production."""
+        return await endpoint.answer(request.scope, request.receive, name)
+
+    @router.post("/{name}/versions/{version}:predict", summary="Classify texts with one version", **PREDICT)
+    async def predict_version(request: Request, name: Name, version: Version) -> Response:
+        """Asks a version by its number; only the one in production is there, and for a moment the one before it."""
+        return await endpoint.answer(request.scope, request.receive, name, version_number(version))
+
+    @router.post("/{name}:explain", summary="Classify texts, and say which words mattered", **EXPLAIN)
+    async def explain(request: Request, name: Name) -> Response:
+        """Computes how much each word speaks for the predicted class, or against it."""
+        body = await read_body(request.scope, request.receive, state.limits)
+        with state.host.borrow(name) as model:
+            return json_answer(await explain_texts(body, model, state))
+
+    return router
+
+
+_CARD = {"name", "version", "accuracy", "classes", "pushed_at"}
+
+
+def model_routes(state: ServingState) -> APIRouter:
+    """Makes the routes that tell about the model.
+
+    Args:
+        state: The server.
+
+    Returns:
+        The routes: TensorFlow Serving's status and metadata, with and without `/versions/N`, and our own `/card`.
+
+    References:
+        https://www.tensorflow.org/tfx/serving/api_rest
+    """
+    router = APIRouter(prefix="/v1/models")
+
+    @router.get("/{name}", summary="State of the versions", **STATUS)
+    async def status(name: Name) -> Response:
+        """Tells which versions are loaded, and why one could not be."""
+        return json_answer(orjson.dumps(state.host.status(name)))
+
+    @router.get("/{name}/versions/{version}", summary="State of one version", **STATUS)
+    async def version_status(name: Name, version: Version) -> Response:
+        """Tells whether a version is loaded."""
+        return json_answer(orjson.dumps(state.host.status(name, version_number(version))))
+
+    def metadata(name: str, version: str = "") -> Response:
+        with state.host.borrow(name, version_number(version)) as model:
+            return json_answer(orjson.dumps(model_metadata(name, model.record.version, model.signature_defs)))
+
+    @router.get("/{name}/metadata", summary="Signatures of the model", **METADATA)
+    async def latest_metadata(name: Name) -> Response:
+        """Tells the names, types and shapes of what the model takes and gives."""
+        return metadata(name)
+
+    @router.get("/{name}/versions/{version}/metadata", summary="Signatures of one version", **METADATA)
+    async def version_metadata(name: Name, version: Version) -> Response:
+        """Tells the names, types and shapes of what a version takes and gives."""
+        return metadata(name, version)
+
+    @router.get("/{name}/card", summary="What is known about the model", **CARD)
+    async def card(name: Name) -> Response:
+        """Tells version, accuracy, classes, and when it was pushed."""
+        with state.host.borrow(name) as model:
+            return json_answer(orjson.dumps(model.record.model_dump(mode="json", include=_CARD)))
+
+    return router
+
+
+def operation_routes(state: ServingState) -> APIRouter:
+    """Makes the routes of health checks and counters.
+
+    Args:
+        state: The server.
+
+    Returns:
+        The routes `/healthz`, `/readyz` and `/metrics`.
+    """
+    router = APIRouter()
+
+    @router.get("/healthz", summary="Whether the process lives", **HEALTH)
+    async def health() -> Response:
+        """Answers as long as the process can; restart it if it does not."""
+        return json_answer(b'{"status":"alive"}')
+
+    @router.get("/readyz", summary="Whether to send requests here", **READY)
+    async def ready() -> Response:
+        """Answers 503 from the moment the server is told to stop. Tells what is wrong with a new version, if any."""
+        body = {
+            "status": "stopping" if state.is_draining else "ready",
+            **state.host.detail(),
+            "waiting": state.batcher.waiting,
+        }
+        status = 503 if state.is_draining else 200
+        return json_answer(orjson.dumps(body), status)
+
+    @router.get("/metrics", summary="Counters for Prometheus", **METRICS)
+    async def metrics() -> Response:
+        """Latency, batches, queue, version and errors, in the text format."""
+        state.metrics.queue.set(state.batcher.waiting)
+        return Response(state.metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+_FOLDER = Path(__file__).parent / "page"
+_START = "index.html"
+_DOCS_STYLE = Path(__file__).parent / "api_page.css"
+
+
+def page_routes(state: ServingState) -> APIRouter:
+    """Makes the routes of the page and of the description of the interface.
+
+    The few files of the page are kept in memory: no path of a client ever meets the disk.
+
+    Args:
+        state: The server.
+
+    Returns:
+        The routes `/`, one for each file of the page, and `/docs`.
+    """
+    router = APIRouter(include_in_schema=False)
+    for name, content in {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir())}.items():
+        router.add_api_route("/" if name == _START else f"/{name}", _sender(name, content), methods=["GET", "HEAD"])
+
+    @router.get("/docs")
+    async def docs(request: Request) -> Response:
+        values = {"name": state.host.name, "version": state.host.version}
+        address = str(request.base_url).rstrip("/")
+        return Response(api_page(request.app.openapi(), address, values), media_type="text/html")
+
+    router.add_api_route("/docs.css", _sender("docs.css", _DOCS_STYLE.read_bytes()), methods=["GET"])
+    return router
+
+
+def _sender(name: str, content: bytes) -> Callable[[], Coroutine[Any, Any, Response]]:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+    async def send() -> Response:
+        return Response(content, media_type=kind)
+
+    return send
 
 
 def create_app(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
+import os
 import signal
+import socket
 import time
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -11,6 +16,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from agnews.components.model_server.serving_state import ServingState
+from agnews.schemas.errors import AgnewsError
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
@@ -67,3 +73,85 @@ class GracefulServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Tells whether to stop taking connections; called ten times a second."""
         return await super().on_tick(counter) or time.monotonic() >= self._stop_at
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Binds an address.
+
+    Args:
+        host: Name or address of this machine; `0.0.0.0` or `::` takes all its addresses.
+        port: Port; 0 takes a free one.
+
+    Returns:
+        The socket, bound and not listening yet.
+
+    Raises:
+        AgnewsError: The address is taken, is not this machine's, or is not ours to take.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise AgnewsError(
+            "This host cannot be found.",
+            found=f"{host} ({error.strerror})",
+            fix="Take an address of this machine, 127.0.0.1 for example.",
+        ) from error
+    found = socket.socket(family, kind, protocol)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(address)
+        # Two sockets may be bound to one address for as long as none of them listens.
+        found.listen(1)
+    except OSError as error:
+        found.close()
+        raise AgnewsError(
+            f"Port {port} on {host} cannot be used.",
+            found=error.strerror,
+            fix="Choose another one with --port (0 takes a free one), or end what uses it: "
+            f"`lsof -i :{port}` shows what. --host takes an address of this machine only.",
+        ) from error
+    found.setblocking(False)
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    Args:
+        host: Name or address.
+
+    Returns:
+        True for addresses such as 127.0.0.1, ::1 and localhost.
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cores(cgroup: Path = _CGROUP) -> int:
+    """Counts the cores that this process is let run on, in a container too.
+
+    Args:
+        cgroup: Where Linux says how much time the container's processes may have.
+
+    Returns:
+        At least 1.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _quota(cgroup))))
+
+
+def _quota(cgroup: Path) -> float:
+    """Cores' worth of time; infinite where nothing is said. Version 2 of control groups, or version 1."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((cgroup / name).read_text() for name in names).split()
+        except (OSError, ValueError):
+            continue
+        if quota.isdecimal() and int(quota) > 0:
+            return int(quota) / int(period)
+    return math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import orjson
 from starlette.responses import Response
@@ -34,3 +35,44 @@ def error_answer(status: int, message: str, headers: Mapping[str, str] | None = 
         The answer.
     """
     return json_answer(orjson.dumps({"error": message}), status, headers)
+
+
+class HttpError(Exception):
+    """Ends a request with a status code and `{"error": message}`, which is TensorFlow Serving's form.
+
+    Args:
+        status: HTTP status code.
+        message: For the client.
+        headers: More headers of the answer.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused instead of being worked on.
+
+    Attributes:
+        body_bytes: Longest request body; more is answered with 413.
+        instances: Most texts in a request; more are answered with 422.
+        explained: Most texts in a request for explanations, which cost several times as much; 422.
+        text_bytes: Longest text in UTF-8; a longer one is answered with 422.
+        queue_rows: Most texts that wait at a time; 429 with Retry-After beyond.
+        batch_rows: Most texts that the model sees at once.
+        deadline_seconds: Longest wait of a request before its work begins. A request that would wait longer is turned
+            away when it comes (429); one that waited longer all the same is given up (504). Also the time that a
+            client has for sending its body (408).
+    """
+
+    body_bytes: int = 4 << 20
+    instances: int = 1024
+    explained: int = 16
+    text_bytes: int = 64 << 10
+    queue_rows: int = 4096
+    batch_rows: int = 32
+    deadline_seconds: float = 10.0

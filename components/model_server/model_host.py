@@ -3,21 +3,123 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from agnews.components.model_server.http_error import HttpError
+from google.protobuf.json_format import MessageToDict
+
+from agnews.components.model_server.json_answer import HttpError
 from agnews.components.model_server.metrics import Metrics
-from agnews.components.model_server.model_status import version_status
-from agnews.components.model_server.return_memory import return_memory
 from agnews.components.model_server.served_version import ServedVersion
-from agnews.components.model_server.version_lease import VersionLease
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model
 from agnews.components.model_store.model_store import ModelStore
+from agnews.components.model_store.serving_leases import ServingLease
 from agnews.schemas.errors import AgnewsError
+
+_RENEW_SECONDS = 60.0
+
+
+class VersionLease:
+    """A lease that the server goes on without if the store cannot be written, as where it is mounted read-only.
+
+    Args:
+        store: Where the versions are; None where a version was not taken from a store.
+        log: Receives a line when the store refuses.
+    """
+
+    def __init__(self, store: ModelStore | None, log: Callable[[str], None]) -> None:
+        self._store = store
+        self._log = log
+        self._lease: ServingLease | None = None
+        self._version = ""
+        self._renewed = 0.0
+        self._is_refused = False
+
+    def take(self, version: str) -> None:
+        """Says that a version is used from now on, before it is loaded.
+
+        Args:
+            version: Its number.
+        """
+        if self._store is None:
+            return
+        try:
+            if self._lease is None:
+                self._lease = ServingLease(self._store, version)
+            else:
+                self._lease.renew(version)
+        except AgnewsError as error:
+            if not self._is_refused:
+                self._log(f"nothing keeps version {version} from being pruned: {error.problem} ({error.found})")
+            self._is_refused = True
+        else:
+            self._is_refused = False
+        self._version, self._renewed = version, time.monotonic()
+
+    def renew(self) -> None:
+        """Says so again, if a minute has gone by."""
+        if self._version and time.monotonic() - self._renewed >= _RENEW_SECONDS:
+            self.take(self._version)
+
+    def release(self) -> None:
+        """Says that nothing is used any more."""
+        if self._lease is None:
+            return
+        try:
+            self._lease.release()
+        except AgnewsError as error:
+            self._log(f"the lease stays until it is five minutes old: {error.problem} ({error.found})")
+
+
+def return_memory() -> None:
+    """Asks the allocator of the C library for what it keeps for later; elsewhere than on glibc nothing happens.
+
+    A loaded model that was closed, and batches of many sizes on several threads, leave gaps that are kept until then.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def version_status(version: str, state: str, error: str = "") -> dict[str, Any]:
+    """Describes a version.
+
+    Args:
+        version: Its number.
+        state: `LOADING`, `AVAILABLE`, `UNLOADING` or `END`.
+        error: Why it ended, if it did not end well.
+
+    Returns:
+        An entry of `model_version_status`.
+    """
+    status = {"error_code": "UNKNOWN" if error else "OK", "error_message": error}
+    return {"version": version, "state": state, "status": status}
+
+
+def model_metadata(name: str, version: str, signature_defs: Mapping[str, Any]) -> dict[str, Any]:
+    """Describes the signatures of a version.
+
+    Args:
+        name: Of the model.
+        version: Its number.
+        signature_defs: Messages by the name of the signature.
+
+    Returns:
+        The answer to `GET /v1/models/NAME/metadata`.
+    """
+    signatures = {
+        key: MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for key, message in sorted(signature_defs.items())
+    }
+    return {
+        "model_spec": {"name": name, "signature_name": "", "version": version},
+        "metadata": {"signature_def": {"signature_def": signatures}},
+    }
+
 
 _RETRY_SECONDS = 60.0
 _DRAIN_SECONDS = 0.05

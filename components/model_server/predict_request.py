@@ -10,8 +10,7 @@ from typing import Any
 
 import orjson
 
-from agnews.components.model_server.http_error import HttpError
-from agnews.components.model_server.limits import Limits
+from agnews.components.model_server.json_answer import HttpError, Limits
 from agnews.schemas.features import SERVE_TEXT
 
 _SHOWN = 200

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_store.find_pushed_model import PushedModel
-from agnews.components.model_store.local_copy import local_copy
+from agnews.components.storage.local_copy import local_copy
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.features import EXPLAIN, PROBABILITIES, SERVE_TEXT
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agnews.components.model_store.files import files_at
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.model_store.model_store import ModelStore
+from agnews.components.storage.files import files_at
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.model_record import ModelRecord

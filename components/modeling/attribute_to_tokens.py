@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from agnews.components.modeling.embedding_network import EmbeddingNetwork
+from agnews.components.modeling.classifier import EmbeddingNetwork
 
 
 def attribute_to_tokens(

@@ -10,14 +10,12 @@ import numpy.typing as npt
 import tensorflow as tf
 from pydantic import TypeAdapter
 
-from agnews.components.encoders.encoder import Encoder
-from agnews.components.modeling.bert_classifier import BertClassifier
+from agnews.components.encoders.resolve_encoder import Encoder
+from agnews.components.modeling.bert_classifier import BertClassifier, ClassifierHead
 from agnews.components.modeling.classifier import Classifier
-from agnews.components.modeling.classifier_head import ClassifierHead
 from agnews.components.modeling.pooled_encoder import PooledEncoder
 from agnews.components.modeling.transformer_classifier import TransformerClassifier
-from agnews.components.training.create_adamw import create_adamw
-from agnews.components.training.create_model_garden_adamw import create_model_garden_adamw
+from agnews.components.optimization.adamw import create_adamw, create_model_garden_adamw
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 from agnews.schemas.run_config import BertFinetuneConfig, BertFrozenConfig, ModelConfig, TransformerConfig
 

@@ -12,8 +12,8 @@ import tensorflow_hub as hub
 import tf_keras as keras
 
 from agnews.components.encoders.bert_network import BertNetwork
-from agnews.components.encoders.read_encoder_card import read_encoder_card
-from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
+from agnews.components.encoders.encoder_card import read_encoder_card
+from agnews.components.modeling.transformer_block import MaskedMeanPooling
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
 _LAYER = re.compile(r"transformer/layer_(\d+)/")

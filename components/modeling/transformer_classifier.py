@@ -7,15 +7,10 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.modeling.add_salt import add_salt
 from agnews.components.modeling.bigram_branch import BigramBranch
-from agnews.components.modeling.dropout import Dropout
+from agnews.components.modeling.dropout import Dropout, WordDropout, add_salt, step_seed
 from agnews.components.modeling.frequent_tokens import FrequentTokens
-from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
-from agnews.components.modeling.position_embedding import PositionEmbedding
-from agnews.components.modeling.step_seed import step_seed
-from agnews.components.modeling.transformer_block import TransformerBlock
-from agnews.components.modeling.word_dropout import WordDropout
+from agnews.components.modeling.transformer_block import MaskedMeanPooling, PositionEmbedding, TransformerBlock
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
 _SALTS_OF_A_BLOCK = 16

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agnews.components.corpus_files.record import Reason, Reject
-from agnews.components.evaluator.answers import answers
-from agnews.components.prediction.text_row import TextRow
+from agnews.components.evaluator.tally import answers
+from agnews.components.prediction.text_blocks import ReadAhead
+from agnews.components.prediction.text_input import TextRow
 from agnews.schemas.predictions import NO_CLASS
 
 Predict = Callable[[NDArray[np.object_]], NDArray[np.float32]]
@@ -71,3 +73,29 @@ def answer_block(block: Sequence[TextRow | Reject], predict: Predict) -> Answere
 def _no_answer(row: TextRow, found: NDArray[np.float32]) -> Reject:
     detail = f"the model answers {found.tolist()}, which are no probabilities"
     return Reject.of(row.row, row.line, Reason.NO_ANSWER, detail, row.text.decode())
+
+
+# While the last batches of a block are computed, the first ones of the next keep all cores busy.
+_AT_ONCE = 2
+
+
+def answer_blocks(blocks: Iterable[Sequence[TextRow | Reject]], predict: Predict) -> Iterator[AnsweredBlock]:
+    """Asks the model about blocks, two at once.
+
+    Args:
+        blocks: Texts, and rows that could not be read.
+        predict: The model; called from several threads.
+
+    Yields:
+        Answers in the order of the blocks, each as soon as it and those before it are there.
+
+    Raises:
+        AgnewsError: A row cannot be read, or the model fails.
+    """
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        asked = ReadAhead((pool.submit(answer_block, block, predict) for block in blocks), 1)
+        while found := asked.take(1):
+            yield found[0].result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -6,13 +6,10 @@ import io
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from agnews.components.corpus_files.join_texts import UnusableText, join_texts
-from agnews.components.corpus_files.place import BEGINNING, Place
-from agnews.components.corpus_files.read_csv_rows import CsvRow, cut_off, read_csv_rows
-from agnews.components.corpus_files.record import Reason, Reject
+from agnews.components.corpus_files.read_csv_rows import BEGINNING, CsvRow, Place, cut_off, read_csv_rows
+from agnews.components.corpus_files.record import Reason, Reject, UnusableText, join_texts
 from agnews.components.prediction.choose_columns import choose_columns, find_column
-from agnews.components.prediction.text_input import TextInput
-from agnews.components.prediction.text_row import TextRow
+from agnews.components.prediction.text_input import TextInput, TextRow
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 

@@ -8,13 +8,10 @@ from typing import Any
 
 import orjson
 
-from agnews.components.corpus_files.join_texts import UnusableText, join_texts
-from agnews.components.corpus_files.physical_lines import physical_lines, skip_byte_order_mark
-from agnews.components.corpus_files.place import BEGINNING, Place
-from agnews.components.corpus_files.record import Reason, Reject
+from agnews.components.corpus_files.read_csv_rows import BEGINNING, Place, physical_lines, skip_byte_order_mark
+from agnews.components.corpus_files.record import Reason, Reject, UnusableText, join_texts
 from agnews.components.prediction.choose_columns import choose_columns, find_column
-from agnews.components.prediction.text_input import TextInput
-from agnews.components.prediction.text_row import TextRow
+from agnews.components.prediction.text_input import TextInput, TextRow
 from agnews.schemas.features import TEXT
 
 

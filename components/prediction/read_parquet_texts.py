@@ -9,11 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agnews.components.corpus_files.join_texts import UnusableText, join_texts
-from agnews.components.corpus_files.record import Reject
+from agnews.components.corpus_files.record import Reject, UnusableText, join_texts
 from agnews.components.prediction.choose_columns import choose_columns, find_column
-from agnews.components.prediction.text_input import TextInput
-from agnews.components.prediction.text_row import TextRow
+from agnews.components.prediction.text_input import TextInput, TextRow
 from agnews.schemas.errors import AgnewsError
 
 _BATCH = 1024

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import orjson
 
-from agnews.components.corpus_files.physical_lines import physical_lines, skip_byte_order_mark
+from agnews.components.corpus_files.read_csv_rows import physical_lines, skip_byte_order_mark
 from agnews.components.prediction.choose_columns import choose_columns, find_column
-from agnews.components.prediction.open_texts import open_texts
 from agnews.components.prediction.read_csv_texts import read_csv_header
 from agnews.components.prediction.read_parquet_texts import open_parquet
-from agnews.components.prediction.text_format import TextFormat
-from agnews.components.prediction.text_input import TextInput
+from agnews.components.prediction.read_texts import open_texts
+from agnews.components.prediction.text_input import TextFormat, TextInput
 
 
 def settle_columns(source: TextInput) -> tuple[TextInput, bool]:

@@ -4,9 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
-from agnews.components.prediction.text_format import TextFormat
 from agnews.schemas.corpus import Corpus
+from agnews.schemas.errors import AgnewsError
+
+
+class TextFormat(StrEnum):
+    """How texts stand in a file."""
+
+    TEXT = "text"
+    """One a line."""
+    CSV = "csv"
+    JSONL = "jsonl"
+    """A JSON object a line."""
+    PARQUET = "parquet"
+
+
+_SUFFIXES = {
+    ".txt": TextFormat.TEXT,
+    ".csv": TextFormat.CSV,
+    ".jsonl": TextFormat.JSONL,
+    ".ndjson": TextFormat.JSONL,
+    ".parquet": TextFormat.PARQUET,
+    ".pq": TextFormat.PARQUET,
+}
+
+
+def is_gzipped(path: str) -> bool:
+    """Whether a file's name says that it is compressed."""
+    return path.lower().endswith(".gz")
+
+
+def text_format(path: str) -> TextFormat:
+    """Tells the format of a file by its name.
+
+    Args:
+        path: A path or URI; `.gz` may stand behind the suffix.
+
+    Returns:
+        The format.
+
+    Raises:
+        AgnewsError: The suffix says nothing.
+    """
+    name = path.lower().removesuffix(".gz")
+    suffix = PurePosixPath(name).suffix
+    if suffix not in _SUFFIXES:
+        raise AgnewsError(
+            "The name of the file does not say what is in it.",
+            found=path,
+            fix=f"Say so with --input-format {'|'.join(TextFormat)}, or rename it to end in {', '.join(_SUFFIXES)}.",
+        )
+    return _SUFFIXES[suffix]
 
 
 @dataclass(frozen=True)
@@ -34,3 +86,29 @@ class TextInput:
         """Bytes of the longest line that is read; what is longer is a bad row."""
         columns = max(len(self.corpus.columns), len(self.header))
         return 2 * columns * self.corpus.max_field_bytes
+
+
+class TextRow(NamedTuple):
+    """A text to be answered.
+
+    Attributes:
+        row: 1-based number of the row in its file: the record of a CSV or Parquet file, the line of any other.
+        line: 1-based number of the physical line on which it begins; 0 where the format has no lines.
+        offset: 0-based number of the byte with which it begins; 0 where the format has no lines.
+        id: What the answer is found again by: the row's own identifier, or its number.
+        text: UTF-8.
+    """
+
+    row: int
+    line: int
+    offset: int
+    id: str
+    text: bytes
+
+
+class AnswerFormat(StrEnum):
+    """A table for people, or lines for programs."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSONL = "jsonl"

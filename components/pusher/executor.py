@@ -12,8 +12,8 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
-from agnews.components.baseline_model.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
 from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.schemas.corpus import corpus_named

@@ -2,13 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+import posixpath
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal, NamedTuple, TypeVar
 
-from agnews.components.report.installed_versions import installed_versions
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from agnews.components.model_store.baseline_at import baseline_at
+from agnews.components.report.review_predictions import review_predictions
+from agnews.components.storage.files import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
+from agnews.schemas.data_check import DataCheck
+from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.features import TEST
+from agnews.schemas.model_record import ModelRecord
+from agnews.schemas.prediction_review import PredictionReview
+from agnews.schemas.predictions import FILE
+from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.run_report import DataSummary, NodeSummary, RunDocuments, RunReport, ServingSummary, SpansSummary
 from agnews.schemas.smoke_report import SmokeReport
+from agnews.schemas.token_check import TokenCheck
+from agnews.schemas.training_record import TrainingRecord
+
+PACKAGES = (
+    "agnews",
+    "tfx",
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-text",
+    "tensorflow-transform",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+    "tensorflow-hub",
+    "tf-models-official",
+    "ml-metadata",
+    "apache-beam",
+    "kfp",
+)
+
+
+def installed_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that a result depends on.
+
+    Returns:
+        Version by name; a package that is absent is `missing`.
+    """
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "missing"
+    return found
 
 
 def assemble_report(
@@ -90,3 +140,96 @@ def _data_summary(card: DataCard) -> DataSummary:
 
 def _serving(smoke: SmokeReport) -> ServingSummary:
     return ServingSummary(latency_ms=smoke.latency_ms, rows_per_second=smoke.rows_per_second, size_mb=smoke.size_mb)
+
+
+class Headline(NamedTuple):
+    """The first thing that anybody wants to know.
+
+    Attributes:
+        words: The decision.
+        detail: One sentence more, or the empty string.
+        tone: Whether it is good news.
+    """
+
+    words: str
+    detail: str
+    tone: Literal["good", "bad", "plain"]
+
+
+def headline(report: RunReport) -> Headline:
+    """Puts the outcome of a run into words.
+
+    Args:
+        report: Of any run.
+
+    Returns:
+        The words.
+    """
+    push = report.documents.push
+    if report.error == "interrupted":
+        return Headline("Interrupted", "The same command goes on at the step that was cut.", "bad")
+    if report.error is not None:
+        failed = next((name for name, node in report.nodes.items() if node.state == "failed"), None)
+        return Headline(f"Failed in {failed}" if failed else "Failed", "", "bad")
+    if report.ended_early is not None:
+        return Headline("Nothing new", report.ended_early, "plain")
+    if report.blessed is None:
+        last = [name for name, node in report.nodes.items() if node.state in {"done", "cached"}]
+        detail = f"It ended with {last[-1]}, as it was asked to." if last else ""
+        return Headline("Not judged: a part of a run", detail, "plain")
+    if not report.blessed:
+        return Headline("Not blessed", "The model was not pushed.", "bad")
+    words = "Promotion forced" if report.forced else "Blessed"
+    if push is None:
+        return Headline(words, "The run ended before the push.", "plain")
+    pushed = f"{words} and pushed" if push.pushed and not report.forced else words
+    return Headline(pushed, f"{push.reason[0].upper()}{push.reason[1:]}.", "good" if push.pushed else "bad")
+
+
+_Document = TypeVar("_Document", bound=BaseModel)
+
+
+def read_documents(uris: Mapping[tuple[str, str], str], corpus: str) -> RunDocuments:
+    """Reads what the steps of a run wrote down.
+
+    Args:
+        uris: URIs of output artifacts by node and key, of nodes that ended well; others are not there.
+        corpus: Name of a description in `agnews.schemas.corpus`.
+
+    Returns:
+        The documents; what is not there is None.
+    """
+
+    def read(node: str, key: str, name: str, kind: type[_Document]) -> _Document | None:
+        uri = uris.get((node, key))
+        return None if uri is None else kind.model_validate_json(_read(posixpath.join(uri, name)))
+
+    return RunDocuments(
+        data_card=read("NewsExampleGen", "data_card", "report.json", DataCard),
+        data_check=read("DataGate", "report", "report.json", DataCheck),
+        token_check=read("TokenGate", "report", "report.json", TokenCheck),
+        training=read("Trainer", "model_run", "training.json", TrainingRecord),
+        evaluation=read("Evaluator", "evaluation", "evaluation.json", Evaluation),
+        review=_at(uris.get(("Evaluator", "predictions")), lambda uri: _review(uri, corpus)),
+        smoke=read("SmokeTest", "report", "report.json", SmokeReport),
+        push=read("Pusher", "pushed_model", "pushed.json", PushOutcome),
+        baseline=_at(uris.get(("BaselineModel", "model")), _baseline),
+    )
+
+
+def _read(path: str) -> bytes:
+    return b"".join(files_at(path).read(path))
+
+
+def _at(uri: str | None, read: Callable[[str], _Document | None]) -> _Document | None:
+    return None if uri is None else read(uri)
+
+
+def _review(uri: str, corpus: str) -> PredictionReview:
+    table = pq.read_table(pa.BufferReader(_read(posixpath.join(uri, FILE.format(split=TEST)))))
+    return review_predictions(table, corpus_named(corpus).class_names)
+
+
+def _baseline(uri: str) -> ModelRecord | None:
+    found = baseline_at(uri)
+    return found.record if found else None

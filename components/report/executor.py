@@ -11,8 +11,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
-from agnews.components.report.assemble_report import assemble_report
-from agnews.components.report.read_documents import read_documents
+from agnews.components.report.assemble_report import assemble_report, read_documents
 from agnews.components.report.render_report import render_report
 from agnews.schemas.evaluation import Evaluation, Metrics
 from agnews.schemas.push_outcome import PushOutcome

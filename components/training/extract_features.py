@@ -13,8 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.training.feature_rows import FeatureRows
-from agnews.components.training.token_rows import TokenRows
+from agnews.components.training.token_rows import FeatureRows, TokenRows
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 from agnews.schemas.progress import Progress, report_progress
 

@@ -10,18 +10,11 @@ import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.modeling.classifier import CreateOptimizer
-from agnews.components.training.average_weights import AverageWeights
-from agnews.components.training.backup_place import BackupPlace
-from agnews.components.training.devices import Devices, one_device
-from agnews.components.training.explain_device_errors import explain_device_errors
-from agnews.components.training.length_bucketed_dataset import batches_per_epoch
-from agnews.components.training.replica_batches import replica_batches
-from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
-from agnews.components.training.summed_accuracy import SummedAccuracy
-from agnews.components.training.tensorboard_log import TensorBoardLog
-from agnews.components.training.training_backup import TrainingBackup
-from agnews.components.training.training_monitor import OnEpoch, TrainingMonitor
-from agnews.components.training.training_rows import TrainingRows
+from agnews.components.optimization.smoothed_cross_entropy import SmoothedCrossEntropy, SummedAccuracy
+from agnews.components.training.devices import Devices, explain_device_errors, one_device
+from agnews.components.training.token_rows import TrainingRows, batches_per_epoch, replica_batches
+from agnews.components.training.training_backup import BackupPlace, TrainingBackup
+from agnews.components.training.training_monitor import AverageWeights, OnEpoch, TensorBoardLog, TrainingMonitor
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 STEPS_PER_EXECUTION = 16

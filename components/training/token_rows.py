@@ -2,13 +2,101 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from agnews.components.training.length_bucketed_dataset import length_bucketed_dataset
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.features import LABEL, PADDING_MASK, TOKEN_IDS
+
+BUCKET_WIDTH = 4
+"""Rows whose lengths round up to the same multiple of this may share a batch; a row then gets at most 3 positions of
+padding, and which rows share a batch still differs from epoch to epoch."""
+
+
+def length_bucketed_dataset(
+    rows: TokenRows,
+    *,
+    batch_size: int,
+    seed: int | None = None,
+    first_epoch: int = 0,
+    first_batch: int = 0,
+    epochs: int = 1,
+) -> tf.data.Dataset:
+    """Returns batches of similar length, shuffled anew in each epoch.
+
+    The rows of an epoch are shuffled, sorted by their bucket of lengths (rows of one bucket stay shuffled), cut into
+    batches, and the batches are shuffled. So every batch but the one with the longest rows is full, and the number
+    of batches is known: `batches_per_epoch`. The order depends on the seed and the number of the epoch alone, so
+    that a run that is taken up in the middle sees what it would have seen.
+
+    Args:
+        rows: What to learn from.
+        batch_size: Rows in a batch.
+        seed: Seed of the order; None keeps one order for all epochs, shortest rows first.
+        first_epoch: Number of the first epoch that is handed out, from 0.
+        first_batch: Batches of that epoch that are left out; they are not even made.
+        epochs: Number of epochs in the whole run.
+
+    Returns:
+        Epochs first_epoch to epochs - 1, one behind the other. Elements are `({token_ids: int32 (batch, length),
+        padding_mask: bool (batch, length)}, labels: int64 (batch,))`.
+    """
+    ids = tf.RaggedTensor.from_row_splits(rows.token_ids, rows.row_splits, validate=False)
+    labels = tf.constant(rows.labels)
+    buckets = tf.constant(-(-rows.lengths // BUCKET_WIDTH), tf.int32)
+    batches = batches_per_epoch(len(rows), batch_size)
+    longest = int(rows.lengths.max(initial=0))
+
+    def batch(indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        chosen = tf.gather(ids, indices)
+        padded = chosen.to_tensor()
+        if rows.length_multiple > 1:
+            width = tf.shape(padded)[1]
+            wanted = tf.minimum(-(-width // rows.length_multiple) * rows.length_multiple, longest)
+            padded = tf.pad(padded, [[0, 0], [0, wanted - width]])
+        features = {
+            TOKEN_IDS: padded,
+            PADDING_MASK: tf.sequence_mask(chosen.row_lengths(), tf.shape(padded)[1]),
+        }
+        return features, tf.gather(labels, indices)
+
+    def epoch_of_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        everyone = tf.range(len(rows))
+        if seed is None:
+            order, batch_order = tf.argsort(buckets, stable=True), tf.range(batches)
+        else:
+            shuffled = tf.random.experimental.stateless_shuffle(everyone, seed=[seed, 2 * epoch])
+            order = tf.gather(shuffled, tf.argsort(tf.gather(buckets, shuffled), stable=True))
+            batch_order = tf.random.experimental.stateless_shuffle(tf.range(batches), seed=[seed, 2 * epoch + 1])
+        return tf.data.Dataset.from_tensor_slices(batch_order).map(
+            lambda number: order[number * batch_size : (number + 1) * batch_size]
+        )
+
+    indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches).skip(first_batch)
+    dataset = indices.map(batch, num_parallel_calls=1).prefetch(4)
+    return dataset.apply(
+        tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
+    )
+
+
+def batches_per_epoch(num_rows: int, batch_size: int) -> int:
+    """Returns how many batches an epoch has.
+
+    Args:
+        num_rows: Rows in the data.
+        batch_size: Rows in a batch.
+
+    Returns:
+        The number of batches; the last one may be smaller.
+    """
+    return math.ceil(num_rows / batch_size)
 
 
 @dataclass(frozen=True)
@@ -66,3 +154,202 @@ class TokenRows:
             first_batch=first_batch,
             epochs=epochs,
         )
+
+
+class TrainingRows(Protocol):
+    """Labelled rows in memory, whatever they consist of."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def dataset(
+        self,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        first_epoch: int = 0,
+        first_batch: int = 0,
+        epochs: int = 1,
+    ) -> tf.data.Dataset:
+        """Hands the rows out in batches.
+
+        The order depends on the seed and the number of the epoch alone, so that a run that is taken up in the
+        middle sees what it would have seen.
+
+        Args:
+            batch_size: Rows in a batch; the last one of an epoch may be smaller.
+            seed: Seed of the order; None keeps one order for all epochs.
+            first_epoch: Number of the first epoch that is handed out, from 0.
+            first_batch: Batches of that epoch that are left out.
+            epochs: Number of epochs in the whole run.
+
+        Returns:
+            Epochs first_epoch to epochs - 1, one behind the other, each of ceil(rows / batch_size) batches. Elements
+            are (what the network takes, labels int64 (batch,)).
+        """
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """A vector a row.
+
+    Attributes:
+        features: float32 (rows, width).
+        labels: int64 (rows,), 0-based.
+    """
+
+    features: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.labels)
+
+    def dataset(
+        self,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        first_epoch: int = 0,
+        first_batch: int = 0,
+        epochs: int = 1,
+    ) -> tf.data.Dataset:
+        """Hands the rows out in batches; see `TrainingRows`.
+
+        Returns:
+            Elements are `(features float32 (batch, width), labels int64 (batch,))`.
+        """
+        features, labels = tf.constant(self.features), tf.constant(self.labels)
+        batches = math.ceil(len(self) / batch_size)
+
+        def epoch_of_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+            order = tf.range(len(self))
+            if seed is not None:
+                order = tf.random.experimental.stateless_shuffle(order, seed=[seed, epoch])
+            return tf.data.Dataset.range(batches).map(
+                lambda number: order[number * batch_size : (number + 1) * batch_size]
+            )
+
+        indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches).skip(first_batch)
+        dataset = indices.map(lambda chosen: (tf.gather(features, chosen), tf.gather(labels, chosen))).prefetch(4)
+        return dataset.apply(
+            tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
+        )
+
+
+_ROWS_PARSED_AT_ONCE = 4096
+
+
+def read_token_rows(patterns: Sequence[str], *, vocabulary_size: int, num_classes: int) -> TokenRows:
+    """Reads tokenised Examples into memory, in an order that their content alone decides.
+
+    Beam may write the same rows to other files in another order each time; a training run must not depend on that.
+
+    Args:
+        patterns: Glob patterns of gzipped TFRecord files of tf.Examples with TOKEN_IDS and LABEL.
+        vocabulary_size: Token ids have to be below this.
+        num_classes: Labels have to be below this.
+
+    Returns:
+        The rows, sorted by length, then by token ids, then by label.
+
+    Raises:
+        AgnewsError: There is no row, a file is damaged, or a row does not fit the vocabulary or the classes.
+    """
+    files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
+    ids, lengths, labels = _read(files)
+    if not len(labels):
+        raise AgnewsError(
+            "There is no row to learn from.",
+            found=", ".join(patterns),
+            fix="Look at the rejects of NewsExampleGen, and at data.limit and data.eval_share.",
+        )
+    _require_range("Token ids", ids, vocabulary_size, "The vocabulary differs from the one of Transform")
+    _require_range("Labels", labels, num_classes, "The corpus' description lacks a class")
+    return _in_canonical_order(ids, lengths, labels)
+
+
+def _read(
+    files: Iterable[str],
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    features = {
+        TOKEN_IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+        LABEL: tf.io.FixedLenFeature([], tf.int64),
+    }
+    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_ROWS_PARSED_AT_ONCE)
+    ids, lengths, labels = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    try:
+        for parsed in records.map(lambda batch: tf.io.parse_example(batch, features)).prefetch(1):
+            ids.append(parsed[TOKEN_IDS].values.numpy().astype(np.int32))
+            lengths.append(parsed[TOKEN_IDS].row_lengths().numpy())
+            labels.append(parsed[LABEL].numpy())
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise AgnewsError(
+            "The tokenised rows cannot be read.",
+            found=error.message,
+            fix="Run again from Transform: `agnews run --from Transform`.",
+        ) from error
+    return np.concatenate(ids), np.concatenate(lengths), np.concatenate(labels)
+
+
+def _require_range(what: str, values: npt.NDArray[np.integer], limit: int, reason: str) -> None:
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if low < 0 or high >= limit:
+        raise AgnewsError(
+            f"{what} of the tokenised rows are outside 0 to {limit - 1}.",
+            found=f"{low} to {high}",
+            fix=f"{reason}: run again from Transform with the configuration of this run.",
+        )
+
+
+def _in_canonical_order(
+    ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]
+) -> TokenRows:
+    splits = np.concatenate([[0], np.cumsum(lengths)])
+    rows = [ids[start:end].tobytes() for start, end in pairwise(splits)]
+    order = sorted(range(len(rows)), key=lambda row: (lengths[row], rows[row], labels[row]))
+    ordered_ids = np.frombuffer(b"".join(rows[row] for row in order), np.int32)
+    ordered_splits = np.concatenate([[0], np.cumsum(lengths[order])])
+    return TokenRows(ordered_ids, ordered_splits, labels[order])
+
+
+def replica_batches(
+    strategy: tf.distribute.Strategy, create: Callable[[], tf.data.Dataset], *, weighted: bool
+) -> tf.distribute.DistributedDataset:
+    """Cuts batches into as many parts as there are replicas.
+
+    Each process makes the same batches and takes its own parts, so rows are neither lost nor seen twice, and all parts
+    keep the padding of their batch. Rows lie in memory: making a batch is a few microseconds a row.
+
+    Args:
+        strategy: Says who the replicas are.
+        create: Makes the batches that all replicas share: elements (features, labels (rows,)).
+        weighted: Whether to add a weight to each row, with which the mean over replicas of the mean over rows is the
+            mean over all rows, although the last batch of an epoch may leave parts of different size. (In the mean
+            that Keras reports, rows of the larger parts then weigh a little more.)
+
+    Returns:
+        Elements (features, labels) or (features, labels, weights float32 (rows of the part,)) for each replica.
+    """
+
+    def of_this_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        replicas = context.num_replicas_in_sync
+        here = replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * here
+
+        def cut(features: object, labels: tf.Tensor) -> tf.data.Dataset:
+            rows = tf.shape(labels)[0]
+
+            def part(replica: tf.Tensor) -> tuple[object, ...]:
+                start, stop = replica * rows // replicas, (replica + 1) * rows // replicas
+                taken = tf.nest.map_structure(lambda values: values[start:stop], (features, labels))
+                if not weighted:
+                    return tuple(taken)
+                weight = tf.cast((stop - start) * replicas, tf.float32) / tf.cast(rows, tf.float32)
+                return (*taken, tf.fill([stop - start], weight))
+
+            return tf.data.Dataset.range(first, first + here, output_type=tf.int32).map(part)
+
+        return create().flat_map(cut).prefetch(4 * here)
+
+    return strategy.distribute_datasets_from_function(of_this_process)

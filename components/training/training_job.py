@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from agnews.components.encoders.find_vocabulary import find_vocabulary
-from agnews.components.training.tf_config import VARIABLE, read_tf_config
+from agnews.components.training.devices import VARIABLE, read_tf_config
 from agnews.components.training.train_classifier import TrainedClassifier, train_classifier
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.run_config import DevicesConfig, TextConfig, TrainingConfig

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from agnews.components.tuning.dimension import Dimension
-from agnews.components.tuning.trial_record import TrialRecord
+from agnews.components.tuning.read_search_space import Dimension
+from agnews.components.tuning.trial_study import TrialRecord
 
 _TRIAL, _BEST, _DEFAULT, _FAINT = "#4878a8", "#d1495b", "#edae49", "#9aa5b1"
 _COLUMNS = 3

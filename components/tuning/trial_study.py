@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import optuna
@@ -14,11 +15,57 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import DatabaseError
 
-from agnews.components.tuning.dimension import Dimension, Setting
-from agnews.components.tuning.trial_failed import TrialFailed
-from agnews.components.tuning.trial_outcome import TrialOutcome
-from agnews.components.tuning.trial_record import TrialRecord
+from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.schemas.errors import AgnewsError
+
+
+class TrialFailed(Exception):  # noqa: N818 - as Optuna's TrialPruned
+    """Raised while a trial trains: the trial is recorded as failed, and the study goes on.
+
+    Args:
+        reason: Why, one sentence.
+    """
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """What trained settings are worth.
+
+    Attributes:
+        loss: Lowest eval loss, nats.
+        accuracy: Eval accuracy at that epoch.
+        best_epoch: That epoch, from 1.
+    """
+
+    loss: float
+    accuracy: float
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial that has ended.
+
+    Attributes:
+        number: Its place among those that ended, from 0; 0 is the configuration as it stands.
+        state: `complete`; `pruned`, stopped early because others were better at that epoch; or `failed`.
+        settings: The values that were searched, by key of the configuration.
+        loss: Lowest eval loss, nats; of a pruned trial, up to there. None where there is none.
+        accuracy: Eval accuracy at that epoch, of a complete trial.
+        best_epoch: That epoch, from 1, of a complete trial.
+        seconds: How long it took.
+        reason: Why it failed; empty otherwise.
+    """
+
+    number: int
+    state: Literal["complete", "pruned", "failed"]
+    settings: Mapping[str, Setting]
+    loss: float | None
+    accuracy: float | None
+    best_epoch: int | None
+    seconds: float
+    reason: str
+
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
 """Takes the number of a finished epoch, from 1, and its figures, `val_loss` among them; may raise to end the trial."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,6 +14,10 @@ from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.run_record import RunRecord
 from agnews.kubeflow.client.watch_run import watch_run
 from agnews.schemas.errors import ExitCode
+
+if TYPE_CHECKING:
+    from agnews.kubeflow.client.kfp_api import KfpApi
+
 
 _COLOURS = {"SUCCEEDED": "green", "FAILED": "bold red", "RUNNING": "cyan", "CANCELED": "yellow", "SKIPPED": "dim"}
 
@@ -95,3 +100,39 @@ def _duration(time: timedelta | None) -> str:
 
 def _clock() -> str:
     return f"{datetime.now(UTC):%H:%M:%S}"
+
+
+_WIDE = 400
+
+
+def open_console() -> Console:
+    """Returns a console that folds nothing where no person looks: other programs read lines."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)
+
+
+def version_label(api: KfpApi, pipeline_id: str, version_id: str, known: dict[str, str]) -> str:
+    """Returns the name of a version.
+
+    Args:
+        api: The server.
+        pipeline_id: The pipeline.
+        version_id: The version.
+        known: Names by identifier; what had to be asked for is added.
+
+    Returns:
+        The name; empty if there is no version, `(deleted)` if the server does not have it any more.
+    """
+    from agnews.kubeflow.client.server_error import ServerError
+
+    if not pipeline_id or not version_id:
+        return ""
+    if version_id not in known:
+        try:
+            known[version_id] = api.get_version(pipeline_id, version_id).name
+        except ServerError as error:
+            # Runs outlive the versions that they were made from.
+            if error.status != 404:
+                raise
+            known[version_id] = "(deleted)"
+    return known[version_id]

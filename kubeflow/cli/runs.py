@@ -29,9 +29,7 @@ def list_runs(
     """List runs, the newest first."""
     from rich.table import Table
 
-    from agnews.kubeflow.cli.follow_run import elapsed, state_text
-    from agnews.kubeflow.cli.open_console import open_console
-    from agnews.kubeflow.cli.version_label import version_label
+    from agnews.kubeflow.cli.follow_run import elapsed, open_console, state_text, version_label
     from agnews.schemas.errors import AgnewsError
 
     experiment_id = api.find_experiment(experiment) if experiment else ""
@@ -62,8 +60,7 @@ def list_runs(
 @with_server
 def show(api: KfpApi, run: RunArgument) -> None:
     """Show a run with its steps: state, time, error."""
-    from agnews.kubeflow.cli.follow_run import show_run
-    from agnews.kubeflow.cli.open_console import open_console
+    from agnews.kubeflow.cli.follow_run import open_console, show_run
     from agnews.kubeflow.client.submit_pipeline import run_link
 
     found = api.get_run(run)
@@ -83,7 +80,7 @@ def logs(
     pod: Annotated[str, typer.Option(metavar="NAME", help="Name of its pod; default: found.")] = "",
 ) -> None:
     """Print the log of a step, as long as the server still has it."""
-    from agnews.kubeflow.client.read_step_log import read_step_log
+    from agnews.kubeflow.client.watch_run import read_step_log
 
     for piece in read_step_log(api, api.get_run(run), step, pod):
         sys.stdout.write(piece.decode("utf-8", "replace"))

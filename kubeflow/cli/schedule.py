@@ -46,7 +46,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the s
 @with_server
 def plan(api: KfpApi, pipeline: PipelineArgument = None, version: VersionOption = "", file: FileOption = None) -> None:
     """Show what would change on the server, and the next five starts. Changes nothing."""
-    from agnews.kubeflow.cli.open_console import open_console
+    from agnews.kubeflow.cli.follow_run import open_console
 
     console = open_console()
     made = _plan(api, _compiled(pipeline, version), version, file)
@@ -73,9 +73,9 @@ def apply(
     A schedule that has changed is replaced: the new one is created disabled, the old one is disabled, the new one is
     enabled, the old one is deleted. Two are never enabled at the same time.
     """
-    from agnews.kubeflow.cli.open_console import open_console
-    from agnews.kubeflow.client.version_name import git_commit
-    from agnews.kubeflow.schedules.apply_plan import apply_plan
+    from agnews.kubeflow.cli.follow_run import open_console
+    from agnews.kubeflow.client.submit_pipeline import git_commit
+    from agnews.kubeflow.schedules.apply_schedule import apply_plan
     from agnews.schemas.errors import AgnewsError, ExitCode
 
     console = open_console()
@@ -106,9 +106,8 @@ def list_schedules(api: KfpApi) -> None:
     """List the recurring runs on the server, also those that were made by hand."""
     from rich.table import Table
 
-    from agnews.kubeflow.cli.open_console import open_console
-    from agnews.kubeflow.cli.version_label import version_label
-    from agnews.kubeflow.schedules.mark import Mark
+    from agnews.kubeflow.cli.follow_run import open_console, version_label
+    from agnews.kubeflow.schedules.managed_runs import Mark
 
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
     for column in ("schedule", "state", "when (server's time)", "version", "made by"):
@@ -200,9 +199,8 @@ def _compiled(pipeline: Path | None, version: str) -> CompiledPipeline | None:
 
 
 def _plan(api: KfpApi, compiled: CompiledPipeline | None, version: str, file: Path | None) -> Plan:
-    from agnews.kubeflow.client.version_name import git_commit
-    from agnews.kubeflow.schedules.plan_schedules import plan_schedules
-    from agnews.kubeflow.schedules.target import Target
+    from agnews.kubeflow.client.submit_pipeline import git_commit
+    from agnews.kubeflow.schedules.plan_schedules import Target, plan_schedules
 
     schedules = _read(file)
     target = None

@@ -55,11 +55,9 @@ def submit(
       agnews submit pipeline.yaml --param data_uri=/data/news --param push_uri=/data/models --wait
       agnews submit --image registry.example/agnews:1a2b3c4 --set training.epochs=2 --param data_uri=gs://news/spans ...
     """
-    from agnews.kubeflow.cli.open_console import open_console
-    from agnews.kubeflow.client.check_parameters import parse_parameters
-    from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
-    from agnews.kubeflow.client.submit_pipeline import submit_pipeline
-    from agnews.kubeflow.client.version_name import git_commit
+    from agnews.kubeflow.cli.follow_run import open_console
+    from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, parse_parameters
+    from agnews.kubeflow.client.submit_pipeline import git_commit, submit_pipeline
 
     text = _text(pipeline, image=image, profile=profile, model=model, config=config, settings=settings or [])
     values = parse_parameters(CompiledPipeline.read(text).parameters, parameters or [])
@@ -82,7 +80,7 @@ def submit(
 
 
 def _text(pipeline: Path | None, **options: Any) -> str:
-    from agnews.kubeflow.cli.compile_text import compile_text
+    from agnews.kubeflow.cli.compile import compile_text
     from agnews.schemas.errors import AgnewsError
 
     if pipeline is None:

@@ -15,12 +15,9 @@ import urllib3
 from kfp_server_api.exceptions import ApiException
 
 from agnews.kubeflow.client.connection import Connection
-from agnews.kubeflow.client.recurring_run_record import RecurringRunRecord
 from agnews.kubeflow.client.retry import Retry
-from agnews.kubeflow.client.run_record import RunRecord
+from agnews.kubeflow.client.run_record import RecurringRunRecord, RunRecord, StepRecord, VersionRecord
 from agnews.kubeflow.client.server_error import ServerError
-from agnews.kubeflow.client.step_record import StepRecord
-from agnews.kubeflow.client.version_record import VersionRecord
 
 Result = TypeVar("Result")
 _NEWEST_FIRST = "created_at desc"

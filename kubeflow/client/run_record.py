@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from agnews.kubeflow.client.step_record import StepRecord
 from agnews.schemas.errors import ExitCode
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """A step of a run.
+
+    Attributes:
+        task_id: The server's name for it.
+        name: The node of the pipeline.
+        state: As of a run.
+        started_at: When it was started.
+        ended_at: When it ended.
+        error: What the server says went wrong.
+        pods: Names that its pod may have, the likeliest first.
+    """
+
+    task_id: str
+    name: str
+    state: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str = ""
+    pods: tuple[str, ...] = ()
+
+    def duration(self, now: datetime) -> timedelta | None:
+        """Returns how long it has taken, until now if it still goes on; None before its start."""
+        if self.started_at is None:
+            return None
+        return (self.ended_at or now) - self.started_at
+
 
 FINISHED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
 
@@ -56,3 +85,65 @@ class RunRecord:
         if self.state in ("SUCCEEDED", "SKIPPED"):
             return ExitCode.OK
         return ExitCode.INTERRUPTED if self.state == "CANCELED" else ExitCode.FAILED
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """A version of a pipeline. The server never changes what it holds.
+
+    Attributes:
+        pipeline_id: The pipeline.
+        version_id: The server's name for the version.
+        name: Our name for it: git commit and digest.
+        created_at: When it was uploaded.
+        spec: What was uploaded, as the server gives it back; None where it was not asked for.
+    """
+
+    pipeline_id: str
+    version_id: str
+    name: str
+    created_at: datetime | None = None
+    spec: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class RecurringRunRecord:
+    """What Kubeflow Pipelines calls a recurring run, before and after it was created.
+
+    It cannot be changed once it is there, except that it can be enabled and disabled.
+
+    Attributes:
+        name: Its name; not unique on the server.
+        pipeline_id: The pipeline.
+        version_id: The version that its runs use, whatever is uploaded later.
+        experiment_id: The experiment of its runs.
+        cron: Six fields, seconds first, in the time zone of the server's controller; empty if an interval is set.
+        interval_seconds: Seconds from one start to the next; 0 if a cron is set.
+        start: No run before; None: from now on.
+        end: No run after; None: for ever.
+        parameters: What its runs get.
+        max_concurrency: How many of its runs may go on at the same time, 1 to 10.
+        catch_up: Whether starts that were missed are made up for, one by one.
+        enabled: Whether it starts runs.
+        description: What we wrote about it.
+        service_account: Kubernetes service account of its runs; empty: the server's default.
+        recurring_run_id: The server's name for it; empty before it is created.
+        created_at: When it was created.
+    """
+
+    name: str
+    pipeline_id: str
+    version_id: str
+    experiment_id: str
+    cron: str = ""
+    interval_seconds: int = 0
+    start: datetime | None = None
+    end: datetime | None = None
+    parameters: dict[str, object] = field(default_factory=dict)
+    max_concurrency: int = 1
+    catch_up: bool = False
+    enabled: bool = True
+    description: str = ""
+    service_account: str = ""
+    recurring_run_id: str = ""
+    created_at: datetime | None = None

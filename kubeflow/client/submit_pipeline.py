@@ -2,17 +2,65 @@
 
 from __future__ import annotations
 
+import subprocess
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from agnews.kubeflow.client.check_parameters import check_parameters
-from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
+from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, check_parameters
 from agnews.kubeflow.client.kfp_api import KfpApi
-from agnews.kubeflow.client.run_record import RunRecord
-from agnews.kubeflow.client.upload_pipeline import upload_pipeline
-from agnews.kubeflow.client.version_record import VersionRecord
+from agnews.kubeflow.client.run_record import RunRecord, VersionRecord
+
+_DIGITS = 12
+NO_COMMIT = "nogit"
+
+
+def version_name(pipeline: CompiledPipeline, commit: str) -> str:
+    """Names a version after the code and the content, so that the same pipeline gets the same name.
+
+    Args:
+        pipeline: The compiled pipeline.
+        commit: Git commit, or what `git_commit` returned.
+
+    Returns:
+        For example `1a2b3c4d5e6f-0f1e2d3c4b5a`: small letters, digits and hyphens, as Kubernetes wants of names.
+    """
+    return f"{commit[:_DIGITS]}-{pipeline.digest[:_DIGITS]}"
+
+
+def git_commit(folder: Path) -> str:
+    """Returns the commit that is checked out in a folder, `nogit` where there is none.
+
+    What is not committed yet shows in the digest of the pipeline, if it changes the pipeline at all.
+    """
+    try:
+        command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except OSError:
+        return NO_COMMIT
+    return found.stdout.strip() if found.returncode == 0 else NO_COMMIT
+
+
+def upload_pipeline(api: KfpApi, pipeline: CompiledPipeline, commit: str) -> VersionRecord:
+    """Makes sure that the server has this version of the pipeline. Repeated, it changes nothing.
+
+    Args:
+        api: The server.
+        pipeline: The compiled pipeline.
+        commit: Git commit that it was compiled from.
+
+    Returns:
+        The version, found or uploaded.
+
+    Raises:
+        ServerError: If the server refuses or cannot be reached.
+    """
+    name = version_name(pipeline, commit)
+    pipeline_id = api.find_pipeline(pipeline.name) or api.create_pipeline(pipeline.name, "Made by agnews.")
+    description = f"commit {commit}, SHA-256 of the spec {pipeline.digest}"
+    return api.find_version(pipeline_id, name) or api.upload_version(pipeline_id, name, pipeline.text, description)
 
 
 @dataclass(frozen=True)

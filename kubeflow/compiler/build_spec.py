@@ -3,21 +3,89 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 import yaml
 from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
-from agnews.kubeflow.compiler.describe_step import describe_step
-from agnews.kubeflow.compiler.run_time_values import KNOWS_THE_RUN, RUN_ID, RUN_TIME_VALUES, kind_of
-from agnews.kubeflow.compiler.step_name import step_name
-from agnews.kubeflow.execution.step_contract import StepContract
-from agnews.kubeflow.planning.plan_values import PLAN_CONSTANTS, PLAN_OUTPUTS, PROCEED, SUMMARY
-from agnews.kubeflow.planning.run_parameters import RUN_PARAMETERS
+from agnews.kubeflow.execution.step_contract import ParameterKind, StepContract
+from agnews.kubeflow.planning.run_parameters import (
+    DATA_URI,
+    FORCE_PROMOTION,
+    PLAN_CONSTANTS,
+    PLAN_OUTPUTS,
+    PROCEED,
+    PUSH_URI,
+    RUN_PARAMETERS,
+    SUMMARY,
+    Kind,
+)
+
+_KINDS: dict[type, ParameterKind] = {bool: "bool", int: "int", float: "float"}
+
+
+def describe_step(node: BaseComponent) -> StepContract:
+    """Collects the types that Kubeflow Pipelines loses.
+
+    Args:
+        node: A node whose executor is a class.
+
+    Returns:
+        Its contract.
+    """
+    beam = node.executor_spec.beam_pipeline_args if isinstance(node.executor_spec, BeamExecutorSpec) else None
+    return StepContract(
+        node=node.id,
+        executor=_path(node.executor_spec.executor_class),
+        inputs={name: _path(channel.type) for name, channel in node.inputs.items()},
+        outputs={name: _path(channel.type) for name, channel in node.outputs.items()},
+        parameters={
+            # TFX writes everything that is no number as a text: protos and documents as JSON.
+            name: _KINDS.get(type(value), "str")
+            for name, value in node.exec_properties.items()
+            if value is not None
+        },
+        beam_args=None if beam is None else tuple(beam),
+    )
+
+
+def _path(kind: Any) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+RUN_TIME_VALUES: dict[str, dict[str, str]] = {
+    "NewsExampleGen": {"data_uri": DATA_URI, "digest": "data_digest"},
+    "BaselineModel": {"push_uri": PUSH_URI, "production": "production"},
+    "Transform": {"custom_config": "transform_settings"},
+    "TokenGate": {"max_length": "max_length", "max_unknown_share": "max_unknown_share"},
+    "Trainer": {"custom_config": "trainer_settings"},
+    "Evaluator": {"force_promotion": FORCE_PROMOTION},
+    "Pusher": {"push_uri": PUSH_URI, "fingerprint": "fingerprint"},
+}
+"""By node and property: the name of a parameter of the run, or of an output of the step Plan. All other properties are
+constants of the compiled pipeline. `withdrawn` of the Pusher is one of them, and empty: a run that would make a
+withdrawn version ends with Plan."""
+
+RUN_ID = "run_id"
+KNOWS_THE_RUN = frozenset({"Pusher", "Report"})
+"""Nodes that are told the id of the run. It is another one each time, so the cache cannot answer for them."""
+
+
+def kind_of(name: str) -> Kind:
+    """Returns the type of a parameter of the run or of an output of the step Plan."""
+    return RUN_PARAMETERS[name].kind if name in RUN_PARAMETERS else PLAN_OUTPUTS[name]
+
+
+def step_name(node: str) -> str:
+    """Returns the name of a node as Kubeflow Pipelines writes names: `NewsExampleGen` becomes `news-example-gen`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", node).lower()
+
 
 PLAN = "Plan"
 GROUP = "learn-and-push"

@@ -6,17 +6,71 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from agnews.kubeflow.compiler.apply_deployment import apply_deployment
-from agnews.kubeflow.compiler.build_spec import PLAN, build_spec
+from agnews.kubeflow.compiler.build_spec import PLAN, build_spec, step_name
 from agnews.kubeflow.compiler.check_documents import check_documents
-from agnews.kubeflow.compiler.model_choices import model_choices
-from agnews.kubeflow.compiler.step_name import step_name
-from agnews.kubeflow.compiler.write_documents import write_documents
-from agnews.kubeflow.planning.plan_values import CODE, CONFIGS, SCRATCH_URI
-from agnews.kubeflow.planning.run_parameters import DATA_URI, EPOCHS, FORCE_PROMOTION, MODEL, PUSH_URI
+from agnews.kubeflow.planning.run_parameters import (
+    CODE,
+    CONFIGS,
+    DATA_URI,
+    EPOCHS,
+    FORCE_PROMOTION,
+    MODEL,
+    PUSH_URI,
+    SCRATCH_URI,
+)
+from agnews.pipeline.load_config import load_config
 from agnews.pipeline.pipeline import Surroundings, create_pipeline
 from agnews.schemas.deployment import Deployment
-from agnews.schemas.run_config import RunConfig, TextConfig, TransformerConfig
+from agnews.schemas.run_config import MODEL_CONFIGS, RunConfig, TextConfig, TransformerConfig
+
+
+def model_choices(chosen: RunConfig) -> dict[str, RunConfig]:
+    """Puts the settings of the other kinds beside the one that was chosen.
+
+    Args:
+        chosen: From the command line; it is the choice of its own kind.
+
+    Returns:
+        By kind. The others have the text, model and training of their packaged configuration, because those of the
+        chosen one were not made for them, and everything else as it was chosen. Whether a training starts from the
+        model in production is part of the graph, hence the same for all.
+    """
+    choices: dict[str, RunConfig] = {chosen.model.kind: chosen}
+    for kind in sorted(set(MODEL_CONFIGS) - set(choices)):
+        own = load_config(kind)
+        training = own.training.model_copy(update={"warm_start": chosen.training.warm_start})
+        choices[kind] = chosen.model_copy(update={"text": own.text, "model": own.model, "training": training})
+    return choices
+
+
+_WIDTH = 120
+
+
+def write_documents(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
+    """Writes YAML as KFP's compiler does: keys in order, the platform document second.
+
+    Args:
+        spec: The pipeline spec.
+        platform: The platform document; empty for none.
+
+    Returns:
+        The text, with a head that lists the parameters of a run for who opens the file.
+    """
+    head = ["# PIPELINE DEFINITION", f"# Name: {spec['pipelineInfo']['name']}", "# Inputs:"]
+    for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items():
+        default = f" [Default: {parameter['defaultValue']!r}]" if "defaultValue" in parameter else " [Required]"
+        head.append(f"#    {name}: {parameter['parameterType']}{default} {parameter['description']}")
+    documents = [spec, platform] if platform else [spec]
+    return "\n".join(head) + "\n" + yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=_WIDTH)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        """Repeats equal parts, which are easier to read than references to each other."""
+        return True
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,76 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import json_format
 from tfx import version
 from tfx.types.artifact import Artifact, PropertyType
 
-from agnews.kubeflow.execution.describe_artifact import SECONDS
-from agnews.kubeflow.execution.mirror_path import mirror_path
+SECONDS = "seconds"
+"""Custom property of every output: how long the executor of its step took."""
+_HTML = "system.HTML"
+
+
+def describe_artifact(artifact: Artifact, runtime: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Describes an output after its step.
+
+    Args:
+        artifact: What the executor was given, with the properties that it set.
+        runtime: The same as it stood in ExecutorInput.
+        seconds: How long the executor took.
+
+    Returns:
+        A `RuntimeArtifact` as JSON: name and URI as they were, and the properties and the seconds as metadata. A page
+        has the URI of its file, because the user interface of Kubeflow Pipelines shows no folders.
+    """
+    message = artifact.mlmd_artifact
+    metadata = {
+        key: _value(value)
+        for properties in (message.properties, message.custom_properties)
+        for key, value in sorted(properties.items())
+        if value.WhichOneof("value")
+    }
+    return {
+        "name": runtime.get("name", ""),
+        "uri": _page(artifact, runtime["uri"]) if artifact.type_name == _HTML else runtime["uri"],
+        "metadata": {**metadata, SECONDS: round(seconds, 3)},
+    }
+
+
+def _page(artifact: Artifact, uri: str) -> str:
+    pages = [path.name for path in Path(artifact.uri).glob("*.html")]
+    return f"{uri}/{pages[0]}" if len(pages) == 1 else uri
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "struct_value":
+        return json_format.MessageToDict(value.struct_value)
+    return getattr(value, kind)
+
+
+_MIRRORS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
+
+
+def mirror_path(uri: str) -> str:
+    """Maps the URI of an artifact to the folder that Kubeflow's launcher mirrors it in.
+
+    The launcher downloads inputs before the step, and uploads outputs after it. TensorFlow cannot open `s3://` and
+    `minio://` itself; `gs://` it could, but would then write past the launcher, which uploads the empty mirror.
+
+    Args:
+        uri: URI of an artifact, or a path.
+
+    Returns:
+        A local path. URIs of other kinds come back as they are.
+
+    References:
+        `LocalPathForURI` in backend/src/v2/component/launcher_v2.go of github.com/kubeflow/pipelines.
+    """
+    for scheme, folder in _MIRRORS.items():
+        if uri.startswith(scheme):
+            return folder + uri.removeprefix(scheme)
+    return uri.removeprefix("file://")
+
 
 _SPLITS = "split_names"
 _SPLIT_FOLDER = "Split-"
@@ -75,3 +140,45 @@ def _set_custom(artifact: Artifact, key: str, value: Any) -> None:
 def _splits(folder: Path) -> list[str]:
     found = folder.glob(f"{_SPLIT_FOLDER}*")
     return sorted(path.name.removeprefix(_SPLIT_FOLDER) for path in found if path.is_dir())
+
+
+_FOLDERS = frozenset(
+    {
+        "assets",
+        "assets.extra",
+        "metadata",
+        "transform_fn",
+        "transformed_metadata",
+        "variables",
+    }
+)
+_FOLDER_PREFIXES = ("Format-", "Split-")
+_MARKER_SUFFIX = "_$folder$"
+
+
+def remove_folder_markers(artifact: Path) -> list[Path]:
+    """Removes empty files that stand for folders from a mirrored artifact.
+
+    Downloaded, the marker `Split-train/` is an empty file `Split-train`, and `Split-train_$folder$` one that a reader
+    takes for data. Other empty files stay: an empty proto is a legal one.
+
+    Args:
+        artifact: The folder of the artifact; it need not exist.
+
+    Returns:
+        What was removed.
+    """
+    candidates = [artifact] if artifact.is_file() else sorted(artifact.rglob("*"))
+    removed = [path for path in candidates if path.is_file() and not path.stat().st_size and _is_marker(path, artifact)]
+    for path in removed:
+        path.unlink()
+    return removed
+
+
+def _is_marker(path: Path, artifact: Path) -> bool:
+    return (
+        path == artifact
+        or path.name in _FOLDERS
+        or path.name.startswith(_FOLDER_PREFIXES)
+        or path.name.endswith(_MARKER_SUFFIX)
+    )

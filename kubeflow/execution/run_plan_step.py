@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agnews.kubeflow.execution.mirror_path import mirror_path
+from agnews.kubeflow.execution.read_artifact import mirror_path
 from agnews.kubeflow.planning.plan_on_cluster import plan_on_cluster
-from agnews.kubeflow.planning.plan_values import SUMMARY
+from agnews.kubeflow.planning.run_parameters import SUMMARY
 
 _LOGGER = logging.getLogger(__name__)
 _FILE = "plan.md"

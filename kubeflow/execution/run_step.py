@@ -13,12 +13,8 @@ from typing import Any
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 
-from agnews.kubeflow.execution.describe_artifact import describe_artifact
-from agnews.kubeflow.execution.mirror_path import mirror_path
-from agnews.kubeflow.execution.read_artifact import read_artifact
-from agnews.kubeflow.execution.read_properties import read_properties
-from agnews.kubeflow.execution.remove_folder_markers import remove_folder_markers
-from agnews.kubeflow.execution.step_contract import StepContract
+from agnews.kubeflow.execution.read_artifact import describe_artifact, mirror_path, read_artifact, remove_folder_markers
+from agnews.kubeflow.execution.step_contract import StepContract, read_properties
 
 _Runtimes = dict[str, list[dict[str, Any]]]
 _Artifacts = dict[str, list[Artifact]]

@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from agnews.components.model_store import ModelStore
-from agnews.kubeflow.planning.plan_values import CODE, CONFIGS, PROCEED, SCRATCH_URI
-from agnews.kubeflow.planning.run_parameters import DATA_URI, EPOCHS, FORCE_PROMOTION, MODEL, PUSH_URI
-from agnews.pipeline.code_versions import code_versions
-from agnews.pipeline.node_settings import token_limits, trainer_settings, transform_settings
+from agnews.kubeflow.planning.run_parameters import (
+    CODE,
+    CONFIGS,
+    DATA_URI,
+    EPOCHS,
+    FORCE_PROMOTION,
+    MODEL,
+    PROCEED,
+    PUSH_URI,
+    SCRATCH_URI,
+)
+from agnews.pipeline.code_version import code_versions
+from agnews.pipeline.node_settings import settle_text, token_limits, trainer_settings, transform_settings
 from agnews.pipeline.plan_run import RunPlan, plan_run
-from agnews.pipeline.reports.describe_spans import describe_spans
-from agnews.pipeline.settle_text import settle_text
+from agnews.pipeline.reports.show_report import describe_spans
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
 

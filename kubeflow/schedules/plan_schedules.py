@@ -4,25 +4,127 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from agnews.kubeflow.client.check_parameters import check_parameters
-from agnews.kubeflow.client.compiled_pipeline import declared_parameters
+from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, Parameter, check_parameters, declared_parameters
 from agnews.kubeflow.client.kfp_api import KfpApi
-from agnews.kubeflow.client.recurring_run_record import RecurringRunRecord
-from agnews.kubeflow.schedules.desired_run import desired_run
-from agnews.kubeflow.schedules.managed_runs import ManagedRuns
-from agnews.kubeflow.schedules.mark import Mark, digest
-from agnews.kubeflow.schedules.next_step import next_step
-from agnews.kubeflow.schedules.schedule import Schedule
-from agnews.kubeflow.schedules.schedule_file import ScheduleFile
-from agnews.kubeflow.schedules.target import Target
+from agnews.kubeflow.client.run_record import RecurringRunRecord
+from agnews.kubeflow.client.submit_pipeline import version_name
+from agnews.kubeflow.schedules.cron import Cron, server_cron
+from agnews.kubeflow.schedules.managed_runs import ManagedRuns, Mark, digest, next_step
+from agnews.kubeflow.schedules.schedule_file import Schedule, ScheduleFile
 from agnews.schemas.errors import AgnewsError
+
+
+def desired_run(
+    schedule: Schedule,
+    *,
+    pipeline_id: str,
+    version_id: str,
+    experiment_id: str,
+    server_zone: ZoneInfo,
+    now: datetime,
+) -> RecurringRunRecord:
+    """Translates a schedule.
+
+    Args:
+        schedule: From the file.
+        pipeline_id: The pipeline.
+        version_id: The version that its runs use.
+        experiment_id: The experiment of its runs.
+        server_zone: The time zone in which the server evaluates crons.
+        now: The present.
+
+    Returns:
+        What the server should have; not created yet.
+
+    Raises:
+        AgnewsError: If the server cannot keep the cron in the schedule's time zone.
+    """
+    begin, end = schedule.window
+    cron = ""
+    if schedule.cron is not None:
+        cron = server_cron(Cron.parse(schedule.cron), schedule.zone, server_zone, now=now, end=end)
+    return RecurringRunRecord(
+        name=schedule.name,
+        pipeline_id=pipeline_id,
+        version_id=version_id,
+        experiment_id=experiment_id,
+        cron=cron,
+        interval_seconds=int(schedule.interval.total_seconds()),
+        start=begin,
+        end=end,
+        parameters=dict(schedule.parameters),
+        max_concurrency=schedule.max_concurrency,
+        catch_up=schedule.catch_up,
+        enabled=schedule.enabled,
+        service_account=schedule.service_account,
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """A version.
+
+    Attributes:
+        pipeline_id: The pipeline; empty if the server does not have it yet.
+        version_id: The version; empty if the server does not have it yet.
+        version_name: Our name for it.
+        parameters: What its runs take.
+    """
+
+    pipeline_id: str
+    version_id: str
+    version_name: str
+    parameters: Mapping[str, Parameter]
+
+    @classmethod
+    def of_pipeline(cls, api: KfpApi, pipeline: CompiledPipeline, commit: str) -> Target:
+        """Looks for the version of a compiled pipeline, without uploading it.
+
+        Args:
+            api: The server.
+            pipeline: The compiled pipeline.
+            commit: Git commit that it was compiled from.
+
+        Returns:
+            The version, with empty identifiers if it is not there.
+        """
+        name = version_name(pipeline, commit)
+        pipeline_id = api.find_pipeline(pipeline.name) or ""
+        version = api.find_version(pipeline_id, name) if pipeline_id else None
+        return cls(pipeline_id, version.version_id if version else "", name, pipeline.parameters)
+
+    @classmethod
+    def of_version(cls, api: KfpApi, pipeline: str, name: str) -> Target:
+        """Looks for a version by its name.
+
+        Args:
+            api: The server.
+            pipeline: Name of the pipeline.
+            name: Name of the version.
+
+        Returns:
+            The version.
+
+        Raises:
+            AgnewsError: If the server does not have it.
+        """
+        pipeline_id = api.find_pipeline(pipeline)
+        version = api.find_version(pipeline_id, name) if pipeline_id else None
+        if pipeline_id is None or version is None:
+            raise AgnewsError(
+                f"The server has no version {name} of the pipeline {pipeline}.",
+                fix="agnews runs list shows the versions of runs; agnews submit uploads one.",
+            )
+        full = api.get_version(pipeline_id, version.version_id)
+        return cls(pipeline_id, version.version_id, name, declared_parameters(full.spec or {}))
+
 
 _FIRE_TIMES = 5
 # Stands for what `apply` will create: no server gives such an identifier.

@@ -19,7 +19,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from agnews.kubeflow.schedules.schedule import Schedule
+from agnews.kubeflow.schedules.schedule_file import Schedule
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _log = logging.getLogger("agnews.schedule")

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from agnews.components.batch_prediction.batch_folder import BatchFolder
+from agnews.components.batch_prediction.batch_folder import BatchFolder, require_same_batch
 from agnews.components.batch_prediction.plan_batch import plan_batch
-from agnews.components.batch_prediction.require_same_batch import require_same_batch
-from agnews.pipeline.batch.batch_request import BatchRequest
+from agnews.components.model_store.find_pushed_model import PushedModel
+from agnews.components.prediction.text_input import TextInput
 from agnews.pipeline.batch.batch_view import BatchView
-from agnews.pipeline.local.as_raised import as_raised
+from agnews.pipeline.local.explain_failure import as_raised
 from agnews.schemas.batch_manifest import BatchManifest, BatchPlan, BatchShard
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """Inputs, a model, and how to go about it.
+
+    Attributes:
+        model: The version that answers.
+        sources: The files, each with what the user said about its columns.
+        format: Of the parts.
+        with_text: Whether the texts are repeated.
+        shard_rows: Rows of a shard, at most; decided when a folder is begun.
+        max_bad_share: Largest share of bad rows in a file that is put up with.
+        batch_size: Texts that the model sees at once.
+        beam_args: Options of Beam, the runner among them.
+    """
+
+    model: PushedModel
+    sources: Sequence[TextInput]
+    format: Literal["parquet", "jsonl"]
+    with_text: bool
+    shard_rows: int
+    max_bad_share: float
+    batch_size: int
+    beam_args: Sequence[str]
 
 
 def run_batch(request: BatchRequest, folder: BatchFolder, view: BatchView) -> BatchManifest:

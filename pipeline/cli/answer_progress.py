@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from agnews.components.prediction.text_format import TextFormat, is_gzipped
+from agnews.components.prediction.text_input import TextFormat, is_gzipped
 
 if TYPE_CHECKING:
     from types import TracebackType

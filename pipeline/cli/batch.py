@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from agnews.components.prediction.text_format import text_format
+from agnews.components.prediction.text_input import text_format
 from agnews.pipeline.cli.model_options import (
     ModelOption,
     ModelsOption,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder
-    from agnews.pipeline.batch.batch_request import BatchRequest
     from agnews.pipeline.batch.batch_view import BatchView
+    from agnews.pipeline.batch.run_batch import BatchRequest
     from agnews.schemas.batch_manifest import BatchManifest
 
 _OUTPUT, _BEAM = "Output", "Beam"
@@ -120,9 +120,9 @@ def batch(
     pushed = chosen_model(root, name, models, version, model).pushed
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder
-    from agnews.components.batch_prediction.find_inputs import find_inputs
+    from agnews.components.batch_prediction.plan_batch import find_inputs
     from agnews.components.prediction.text_input import TextInput
-    from agnews.pipeline.batch.batch_request import BatchRequest
+    from agnews.pipeline.batch.run_batch import BatchRequest
     from agnews.schemas.corpus import corpus_with
 
     corpus = corpus_with(pushed.record.classes)
@@ -188,7 +188,7 @@ def _lock(folder: BatchFolder) -> Iterator[None]:
         return
     from filelock import FileLock, Timeout
 
-    from agnews.components.model_store.explain_storage_errors import explain_storage_errors
+    from agnews.components.storage.explain_storage_errors import explain_storage_errors
 
     with explain_storage_errors(f"making {folder.uri}"):
         Path(folder.uri).mkdir(parents=True, exist_ok=True)

@@ -38,9 +38,8 @@ def compare(
     from rich.console import Console
 
     from agnews.pipeline.local.paths import Paths
-    from agnews.pipeline.reports.compare_runs import compare_runs
+    from agnews.pipeline.reports.compare_runs import compare_runs, show_comparison
     from agnews.pipeline.reports.find_run import find_run
-    from agnews.pipeline.reports.show_comparison import show_comparison
 
     paths = Paths(root.expanduser().absolute())
     found = compare_runs(find_run(paths, first), find_run(paths, second), examples=examples, alpha=alpha)

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from agnews.components.encoders.download import OnProgress
-    from agnews.components.encoders.encoder import Encoder
+    from agnews.components.encoders.resolve_encoder import Encoder
 
 app = typer.Typer(help="Get pre-trained encoders, look at them, write them back.", no_args_is_help=True)
 
@@ -49,9 +49,8 @@ def list_encoders(as_json: JsonOption = False) -> None:
 
 
 def _rows() -> Iterator[dict[str, object]]:
-    from agnews.components.encoders.encoder_cache import EncoderCache
+    from agnews.components.encoders.encoder_cache import EncoderCache, read_source_record
     from agnews.components.encoders.find_encoder import embedded_folder
-    from agnews.components.encoders.source_record import read_source_record
     from agnews.components.text.vocabulary import EMBEDDED
 
     yield _row(EMBEDDED, "embedded", embedded_folder())
@@ -99,8 +98,8 @@ def fetch(
     """
     from rich.console import Console
 
+    from agnews.components.encoders.encoder_cache import read_source_record
     from agnews.components.encoders.fetch_encoder import fetch_encoder
-    from agnews.components.encoders.source_record import read_source_record
 
     with _download_bar() as on_progress:
         folder = fetch_encoder(handle, on_progress=on_progress)
@@ -182,7 +181,7 @@ def export(
     from rich.console import Console
 
     with _quietly("Reading ..."):
-        from agnews.components.encoders.export_checkpoint import export_checkpoint
+        from agnews.components.encoders.convert_checkpoint import export_checkpoint
 
         export_checkpoint(_model_folder(model, root, name), target)
     console = Console(highlight=False, soft_wrap=True)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from agnews.components.prediction.answer_format import AnswerFormat
-from agnews.components.prediction.text_format import TextFormat, text_format
+from agnews.components.prediction.text_input import AnswerFormat, TextFormat, text_format
 from agnews.pipeline.cli.model_options import (
     ModelOption,
     ModelsOption,
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from agnews.components.corpus_files.record import Reject
     from agnews.components.model_store.find_pushed_model import PushedModel
     from agnews.components.prediction.format_answers import AnswerFormatter
-    from agnews.components.prediction.text_input import TextInput
-    from agnews.components.prediction.text_row import TextRow
+    from agnews.components.prediction.text_input import TextInput, TextRow
     from agnews.components.serving_model.predictor import Predictor
 
 _INPUT, _OUTPUT, _BAD = "Input", "Output", "Rows that cannot be used"
@@ -199,9 +197,7 @@ def _require_other_file(file: str, *outputs: Path | None) -> None:
 
 def _rows(texts: Sequence[str], file: str, source: TextInput) -> tuple[Iterator[TextRow | Reject], bool]:
     """The rows, and whether they may still be being written."""
-    from agnews.components.prediction.open_texts import open_texts
-    from agnews.components.prediction.read_argument_texts import read_argument_texts
-    from agnews.components.prediction.read_texts import read_texts
+    from agnews.components.prediction.read_texts import open_texts, read_argument_texts, read_texts
 
     if texts:
         return read_argument_texts(texts, source), False
@@ -224,7 +220,7 @@ def _rows(texts: Sequence[str], file: str, source: TextInput) -> tuple[Iterator[
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    from agnews.pipeline.local.atomic_output import atomic_output
+    from agnews.components.storage.atomic_output import atomic_output
 
     with atomic_output(path.expanduser()) as file:
         yield file
@@ -290,8 +286,8 @@ def _answer(
     """Answers the rows, and returns a line about it."""
     from itertools import chain
 
+    from agnews.components.prediction.format_answers import write_answers
     from agnews.components.prediction.text_blocks import text_blocks
-    from agnews.components.prediction.write_answers import write_answers
     from agnews.pipeline.cli.answer_progress import AnswerProgress
 
     reading, live = rows
@@ -333,7 +329,7 @@ def _load(pushed: PushedModel) -> Predictor:
 @contextmanager
 def _told_how_it_ended() -> Iterator[None]:
     """Gives the exit codes of a well-behaved program in a pipe."""
-    from agnews.pipeline.local.terminable import terminable
+    from agnews.pipeline.local.quiet_output import terminable
 
     try:
         with terminable():

@@ -29,7 +29,7 @@ def open_page(run: RunArgument = "latest", root: RootOption = _ROOT) -> None:
     The page is one file that needs nothing else, so it can be mailed or archived.
     """
     from agnews.components.report.render_report import render_report
-    from agnews.pipeline.local.write_atomically import write_atomically
+    from agnews.components.storage.atomic_output import write_atomically
     from agnews.pipeline.reports.find_run import find_run
 
     paths = _paths(root)
@@ -67,8 +67,7 @@ def list_all(
     """List runs, the newest first."""
     from rich.console import Console
 
-    from agnews.pipeline.reports.find_run import list_runs, read_report
-    from agnews.pipeline.reports.show_runs import show_runs
+    from agnews.pipeline.reports.find_run import list_runs, read_report, show_runs
 
     paths = _paths(root)
     names = list_runs(paths)

@@ -74,7 +74,7 @@ def run(
       agnews run --data DIR --from Trainer              train anew
       agnews run --data DIR --set data.window=7         the newest seven spans of a folder of dated spans
     """
-    from agnews.pipeline.choose_config import choose_config
+    from agnews.pipeline.load_config import choose_config
     from agnews.pipeline.local.paths import prepare_root
 
     forced = ["evaluation.force_promotion=true"] if force_promotion else []
@@ -84,9 +84,8 @@ def run(
 
 
 def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | None) -> int:
+    from agnews.pipeline.local.paths import new_run_id, root_lock
     from agnews.pipeline.local.quiet_output import quiet_output
-    from agnews.pipeline.local.root_lock import root_lock
-    from agnews.pipeline.local.run_id import new_run_id
 
     run_id = new_run_id()
     with root_lock(paths.lock, f"run {run_id}"), quiet_output(paths.log(run_id)) as terminal:
@@ -127,7 +126,7 @@ def _run_and_tell(request: RunRequest, console: Console) -> int:
 
 
 def _name_page(request: RunRequest, console: Console) -> None:
-    from agnews.pipeline.reports.shortest_path import shortest_path
+    from agnews.pipeline.reports.show_report import shortest_path
 
     page = request.paths.page(request.run_id)
     # A full disk has no room for it.

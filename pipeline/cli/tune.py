@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agnews.components.tuning.dimension import Dimension, Setting
+    from agnews.components.tuning.read_search_space import Dimension, Setting
     from agnews.pipeline.local.paths import Paths
     from agnews.pipeline.tuning.tune import TuneRequest
     from agnews.schemas.run_config import RunConfig
@@ -83,8 +83,8 @@ def tune(
       agnews tune --data DIR --space space.yaml                   search that
       agnews run --config workspace/tuning/transformer.yaml       train with what was found
     """
-    from agnews.components.tuning.show_search_space import show_search_space
-    from agnews.pipeline.choose_config import choose_config
+    from agnews.components.tuning.read_search_space import show_search_space
+    from agnews.pipeline.load_config import choose_config
     from agnews.pipeline.local.paths import prepare_root
     from agnews.pipeline.tuning.fit_space import fit_space
 
@@ -101,8 +101,7 @@ def tune(
 
 
 def _space(file: Path | None, kind: str) -> Mapping[str, Dimension]:
-    from agnews.components.tuning.default_spaces import DEFAULT_SPACES
-    from agnews.components.tuning.read_search_space import read_search_space
+    from agnews.components.tuning.read_search_space import DEFAULT_SPACES, read_search_space
 
     return DEFAULT_SPACES[kind] if file is None else read_search_space(file.expanduser())
 
@@ -130,9 +129,8 @@ def _tune(
     seed: int,
     out: Path,
 ) -> int:
+    from agnews.pipeline.local.paths import new_run_id, root_lock
     from agnews.pipeline.local.quiet_output import quiet_output
-    from agnews.pipeline.local.root_lock import root_lock
-    from agnews.pipeline.local.run_id import new_run_id
     from agnews.pipeline.tuning.write_config import require_replaceable
 
     require_replaceable(out)
@@ -143,7 +141,7 @@ def _tune(
         console = Console(file=terminal, highlight=False)
         with console.status("Loading TensorFlow and TFX ..."):
             from agnews.pipeline.local.run_locally import RunRequest
-            from agnews.pipeline.tuning.prepare_rows import LAST_NODE
+            from agnews.pipeline.tuning.train_trial import LAST_NODE
             from agnews.pipeline.tuning.tune import TuneRequest
 
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

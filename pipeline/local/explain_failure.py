@@ -3,10 +3,44 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
-from agnews.pipeline.local.reasons_behind import reasons_behind
 from agnews.schemas.errors import AgnewsError, ExitCode
+
+_MARK = " [while running "
+
+
+def as_raised(error: AgnewsError) -> AgnewsError:
+    """Undoes what Beam does to an error: it raises a new one, with all parts of the old in the first of its own.
+
+    Args:
+        error: What was caught.
+
+    Returns:
+        The error that a worker raised; `error` itself if it did not come through Beam.
+    """
+    while _MARK in error.problem and isinstance(error.__context__, AgnewsError):
+        error = error.__context__
+    return error
+
+
+def reasons_behind(error: BaseException) -> Iterator[BaseException]:
+    """Walks from an error to what led to it; Beam and TensorFlow wrap what they pass on.
+
+    Args:
+        error: What was caught.
+
+    Yields:
+        The error, then its causes; an AgnewsError as it was raised.
+    """
+    seen: set[int] = set()
+    reason: BaseException | None = error
+    while reason is not None and id(reason) not in seen:
+        seen.add(id(reason))
+        yield as_raised(reason) if isinstance(reason, AgnewsError) else reason
+        reason = reason.__cause__ or reason.__context__
+
 
 _NO_SPACE = "no space left on device"
 

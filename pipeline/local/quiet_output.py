@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 STDOUT, STDERR = 1, 2
@@ -45,3 +47,21 @@ def quiet_output(log: Path, descriptors: Sequence[int] = (STDOUT, STDERR)) -> It
             os.dup2(copy, descriptor)
             os.close(copy)
         terminal.close()
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Lets SIGTERM end what runs inside as Ctrl-C does, with a chance to clean up.
+
+    Yields:
+        Nothing; SIGTERM raises KeyboardInterrupt inside.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(f"signal {number}")
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -12,17 +12,17 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
-from agnews.pipeline.code_versions import code_versions
+from agnews.components.storage.atomic_output import write_atomically
+from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.local.explain_failure import explain_failure
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.paths import Paths
-from agnews.pipeline.local.terminable import terminable
-from agnews.pipeline.local.write_atomically import write_atomically
+from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.pipeline import Surroundings, create_pipeline
 from agnews.pipeline.plan_run import RunPlan, plan_run
-from agnews.pipeline.reports.describe_spans import describe_spans
 from agnews.pipeline.reports.report_run import report_run
+from agnews.pipeline.reports.show_report import describe_spans
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
 

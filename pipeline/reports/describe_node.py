@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
 from typing import TYPE_CHECKING, Any
 
-from agnews.pipeline.reports.read_output import read_output
+from agnews.components.storage.files import files_at
+
+if TYPE_CHECKING:
+    from agnews.pipeline.local.local_runner import NodeResult
+from collections.abc import Callable, Mapping
+
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import SmokeReport
 
-if TYPE_CHECKING:
-    from agnews.pipeline.local.observer import NodeResult
+
+def read_output(result: NodeResult, key: str, name: str) -> dict[str, Any]:
+    """Reads a JSON document from an output artifact of a node.
+
+    Args:
+        result: What became of the node; it ended well.
+        key: Key of the output.
+        name: Name of the document in the artifact's folder.
+
+    Returns:
+        The document.
+    """
+    path = f"{result.outputs[key].rstrip('/')}/{name}"
+    document: dict[str, Any] = json.loads(b"".join(files_at(path).read(path)))
+    return document
 
 
 def describe_node(result: NodeResult) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from agnews.components.report.assemble_report import assemble_report
-from agnews.components.report.read_documents import read_documents
+from agnews.components.report.assemble_report import assemble_report, read_documents
 from agnews.schemas.run_report import NodeSummary, RunReport, SpansSummary
 
 if TYPE_CHECKING:
-    from agnews.pipeline.local.observer import NodeResult
+    from agnews.pipeline.local.local_runner import NodeResult
     from agnews.schemas.run_config import RunConfig
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,58 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from agnews.pipeline.reports.describe_spans import describe_spans
-from agnews.pipeline.reports.shortest_path import shortest_path
+from agnews.schemas.run_report import SpansSummary
 
 if TYPE_CHECKING:
     from agnews.pipeline.local.paths import Paths
     from agnews.schemas.evaluation import Metrics
     from agnews.schemas.run_report import RunReport
+
+
+def shortest_path(path: Path) -> str:
+    """Returns a path as it is shortest to type from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+_MOST = 5
+
+
+def describe_spans(spans: SpansSummary) -> str:
+    """Says which spans a run takes and what is new since the last push.
+
+    Args:
+        spans: The spans; rows are told where they are known.
+
+    Returns:
+        `7 spans, 2026-11-16 to 2026-11-22; new since version 17: 2026-11-22 (1,240 rows)`, for example.
+    """
+    names = list(spans.rows)
+    words = f"1 span, {names[0]}" if len(names) == 1 else f"{len(names)} spans, {names[0]} to {names[-1]}"
+    if spans.since is None:
+        return f"{words}; no version was pushed before"
+    parts = [f"new since version {spans.since}: {_listed(spans, spans.new) or 'none'}"]
+    for word, which in (
+        ("changed", spans.changed),
+        ("no longer among them", spans.left),
+        ("removed from the folder", spans.removed),
+    ):
+        if which:
+            parts.append(f"{word}: {_listed(spans, which)}")
+    return "; ".join([words, *parts])
+
+
+def _listed(spans: SpansSummary, names: Sequence[str]) -> str:
+    if len(names) == len(spans.rows) > 1 and set(names) == set(spans.rows):
+        return "all of them"
+    # The newest are those that people ask about.
+    words = [_with_rows(name, spans.rows.get(name)) for name in names[-_MOST:]]
+    more = len(names) - len(words)
+    return (f"{more} older ones, " if more > 1 else f"{names[0]}, " if more else "") + ", ".join(words)
+
+
+def _with_rows(name: str, rows: int | None) -> str:
+    return name if rows is None else f"{name} ({rows:,} rows)"
 
 
 def show_report(report: RunReport, paths: Paths, console: Console) -> None:

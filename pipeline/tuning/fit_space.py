@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from agnews.components.tuning.dimension import Dimension, Setting
-from agnews.pipeline.tuning.apply_settings import apply_settings
+from agnews.components.tuning.read_search_space import Dimension, Setting
+from agnews.pipeline.tuning.train_trial import apply_settings
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gc
 import posixpath
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
+from pydantic import ValidationError
+from rich.console import Console
 
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.training.train_classifier import train_classifier
-from agnews.components.tuning.trial_failed import TrialFailed
-from agnews.components.tuning.trial_outcome import TrialOutcome
-from agnews.pipeline.settle_text import settle_text
+from agnews.components.tuning.trial_study import TrialFailed, TrialOutcome
+from agnews.pipeline.local.live_view import LiveView
+from agnews.pipeline.local.run_locally import RunRequest, run_locally
+from agnews.pipeline.node_settings import settle_text
+from agnews.pipeline.reports.describe_node import describe_node
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
@@ -72,3 +77,63 @@ def train_trial(
         gc.collect()
     best = trained.result.curve[trained.result.best_epoch - 1]
     return TrialOutcome(best["val_loss"], best["val_accuracy"], trained.result.best_epoch)
+
+
+def apply_settings(config: RunConfig, settings: Mapping[str, object]) -> RunConfig:
+    """Changes some values of a configuration.
+
+    Args:
+        config: The configuration.
+        settings: New values by dotted key; the keys exist.
+
+    Returns:
+        The changed one, validated.
+
+    Raises:
+        AgnewsError: A value is not allowed.
+    """
+    tree: dict[str, Any] = config.model_dump()
+    for key, value in settings.items():
+        *sections, name = key.split(".")
+        section = tree
+        for each in sections:
+            section = section[each]
+        section[name] = value
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise AgnewsError(
+            "The configuration does not allow a value.",
+            found=", ".join(f"{key} = {value}" for key, value in settings.items()),
+            fix="; ".join(detail["msg"] for detail in error.errors()),
+        ) from None
+
+
+LAST_NODE = "TokenGate"
+"""Behind it, rows are tokenised and checked."""
+
+
+def prepare_rows(request: RunRequest, console: Console) -> str:
+    """Runs the pipeline up to the training; what an earlier run has done is answered from the cache.
+
+    Args:
+        request: The run, with `to_node` LAST_NODE. The caller holds the lock of the root folder.
+        console: Where the run is drawn.
+
+    Returns:
+        Folder of the tokenised rows, with a folder a split in it.
+
+    Raises:
+        AgnewsError: The data cannot be used. The message names the step.
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
+    """
+    title = f"rows for tuning  data {request.config.data.source}  model {request.config.model.kind}"
+    view = LiveView(console, title, describe_node)
+    try:
+        with view:
+            run_locally(request, view)
+    except Exception as error:
+        from agnews.pipeline.local.explain_failure import explain_failure
+
+        raise explain_failure(error, view.current, request.paths.log(request.run_id)) from error
+    return view.results["Transform"].outputs["transformed_examples"]

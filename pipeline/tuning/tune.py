@@ -12,23 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from agnews.components.corpus_files.digest import data_digest
+from agnews.components.corpus_files.corpus_state import data_digest
 from agnews.components.encoders.find_vocabulary import find_vocabulary
-from agnews.components.tuning.dimension import Dimension, Setting
 from agnews.components.tuning.plot_study import plot_study
-from agnews.components.tuning.trial_failed import TrialFailed
-from agnews.components.tuning.trial_outcome import TrialOutcome
-from agnews.components.tuning.trial_record import TrialRecord
-from agnews.components.tuning.trial_study import OnEpoch, TrialStudy
+from agnews.components.tuning.read_search_space import Dimension, Setting
+from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutcome, TrialRecord, TrialStudy
 from agnews.pipeline.code_version import code_version
+from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.local.run_locally import RunRequest
-from agnews.pipeline.local.terminable import terminable
-from agnews.pipeline.settle_text import settle_text
-from agnews.pipeline.tuning.apply_settings import apply_settings
-from agnews.pipeline.tuning.prepare_rows import prepare_rows
-from agnews.pipeline.tuning.show_study import show_study
-from agnews.pipeline.tuning.train_trial import train_trial
-from agnews.pipeline.tuning.tuning_view import TuningView
+from agnews.pipeline.node_settings import settle_text
+from agnews.pipeline.tuning.train_trial import apply_settings, prepare_rows, train_trial
+from agnews.pipeline.tuning.tuning_view import TuningView, show_study
 from agnews.pipeline.tuning.write_config import write_config
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.run_config import RunConfig

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from agnews.pipeline.local.write_atomically import write_atomically
+from agnews.components.storage.atomic_output import write_atomically
+from agnews.components.tuning.read_search_space import Setting
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
 
@@ -83,3 +84,14 @@ def _entry(key: str, value: object, searched: bool) -> str:
 
 def _scalar(value: object) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+
+
+def word_settings(settings: Mapping[str, Setting]) -> str:
+    """Returns settings on one line, without the sections of their keys."""
+    return "  ".join(f"{key.split('.')[-1]} {_word(value)}" for key, value in settings.items())
+
+
+def _word(value: Setting) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

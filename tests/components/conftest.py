@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from agnews.components.encoders.encoder import Encoder
+    from agnews.components.encoders.resolve_encoder import Encoder
 
 KEYWORDS = (
     "president|minister|soldiers|parliament|troops|hostages",

@@ -5,8 +5,7 @@ import importlib.util
 import pytest
 
 from agnews.components.encoders.find_encoder import embedded_folder
-from agnews.components.find_embedded_encoder import find_embedded_encoder
-from agnews.components.text.vocabulary import EMBEDDED, load_vocabulary
+from agnews.components.text.vocabulary import EMBEDDED, find_embedded_encoder, load_vocabulary
 from agnews.schemas.errors import AgnewsError
 
 

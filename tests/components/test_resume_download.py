@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components import resume_download as module
-from agnews.components.resume_download import UnreachableError, resume_download
+from agnews.components.storage import resume_download as module
+from agnews.components.storage.resume_download import UnreachableError, resume_download
 
 CONTENT = bytes(range(256)) * 1_000
 

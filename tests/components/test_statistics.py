@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from agnews.components.data_validation import tfdv
-from agnews.components.statistics import statistics_options
+from agnews.components.statistics import statistics_options, tfdv
 from agnews.schemas.features import HAS_MARKUP, TEXT
 
 
@@ -18,7 +17,7 @@ def test_options_survive_the_way_through_a_pipeline() -> None:
 
 
 def test_texts_are_measured_and_not_counted() -> None:
-    # Importable only after agnews.components.data_validation.
+    # Importable only after agnews.components.statistics.
     from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 
     rows = {TEXT: [[b"a text"], [b"a longer text"], None], HAS_MARKUP: [[b"yes"], [b"no"], [b"no"]]}

@@ -17,7 +17,7 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
-from agnews.components.training.find_temperature import find_temperature
+from agnews.components.training.train_classifier import find_temperature
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import CLASS_ID, CONTRIBUTIONS, EXPLAIN, LABEL, TEXT, TOKENS
 

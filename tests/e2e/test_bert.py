@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from agnews.components.encoders.export_checkpoint import export_checkpoint
+from agnews.components.encoders.convert_checkpoint import export_checkpoint
 from agnews.components.encoders.safetensors_file import SafetensorsFile
-from agnews.components.find_embedded_encoder import find_embedded_encoder
+from agnews.components.text.vocabulary import find_embedded_encoder
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
-from agnews.pipeline.local.paths import prepare_root
-from agnews.pipeline.local.run_id import new_run_id
+from agnews.pipeline.local.paths import new_run_id, prepare_root
 from agnews.schemas.run_report import RunReport
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agnews.components.model_store import ModelStore
-from agnews.pipeline.code_versions import code_versions
+from agnews.pipeline.code_version import code_versions
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_report import RunReport
 

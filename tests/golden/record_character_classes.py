@@ -3,7 +3,7 @@
     python3.11 -m venv /tmp/hf && /tmp/hf/bin/pip install "tokenizers==0.22.2"
     /tmp/hf/bin/python tests/golden/record_character_classes.py
 
-Prints the ranges that `components/text/character_classes.py` holds.
+Prints the ranges that `components/text/normalize.py` holds.
 """
 
 # ruff: noqa: T201

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agnews.kubeflow.compiler.compile_pipeline import CompileRequest, compile_pipeline
-from agnews.pipeline.code_versions import code_versions
+from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.load_deployment import load_deployment
 

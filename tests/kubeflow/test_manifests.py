@@ -159,7 +159,7 @@ def test_the_server_is_started_with_options_that_it_has(documents: list[Document
 
 
 def test_probes_ask_for_what_the_server_has(documents: list[Document]) -> None:
-    from agnews.components.model_server.operation_routes import operation_routes
+    from agnews.components.model_server.create_app import operation_routes
 
     paths = {route.path for route in operation_routes(None).routes}  # type: ignore[arg-type, attr-defined]
     probes = [_server(documents)[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")]

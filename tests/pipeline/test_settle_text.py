@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.settle_text import settle_text
+from agnews.pipeline.node_settings import settle_text
 from agnews.schemas.errors import AgnewsError
 
 

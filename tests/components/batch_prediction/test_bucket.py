@@ -6,13 +6,11 @@ import json
 
 import pytest
 
-from agnews.components.batch_prediction.answer_shard import answer_shard
+from agnews.components.batch_prediction.answer_shards import answer_shard
 from agnews.components.batch_prediction.batch_folder import BatchFolder
-from agnews.components.batch_prediction.find_inputs import find_inputs
-from agnews.components.batch_prediction.plan_batch import file_state, plan_batch
-from agnews.components.model_store.files import files_at
-from agnews.components.prediction.text_format import TextFormat
-from agnews.components.prediction.text_input import TextInput
+from agnews.components.batch_prediction.plan_batch import file_state, find_inputs, plan_batch
+from agnews.components.prediction.text_input import TextFormat, TextInput
+from agnews.components.storage.files import files_at
 from agnews.schemas.batch_manifest import BatchPlan
 from agnews.schemas.corpus import AG_NEWS
 from agnews.schemas.errors import AgnewsError

@@ -10,13 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from agnews.components.batch_prediction.find_inputs import find_inputs
-from agnews.components.batch_prediction.plan_batch import plan_batch, shard_source
-from agnews.components.corpus_files.place import Place
-from agnews.components.prediction.open_texts import open_texts
-from agnews.components.prediction.read_texts import read_texts
-from agnews.components.prediction.text_format import TextFormat, text_format
-from agnews.components.prediction.text_input import TextInput
+from agnews.components.batch_prediction.plan_batch import find_inputs, plan_batch, shard_source
+from agnews.components.corpus_files.read_csv_rows import Place
+from agnews.components.prediction.read_texts import open_texts, read_texts
+from agnews.components.prediction.text_input import TextFormat, TextInput, text_format
 from agnews.schemas.corpus import AG_NEWS
 from agnews.schemas.errors import AgnewsError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.corpus_files.digest import data_digest
-from agnews.components.corpus_files.sha256_of import sha256_of
+from agnews.components.corpus_files.corpus_state import data_digest
+from agnews.components.storage.open_binary import sha256_of
 from agnews.schemas.errors import AgnewsError
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agnews.components.corpus_files.has_markup import has_markup
+from agnews.components.corpus_files.text_key import has_markup
 
 
 @pytest.mark.parametrize("text", ["a\\b", "it #39;s", "&lt;b&gt;", "AT&amp;T", "<br>", "quot;Hi quot;"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agnews.components.corpus_files.read_records import read_records
 from agnews.components.corpus_files.record import Reason, Record, Reject
+from agnews.components.corpus_files.row_batch import read_records
 from agnews.schemas.corpus import AG_NEWS
 
 

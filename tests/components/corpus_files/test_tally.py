@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from agnews.components.corpus_files.corpus_state import corpus_state
+from agnews.components.corpus_files.inspect_corpus import survey
 from agnews.components.corpus_files.row_batch import read_batches
 from agnews.components.corpus_files.sources import require_corpus_files
-from agnews.components.corpus_files.survey import survey
 from agnews.components.corpus_files.tally import Tally
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard

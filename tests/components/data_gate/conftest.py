@@ -44,7 +44,7 @@ def statistics_of() -> Callable[[Mapping[str, Sequence[Any]]], Any]:
     """Statistics as StatisticsGen takes them; a value that is None is missing, a list is several values."""
 
     def compute(columns: Mapping[str, Sequence[Any]]) -> Any:
-        # Importable only after agnews.components.data_validation.
+        # Importable only after agnews.components.statistics.
         from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 
         arrays = {}

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from agnews.components.data_gate.check_statistics import check_statistics
-from agnews.components.data_gate.require_clean import require_clean
-from agnews.components.data_validation import tfdv
+from agnews.components.data_gate.check_statistics import check_statistics, require_clean
+from agnews.components.statistics import tfdv
 from agnews.schemas.data_check import DataCheck
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, RAW, ROW, TEXT

@@ -11,11 +11,11 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 
 from agnews.components.artifact_types import StepReport
-from agnews.components.baseline_model.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.data_gate.component import DataGate
 from agnews.components.data_gate.executor import Executor
-from agnews.components.data_validation import tfdv
+from agnews.components.model_store.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store.model_digest import RECORD_FILE
+from agnews.components.statistics import tfdv
 from agnews.schemas.data_check import DataCheck
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import HAS_MARKUP, LABEL

@@ -13,8 +13,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from agnews.components.encoders.safetensors_file import SafetensorsFile
-from agnews.components.encoders.write_safetensors import write_safetensors
+from agnews.components.encoders.safetensors_file import SafetensorsFile, write_safetensors
 
 Edit = Callable[[dict[str, np.ndarray]], Mapping[str, np.ndarray]]
 MakeCheckpoint = Callable[..., Path]

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
 
-from agnews.components.encoders.export_checkpoint import export_checkpoint
+from agnews.components.encoders.convert_checkpoint import export_checkpoint
+from agnews.components.encoders.encoder_card import read_encoder_card
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
-from agnews.components.encoders.read_encoder_card import read_encoder_card
 from agnews.components.encoders.resolve_encoder import resolve_encoder
 from agnews.components.encoders.safetensors_file import SafetensorsFile
 from agnews.schemas.errors import AgnewsError

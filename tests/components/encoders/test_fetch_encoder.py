@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components import resume_download as downloading
-from agnews.components.encoders.encoder_cache import EncoderCache
+from agnews.components.encoders.encoder_cache import EncoderCache, read_source_record
 from agnews.components.encoders.fetch_encoder import fetch_encoder
 from agnews.components.encoders.find_encoder import find_encoder
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
-from agnews.components.encoders.source_record import read_source_record
+from agnews.components.storage import resume_download as downloading
 from agnews.schemas.errors import AgnewsError
 
 COMMIT = "86b5e0934494bd15c9632b12f734a8a67f723594"

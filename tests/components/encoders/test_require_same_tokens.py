@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.encoders.encoder import Encoder
-from agnews.components.encoders.require_same_tokens import require_same_tokens
+from agnews.components.encoders.resolve_encoder import Encoder, require_same_tokens
 from agnews.components.text.vocabulary import Vocabulary, load_vocabulary
 from agnews.schemas.errors import AgnewsError
 

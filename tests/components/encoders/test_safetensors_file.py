@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agnews.components.encoders.safetensors_file import SafetensorsFile
-from agnews.components.encoders.write_safetensors import write_safetensors
+from agnews.components.encoders.safetensors_file import SafetensorsFile, write_safetensors
 from agnews.schemas.errors import AgnewsError
 
 

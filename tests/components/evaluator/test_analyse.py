@@ -10,9 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as reference
 
-from agnews.components.evaluator.answers import answers
-from agnews.components.evaluator.length_bucket import LENGTH_BUCKETS, length_bucket
-from agnews.components.evaluator.tally import Tally
+from agnews.components.evaluator.analyse import LENGTH_BUCKETS, length_bucket
+from agnews.components.evaluator.tally import Tally, answers
 from agnews.schemas.evaluation import Metrics, SliceMetrics
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")

@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_server.batcher import Batcher
-from agnews.components.model_server.http_error import HttpError
-from agnews.components.model_server.limits import Limits
+from agnews.components.model_server.json_answer import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import ServedSignature
 

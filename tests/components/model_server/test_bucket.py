@@ -13,9 +13,9 @@ import pytest
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
-from agnews.components.model_store.local_copy import local_copy
 from agnews.components.model_store.serving_leases import living_leases
 from agnews.components.serving_model.predictor import Predictor
+from agnews.components.storage.local_copy import local_copy
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
 TEXT = "The coach praised his team"

@@ -149,7 +149,7 @@ def test_a_store_that_cannot_be_written_is_served_without_a_lease(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("agnews.components.model_store.local_files.LocalFiles.replace", refuse)
+    monkeypatch.setattr("agnews.components.storage.local_files.LocalFiles.replace", refuse)
     with start_server(toy_store.store) as server:
         assert server.predict(TEXT).status_code == 200
         assert len(server.log) == 1

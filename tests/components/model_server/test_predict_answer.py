@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from agnews.components.model_server.predict_answer import write_predict_answer
+from agnews.components.model_server.predict_endpoint import write_predict_answer
 
 
 def strings(*values: object) -> np.ndarray:

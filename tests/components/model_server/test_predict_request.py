@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agnews.components.model_server.http_error import HttpError
-from agnews.components.model_server.limits import Limits
+from agnews.components.model_server.json_answer import HttpError, Limits
 from agnews.components.model_server.predict_request import PredictRequest, read_predict_request
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from agnews.components.model_store import ModelStore, Push
-from agnews.components.model_store.local_files import LocalFiles
 from agnews.components.model_store.serving_leases import ServingLease
+from agnews.components.storage.local_files import LocalFiles
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")

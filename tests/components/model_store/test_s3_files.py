@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from agnews.components.connect_s3 import connect_s3
-from agnews.components.model_store.files import files_at
 from agnews.components.model_store.model_store import ModelStore
+from agnews.components.storage.files import files_at
+from agnews.components.storage.s3_files import connect_s3
 from agnews.schemas.errors import AgnewsError
 
 

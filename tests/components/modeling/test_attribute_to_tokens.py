@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 from numpy.typing import NDArray
 
-from agnews.components.encoders.encoder import Encoder
+from agnews.components.encoders.resolve_encoder import Encoder
 from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
 from agnews.components.modeling.factory import build_model
 from agnews.components.modeling.transformer_classifier import TransformerClassifier

@@ -10,10 +10,9 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.encoders.encoder import Encoder
-from agnews.components.encoders.resolve_encoder import resolve_encoder
+from agnews.components.encoders.resolve_encoder import Encoder, resolve_encoder
+from agnews.components.modeling.bert_classifier import ClassifierHead
 from agnews.components.modeling.classifier import Classifier
-from agnews.components.modeling.classifier_head import ClassifierHead
 from agnews.components.modeling.factory import build_model
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agnews.components.modeling.add_salt import add_salt
-from agnews.components.modeling.dropout import Dropout
+from agnews.components.modeling.dropout import Dropout, add_salt
 
 
 def seed_of(step: int) -> tf.Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.modeling.layer_normalization import LayerNormalization
+from agnews.components.modeling.transformer_block import LayerNormalization
 
 
 def test_outputs_and_gradients_equal_those_of_keras(hidden: tf.Tensor) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from agnews.components.modeling.masked_mean_pooling import MaskedMeanPooling
+from agnews.components.modeling.transformer_block import MaskedMeanPooling
 
 
 def test_averages_tokens_only(hidden: tf.Tensor, mask: tf.Tensor) -> None:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.modeling.multi_head_self_attention import MultiHeadSelfAttention
+from agnews.components.modeling.transformer_block import MultiHeadSelfAttention
 
 
 @pytest.fixture

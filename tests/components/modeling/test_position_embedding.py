@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from agnews.components.modeling.position_embedding import PositionEmbedding
+from agnews.components.modeling.transformer_block import PositionEmbedding
 
 
 def test_adds_the_vector_of_each_position(hidden: tf.Tensor) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from agnews.components.modeling.word_dropout import WordDropout
+from agnews.components.modeling.dropout import WordDropout
 
 
 def test_hides_its_share_of_words_and_no_special_token() -> None:

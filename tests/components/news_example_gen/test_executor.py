@@ -16,7 +16,7 @@ from tfx.types.standard_artifacts import Examples
 
 from agnews.components.artifact_types import StepReport
 from agnews.components.corpus_files import row_batch
-from agnews.components.corpus_files.digest import data_digest
+from agnews.components.corpus_files.corpus_state import data_digest
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.news_example_gen.executor import Executor

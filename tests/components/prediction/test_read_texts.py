@@ -14,13 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from agnews.components.corpus_files.place import Place
+from agnews.components.corpus_files.read_csv_rows import Place
 from agnews.components.corpus_files.record import Reason, Reject
-from agnews.components.prediction.open_texts import open_texts
-from agnews.components.prediction.read_texts import read_texts
-from agnews.components.prediction.text_format import TextFormat, text_format
-from agnews.components.prediction.text_input import TextInput
-from agnews.components.prediction.text_row import TextRow
+from agnews.components.prediction.read_texts import open_texts, read_texts
+from agnews.components.prediction.text_input import TextFormat, TextInput, TextRow, text_format
 from agnews.schemas.corpus import AG_NEWS
 from agnews.schemas.errors import AgnewsError
 

@@ -296,7 +296,7 @@ def test_production_that_moved_meanwhile_fails_the_step(push: Any) -> None:
 
 
 def test_the_next_run_finds_what_was_pushed(push: Any, bring_baseline: Any) -> None:
-    from agnews.components.baseline_model.baseline_at import baseline_at
+    from agnews.components.model_store.baseline_at import baseline_at
 
     first = bring_baseline("?")
     assert baseline_at(first.uri) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agnews.components.report.find_doubtful_labels import find_doubtful_labels
+from agnews.components.report.review_predictions import find_doubtful_labels
 
 
 def confident_joint(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> set[int]:

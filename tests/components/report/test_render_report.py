@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree, html
 
-from agnews.components.report.assemble_report import assemble_report
-from agnews.components.report.read_documents import read_documents
+from agnews.components.report.assemble_report import assemble_report, read_documents
 from agnews.components.report.render_report import render_report
 from agnews.components.report.wilson_interval import wilson_interval
 from agnews.schemas.run_report import NodeSummary, RunDocuments, RunReport

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.calibration import calibration_curve
 
-from agnews.components.report.read_documents import read_documents
+from agnews.components.report.assemble_report import read_documents
 from agnews.components.report.review_predictions import review_predictions
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")

@@ -12,12 +12,11 @@ import tensorflow_transform as tft
 from tensorflow.core.protobuf import saved_model_pb2
 
 from agnews.components.modeling.factory import build_model
-from agnews.components.serving_model.export_model import export_model
-from agnews.components.serving_model.serving_model import ServingModel
+from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.text.vocabulary import load_vocabulary
 
 if TYPE_CHECKING:
-    from agnews.components.encoders.encoder import Encoder
+    from agnews.components.encoders.resolve_encoder import Encoder
 
 TEXT_OPERATIONS = {"FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
 

@@ -11,11 +11,9 @@ import tf_keras as keras
 
 from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
 from agnews.components.modeling.factory import build_model
-from agnews.components.serving_model.export_model import export_model
-from agnews.components.serving_model.serving_model import ServingModel
+from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.text.vocabulary import load_vocabulary
-from agnews.components.training.length_bucketed_dataset import length_bucketed_dataset
-from agnews.components.training.read_token_rows import read_token_rows
+from agnews.components.training.token_rows import length_bucketed_dataset, read_token_rows
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import (
     CLASS_ID,

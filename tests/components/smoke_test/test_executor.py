@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agnews.components.smoke_test.run_probe import run_probe
+from agnews.components.smoke_test.executor import run_probe
 from agnews.schemas.corpus import AG_NEWS
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.smoke_report import SmokeReport

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from agnews.components.token_gate.tally import Tally
+from agnews.components.token_gate.check_tokens import Tally
 from agnews.schemas.token_check import SplitTokens
 
 UNK, CLS, SEP = 1, 2, 3

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.training.adamw import AdamW
+from agnews.components.optimization.adamw import AdamW
 
 
 def variables() -> list[tf.Variable]:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.training.average_weights import AverageWeights
+from agnews.components.training.training_monitor import AverageWeights
 
 
 class Climb(keras.Model):

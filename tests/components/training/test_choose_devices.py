@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.training.choose_devices import choose_devices
+from agnews.components.training.devices import choose_devices
 from agnews.schemas.errors import AgnewsError
 
 

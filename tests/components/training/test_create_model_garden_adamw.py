@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 from official.nlp import optimization
 
-from agnews.components.training.create_model_garden_adamw import create_model_garden_adamw
+from agnews.components.optimization.adamw import create_model_garden_adamw
 
 STEPS = 40
 

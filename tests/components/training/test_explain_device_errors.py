@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
-from agnews.components.training.explain_device_errors import explain_device_errors
+from agnews.components.training.devices import explain_device_errors
 from agnews.schemas.errors import AgnewsError
 
 STACK = (

@@ -4,7 +4,7 @@ from itertools import chain
 
 import numpy as np
 
-from agnews.components.training.feature_rows import FeatureRows
+from agnews.components.training.token_rows import FeatureRows
 
 ROWS = FeatureRows(np.arange(14, dtype=np.float32).reshape(7, 2), np.arange(7))
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 from sklearn.metrics import log_loss
 
-from agnews.components.training.find_temperature import find_temperature
+from agnews.components.training.train_classifier import find_temperature
 
 
 def rows_of_a_calibrated_model(count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:

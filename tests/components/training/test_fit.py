@@ -11,10 +11,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.modeling.factory import build_model
-from agnews.components.training.create_adamw import create_adamw
+from agnews.components.optimization.adamw import create_adamw
 from agnews.components.training.fit import FitResult, fit
-from agnews.components.training.length_bucketed_dataset import length_bucketed_dataset
-from agnews.components.training.token_rows import TokenRows
+from agnews.components.training.token_rows import TokenRows, length_bucketed_dataset
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.progress import LOGGER, Progress
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from agnews.components.training.length_bucketed_dataset import (
+from agnews.components.training.token_rows import (
     BUCKET_WIDTH,
+    TokenRows,
     batches_per_epoch,
     length_bucketed_dataset,
 )
-from agnews.components.training.token_rows import TokenRows
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
 MakeRows = Callable[..., TokenRows]

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agnews.components.training.read_token_rows import read_token_rows
-from agnews.components.training.token_rows import TokenRows
+from agnews.components.training.token_rows import TokenRows, read_token_rows
 from agnews.schemas.errors import AgnewsError
 
 Row = tuple[list[int], int]

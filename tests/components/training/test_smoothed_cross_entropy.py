@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.training.smoothed_cross_entropy import SmoothedCrossEntropy
+from agnews.components.optimization.smoothed_cross_entropy import SmoothedCrossEntropy
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from agnews.components.training.summed_accuracy import SummedAccuracy
+from agnews.components.optimization.smoothed_cross_entropy import SummedAccuracy
 
 
 def test_branches_vote_with_their_sum() -> None:

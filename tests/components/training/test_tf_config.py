@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agnews.components.training.tf_config import TfConfig, read_tf_config
+from agnews.components.training.devices import TfConfig, read_tf_config
 from agnews.schemas.errors import AgnewsError
 
 CLUSTER = {"worker": ["one:1", "two:1"]}

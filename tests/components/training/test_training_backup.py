@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from agnews.components.training.backup_place import BackupPlace, backup_place
-from agnews.components.training.create_adamw import create_adamw
-from agnews.components.training.feature_rows import FeatureRows
+from agnews.components.optimization.adamw import create_adamw
 from agnews.components.training.fit import FitResult, fit
+from agnews.components.training.token_rows import FeatureRows
+from agnews.components.training.training_backup import BackupPlace, backup_place
 from agnews.schemas.errors import AgnewsError
 
 RANDOM = np.random.default_rng(3)

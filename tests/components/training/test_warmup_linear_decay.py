@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from agnews.components.training.warmup_linear_decay import WarmupLinearDecay
+from agnews.components.optimization.adamw import WarmupLinearDecay
 
 
 def test_rises_to_the_peak_then_falls_to_zero() -> None:

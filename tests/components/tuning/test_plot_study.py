@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from agnews.components.tuning.dimension import Dimension
 from agnews.components.tuning.plot_study import plot_study
-from agnews.components.tuning.trial_record import TrialRecord
+from agnews.components.tuning.read_search_space import Dimension
+from agnews.components.tuning.trial_study import TrialRecord
 
 SPACE = {
     "training.learning_rate": Dimension(low=1e-4, high=1e-2, log=True),

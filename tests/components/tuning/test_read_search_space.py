@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.tuning.default_spaces import DEFAULT_SPACES
-from agnews.components.tuning.read_search_space import read_search_space
-from agnews.components.tuning.show_search_space import show_search_space
+from agnews.components.tuning.read_search_space import DEFAULT_SPACES, read_search_space, show_search_space
 from agnews.schemas.errors import AgnewsError
 
 

@@ -12,11 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.tuning.dimension import Dimension, Setting
-from agnews.components.tuning.trial_failed import TrialFailed
-from agnews.components.tuning.trial_outcome import TrialOutcome
-from agnews.components.tuning.trial_record import TrialRecord
-from agnews.components.tuning.trial_study import OnEpoch, TrialStudy
+from agnews.components.tuning.read_search_space import Dimension, Setting
+from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutcome, TrialRecord, TrialStudy
 from agnews.schemas.errors import AgnewsError
 
 SPACE = {

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from kfp import compiler, dsl
 
-from agnews.kubeflow.client.check_parameters import check_parameters
-from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
+from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, check_parameters
 
 
 def test_what_kfp_compiles_is_read(tmp_path: Path) -> None:

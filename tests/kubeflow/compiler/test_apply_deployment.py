@@ -161,7 +161,7 @@ def test_a_profile_has_a_row_for_every_node_and_gpus_for_the_trainer_alone(name:
     (spec, *_) = yaml.safe_load_all((repository / "tests" / "golden" / "pipeline.yaml").read_text())
     steps = {*spec["components"]["comp-learn-and-push"]["dag"]["tasks"], "plan"}
     deployment = load_deployment(name)
-    from agnews.kubeflow.compiler.step_name import step_name
+    from agnews.kubeflow.compiler.build_spec import step_name
 
     assert {step_name(node) for node in deployment.nodes} == steps
     with_gpus = {node: row.accelerator.count for node, row in deployment.nodes.items() if row.accelerator}

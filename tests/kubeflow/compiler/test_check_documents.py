@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agnews.kubeflow.compiler.check_documents import check_documents
-from agnews.kubeflow.compiler.find_secrets import find_secrets
-from agnews.kubeflow.compiler.image_problem import image_problem
+from agnews.kubeflow.compiler.check_documents import check_documents, find_secrets, image_problem
 from agnews.schemas.errors import AgnewsError
 
 Spec = dict[str, Any]

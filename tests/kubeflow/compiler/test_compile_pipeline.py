@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
-from agnews.kubeflow.compiler.model_choices import model_choices
-from agnews.kubeflow.compiler.run_time_values import RUN_TIME_VALUES
+from agnews.kubeflow.compiler.build_spec import RUN_TIME_VALUES
+from agnews.kubeflow.compiler.compile_pipeline import model_choices
 from agnews.pipeline.load_config import load_config
 from agnews.schemas.run_config import RunConfig
 
@@ -64,7 +64,7 @@ def test_it_is_what_kfp_loads(request_: Any) -> None:
 
 
 def _properties(config: RunConfig, letter: str) -> dict[tuple[str, str], Any]:
-    from agnews.pipeline.code_versions import code_versions
+    from agnews.pipeline.code_version import code_versions
     from agnews.pipeline.pipeline import Surroundings, create_pipeline
 
     around = Surroundings(

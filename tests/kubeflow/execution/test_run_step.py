@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from agnews.kubeflow import entrypoint
-from agnews.kubeflow.execution import mirror_path
+from agnews.kubeflow.execution import read_artifact as mirror_path
 from agnews.kubeflow.execution.step_contract import StepContract
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -221,7 +221,7 @@ def test_properties_of_an_output_reach_the_next_step(
 def test_parameters_are_those_of_the_nodes_and_of_their_types(
     recorded: dict[str, Any], contracts: dict[str, StepContract]
 ) -> None:
-    from agnews.kubeflow.execution.read_properties import read_properties
+    from agnews.kubeflow.execution.step_contract import read_properties
 
     types = {"bool": int, "int": int, "float": float, "str": str}
     for node, contract in contracts.items():
@@ -235,14 +235,14 @@ def test_parameters_are_those_of_the_nodes_and_of_their_types(
 
 @pytest.mark.parametrize("value", ["seven", 2.5, None])
 def test_a_parameter_of_another_type_is_an_error(toy: str, value: Any) -> None:
-    from agnews.kubeflow.execution.read_properties import read_properties
+    from agnews.kubeflow.execution.step_contract import read_properties
 
     with pytest.raises(AgnewsError, match="limit is not of the type int"):
         read_properties({**VALUES, "limit": value}, contract_of(toy))
 
 
 def test_a_missing_parameter_is_an_error(toy: str) -> None:
-    from agnews.kubeflow.execution.read_properties import read_properties
+    from agnews.kubeflow.execution.step_contract import read_properties
 
     with pytest.raises(AgnewsError, match="Toy was not given all of its parameters"):
         read_properties({"limit": 8}, contract_of(toy))

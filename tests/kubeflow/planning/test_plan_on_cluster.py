@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
-from agnews.components.corpus_files.read_state import read_state
+from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
-from agnews.kubeflow.compiler.model_choices import model_choices
+from agnews.kubeflow.compiler.compile_pipeline import model_choices
 from agnews.kubeflow.execution.run_plan_step import run_plan_step
 from agnews.kubeflow.planning.plan_on_cluster import ClusterPlan, plan_on_cluster
-from agnews.kubeflow.planning.plan_values import PLAN_OUTPUTS
-from agnews.pipeline.code_versions import code_versions
+from agnews.kubeflow.planning.run_parameters import PLAN_OUTPUTS
+from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.node_settings import trainer_settings
-from agnews.pipeline.settle_text import settle_text
+from agnews.pipeline.node_settings import settle_text, trainer_settings
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import LearntFrom
 

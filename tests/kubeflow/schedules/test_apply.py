@@ -13,11 +13,9 @@ from agnews.kubeflow.client.connection import Connection
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.retry import Retry
 from agnews.kubeflow.client.server_error import ServerError
-from agnews.kubeflow.schedules.apply_plan import apply_plan
-from agnews.kubeflow.schedules.plan_schedules import Kind, Plan, plan_schedules
-from agnews.kubeflow.schedules.schedule import Schedule
-from agnews.kubeflow.schedules.schedule_file import ScheduleFile
-from agnews.kubeflow.schedules.target import Target
+from agnews.kubeflow.schedules.apply_schedule import apply_plan
+from agnews.kubeflow.schedules.plan_schedules import Kind, Plan, Target, plan_schedules
+from agnews.kubeflow.schedules.schedule_file import Schedule, ScheduleFile
 from agnews.schemas.errors import AgnewsError
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 
-from agnews.kubeflow.schedules.cron import Cron
-from agnews.kubeflow.schedules.server_cron import server_cron
+from agnews.kubeflow.schedules.cron import Cron, server_cron
 from agnews.schemas.errors import AgnewsError
 
 NOW = datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from agnews.kubeflow.schedules.run_local import LocalSchedules, _FireTimes
-from agnews.kubeflow.schedules.schedule import Schedule
+from agnews.kubeflow.schedules.schedule_file import Schedule
 from agnews.schemas.errors import AgnewsError
 
 SCHEDULE = Schedule(name="a", cron="0 3 * * *", time_zone="Asia/Tokyo", arguments=["--data", "news"])
@@ -105,7 +105,7 @@ def test_sigterm_tells_the_run_to_end_and_then_ends_the_scheduler(tmp_path: Path
             f"""
             import sys, threading
             from agnews.kubeflow.schedules.run_local import LocalSchedules
-            from agnews.kubeflow.schedules.schedule import Schedule
+            from agnews.kubeflow.schedules.schedule_file import Schedule
             child = "import time, pathlib\\ntry:\\n" \
                 "  pathlib.Path({str(tmp_path / "started")!r}).touch(); time.sleep(60)\\n" \
                 "except KeyboardInterrupt:\\n  pathlib.Path({str(tmp_path / "told")!r}).touch(); raise SystemExit(130)"

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.kubeflow.schedules.schedule import Schedule
-from agnews.kubeflow.schedules.schedule_file import DEFAULT_FILE, ScheduleFile
+from agnews.kubeflow.schedules.schedule_file import DEFAULT_FILE, Schedule, ScheduleFile
 from agnews.schemas.errors import AgnewsError
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

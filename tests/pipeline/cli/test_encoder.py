@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agnews.components.encoders.encoder_cache import EncoderCache
+from agnews.components.encoders.encoder_cache import EncoderCache, SourceRecord
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
-from agnews.components.encoders.source_record import SourceRecord
 from agnews.components.model_store import ModelStore
 from agnews.pipeline.cli.encoder import app
 from agnews.schemas.errors import AgnewsError

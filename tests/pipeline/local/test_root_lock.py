@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agnews.pipeline.local.root_lock import root_lock
+from agnews.pipeline.local.paths import root_lock
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 HOLDER = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from agnews.pipeline.local.root_lock import root_lock
+    from agnews.pipeline.local.paths import root_lock
     with root_lock(Path(sys.argv[1]), "run 42"):
         print("held", flush=True)
         time.sleep(60)

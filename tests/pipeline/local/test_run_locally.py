@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from agnews.components.corpus_files.read_state import read_state
+from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView

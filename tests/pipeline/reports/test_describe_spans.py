@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agnews.pipeline.reports.describe_spans import describe_spans
+from agnews.pipeline.reports.show_report import describe_spans
 from agnews.schemas.run_report import SpansSummary
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agnews.components.tuning.default_spaces import DEFAULT_SPACES
-from agnews.components.tuning.dimension import Dimension
+from agnews.components.tuning.read_search_space import DEFAULT_SPACES, Dimension
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.tuning.fit_space import fit_space
 from agnews.schemas.errors import AgnewsError

@@ -1,0 +1,52 @@
+"""What a `BaselineModel` artifact holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agnews.components.model_store.model_digest import RECORD_FILE
+from agnews.components.storage.files import files_at
+from agnews.schemas.model_record import ModelRecord
+
+SERVING_FOLDER = "Format-Serving"
+"""Where TFX keeps the SavedModel of a `Model` artifact."""
+STATISTICS_FILE = "assets.extra/statistics/FeatureStats.pb"
+"""Statistics of the rows that a pushed model was trained on, in its folder."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The model that a candidate is compared with.
+
+    Attributes:
+        folder: Its SavedModel.
+        record: What is known about it.
+        statistics: Statistics of its training rows, a serialized DatasetFeatureStatisticsList; None where it was
+            pushed without.
+    """
+
+    folder: str
+    record: ModelRecord
+    statistics: str | None
+
+
+def baseline_at(model_uri: str) -> Baseline | None:
+    """Looks into the artifact that `BaselineModel` wrote.
+
+    Args:
+        model_uri: URI of its output `model`.
+
+    Returns:
+        The baseline, or None where there is none yet. What decides is the files, because the properties of an
+        artifact do not survive every orchestrator.
+    """
+    folder = f"{model_uri.rstrip('/')}/{SERVING_FOLDER}"
+    files = files_at(folder)
+    if not files.exists(f"{folder}/{RECORD_FILE}"):
+        return None
+    statistics = f"{folder}/{STATISTICS_FILE}"
+    return Baseline(
+        folder=folder,
+        record=ModelRecord.model_validate_json(b"".join(files.read(f"{folder}/{RECORD_FILE}"))),
+        statistics=statistics if files.exists(statistics) else None,
+    )
