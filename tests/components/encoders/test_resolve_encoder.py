@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import tensorflow_hub as hub
 import tf_keras as keras
 
 from agnews.components.encoders.encoder_cache import EncoderCache
-from agnews.components.encoders.resolve_encoder import resolve_encoder
-from agnews.components.text.vocabulary import load_vocabulary
+from agnews.components.encoders.resolve_encoder import Encoder, require_same_tokens, resolve_encoder
+from agnews.components.text.vocabulary import Vocabulary, load_vocabulary
 from agnews.schemas.errors import AgnewsError
 
 TOLERANCE = 1e-4
@@ -206,3 +207,49 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert EncoderCache().root == tmp_path / "encoders"
     monkeypatch.delenv("AGNEWS_CACHE")
     assert EncoderCache().root == Path.home() / ".cache" / "agnews" / "encoders"
+
+
+@pytest.fixture
+def vocabulary(recordings: Path) -> Vocabulary:
+    return load_vocabulary(str(recordings / "uncased" / "vocab.txt"))
+
+
+@pytest.fixture
+def encoder(vocabulary: Vocabulary) -> Encoder:
+    return Encoder(
+        source="owner/tiny",
+        folder=Path("encoder"),
+        vocabulary_file=Path("encoder/assets/vocab.txt"),
+        vocabulary_digest=vocabulary.digest,
+        do_lower_case=True,
+        hidden_dim=16,
+        num_layers=2,
+        max_length=32,
+        parameters=6304,
+        has_pooler=True,
+        takes_dropout_seed=True,
+        digest="",
+    )
+
+
+def test_the_encoders_own_tokens_are_right(encoder: Encoder, vocabulary: Vocabulary) -> None:
+    require_same_tokens(encoder, vocabulary, lowercase=True, max_length=32)
+
+
+def test_another_vocabulary_is_an_error_that_names_both(encoder: Encoder, vocabulary: Vocabulary) -> None:
+    other = replace(vocabulary, source="other.txt", tokens=vocabulary.tokens[::-1])
+    with pytest.raises(AgnewsError, match=r"text\.vocabulary=encoder/assets/vocab\.txt") as raised:
+        require_same_tokens(encoder, other, lowercase=True, max_length=32)
+    for part in ("owner/tiny", "other.txt", other.digest, vocabulary.digest):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("lowercase", "max_length", "fix"), [(False, 32, "text.lowercase=true"), (True, 33, "text.max_length=32")]
+)
+def test_other_settings_are_errors_that_name_the_right_one(
+    lowercase: bool, max_length: int, fix: str, encoder: Encoder, vocabulary: Vocabulary
+) -> None:
+    with pytest.raises(AgnewsError) as raised:
+        require_same_tokens(encoder, vocabulary, lowercase=lowercase, max_length=max_length)
+    assert fix in raised.value.fix
