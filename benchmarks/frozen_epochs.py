@@ -120,12 +120,12 @@ def main() -> None:
     encoder = resolve_encoder(arguments.encoder)
     rows = tokenize([f"{title} {text}" for _, title, text in records], [int(row[0]) - 1 for row in records], encoder)
     lesson = Lesson(rows, encoder)
-    extractor = PooledEncoder(str(encoder.folder), pooling="mean", trainable=False)
+    backbone = PooledEncoder(str(encoder.folder), pooling="mean", trainable=False)
 
     with tempfile.TemporaryDirectory() as folder:
-        extract_features(extractor, rows, extractor_digest="warm-up", cache_uri=folder)
+        extract_features(backbone, rows, backbone_digest="warm-up", cache_uri=folder)
         began = time.perf_counter()
-        features = extract_features(extractor, rows, extractor_digest="timed", cache_uri=folder)
+        features = extract_features(backbone, rows, backbone_digest="timed", cache_uri=folder)
         once = (time.perf_counter() - began) * total / len(rows)
     copies = -(-total // len(rows))
     whole = FeatureRows(np.tile(features.features, (copies, 1))[:total], np.tile(features.labels, copies)[:total])

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
-from agnews.components.prediction.format_answers import CsvFormatter, JsonFormatter, write_answers
+from agnews.components.prediction.format_predictions import CsvFormatter, JsonFormatter, write_predictions
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextInput, text_format
@@ -79,7 +79,7 @@ def answer_file(path: Path, predictor: Predictor, classes: tuple[str, ...], outp
         raise ValueError(reject)
 
     with output.open("wb") as out:
-        write_answers(
+        write_predictions(
             text_blocks(read_texts(open_texts(source), source), live=False),
             predict=partial(predictor.probabilities, batch_size=BATCH),
             formatter=formatter(classes, "1", with_text=False),

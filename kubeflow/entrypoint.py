@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from agnews.pipeline.local.explain_failure import reasons_behind
+from agnews.pipeline.local.explain_failure import exception_chain
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 
@@ -54,7 +54,7 @@ def _run(step: str | None, executor_input: str) -> None:
 
 
 def _complain(error: Exception) -> int:
-    for reason in reasons_behind(error):
+    for reason in exception_chain(error):
         if isinstance(reason, AgnewsError):
             found = [] if reason.found is None else [f"found  {reason.found}"]
             fix = [f"fix    {reason.fix}"] if reason.fix else []

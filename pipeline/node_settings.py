@@ -22,7 +22,7 @@ def transform_settings(text: TextConfig, code_version: str) -> dict[str, Any]:
     """Returns the `custom_config` of Transform.
 
     Args:
-        text: From `settle_text`.
+        text: From `resolve_text`.
         code_version: Digest of the code behind the node.
 
     Raises:
@@ -39,7 +39,7 @@ def token_limits(text: TextConfig) -> TokenLimits:
     """Returns the limits of TokenGate.
 
     Args:
-        text: From `settle_text`.
+        text: From `resolve_text`.
     """
     return TokenLimits(max_length=text.max_length, max_unknown_share=text.max_unknown_share)
 
@@ -49,7 +49,7 @@ def trainer_settings(config: RunConfig, text: TextConfig, scratch_uri: str, code
 
     Args:
         config: The configuration.
-        text: Its section `text`, from `settle_text`.
+        text: Its section `text`, from `resolve_text`.
         scratch_uri: Folder or URI that stays from run to run.
         code_version: Digest of the code behind the node.
 
@@ -75,7 +75,7 @@ def _encoder_digest(config: RunConfig) -> str:
     return encoder_digest(config.model.encoder, num_layers=config.model.num_layers)
 
 
-def settle_text(config: RunConfig) -> TextConfig:
+def resolve_text(config: RunConfig) -> TextConfig:
     """Decides what texts are cut into.
 
     Args:

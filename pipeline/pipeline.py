@@ -31,7 +31,7 @@ from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.statistics import statistics_options
 from agnews.components.token_gate.component import TokenGate
-from agnews.pipeline.node_settings import settle_text, token_limits, trainer_settings, transform_settings
+from agnews.pipeline.node_settings import resolve_text, token_limits, trainer_settings, transform_settings
 from agnews.schemas.run_config import RunConfig
 
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
@@ -43,7 +43,7 @@ an executor is made: two seconds a node, and 52 MB left in the temporary folder.
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class PipelineContext:
     """What a pipeline has to know besides its configuration.
 
     Attributes:
@@ -69,7 +69,7 @@ class Surroundings:
     withdrawn: str = ""
 
 
-def create_pipeline(config: RunConfig, around: Surroundings) -> Pipeline:
+def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
     """Builds the graph.
 
     Args:
@@ -82,7 +82,7 @@ def create_pipeline(config: RunConfig, around: Surroundings) -> Pipeline:
     Raises:
         AgnewsError: The encoder or the vocabulary cannot be found or is damaged, or they do not belong together.
     """
-    text = settle_text(config)
+    text = resolve_text(config)
     corpus, code = config.data.corpus, around.code
     example_gen = NewsExampleGen(
         data_uri=config.data.source,

@@ -14,7 +14,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agnews.components.batch_prediction.plan_batch import file_state
-from agnews.components.prediction.settle_columns import settle_columns
+from agnews.components.prediction.resolve_columns import resolve_columns
 from agnews.components.prediction.text_input import TextFormat, TextInput
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files import files_at
@@ -233,14 +233,14 @@ def require_same_batch(
 def _require_same_file(given: BatchInput, source: TextInput) -> None:
     if file_state(source.path) != (given.bytes, given.modified) and sha256_of(source.path) != given.sha256:
         raise _different("answers for an input that has changed since", source.path)
-    settled, _ = settle_columns(source)
-    columns = tuple(settled.text_columns) if settled.format is not TextFormat.TEXT else ()
-    now = (str(settled.format), tuple(settled.header), columns, settled.id_column)
+    resolved, _ = resolve_columns(source)
+    columns = tuple(resolved.text_columns) if resolved.format is not TextFormat.TEXT else ()
+    now = (str(resolved.format), tuple(resolved.header), columns, resolved.id_column)
     if now != (given.format, given.header, given.text_columns, given.id_column):
         raise _different(
             "answers for other columns",
             f"{_columns(given.text_columns, given.id_column)} of {source.path} there, "
-            f"{_columns(columns, settled.id_column)} now",
+            f"{_columns(columns, resolved.id_column)} now",
         )
 
 

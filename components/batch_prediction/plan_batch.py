@@ -13,7 +13,7 @@ from agnews.components.corpus_files.read_csv_rows import BEGINNING, Place
 from agnews.components.corpus_files.record import Reject
 from agnews.components.prediction.read_parquet_texts import open_parquet
 from agnews.components.prediction.read_texts import open_texts, read_texts
-from agnews.components.prediction.settle_columns import settle_columns
+from agnews.components.prediction.resolve_columns import resolve_columns
 from agnews.components.prediction.text_input import TextFormat, TextInput, is_gzipped
 from agnews.components.storage.files import files_at, is_s3
 from agnews.components.storage.open_binary import open_binary, sha256_of
@@ -55,7 +55,7 @@ def plan_batch(
     shards: list[BatchShard] = []
     names = _short_names([source.path for source in sources])
     for position, (source, name) in enumerate(zip(sources, names, strict=True)):
-        settled, has_header = settle_columns(source)
+        resolved, has_header = resolve_columns(source)
         size, modified = file_state(source.path)
         inputs.append(
             BatchInput(
@@ -65,16 +65,16 @@ def plan_batch(
                 bytes=size,
                 modified=modified,
                 sha256=sha256_of(source.path),
-                header=tuple(settled.header),
+                header=tuple(resolved.header),
                 has_header=has_header,
-                text_columns=tuple(settled.text_columns) if settled.format is not TextFormat.TEXT else (),
-                id_column=settled.id_column,
+                text_columns=tuple(resolved.text_columns) if resolved.format is not TextFormat.TEXT else (),
+                id_column=resolved.id_column,
             )
         )
-        cuts = _cut_parquet(settled, shard_rows) if source.format is TextFormat.PARQUET else None
+        cuts = _cut_parquet(resolved, shard_rows) if source.format is TextFormat.PARQUET else None
         if cuts is None:
             done = sum(shard.rows for shard in shards)
-            # As it is, not settled: a header is to be found and not to be taken for a row.
+            # As it is, not resolved: a header is to be found and not to be taken for a row.
             cuts = _cut_rows(source, shard_rows, max_bad_share, partial(_add, done, on_rows))
         for start, end, rows in cuts:
             shards.append(

@@ -15,7 +15,7 @@ from tfx.types.artifact_utils import encode_split_names, get_single_instance, ge
 from agnews.components.evaluator.analyse import analyse
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.paired_test import paired_test
-from agnews.components.evaluator.predict_split import SplitAnswers, predict_split, read_rows
+from agnews.components.evaluator.predict_split import SplitPredictions, predict_split, read_rows
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas.corpus import corpus_named
@@ -105,7 +105,7 @@ def _files(folders: Sequence[str]) -> list[str]:
 
 def _predict(
     *, files: Sequence[str], model: str, baseline: Baseline | None, class_names: tuple[str, ...], output: str
-) -> SplitAnswers:
+) -> SplitPredictions:
     if baseline and baseline.record.classes != class_names:
         raise AgnewsError(
             f"Version {baseline.record.version} of the model in production knows other classes than the corpus, so "
@@ -137,7 +137,7 @@ def _predict(
     return answers
 
 
-def _compare(answers: SplitAnswers, baseline: Baseline | None, alpha: float) -> PairedTest | None:
+def _compare(answers: SplitPredictions, baseline: Baseline | None, alpha: float) -> PairedTest | None:
     if baseline is None:
         return None
     return paired_test(

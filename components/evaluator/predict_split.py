@@ -86,7 +86,7 @@ Predict = Callable[[NDArray[np.object_]], NDArray[np.float32]]
 
 
 @dataclass
-class SplitAnswers:
+class SplitPredictions:
     """What both models answered, counted.
 
     Attributes:
@@ -111,7 +111,7 @@ def predict_split(
     baseline: Predict | None,
     output: str,
     on_rows: Callable[[int], None] = lambda rows: None,
-) -> SplitAnswers:
+) -> SplitPredictions:
     """Asks the models and writes the file of predictions, a chunk at a time.
 
     Args:
@@ -124,7 +124,7 @@ def predict_split(
     Returns:
         The counts that all figures follow from.
     """
-    found = SplitAnswers()
+    found = SplitPredictions()
     with TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.parquet"  # Parquet is written locally: not every store can seek.
         with pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer:
@@ -140,7 +140,7 @@ def predict_split(
 
 
 def _count(
-    found: SplitAnswers,
+    found: SplitPredictions,
     rows: Rows,
     probabilities: NDArray[np.float32],
     answer: NDArray[np.int64],

@@ -69,7 +69,7 @@ _ROW = {
         "probabilities": {"type": "array", "items": {"type": "number"}},
     },
 }
-_PREDICT_ANSWER: _Schema = {
+_PREDICT_RESPONSE: _Schema = {
     "oneOf": [
         {
             "type": "object",
@@ -84,7 +84,7 @@ _EXPLAIN_BODY: _Schema = {
     "properties": {"instances": _TEXTS | {"minItems": 1}},
     "required": ["instances"],
 }
-_EXPLAIN_ANSWER: _Schema = {
+_EXPLAIN_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
         "explanations": {
@@ -116,7 +116,7 @@ _EXPLAIN_ANSWER: _Schema = {
     },
     "required": ["explanations"],
 }
-_STATUS_ANSWER: _Schema = {
+_STATUS_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
         "model_version_status": {
@@ -137,12 +137,12 @@ _STATUS_ANSWER: _Schema = {
     },
     "required": ["model_version_status"],
 }
-_METADATA_ANSWER: _Schema = {
+_METADATA_RESPONSE: _Schema = {
     "type": "object",
     "properties": {"model_spec": {"type": "object"}, "metadata": {"type": "object"}},
     "required": ["model_spec", "metadata"],
 }
-_CARD_ANSWER: _Schema = {
+_CARD_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
         "name": _STRING,
@@ -153,7 +153,7 @@ _CARD_ANSWER: _Schema = {
     },
     "required": ["name", "version", "accuracy", "classes", "pushed_at"],
 }
-_READY_ANSWER: _Schema = {
+_READY_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
         "status": {"enum": ["ready", "stopping"]},
@@ -166,7 +166,7 @@ _READY_ANSWER: _Schema = {
     },
     "required": ["status", "name", "version"],
 }
-_HEALTH_ANSWER: _Schema = {
+_HEALTH_RESPONSE: _Schema = {
     "type": "object",
     "properties": {"status": {"const": "alive"}},
     "required": ["status"],
@@ -201,16 +201,16 @@ def _operation(answer: _Schema, problems: tuple[int, ...] = (), body: _Schema | 
     return {"openapi_extra": extra}
 
 
-PREDICT = _operation(_PREDICT_ANSWER, _ASKING, _PREDICT_BODY)
-EXPLAIN = _operation(_EXPLAIN_ANSWER, _ASKING, _EXPLAIN_BODY)
-STATUS = _operation(_STATUS_ANSWER, _TELLING)
-METADATA = _operation(_METADATA_ANSWER, _TELLING)
-CARD = _operation(_CARD_ANSWER, _TELLING)
-HEALTH = _operation(_HEALTH_ANSWER)
-READY = _operation(_READY_ANSWER)
+PREDICT = _operation(_PREDICT_RESPONSE, _ASKING, _PREDICT_BODY)
+EXPLAIN = _operation(_EXPLAIN_RESPONSE, _ASKING, _EXPLAIN_BODY)
+STATUS = _operation(_STATUS_RESPONSE, _TELLING)
+METADATA = _operation(_METADATA_RESPONSE, _TELLING)
+CARD = _operation(_CARD_RESPONSE, _TELLING)
+HEALTH = _operation(_HEALTH_RESPONSE)
+READY = _operation(_READY_RESPONSE)
 READY["openapi_extra"]["responses"]["503"] = {
     "description": "The server is about to stop.",
-    "content": {"application/json": {"schema": _READY_ANSWER}},
+    "content": {"application/json": {"schema": _READY_RESPONSE}},
 }
 METRICS: Operation = {
     "openapi_extra": {

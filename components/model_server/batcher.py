@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from agnews.components.model_server.json_answer import HttpError, Limits
+from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 

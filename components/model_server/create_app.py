@@ -33,7 +33,7 @@ from agnews.components.model_server.api_description import (
 )
 from agnews.components.model_server.explain_texts import explain_texts
 from agnews.components.model_server.gate import Gate
-from agnews.components.model_server.json_answer import HttpError, error_answer, json_answer
+from agnews.components.model_server.json_response import HttpError, error_response, json_response
 from agnews.components.model_server.model_host import model_metadata
 from agnews.components.model_server.predict_endpoint import PredictEndpoint, read_body
 from agnews.components.model_server.serving_state import ServingState
@@ -92,7 +92,7 @@ def predict_routes(state: ServingState, endpoint: PredictEndpoint) -> APIRouter:
         """Computes how much each word speaks for the predicted class, or against it."""
         body = await read_body(request.scope, request.receive, state.limits)
         with state.host.borrow(name) as model:
-            return json_answer(await explain_texts(body, model, state))
+            return json_response(await explain_texts(body, model, state))
 
     return router
 
@@ -117,16 +117,16 @@ def model_routes(state: ServingState) -> APIRouter:
     @router.get("/{name}", summary="State of the versions", **STATUS)
     async def status(name: Name) -> Response:
         """Tells which versions are loaded, and why one could not be."""
-        return json_answer(orjson.dumps(state.host.status(name)))
+        return json_response(orjson.dumps(state.host.status(name)))
 
     @router.get("/{name}/versions/{version}", summary="State of one version", **STATUS)
     async def version_status(name: Name, version: Version) -> Response:
         """Tells whether a version is loaded."""
-        return json_answer(orjson.dumps(state.host.status(name, version_number(version))))
+        return json_response(orjson.dumps(state.host.status(name, version_number(version))))
 
     def metadata(name: str, version: str = "") -> Response:
         with state.host.borrow(name, version_number(version)) as model:
-            return json_answer(orjson.dumps(model_metadata(name, model.record.version, model.signature_defs)))
+            return json_response(orjson.dumps(model_metadata(name, model.record.version, model.signature_defs)))
 
     @router.get("/{name}/metadata", summary="Signatures of the model", **METADATA)
     async def latest_metadata(name: Name) -> Response:
@@ -142,7 +142,7 @@ def model_routes(state: ServingState) -> APIRouter:
     async def card(name: Name) -> Response:
         """Tells version, accuracy, classes, and when it was pushed."""
         with state.host.borrow(name) as model:
-            return json_answer(orjson.dumps(model.record.model_dump(mode="json", include=_CARD)))
+            return json_response(orjson.dumps(model.record.model_dump(mode="json", include=_CARD)))
 
     return router
 
@@ -161,7 +161,7 @@ def operation_routes(state: ServingState) -> APIRouter:
     @router.get("/healthz", summary="Whether the process lives", **HEALTH)
     async def health() -> Response:
         """Answers as long as the process can; restart it if it does not."""
-        return json_answer(b'{"status":"alive"}')
+        return json_response(b'{"status":"alive"}')
 
     @router.get("/readyz", summary="Whether to send requests here", **READY)
     async def ready() -> Response:
@@ -172,7 +172,7 @@ def operation_routes(state: ServingState) -> APIRouter:
             "waiting": state.batcher.waiting,
         }
         status = 503 if state.is_draining else 200
-        return json_answer(orjson.dumps(body), status)
+        return json_response(orjson.dumps(body), status)
 
     @router.get("/metrics", summary="Counters for Prometheus", **METRICS)
     async def metrics() -> Response:
@@ -289,15 +289,15 @@ def create_app(
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HttpError)  # noqa: S101 - registered for it
-    return error_answer(error.status, error.message, error.headers)
+    return error_response(error.status, error.message, error.headers)
 
 
 async def _answer_unknown(request: Request, error: Exception) -> Response:
     """Answers paths and methods that are not there; below `/v1/` with 400, as TensorFlow Serving does."""
     if request.url.path.startswith("/v1/") or not isinstance(error, HTTPException):
-        return error_answer(400, f"Malformed request: {request.method} {request.url.path}")
-    return error_answer(error.status_code, f"{error.detail}: {request.method} {request.url.path}", error.headers)
+        return error_response(400, f"Malformed request: {request.method} {request.url.path}")
+    return error_response(error.status_code, f"{error.detail}: {request.method} {request.url.path}", error.headers)
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
-    return error_answer(500, "This is a fault of the server; its log says more.")
+    return error_response(500, "This is a fault of the server; its log says more.")

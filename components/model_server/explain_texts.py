@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from agnews.components.model_server.json_answer import HttpError
+from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import ServingState

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from agnews.components.model_server.json_answer import HttpError
+from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import ServedVersion
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model

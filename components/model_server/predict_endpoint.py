@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from agnews.components.model_server.json_answer import HttpError, Limits, error_answer, json_answer
+from agnews.components.model_server.json_response import HttpError, Limits, error_response, json_response
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import ServingState
@@ -65,7 +65,7 @@ def _too_long(limits: Limits) -> HttpError:
 _BYTES_SUFFIX = "_bytes"
 
 
-def write_predict_answer(outputs: Outputs, *, is_row_form: bool) -> bytes:
+def write_predict_response(outputs: Outputs, *, is_row_form: bool) -> bytes:
     """Writes an answer in the form of its request.
 
     Args:
@@ -123,7 +123,7 @@ class PredictEndpoint:
         try:
             answer = await self.answer(scope, receive, self._state.host.name)
         except HttpError as error:
-            answer = error_answer(error.status, error.message, error.headers)
+            answer = error_response(error.status, error.message, error.headers)
         await answer(scope, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, name: str, version: str = "") -> Response:
@@ -146,7 +146,7 @@ class PredictEndpoint:
         with self._state.host.borrow(name, version) as model:
             asked = read_predict_request(body, lambda signature: _argument(model, signature), limits)
             outputs = await self._state.batcher.run(model, asked.signature, asked.values)
-        return json_answer(write_predict_answer(outputs, is_row_form=asked.is_row_form))
+        return json_response(write_predict_response(outputs, is_row_form=asked.is_row_form))
 
 
 def _argument(model: ServedVersion, signature: str) -> str:

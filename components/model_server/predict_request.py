@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from agnews.components.model_server.json_answer import HttpError, Limits
+from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.schemas.features import SERVE_TEXT
 
 _SHOWN = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agnews.components.model_server.batcher import Batcher
-from agnews.components.model_server.json_answer import Limits
+from agnews.components.model_server.json_response import Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.model_host import ModelHost
 

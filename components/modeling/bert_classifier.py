@@ -61,7 +61,7 @@ class BertClassifier(keras.Model):
     """Token ids to class logits: encoder, pooling, and a small head.
 
     Args:
-        extractor: From tokens to a vector a row.
+        backbone: From tokens to a vector a row.
         head: From there to the classes.
         seed: Of what is dropped in training.
         **kwargs: Of `keras.Model`.
@@ -70,10 +70,10 @@ class BertClassifier(keras.Model):
         Devlin et al. (2018), "BERT", section 4.1, https://arxiv.org/abs/1810.04805.
     """
 
-    def __init__(self, extractor: PooledEncoder, head: ClassifierHead, seed: int = 0, **kwargs: object) -> None:
+    def __init__(self, backbone: PooledEncoder, head: ClassifierHead, seed: int = 0, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.seed = seed
-        self.extractor = extractor
+        self.backbone = backbone
         self.head = head
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -88,14 +88,14 @@ class BertClassifier(keras.Model):
             Logits float32 (batch, num_classes).
         """
         seed = step_seed(self, self.seed) if training else None
-        features = self.extractor(inputs, training=training, seed=add_salt(seed, _SALT_OF_ENCODER))
+        features = self.backbone(inputs, training=training, seed=add_salt(seed, _SALT_OF_ENCODER))
         return self.head(features, training=training, seed=seed)
 
     def embed(self, token_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """See `EmbeddingNetwork`: the vectors of word pieces, (batch, length, width of the encoder)."""
-        return (self.extractor.embed(token_ids),)
+        return (self.backbone.embed(token_ids),)
 
     def classify(self, embedded: tuple[tf.Tensor, ...], padding_mask: tf.Tensor) -> tf.Tensor:
         """See `EmbeddingNetwork`."""
         (of_words,) = embedded
-        return self.head(self.extractor.encode(of_words, padding_mask))
+        return self.head(self.backbone.encode(of_words, padding_mask))

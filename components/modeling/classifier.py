@@ -46,13 +46,13 @@ class Classifier:
         create_optimizer: Makes the optimizer that suits it.
         head: Where the rest of the network stands still: the part that learns, from features float32 (batch, width)
             to logits. It shares its weights with the network. None where everything learns.
-        extractor: Where there is a head: the part before it, from the network's inputs to features.
+        backbone: Where there is a head: the part before it, from the network's inputs to features.
     """
 
     network: keras.Model
     create_optimizer: CreateOptimizer
     head: keras.Model | None = None
-    extractor: keras.Model | None = None
+    backbone: keras.Model | None = None
 
 
 class EmbeddingNetwork(Protocol):

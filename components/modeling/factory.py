@@ -113,25 +113,25 @@ def _transformer(
 
 
 def _bert_frozen(config: BertFrozenConfig, encoder: Encoder, num_classes: int, seed: int) -> Classifier:
-    extractor = PooledEncoder(str(encoder.folder), pooling=config.pooling, trainable=False, name="extractor")
+    backbone = PooledEncoder(str(encoder.folder), pooling=config.pooling, trainable=False, name="backbone")
     head = ClassifierHead(
         num_classes=num_classes, head_dim=config.head_dim, dropout=config.dropout, seed=seed, name="head"
     )
-    network = BertClassifier(extractor, head, seed=seed, name=config.kind)
-    return Classifier(network, _CREATE_ADAMW, head=head, extractor=extractor)
+    network = BertClassifier(backbone, head, seed=seed, name=config.kind)
+    return Classifier(network, _CREATE_ADAMW, head=head, backbone=backbone)
 
 
 def _bert_finetune(config: BertFinetuneConfig, encoder: Encoder, num_classes: int, seed: int) -> Classifier:
-    extractor = PooledEncoder(
+    backbone = PooledEncoder(
         str(encoder.folder),
         pooling=config.pooling,
         trainable=True,
         frozen_layers=config.frozen_layers,
         takes_dropout_seed=getattr(encoder, "takes_dropout_seed", False),
-        name="extractor",
+        name="backbone",
     )
     head = ClassifierHead(num_classes=num_classes, dropout=config.dropout, name="head")
-    return Classifier(BertClassifier(extractor, head, seed=seed, name=config.kind), create_model_garden_adamw)
+    return Classifier(BertClassifier(backbone, head, seed=seed, name=config.kind), create_model_garden_adamw)
 
 
 def _number_frequent(

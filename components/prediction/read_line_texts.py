@@ -56,15 +56,15 @@ def read_json_texts(
     Raises:
         AgnewsError: The first object does not have the keys.
     """
-    return _read(stream, source, start, end, _JsonParser(source, settled=start != BEGINNING))
+    return _read(stream, source, start, end, _JsonParser(source, resolved=start != BEGINNING))
 
 
 class _JsonParser:
     """Takes the text out of an object."""
 
-    def __init__(self, source: TextInput, *, settled: bool) -> None:
+    def __init__(self, source: TextInput, *, resolved: bool) -> None:
         self._source = source
-        self._keys = tuple(source.text_columns) if settled else ()
+        self._keys = tuple(source.text_columns) if resolved else ()
         self._id = source.id_column
 
     def __call__(self, row: int, raw: bytes) -> tuple[str, bytes]:

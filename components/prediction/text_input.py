@@ -106,7 +106,7 @@ class TextRow(NamedTuple):
     text: bytes
 
 
-class AnswerFormat(StrEnum):
+class OutputFormat(StrEnum):
     """A table for people, or lines for programs."""
 
     TABLE = "table"

@@ -29,26 +29,26 @@ _FOLDERS_KEPT = 8
 
 
 def extract_features(
-    extractor: keras.Model, rows: TokenRows, *, extractor_digest: str, cache_uri: str, node: str = "Trainer"
+    backbone: keras.Model, rows: TokenRows, *, backbone_digest: str, cache_uri: str, node: str = "Trainer"
 ) -> FeatureRows:
     """Returns the features of all rows, computed now or taken from the cache.
 
-    The cache holds one folder for each combination of extractor and rows, with a file for every 1,024 rows. What a run
+    The cache holds one folder for each combination of backbone and rows, with a file for every 1,024 rows. What a run
     that was killed has computed is taken over. The folders used last are kept, older ones are removed.
 
     Args:
-        extractor: From `{token_ids, padding_mask}` to features float32 (batch, width).
+        backbone: From `{token_ids, padding_mask}` to features float32 (batch, width).
         rows: The rows.
-        extractor_digest: Changes whenever the extractor's answers may change.
+        backbone_digest: Changes whenever the backbone's answers may change.
         cache_uri: Folder or URI of the cache; it need not exist.
         node: Name of the pipeline's node that progress is reported for.
 
     Returns:
         The features in the order of the rows.
     """
-    folder = posixpath.join(cache_uri, _key(rows, extractor_digest))
+    folder = posixpath.join(cache_uri, _key(rows, backbone_digest))
     tf.io.gfile.makedirs(folder)
-    encode = tf.function(extractor, reduce_retracing=True)
+    encode = tf.function(backbone, reduce_retracing=True)
     # The longest rows come last in a set of rows, and first here: what does not fit into memory fails at once.
     starts = range(0, len(rows), _ROWS_IN_A_FILE)[::-1]
     parts, done, computed, began = {}, 0, 0, time.perf_counter()
@@ -72,8 +72,8 @@ def extract_features(
     return FeatureRows(np.concatenate([parts[start] for start in sorted(parts)]), rows.labels)
 
 
-def _key(rows: TokenRows, extractor_digest: str) -> str:
-    facts = hashlib.sha256(extractor_digest.encode())
+def _key(rows: TokenRows, backbone_digest: str) -> str:
+    facts = hashlib.sha256(backbone_digest.encode())
     facts.update(rows.row_splits.tobytes())
     facts.update(rows.token_ids.tobytes())
     return facts.hexdigest()

@@ -303,14 +303,14 @@ def _what_learns(
     classifier: Classifier, encoder: Encoder | None, train: TokenRows, evaluation: TokenRows, scratch_uri: str
 ) -> tuple[keras.Model, TrainingRows, TrainingRows]:
     """Returns the part that is trained, with rows as it takes them."""
-    if classifier.extractor is None or classifier.head is None or encoder is None:
+    if classifier.backbone is None or classifier.head is None or encoder is None:
         return classifier.network, train, evaluation
     with explain_device_errors(None, xla=False):
         train_rows, eval_rows = (
             extract_features(
-                classifier.extractor,
+                classifier.backbone,
                 rows,
-                extractor_digest=f"{encoder.digest} {classifier.extractor.pooling}",
+                backbone_digest=f"{encoder.digest} {classifier.backbone.pooling}",
                 cache_uri=posixpath.join(scratch_uri, _FEATURES),
             )
             for rows in (train, evaluation)

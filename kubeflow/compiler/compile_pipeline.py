@@ -22,7 +22,7 @@ from agnews.kubeflow.planning.run_parameters import (
     SCRATCH_URI,
 )
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.pipeline import Surroundings, create_pipeline
+from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.run_config import MODEL_CONFIGS, RunConfig, TextConfig, TransformerConfig
 
@@ -108,7 +108,7 @@ def compile_pipeline(request: CompileRequest) -> str:
         AgnewsError: The table does not fit the pipeline, or what was compiled must not be run; the message says why.
     """
     config = request.config
-    pipeline = create_pipeline(_shape(config), _surroundings(request))
+    pipeline = create_pipeline(_shape(config), _context(request))
     defaults = {
         DATA_URI: request.data_uri,
         PUSH_URI: request.push_uri,
@@ -137,9 +137,9 @@ def _shape(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"text": TextConfig(), "model": TransformerConfig()})
 
 
-def _surroundings(request: CompileRequest) -> Surroundings:
+def _context(request: CompileRequest) -> PipelineContext:
     """All of these but the code are known when a run starts."""
-    return Surroundings(
+    return PipelineContext(
         pipeline_root="",
         push_uri="",
         data_digest="",

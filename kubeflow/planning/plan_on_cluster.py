@@ -20,7 +20,7 @@ from agnews.kubeflow.planning.run_parameters import (
     SCRATCH_URI,
 )
 from agnews.pipeline.code_version import code_versions
-from agnews.pipeline.node_settings import settle_text, token_limits, trainer_settings, transform_settings
+from agnews.pipeline.node_settings import resolve_text, token_limits, trainer_settings, transform_settings
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.show_report import describe_spans
 from agnews.schemas.errors import AgnewsError
@@ -57,7 +57,7 @@ def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
     code = _require_same_code(values[CODE])
     config = _configure(values)
     plan = plan_run(config, ModelStore(values[PUSH_URI], config.name), code)
-    text = settle_text(config)
+    text = resolve_text(config)
     outputs = {
         PROCEED: plan.nothing_new is None,
         "data_digest": plan.digest,

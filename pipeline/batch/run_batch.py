@@ -12,7 +12,7 @@ from agnews.components.batch_prediction.plan_batch import plan_batch
 from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.prediction.text_input import TextInput
 from agnews.pipeline.batch.batch_view import BatchView
-from agnews.pipeline.local.explain_failure import as_raised
+from agnews.pipeline.local.explain_failure import unwrap
 from agnews.schemas.batch_manifest import BatchManifest, BatchPlan, BatchShard
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -60,7 +60,7 @@ def run_batch(request: BatchRequest, folder: BatchFolder, view: BatchView) -> Ba
         AgnewsError: The folder is for something else, an input cannot be used, or a shard is missing in the end.
         Exception: Whatever Beam makes of the error of a worker.
     """
-    plan = _settle_plan(request, folder, view)
+    plan = _resolve_plan(request, folder, view)
     folder.sweep()
     if (manifest := folder.manifest()) is not None:
         return manifest
@@ -78,7 +78,7 @@ def run_batch(request: BatchRequest, folder: BatchFolder, view: BatchView) -> Ba
     return folder.finish(plan)
 
 
-def _settle_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -> BatchPlan:
+def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -> BatchPlan:
     record = request.model.record
     plan = folder.plan()
     if plan is not None:
@@ -106,13 +106,13 @@ def _answer(request: BatchRequest, folder: BatchFolder, plan: BatchPlan, missing
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from agnews.components.batch_prediction.answer_shards import AnswerShards
+    from agnews.components.batch_prediction.predict_shards import PredictShards
 
     model = request.model.folder
     if "://" not in model:
         model = str(Path(model).absolute())
     try:
         with beam.Pipeline(options=PipelineOptions(list(request.beam_args))) as pipeline:
-            pipeline | AnswerShards(plan, missing, output=folder.uri, model=model, batch_size=request.batch_size)
+            pipeline | PredictShards(plan, missing, output=folder.uri, model=model, batch_size=request.batch_size)
     except AgnewsError as error:
-        raise as_raised(error) from error
+        raise unwrap(error) from error

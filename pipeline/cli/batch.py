@@ -67,7 +67,7 @@ def batch(
             metavar="SHARE", min=0.0, max=1.0, help="Bad rows of a file to put up with.", rich_help_panel="Input"
         ),
     ] = 0.5,
-    answer_format: Annotated[
+    output_format: Annotated[
         str,
         typer.Option("--format", metavar="parquet|jsonl", help="How to write.", rich_help_panel=_OUTPUT),
     ] = "parquet",
@@ -114,9 +114,9 @@ def batch(
       agnews batch --input news.parquet --id-column url --format jsonl --output answers
       agnews batch --input news.csv --output answers --beam-arg=--direct_num_workers=2
     """
-    if answer_format not in ("parquet", "jsonl"):
-        raise AgnewsError("No such format.", found=f"--format {answer_format}", fix="Take parquet or jsonl.")
-    form: Literal["parquet", "jsonl"] = "parquet" if answer_format == "parquet" else "jsonl"
+    if output_format not in ("parquet", "jsonl"):
+        raise AgnewsError("No such format.", found=f"--format {output_format}", fix="Take parquet or jsonl.")
+    form: Literal["parquet", "jsonl"] = "parquet" if output_format == "parquet" else "jsonl"
     pushed = chosen_model(root, name, models, version, model).pushed
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder

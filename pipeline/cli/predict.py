@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from agnews.components.prediction.text_input import AnswerFormat, TextFormat, text_format
+from agnews.components.prediction.text_input import OutputFormat, TextFormat, text_format
 from agnews.pipeline.cli.model_options import (
     ModelOption,
     ModelsOption,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from agnews.components.corpus_files.record import Reject
     from agnews.components.model_store.find_pushed_model import PushedModel
-    from agnews.components.prediction.format_answers import AnswerFormatter
+    from agnews.components.prediction.format_predictions import PredictionFormatter
     from agnews.components.prediction.text_input import TextInput, TextRow
     from agnews.components.serving_model.predictor import Predictor
 
@@ -92,8 +92,8 @@ def predict(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    answer_format: Annotated[
-        AnswerFormat | None,
+    output_format: Annotated[
+        OutputFormat | None,
         typer.Option(
             "--format", help="How to write. \\[default: by the name of OUTPUT, table else]", rich_help_panel=_OUTPUT
         ),
@@ -142,8 +142,8 @@ def predict(
       tail -f headlines.txt | agnews predict --format jsonl
       agnews predict --file news.jsonl --rejects bad.jsonl --output topics.jsonl
     """
-    chosen_format = answer_format or _format_of(output)
-    if top and chosen_format is AnswerFormat.CSV:
+    chosen_format = output_format or _format_of(output)
+    if top and chosen_format is OutputFormat.CSV:
         raise AgnewsError(
             "CSV has a column for every class.", found=f"--top {top}", fix="Take --format jsonl or table."
         )
@@ -180,11 +180,11 @@ def split_names(option: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in option.split(",") if name.strip())
 
 
-def _format_of(output: Path | None) -> AnswerFormat:
+def _format_of(output: Path | None) -> OutputFormat:
     if output is None:
-        return AnswerFormat.TABLE
-    suffixes = {".csv": AnswerFormat.CSV, ".jsonl": AnswerFormat.JSONL, ".ndjson": AnswerFormat.JSONL}
-    return suffixes.get(output.suffix.lower(), AnswerFormat.TABLE)
+        return OutputFormat.TABLE
+    suffixes = {".csv": OutputFormat.CSV, ".jsonl": OutputFormat.JSONL, ".ndjson": OutputFormat.JSONL}
+    return suffixes.get(output.suffix.lower(), OutputFormat.TABLE)
 
 
 def _require_other_file(file: str, *outputs: Path | None) -> None:
@@ -227,14 +227,14 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _formatter(
-    answer_format: AnswerFormat, pushed: PushedModel, top: int | None, *, with_text: bool, to_terminal: bool
-) -> AnswerFormatter:
-    from agnews.components.prediction.format_answers import CsvFormatter, JsonFormatter, TableFormatter
+    output_format: OutputFormat, pushed: PushedModel, top: int | None, *, with_text: bool, to_terminal: bool
+) -> PredictionFormatter:
+    from agnews.components.prediction.format_predictions import CsvFormatter, JsonFormatter, TableFormatter
 
     classes, version = pushed.record.classes, pushed.record.version
-    if answer_format is AnswerFormat.CSV:
+    if output_format is OutputFormat.CSV:
         return CsvFormatter(classes, version, with_text=with_text)
-    if answer_format is AnswerFormat.JSONL:
+    if output_format is OutputFormat.JSONL:
         return JsonFormatter(classes, version, with_text=with_text, top=top)
     width = os.get_terminal_size(sys.stdout.fileno()).columns if to_terminal else None
     return TableFormatter(
@@ -279,16 +279,16 @@ def _answer(
     rows: tuple[Iterator[TextRow | Reject], bool],
     load: Callable[[], Predictor],
     batch_size: int,
-    formatter: AnswerFormatter,
+    formatter: PredictionFormatter,
     out: BinaryIO,
     on_reject: Callable[[Reject], None],
 ) -> str:
     """Answers the rows, and returns a line about it."""
     from itertools import chain
 
-    from agnews.components.prediction.format_answers import write_answers
+    from agnews.components.prediction.format_predictions import write_predictions
     from agnews.components.prediction.text_blocks import text_blocks
-    from agnews.pipeline.cli.answer_progress import AnswerProgress
+    from agnews.pipeline.cli.prediction_progress import PredictionProgress
 
     reading, live = rows
     blocks = text_blocks(reading, live=live)
@@ -297,8 +297,8 @@ def _answer(
         blocks = chain([first], blocks)
     predictor = load()
     # A bar and a table on one terminal would write over each other.
-    with AnswerProgress(source, shown=sys.stderr.isatty() and not out.isatty() and not live) as progress:
-        write_answers(
+    with PredictionProgress(source, shown=sys.stderr.isatty() and not out.isatty() and not live) as progress:
+        write_predictions(
             blocks,
             predict=partial(predictor.probabilities, batch_size=batch_size, on_rows=progress.on_rows),
             formatter=formatter,

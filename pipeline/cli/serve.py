@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agnews.components.model_server.access_token import AccessToken
-    from agnews.components.model_server.json_answer import Limits
+    from agnews.components.model_server.json_response import Limits
     from agnews.components.model_server.model_host import ModelHost
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
@@ -138,7 +138,7 @@ def serve(
 
     from agnews.components.model_server.access_token import read_access_token
     from agnews.components.model_server.graceful_server import available_cores, is_loopback, listening_socket
-    from agnews.components.model_server.json_answer import Limits
+    from agnews.components.model_server.json_response import Limits
 
     limits = Limits(
         body_bytes=max_body_kb << 10,

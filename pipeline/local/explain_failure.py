@@ -11,7 +11,7 @@ from agnews.schemas.errors import AgnewsError, ExitCode
 _MARK = " [while running "
 
 
-def as_raised(error: AgnewsError) -> AgnewsError:
+def unwrap(error: AgnewsError) -> AgnewsError:
     """Undoes what Beam does to an error: it raises a new one, with all parts of the old in the first of its own.
 
     Args:
@@ -25,7 +25,7 @@ def as_raised(error: AgnewsError) -> AgnewsError:
     return error
 
 
-def reasons_behind(error: BaseException) -> Iterator[BaseException]:
+def exception_chain(error: BaseException) -> Iterator[BaseException]:
     """Walks from an error to what led to it; Beam and TensorFlow wrap what they pass on.
 
     Args:
@@ -38,7 +38,7 @@ def reasons_behind(error: BaseException) -> Iterator[BaseException]:
     reason: BaseException | None = error
     while reason is not None and id(reason) not in seen:
         seen.add(id(reason))
-        yield as_raised(reason) if isinstance(reason, AgnewsError) else reason
+        yield unwrap(reason) if isinstance(reason, AgnewsError) else reason
         reason = reason.__cause__ or reason.__context__
 
 
@@ -58,7 +58,7 @@ def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
     """
     place = f"{node}: " if node else ""
     code = ExitCode.FAILED if node else ExitCode.USAGE
-    for reason in reasons_behind(error):
+    for reason in exception_chain(error):
         if isinstance(reason, AgnewsError):
             code = ExitCode.FAILED if node else reason.exit_code
             return AgnewsError(f"{place}{reason.problem}", found=reason.found, fix=reason.fix, exit_code=code)

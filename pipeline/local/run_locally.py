@@ -19,7 +19,7 @@ from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.paths import Paths
 from agnews.pipeline.local.quiet_output import terminable
-from agnews.pipeline.pipeline import Surroundings, create_pipeline
+from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run
 from agnews.pipeline.reports.show_report import describe_spans
@@ -83,7 +83,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
             ended_early = _ends_early(request, plan)
             if ended_early is None:
                 LocalRunner(view, request.run_id, from_node=request.from_node, to_node=request.to_node).run(
-                    create_pipeline(request.config, _surroundings(request, plan, code))
+                    create_pipeline(request.config, _context(request, plan, code))
                 )
     except BaseException as problem:
         error = _describe(problem, view.current, request.paths, request.run_id)
@@ -113,8 +113,8 @@ def _describe(problem: BaseException, node: str, paths: Paths, run_id: str) -> s
     return "interrupted" if isinstance(problem, KeyboardInterrupt) else repr(problem)
 
 
-def _surroundings(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -> Surroundings:
-    return Surroundings(
+def _context(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -> PipelineContext:
+    return PipelineContext(
         pipeline_root=str(request.paths.artifacts),
         push_uri=str(request.paths.models),
         data_digest=plan.digest,

@@ -17,7 +17,7 @@ from agnews.components.training.train_classifier import train_classifier
 from agnews.components.tuning.trial_study import TrialFailed, TrialOutcome
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.run_locally import RunRequest, run_locally
-from agnews.pipeline.node_settings import settle_text
+from agnews.pipeline.node_settings import resolve_text
 from agnews.pipeline.reports.describe_node import describe_node
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError
@@ -45,7 +45,7 @@ def train_trial(
     Raises:
         TrialFailed: These settings cannot be trained: the loss is not a number, or the memory does not suffice.
     """
-    text = settle_text(config)
+    text = resolve_text(config)
     try:
         trained = train_classifier(
             train_files=[posixpath.join(examples_uri, "Split-train", "*")],

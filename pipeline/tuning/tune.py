@@ -20,7 +20,7 @@ from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutc
 from agnews.pipeline.code_version import code_version
 from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.local.run_locally import RunRequest
-from agnews.pipeline.node_settings import settle_text
+from agnews.pipeline.node_settings import resolve_text
 from agnews.pipeline.tuning.train_trial import apply_settings, prepare_rows, train_trial
 from agnews.pipeline.tuning.tuning_view import TuningView, show_study
 from agnews.pipeline.tuning.write_config import write_config
@@ -103,7 +103,7 @@ def tune(request: TuneRequest, console: Console) -> None:
 
 def _facts(config: RunConfig, digest: str) -> dict[str, object]:
     """Returns all that a trial's figures depend on besides its settings."""
-    text = settle_text(config)
+    text = resolve_text(config)
     return {
         "data": {"digest": digest, **config.data.model_dump(mode="json", exclude={"source", "fail_on_drift"})},
         "text": {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.node_settings import settle_text
+from agnews.pipeline.node_settings import resolve_text
 from agnews.schemas.errors import AgnewsError
 
 
@@ -15,25 +15,25 @@ def checkpoints(repository: Path) -> Path:
 
 
 def test_a_model_without_an_encoder_takes_the_embedded_vocabulary() -> None:
-    text = settle_text(load_config("transformer"))
+    text = resolve_text(load_config("transformer"))
     assert (text.vocabulary, text.lowercase) == ("minilm", True)
 
 
 @pytest.mark.parametrize(("name", "lowercase"), [("cased", False), ("uncased", True)])
 def test_texts_follow_the_encoder(checkpoints: Path, name: str, lowercase: bool) -> None:
-    text = settle_text(load_config("bert_frozen", [f"model.encoder={checkpoints / name}"]))
+    text = resolve_text(load_config("bert_frozen", [f"model.encoder={checkpoints / name}"]))
     assert (text.vocabulary, text.lowercase) == (str(checkpoints / name), lowercase)
 
 
 def test_a_vocabulary_of_ones_own_drops_case_if_it_has_no_capitals(checkpoints: Path) -> None:
     for name, lowercase in {"cased": False, "uncased": True}.items():
         file = checkpoints / name / "vocab.txt"
-        assert settle_text(load_config("transformer", [f"text.vocabulary={file}"])).lowercase is lowercase
+        assert resolve_text(load_config("transformer", [f"text.vocabulary={file}"])).lowercase is lowercase
 
 
 def test_a_vocabulary_that_is_not_the_encoders_is_refused_and_both_are_named(checkpoints: Path) -> None:
     with pytest.raises(AgnewsError) as caught:
-        settle_text(load_config("bert_frozen", [f"text.vocabulary={checkpoints / 'uncased' / 'vocab.txt'}"]))
+        resolve_text(load_config("bert_frozen", [f"text.vocabulary={checkpoints / 'uncased' / 'vocab.txt'}"]))
     assert "minilm" in str(caught.value)
     assert "vocab.txt" in str(caught.value)
     assert str(caught.value).count("digest") == 1
@@ -42,10 +42,10 @@ def test_a_vocabulary_that_is_not_the_encoders_is_refused_and_both_are_named(che
 
 def test_case_that_the_encoder_does_not_expect_is_refused(checkpoints: Path) -> None:
     with pytest.raises(AgnewsError, match="keep their case"):
-        settle_text(load_config("bert_frozen", ["text.lowercase=false"]))
+        resolve_text(load_config("bert_frozen", ["text.lowercase=false"]))
 
 
 def test_an_encoder_that_is_not_there_is_an_error_that_says_how_to_get_it() -> None:
     with pytest.raises(AgnewsError) as caught:
-        settle_text(load_config("bert_finetune", ["model.encoder=google-bert/bert-base-uncased"]))
+        resolve_text(load_config("bert_finetune", ["model.encoder=google-bert/bert-base-uncased"]))
     assert "agnews encoder fetch google-bert/bert-base-uncased" in caught.value.fix

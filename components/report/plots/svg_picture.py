@@ -206,7 +206,7 @@ def draw_training(record: TrainingRecord, figure_name: Literal["loss", "accuracy
     """
     epochs = [entry["epoch"] for entry in record.curve]
     best = next(entry for entry in record.curve if entry["epoch"] == record.best_epoch)[f"val_{figure_name}"]
-    is_share = figure_name == "accuracy"
+    is_fraction = figure_name == "accuracy"
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -221,7 +221,7 @@ def draw_training(record: TrainingRecord, figure_name: Literal["loss", "accuracy
         axes.set_xlabel("epoch")
         axes.set_ylabel(figure_name)
         figure.legend(loc="outside upper right", ncols=2, frameon=False, labelcolor=FAINT, fontsize=8)
-        if is_share:
+        if is_fraction:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
 
     return svg_picture(
@@ -231,5 +231,5 @@ def draw_training(record: TrainingRecord, figure_name: Literal["loss", "accuracy
         title=f"{figure_name.capitalize()} by epoch",
         description=f"On the training rows and on the eval split, over {len(epochs)} epochs. The weights of epoch "
         f"{record.best_epoch} were kept; there the {figure_name} on the eval split is "
-        f"{f'{100 * best:.2f} %' if is_share else f'{best:.3f}'}.",
+        f"{f'{100 * best:.2f} %' if is_fraction else f'{best:.3f}'}.",
     )

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from agnews.components.batch_prediction.answer_shards import answer_shard
 from agnews.components.batch_prediction.batch_folder import BatchFolder
 from agnews.components.batch_prediction.plan_batch import file_state, find_inputs, plan_batch
+from agnews.components.batch_prediction.predict_shards import predict_shard
 from agnews.components.prediction.text_input import TextFormat, TextInput
 from agnews.components.storage.files import files_at
 from agnews.schemas.batch_manifest import BatchPlan
@@ -46,7 +46,7 @@ def test_a_bucket_is_answered_into_a_bucket(bucket: str) -> None:
     assert BatchFolder(f"{bucket}/out").plan() == plan
     while missing := folder.missing(plan):
         assert folder.manifest() is None
-        answered = answer_shard(plan, missing[0], lambda texts: np.full((len(texts), 4), 0.25, np.float32))
+        answered = predict_shard(plan, missing[0], lambda texts: np.full((len(texts), 4), 0.25, np.float32))
         folder.put(missing[0], answered.part, answered.content, answered.rejects)
     assert folder.finish(plan) == folder.manifest()
 

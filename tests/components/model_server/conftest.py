@@ -17,7 +17,7 @@ from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_server.batcher import Batcher
 from agnews.components.model_server.create_app import create_app
 from agnews.components.model_server.graceful_server import GracefulServer, listening_socket
-from agnews.components.model_server.json_answer import Limits
+from agnews.components.model_server.json_response import Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.model_host import ModelHost
 from agnews.components.model_server.serving_state import ServingState

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_server.batcher import Batcher
-from agnews.components.model_server.json_answer import HttpError, Limits
+from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import ServedSignature
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agnews.components.model_server.json_answer import HttpError, Limits
+from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.predict_request import PredictRequest, read_predict_request
 
 

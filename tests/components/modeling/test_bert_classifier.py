@@ -41,11 +41,11 @@ def names(weights: list[tf.Variable]) -> set[str]:
 def test_a_frozen_model_is_its_extractor_and_its_head(tiny_encoder: Encoder, pooling: str) -> None:
     found = build(tiny_encoder, kind="bert_frozen", pooling=pooling, head_dim=8)
 
-    assert found.extractor is not None
+    assert found.backbone is not None
     assert found.head is not None
-    np.testing.assert_allclose(found.head(found.extractor(INPUTS)), found.network(INPUTS), atol=1e-6)
+    np.testing.assert_allclose(found.head(found.backbone(INPUTS)), found.network(INPUTS), atol=1e-6)
     assert names(found.network.trainable_weights) == names(found.head.trainable_weights)
-    assert found.extractor(INPUTS).shape == (2, 16)
+    assert found.backbone(INPUTS).shape == (2, 16)
 
 
 def test_the_mean_is_that_of_hugging_faces_vectors(repository: Path, tmp_path: Path) -> None:
@@ -55,11 +55,11 @@ def test_the_mean_is_that_of_hugging_faces_vectors(repository: Path, tmp_path: P
     second_layer = recorded["encoder_outputs"][1]  # (3, 18, 24): each sixteenth value
     encoder = resolve_encoder("minilm", num_layers=2, cache_dir=tmp_path)
 
-    extractor = build(encoder, kind="bert_frozen").extractor
+    backbone = build(encoder, kind="bert_frozen").backbone
 
-    assert extractor is not None
+    assert backbone is not None
     expected = (second_layer * mask[..., np.newaxis]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(extractor(inputs)[:, ::16], expected, atol=1e-4)
+    np.testing.assert_allclose(backbone(inputs)[:, ::16], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -46,43 +46,43 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_files")
 def test_each_row_is_encoded_once_and_then_never_again(make_rows: MakeRows, tmp_path: Path) -> None:
-    rows, extractor = make_rows(100), Counting()
+    rows, backbone = make_rows(100), Counting()
 
-    first = extract_features(extractor, rows, extractor_digest="a", cache_uri=str(tmp_path))
-    second = extract_features(extractor, rows, extractor_digest="a", cache_uri=str(tmp_path))
+    first = extract_features(backbone, rows, backbone_digest="a", cache_uri=str(tmp_path))
+    second = extract_features(backbone, rows, backbone_digest="a", cache_uri=str(tmp_path))
 
     np.testing.assert_array_equal(first.features, expected(rows))
     np.testing.assert_array_equal(second.features, first.features)
     np.testing.assert_array_equal(first.labels, rows.labels)
-    assert extractor.rows == 100
+    assert backbone.rows == 100
 
 
 @pytest.mark.usefixtures("small_files")
 def test_another_encoder_or_other_rows_are_not_answered_from_the_cache(make_rows: MakeRows, tmp_path: Path) -> None:
-    extractor = Counting()
+    backbone = Counting()
     for seed, digest in ((0, "a"), (0, "b"), (1, "a")):
         rows = make_rows(50, seed=seed)
-        found = extract_features(extractor, rows, extractor_digest=digest, cache_uri=str(tmp_path))
+        found = extract_features(backbone, rows, backbone_digest=digest, cache_uri=str(tmp_path))
         np.testing.assert_array_equal(found.features, expected(rows))
-    assert extractor.rows == 150
+    assert backbone.rows == 150
 
 
 @pytest.mark.usefixtures("small_files")
 def test_what_a_killed_run_has_computed_is_taken_over_and_a_damaged_file_is_not(
     make_rows: MakeRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rows, extractor = make_rows(100), Counting()
-    extract_features(extractor, rows, extractor_digest="a", cache_uri=str(tmp_path))
+    rows, backbone = make_rows(100), Counting()
+    extract_features(backbone, rows, backbone_digest="a", cache_uri=str(tmp_path))
     (folder,) = tmp_path.iterdir()
     (folder / "000000000.npy").unlink()
     cut = folder / "000000040.npy"
     cut.write_bytes(cut.read_bytes()[:-4])
 
     with caplog.at_level(logging.WARNING):
-        found = extract_features(extractor, rows, extractor_digest="a", cache_uri=str(tmp_path))
+        found = extract_features(backbone, rows, backbone_digest="a", cache_uri=str(tmp_path))
 
     np.testing.assert_array_equal(found.features, expected(rows))
-    assert extractor.rows == 100 + 80
+    assert backbone.rows == 100 + 80
     assert "computed again" in caplog.text
     assert "000000040.npy" in caplog.text
 
@@ -92,23 +92,23 @@ def test_folders_that_were_not_used_for_long_are_removed(
     make_rows: MakeRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_FOLDERS_KEPT", 2)
-    rows, extractor = make_rows(20), Counting()
+    rows, backbone = make_rows(20), Counting()
     for digest in "abac":
-        extract_features(extractor, rows, extractor_digest=digest, cache_uri=str(tmp_path))
+        extract_features(backbone, rows, backbone_digest=digest, cache_uri=str(tmp_path))
     assert len(list(tmp_path.iterdir())) == 2
 
-    extractor.rows = 0
-    extract_features(extractor, rows, extractor_digest="a", cache_uri=str(tmp_path))
-    assert extractor.rows == 0
+    backbone.rows = 0
+    extract_features(backbone, rows, backbone_digest="a", cache_uri=str(tmp_path))
+    assert backbone.rows == 0
 
 
 def test_features_do_not_depend_on_the_rows_beside(tiny_encoder, make_rows: MakeRows, tmp_path: Path) -> None:
-    extractor = PooledEncoder(str(tiny_encoder.folder), pooling="mean", trainable=False)
+    backbone = PooledEncoder(str(tiny_encoder.folder), pooling="mean", trainable=False)
     rows = make_rows(40)
 
-    found = extract_features(extractor, rows, extractor_digest="a", cache_uri=str(tmp_path))
+    found = extract_features(backbone, rows, backbone_digest="a", cache_uri=str(tmp_path))
 
     assert found.features.shape == (40, 16)
     for number, ids in enumerate(np.split(rows.token_ids, rows.row_splits[1:-1])):
-        alone = extractor({TOKEN_IDS: tf.constant([ids]), PADDING_MASK: tf.ones((1, len(ids)), tf.bool)})
+        alone = backbone({TOKEN_IDS: tf.constant([ids]), PADDING_MASK: tf.ones((1, len(ids)), tf.bool)})
         np.testing.assert_allclose(found.features[number], alone[0], atol=1e-5)

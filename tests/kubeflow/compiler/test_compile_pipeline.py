@@ -65,9 +65,9 @@ def test_it_is_what_kfp_loads(request_: Any) -> None:
 
 def _properties(config: RunConfig, letter: str) -> dict[tuple[str, str], Any]:
     from agnews.pipeline.code_version import code_versions
-    from agnews.pipeline.pipeline import Surroundings, create_pipeline
+    from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 
-    around = Surroundings(
+    around = PipelineContext(
         pipeline_root=letter,
         push_uri=letter,
         data_digest=letter,

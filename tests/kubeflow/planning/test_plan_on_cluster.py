@@ -16,7 +16,7 @@ from agnews.kubeflow.planning.plan_on_cluster import ClusterPlan, plan_on_cluste
 from agnews.kubeflow.planning.run_parameters import PLAN_OUTPUTS
 from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.node_settings import settle_text, trainer_settings
+from agnews.pipeline.node_settings import resolve_text, trainer_settings
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import LearntFrom
 
@@ -102,7 +102,7 @@ def test_changed_data_changes_what_the_cache_goes_by(values: dict[str, Any], dat
 def test_the_kind_of_model_brings_its_settings(values: dict[str, Any], kind: str) -> None:
     outputs = plan_on_cluster({**values, "model": kind, "epochs": 7.0}).outputs
     config = load_config(kind, ["training.epochs=7"])
-    text = settle_text(config)
+    text = resolve_text(config)
     code = code_versions()
     assert json.loads(outputs["trainer_settings"]) == json.loads(
         json.dumps(trainer_settings(config, text, "/scratch", code["Trainer"]))

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agnews.components.model_server.json_answer import Limits
+from agnews.components.model_server.json_response import Limits
 
 StartServer = Callable[..., AbstractContextManager[Any]]
 PREDICT = "/v1/models/agnews:predict"

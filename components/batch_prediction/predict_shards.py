@@ -22,20 +22,20 @@ from agnews.components.batch_prediction.batch_folder import BatchFolder, part_na
 from agnews.components.batch_prediction.plan_batch import shard_source
 from agnews.components.corpus_files.read_csv_rows import Place
 from agnews.components.corpus_files.record import Reject
-from agnews.components.prediction.answer_block import AnsweredBlock, Predict, answer_blocks
-from agnews.components.prediction.format_answers import JsonFormatter
+from agnews.components.prediction.format_predictions import JsonFormatter
+from agnews.components.prediction.predict_blocks import Predict, PredictedBlock, predict_blocks
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextFormat, TextRow
 from agnews.components.serving_model.predictor import Predictor
-from agnews.schemas import answers as columns
+from agnews.schemas import prediction_columns as columns
 from agnews.schemas.batch_manifest import BatchPart, BatchPlan, BatchShard
 from agnews.schemas.corpus import corpus_with
 from agnews.schemas.progress import Progress, report_progress
 
 
 @dataclass(frozen=True)
-class AnsweredShard:
+class PredictedShard:
     """What is written of a shard.
 
     Attributes:
@@ -49,9 +49,9 @@ class AnsweredShard:
     rejects: bytes
 
 
-def answer_shard(
+def predict_shard(
     plan: BatchPlan, shard: BatchShard, predict: Predict, on_rows: Callable[[int], None] = lambda rows: None
-) -> AnsweredShard:
+) -> PredictedShard:
     """Reads a shard and answers it. Whenever it is done, the answers are the same.
 
     Args:
@@ -71,7 +71,7 @@ def answer_shard(
     writer = _ParquetPart(plan) if plan.format == "parquet" else _JsonPart(plan)
     rejects: list[Reject] = []
     rows = 0
-    for answered in answer_blocks(blocks, predict):
+    for answered in predict_blocks(blocks, predict):
         writer.write(answered)
         rejects += answered.rejects
         rows += len(answered.rows)
@@ -87,7 +87,7 @@ def answer_shard(
     lines = [
         orjson.dumps({"file": given.uri, **reject._asdict()}, option=orjson.OPT_APPEND_NEWLINE) for reject in rejects
     ]
-    return AnsweredShard(part, content, b"".join(lines))
+    return PredictedShard(part, content, b"".join(lines))
 
 
 def _rows(plan: BatchPlan, shard: BatchShard) -> Iterator[TextRow | Reject]:
@@ -108,7 +108,7 @@ class _JsonPart:
         self._formatter = JsonFormatter(plan.classes, plan.model_version, with_text=plan.with_text)
         self._lines: list[bytes] = []
 
-    def write(self, answered: AnsweredBlock) -> None:
+    def write(self, answered: PredictedBlock) -> None:
         self._lines.append(self._formatter.lines(answered))
 
     def content(self) -> bytes:
@@ -133,7 +133,7 @@ class _ParquetPart:
         self._out = io.BytesIO()
         self._writer = pq.ParquetWriter(self._out, self._schema, compression="zstd")
 
-    def write(self, answered: AnsweredBlock) -> None:
+    def write(self, answered: PredictedBlock) -> None:
         count = len(answered.rows)
         classes: Sequence[str] = self._plan.classes
         arrays = [
@@ -157,7 +157,7 @@ class _ParquetPart:
 STEP = "batch"
 
 
-class AnswerShards(beam.PTransform):
+class PredictShards(beam.PTransform):
     """Answers shards, and puts each into the output folder when it is done.
 
     What goes from worker to worker are places in files: rows are read, answered and written by one worker.
@@ -175,7 +175,7 @@ class AnswerShards(beam.PTransform):
     ) -> None:
         super().__init__()
         self._shards = list(shards)
-        self._answer = _AnswerShard(plan, output=output, model=model, batch_size=batch_size)
+        self._answer = _PredictShard(plan, output=output, model=model, batch_size=batch_size)
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection:
         """Builds the graph.
@@ -195,7 +195,7 @@ class AnswerShards(beam.PTransform):
         )
 
 
-class _AnswerShard(beam.DoFn):
+class _PredictShard(beam.DoFn):
     """Answers a shard; the workers of a process share one model."""
 
     def __init__(self, plan: BatchPlan, *, output: str, model: str, batch_size: int) -> None:
@@ -220,7 +220,7 @@ class _AnswerShard(beam.DoFn):
             report_progress(Progress(STEP, done, shard.rows, metrics={"shard": shard.number}))
 
         predict = partial(self._predictor.probabilities, batch_size=self._batch_size)
-        answered = answer_shard(self._plan, shard, predict, on_rows)
+        answered = predict_shard(self._plan, shard, predict, on_rows)
         folder.put(shard, answered.part, answered.content, answered.rejects)
         self._answered.inc(answered.part.rows)
         self._rejected.inc(sum(answered.part.rejects.values()))

@@ -14,7 +14,7 @@ from agnews.components.prediction.read_texts import open_texts
 from agnews.components.prediction.text_input import TextFormat, TextInput
 
 
-def settle_columns(source: TextInput) -> tuple[TextInput, bool]:
+def resolve_columns(source: TextInput) -> tuple[TextInput, bool]:
     """Reads as much of a file as tells its columns.
 
     Args:
@@ -30,13 +30,13 @@ def settle_columns(source: TextInput) -> tuple[TextInput, bool]:
     names, has_header = _names(source)
     if not names:
         return source, False
-    settled = replace(
+    resolved = replace(
         source,
         text_columns=choose_columns(names, source.text_columns, source.corpus, source.path),
         id_column=find_column(names, source.id_column, source.path) if source.id_column else "",
         header=names if source.format is TextFormat.CSV else (),
     )
-    return settled, has_header
+    return resolved, has_header
 
 
 def _names(source: TextInput) -> tuple[tuple[str, ...], bool]:

@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 
 
-def json_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Makes an answer.
 
     Args:
@@ -23,7 +23,7 @@ def json_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | Non
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Makes an answer in TensorFlow Serving's form of an error.
 
     Args:
@@ -34,7 +34,7 @@ def error_answer(status: int, message: str, headers: Mapping[str, str] | None = 
     Returns:
         The answer.
     """
-    return json_answer(orjson.dumps({"error": message}), status, headers)
+    return json_response(orjson.dumps({"error": message}), status, headers)
 
 
 class HttpError(Exception):

@@ -20,7 +20,7 @@ Predict = Callable[[NDArray[np.object_]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class AnsweredBlock:
+class PredictedBlock:
     """Answers, in the order of the rows.
 
     Attributes:
@@ -35,14 +35,14 @@ class AnsweredBlock:
     probabilities: NDArray[np.float32]
     rejects: Sequence[Reject]
 
-    def before(self, row: int) -> AnsweredBlock:
+    def before(self, row: int) -> PredictedBlock:
         """Returns what stands before a row of the file."""
         count = sum(each.row < row for each in self.rows)
         rejects = [reject for reject in self.rejects if reject.row < row]
-        return AnsweredBlock(self.rows[:count], self.class_ids[:count], self.probabilities[:count], rejects)
+        return PredictedBlock(self.rows[:count], self.class_ids[:count], self.probabilities[:count], rejects)
 
 
-def answer_block(block: Sequence[TextRow | Reject], predict: Predict) -> AnsweredBlock:
+def predict_block(block: Sequence[TextRow | Reject], predict: Predict) -> PredictedBlock:
     """Asks the model about the texts of a block.
 
     Args:
@@ -67,7 +67,7 @@ def answer_block(block: Sequence[TextRow | Reject], predict: Predict) -> Answere
         rejects.sort(key=lambda reject: reject.row)
         rows = [rows[i] for i in np.flatnonzero(~silent)]
         class_ids, probabilities = class_ids[~silent], probabilities[~silent]
-    return AnsweredBlock(rows, class_ids, probabilities, rejects)
+    return PredictedBlock(rows, class_ids, probabilities, rejects)
 
 
 def _no_answer(row: TextRow, found: NDArray[np.float32]) -> Reject:
@@ -79,7 +79,7 @@ def _no_answer(row: TextRow, found: NDArray[np.float32]) -> Reject:
 _AT_ONCE = 2
 
 
-def answer_blocks(blocks: Iterable[Sequence[TextRow | Reject]], predict: Predict) -> Iterator[AnsweredBlock]:
+def predict_blocks(blocks: Iterable[Sequence[TextRow | Reject]], predict: Predict) -> Iterator[PredictedBlock]:
     """Asks the model about blocks, two at once.
 
     Args:
@@ -94,7 +94,7 @@ def answer_blocks(blocks: Iterable[Sequence[TextRow | Reject]], predict: Predict
     """
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
-        asked = ReadAhead((pool.submit(answer_block, block, predict) for block in blocks), 1)
+        asked = ReadAhead((pool.submit(predict_block, block, predict) for block in blocks), 1)
         while found := asked.take(1):
             yield found[0].result()
     finally:

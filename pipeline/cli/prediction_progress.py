@@ -16,13 +16,13 @@ from agnews.components.prediction.text_input import TextFormat, is_gzipped
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from agnews.components.prediction.answer_block import AnsweredBlock
+    from agnews.components.prediction.predict_blocks import PredictedBlock
     from agnews.components.prediction.text_input import TextInput
 
 _UNKNOWN = -1
 
 
-class AnswerProgress:
+class PredictionProgress:
     """Draws a bar on standard error: rows, rows a second, and the time that is left where the size is known.
 
     Args:
@@ -77,7 +77,7 @@ class AnswerProgress:
             speed = self._rows / max(time.monotonic() - self._started, 1e-9)
             self._bar.update(self._task, rows=self._rows, speed=speed)
 
-    def on_block(self, answered: AnsweredBlock) -> None:
+    def on_block(self, answered: PredictedBlock) -> None:
         """Moves the bar behind a block that was written."""
         if answered.rows:
             last = answered.rows[-1]

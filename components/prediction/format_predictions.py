@@ -14,15 +14,15 @@ from rich.cells import cell_len, set_cell_size
 from typing_extensions import override
 
 from agnews.components.corpus_files.record import Reject, printable
-from agnews.components.prediction.answer_block import AnsweredBlock, Predict, answer_blocks
+from agnews.components.prediction.predict_blocks import Predict, PredictedBlock, predict_blocks
 from agnews.components.prediction.text_input import TextRow
-from agnews.schemas import answers as columns
+from agnews.schemas import prediction_columns as columns
 
 _DIGITS = 6
 """Of a probability; the next one depends on the texts that were in the same batch."""
 
 
-class AnswerFormatter(ABC):
+class PredictionFormatter(ABC):
     """Turns answers into lines.
 
     Args:
@@ -42,11 +42,11 @@ class AnswerFormatter(ABC):
         """What stands above the first answer, with its line end, or nothing."""
 
     @abstractmethod
-    def lines(self, answered: AnsweredBlock) -> bytes:
+    def lines(self, answered: PredictedBlock) -> bytes:
         """The lines of a block, each with its end."""
 
 
-class CsvFormatter(AnswerFormatter):
+class CsvFormatter(PredictionFormatter):
     """CSV: id, label, a column a class, version of the model, text."""
 
     @property
@@ -56,7 +56,7 @@ class CsvFormatter(AnswerFormatter):
         return self._write([[*names, columns.TEXT] if self._with_text else names])
 
     @override
-    def lines(self, answered: AnsweredBlock) -> bytes:
+    def lines(self, answered: PredictedBlock) -> bytes:
         last: list[list[str]] = [[self._version]] * len(answered.rows)
         if self._with_text:
             last = [[self._version, row.text.decode()] for row in answered.rows]
@@ -76,7 +76,7 @@ class CsvFormatter(AnswerFormatter):
         return out.getvalue().encode("utf-8", "surrogateescape")
 
 
-class JsonFormatter(AnswerFormatter):
+class JsonFormatter(PredictionFormatter):
     """JSON Lines: an object a row, its probabilities from the largest to the smallest.
 
     Args:
@@ -93,7 +93,7 @@ class JsonFormatter(AnswerFormatter):
         return b""
 
     @override
-    def lines(self, answered: AnsweredBlock) -> bytes:
+    def lines(self, answered: PredictedBlock) -> bytes:
         order = ranked(answered, self._top)
         values = np.take_along_axis(answered.probabilities, order, axis=1).astype(np.float64).round(_DIGITS)
         out = []
@@ -110,7 +110,7 @@ class JsonFormatter(AnswerFormatter):
         return b"".join(out)
 
 
-class TableFormatter(AnswerFormatter):
+class TableFormatter(PredictionFormatter):
     """A line an answer, for people: class, probabilities, text. Whatever is in a text, it stays in its line.
 
     Args:
@@ -144,7 +144,7 @@ class TableFormatter(AnswerFormatter):
         return f"\x1b[2m{line}\x1b[0m\n".encode() if self._color else f"{line}\n".encode()
 
     @override
-    def lines(self, answered: AnsweredBlock) -> bytes:
+    def lines(self, answered: PredictedBlock) -> bytes:
         order = ranked(answered, self._top)
         out = []
         for row, ids, shares in zip(answered.rows, order.tolist(), answered.probabilities.tolist(), strict=True):
@@ -170,7 +170,7 @@ class TableFormatter(AnswerFormatter):
         return set_cell_size(text, room - 1).rstrip() + "…"
 
 
-def ranked(answered: AnsweredBlock, top: int | None) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def ranked(answered: PredictedBlock, top: int | None) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Orders the classes of each row.
 
     Args:
@@ -189,14 +189,14 @@ def _percent(share: float, width: int = 0) -> str:
     return f"  {100 * share:>{max(width, 7) - 2}.1f} %"
 
 
-def write_answers(
+def write_predictions(
     blocks: Iterable[Sequence[TextRow | Reject]],
     *,
     predict: Predict,
-    formatter: AnswerFormatter,
+    formatter: PredictionFormatter,
     out: BinaryIO,
     on_reject: Callable[[Reject], None],
-    on_block: Callable[[AnsweredBlock], None] = lambda answered: None,
+    on_block: Callable[[PredictedBlock], None] = lambda answered: None,
 ) -> None:
     """Answers rows and writes the answers in their order, each block as soon as it is done.
 
@@ -214,8 +214,8 @@ def write_answers(
     """
     out.write(formatter.header)
     out.flush()
-    for answered in answer_blocks(blocks, predict):
-        written = AnsweredBlock([], answered.class_ids[:0], answered.probabilities[:0], [])
+    for answered in predict_blocks(blocks, predict):
+        written = PredictedBlock([], answered.class_ids[:0], answered.probabilities[:0], [])
         try:
             for reject in answered.rejects:
                 written = answered.before(reject.row)
