@@ -1,6 +1,6 @@
-"""An epoch on a frozen encoder: features that are kept, against running the encoder in every epoch as the lesson does.
+"""An epoch on a frozen encoder: features that are kept, against running the encoder in every epoch as a notebook does.
 
-Both train on the same rows with the same encoder and batches of 128. The lesson's way sends each batch, padded to 128
+Both train on the same rows with the same encoder and batches of 128. The notebook's way sends each batch, padded to 128
 word pieces, through the encoder; it is timed on a part of the rows and scaled up, since its cost is proportional to
 them. Ours is timed on as many rows of features as there are in the whole, with the head of `--model bert_frozen`; what
 the features cost once is told too. The two take turns.
@@ -40,13 +40,13 @@ from agnews.components.training.fit import fit
 from agnews.components.training.token_rows import FeatureRows, TokenRows
 
 BATCH_SIZE = 128
-LESSON_LENGTH = 128
+NOTEBOOK_LENGTH = 128
 
 
 def tokenize(texts: list[str], labels: list[int], encoder: Encoder) -> TokenRows:
     """Makes word pieces as Transform does, shortest rows first as the Trainer has them."""
     tokenizer = Tokenizer(
-        load_vocabulary(str(encoder.vocabulary_file)), lowercase=encoder.do_lower_case, max_length=LESSON_LENGTH
+        load_vocabulary(str(encoder.vocabulary_file)), lowercase=encoder.do_lower_case, max_length=NOTEBOOK_LENGTH
     )
     ragged = tokenizer(clean(tf.constant(texts)))
     order = tf.argsort(ragged.row_lengths(), stable=True)
@@ -54,17 +54,17 @@ def tokenize(texts: list[str], labels: list[int], encoder: Encoder) -> TokenRows
     return TokenRows(ragged.values.numpy().astype(np.int32), ragged.row_splits.numpy(), np.array(labels)[order.numpy()])
 
 
-class Lesson:
-    """The lesson's model: encoder, `pooled_output`, dropout, four classes."""
+class Notebook:
+    """The notebook's model: encoder, `pooled_output`, dropout, four classes."""
 
     def __init__(self, rows: TokenRows, encoder: Encoder) -> None:
-        ids = tf.RaggedTensor.from_row_splits(rows.token_ids, rows.row_splits).to_tensor(shape=(None, LESSON_LENGTH))
+        ids = tf.RaggedTensor.from_row_splits(rows.token_ids, rows.row_splits).to_tensor(shape=(None, NOTEBOOK_LENGTH))
         words = {
             "input_word_ids": ids,
             "input_mask": tf.cast(ids != 0, tf.int32),
             "input_type_ids": tf.zeros_like(ids),
         }
-        inputs = {name: keras.Input((LESSON_LENGTH,), dtype=tf.int32, name=name) for name in words}
+        inputs = {name: keras.Input((NOTEBOOK_LENGTH,), dtype=tf.int32, name=name) for name in words}
         pooled = hub.KerasLayer(str(encoder.folder), trainable=False)(inputs)["pooled_output"]
         outputs = keras.layers.Dense(4, activation="softmax")(keras.layers.Dropout(0.1)(pooled))
         self.model = keras.Model(inputs, outputs)
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with train.csv")
     parser.add_argument("--encoder", default="minilm", help="as in `--set model.encoder=...`")
-    parser.add_argument("--part", type=int, default=512, help="rows that the lesson's way is timed on")
+    parser.add_argument("--part", type=int, default=512, help="rows that the notebook's way is timed on")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each")
     arguments = parser.parse_args()
 
@@ -119,7 +119,7 @@ def main() -> None:
     records = records[::step][: arguments.part]
     encoder = resolve_encoder(arguments.encoder)
     rows = tokenize([f"{title} {text}" for _, title, text in records], [int(row[0]) - 1 for row in records], encoder)
-    lesson = Lesson(rows, encoder)
+    notebook = Notebook(rows, encoder)
     backbone = PooledEncoder(str(encoder.folder), pooling="mean", trainable=False)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -130,16 +130,16 @@ def main() -> None:
     copies = -(-total // len(rows))
     whole = FeatureRows(np.tile(features.features, (copies, 1))[:total], np.tile(features.labels, copies)[:total])
 
-    found: dict[str, list[float]] = {"lesson": [], "ours": []}
+    found: dict[str, list[float]] = {"notebook": [], "ours": []}
     for turn in range(arguments.rounds):
-        found["lesson"].append(lesson.epoch() * total / len(rows))
+        found["notebook"].append(notebook.epoch() * total / len(rows))
         found["ours"].append(ours(whole))
-        print(f"round {turn + 1}: lesson {found['lesson'][-1]:,.0f} s, ours {found['ours'][-1]:.2f} s", flush=True)
-    lesson_epoch, our_epoch = (statistics.median(found[side]) for side in ("lesson", "ours"))
-    print(f"\n{total:,} rows, encoder {arguments.encoder}, medians of {arguments.rounds} rounds (goal: 200 times)")
-    print(f"lesson, each epoch                {lesson_epoch:10,.1f} s")
-    print(f"ours, features, once              {once:10,.1f} s {lesson_epoch / once:8,.1f} times as fast")
-    print(f"ours, each epoch after the first  {our_epoch:10,.2f} s {lesson_epoch / our_epoch:8,.0f} times as fast")
+        print(f"round {turn + 1}: notebook {found['notebook'][-1]:,.0f} s, ours {found['ours'][-1]:.2f} s", flush=True)
+    notebook_epoch, our_epoch = (statistics.median(found[side]) for side in ("notebook", "ours"))
+    print(f"\n{total:,} rows, encoder {arguments.encoder}, medians of {arguments.rounds} rounds")
+    print(f"notebook, each epoch              {notebook_epoch:10,.1f} s")
+    print(f"ours, features, once              {once:10,.1f} s {notebook_epoch / once:8,.1f} times as fast")
+    print(f"ours, each epoch after the first  {our_epoch:10,.2f} s {notebook_epoch / our_epoch:8,.0f} times as fast")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ layers = keras.layers
 
 
 class TransformerBlock(layers.Layer):
-    """The block as lessons write it."""
+    """The block as notebooks write it."""
 
     def __init__(self, width: int, num_heads: int, feed_forward: int, dropout: float) -> None:
         super().__init__()
@@ -203,10 +203,7 @@ def main() -> None:
         return statistics.median(each[figure] for each in found[side])
 
     pieces = median("ours", "pieces")
-    print(
-        f"\n{arguments.rows:,} rows, {pieces:.1f} word pieces a row, "
-        f"medians of {arguments.rounds} rounds (goal: 10 times)"
-    )
+    print(f"\n{arguments.rows:,} rows, {pieces:.1f} word pieces a row, medians of {arguments.rounds} rounds")
     reference = median("notebook", "pace")
     print(f"{'notebook':42}{reference:9,.0f} rows/s")
     for side, title in (("ours", "ours"), ("ours-one-thread", "ours, TF_NUM_INTRAOP_THREADS=1")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import shlex
 import subprocess
@@ -37,6 +38,39 @@ def test_links_between_documents_lead_somewhere(repository: Path) -> None:
         if not (page.parent / target).exists()
     ]
     assert dead == []
+
+
+def test_no_file_holds_what_a_merge_left(repository: Path) -> None:
+    marks = re.compile(r"^(<{7} |>{7} |\|{7} |={7}$)", re.MULTILINE)
+    texts = {path: path.read_text(errors="replace") for path in _tracked(repository, "") if path.is_file()}
+    assert [str(path.relative_to(repository)) for path, text in texts.items() if marks.search(text)] == []
+
+
+def test_files_that_documents_name_exist(repository: Path) -> None:
+    tracked = [path.relative_to(repository).as_posix() for path in _tracked(repository, "")]
+    folders = tuple({name.partition("/")[0] for name in tracked if "/" in name})
+    missing = []
+    for page in _tracked(repository, "*.md"):
+        for name in re.findall(r"`([\w.*/-]+)`", page.read_text()):
+            if name.startswith(tuple(f"{folder}/" for folder in folders)):
+                exists = any(repository.glob(name.rstrip("/")))
+            elif re.fullmatch(r"[\w-]+\.py", name):
+                exists = any(other.rpartition("/")[2] == name for other in tracked)
+            else:
+                continue
+            if not exists:
+                missing.append(f"{page.relative_to(repository)}: {name}")
+    assert missing == []
+
+
+def test_the_way_from_the_graph_to_the_model_is_as_described(repository: Path) -> None:
+    text = (repository / "docs" / "architecture.md").read_text()
+    sentence = text[text.index("The way from the graph to a layer of the model") :].partition("\n\n")[0]
+    way = re.findall(r"`([\w/]+)\.py`", sentence)
+    assert len(way) >= 4
+    for file, following in itertools.pairwise(way):
+        module = f"agnews.{following.replace('/', '.')}"
+        assert module in (repository / f"{file}.py").read_text(), f"{file}.py does not name {module}"
 
 
 def test_every_node_is_explained(repository: Path) -> None:

@@ -28,6 +28,6 @@ def sizes(layers: int, width: int, heads: int) -> BertConfig:
         (sizes(12, 768, 12), 109_485_316 - (4 * 768 + 4)),
     ],
 )
-def test_encoders_of_the_lesson_have_the_parameters_that_it_counts(config: BertConfig, parameters: int) -> None:
+def test_published_encoders_have_the_published_parameter_counts(config: BertConfig, parameters: int) -> None:
     assert sum(math.prod(tensor.shape) for tensor in bert_tensors(config)) == parameters
     assert sum(math.prod(tensor.variable_shape) for tensor in bert_tensors(config)) == parameters

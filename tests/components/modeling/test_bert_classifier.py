@@ -110,7 +110,7 @@ def test_a_step_changes_what_learns_and_nothing_else(tiny_encoder: Encoder) -> N
     assert all(name in trained or "dropout" in name for name in changed)
 
 
-def test_on_a_frozen_bert_base_the_lesson_trains_3076_parameters() -> None:
+def test_on_a_frozen_bert_base_a_bare_head_trains_3076_parameters() -> None:
     head = ClassifierHead(num_classes=4, dropout=0.1)
 
     head(tf.zeros((1, 768)))

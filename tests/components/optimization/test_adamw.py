@@ -27,7 +27,7 @@ def train(optimizer: keras.optimizers.legacy.Optimizer) -> list[np.ndarray]:
     return [weight.numpy() for weight in weights]
 
 
-def test_the_lessons_settings_give_the_weights_of_the_stock_optimizer() -> None:
+def test_the_settings_of_the_published_recipe_give_the_weights_of_the_stock_optimizer() -> None:
     """3e-5, a tenth of the steps to warm up, linear decay, decay 0.01 but for norms and biases."""
     stock = optimization.create_optimizer(3e-5, STEPS, STEPS // 10, optimizer_type="adamw")
     ours = create_model_garden_adamw(
