@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
     from agnews.schemas.run_config import RunConfig
-from agnews.schemas.run_config import RunConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from agnews.pipeline.load_config import choose_config
-from agnews.pipeline.load_deployment import load_deployment
-from agnews.pipeline.local.quiet_output import quiet_output
 from agnews.schemas.errors import AgnewsError
 
 ImageOption = Annotated[
@@ -141,6 +137,12 @@ def compile_text(
     Raises:
         AgnewsError: Something is wrong with configuration, table or image, or with what was compiled.
     """
+    from rich.console import Console
+
+    from agnews.pipeline.load_config import choose_config
+    from agnews.pipeline.load_deployment import load_deployment
+    from agnews.pipeline.local.quiet_output import quiet_output
+
     deployment = load_deployment(profile)
     tree = choose_config(data=None, model=model, config=config, settings=[*deployment.settings, *settings])
     reference = image or deployment.image

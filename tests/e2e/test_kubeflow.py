@@ -155,7 +155,7 @@ def _run_step(handler: Any, cluster: Cluster) -> Any:
 
 
 def _evaluate(condition: str, io_store: Any) -> bool:
-    """Stands in for KFP 2.16's own, which never lets a step run whose condition its compiler wrote.
+    """Stands in for KFP 2.17's own, which never lets a step run whose condition its compiler wrote.
 
     The server evaluates the same text as an expression of CEL. A test of the compiler fails when KFP's has been mended.
     """
