@@ -90,13 +90,8 @@ class Cluster:
         return run
 
 
-def step(run: Path, name: str) -> Path:
-    """KFP puts the outputs of a group's steps into a folder of the group."""
-    return run / name if name == "plan" else run / "learn-and-push" / name
-
-
 def document(run: Path, name: str, path: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((step(run, name) / path).read_text())
+    content: dict[str, Any] = json.loads((run / name / path).read_text())
     return content
 
 
@@ -175,7 +170,7 @@ def first(cluster: Cluster, config: RunConfig) -> Path:
 
 
 def test_a_first_run_ends_with_a_tested_and_pushed_model(cluster: Cluster, first: Path) -> None:
-    assert {path.name for path in (first / "learn-and-push").iterdir()} == NODES
+    assert {path.name for path in first.iterdir()} == {"plan", *NODES}
     verdict = evaluation(first).verdict
     assert verdict.blessed
     assert verdict.paired_test is None
