@@ -218,7 +218,7 @@ def test_a_run_ends_early_and_successfully_where_nothing_is_new(
     assert {path.name for path in again.iterdir()} == {"plan"}
     assert outputs(again, "plan")["parameterValues"]["proceed"] is False
     assert record is not None
-    page = (step(again, "plan") / "summary" / "plan.md").read_text()
+    page = (again / "plan" / "summary" / "plan.md").read_text()
     assert page.startswith(f"# Nothing is new since version {record.version} was pushed")
     assert cluster.store.production() == record
 
