@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files import Files, files_at
@@ -16,10 +17,15 @@ INCOMPLETE = "_INCOMPLETE"
 """A file of this name in a span says that it is still being written."""
 
 _SPAN = re.compile(r"\d{4}-\d{2}-\d{2}")
-_LIKE_A_SPAN = re.compile(r"(\d{4})[-_.]?(\d{1,2})[-_.]?(\d{1,2})")
+_LIKE_A_SPAN = re.compile(r"(\d{4})(?:[-_.]?(\d\d)[-_.]?(\d\d)|[-_.](\d{1,2})[-_.](\d{1,2}))")
 _UNFINISHED_NAME = re.compile(r"[._]*\d{4}-\d{2}-\d{2}\D.*|[._]+\d{4}-\d{2}-\d{2}")
+# Forms that others use: Hive and Spark, TFX, weeks of ISO 8601, months.
+_OTHER_FORM = re.compile(r"(?i)(?:date|day|dt|ds)=.+|span[-_]?\d+|\d{4}-?w\d{1,2}(?:-?\d)?|\d{4}-\d{2}")
 # Hadoop and Spark write here first, and move what they wrote when it is whole.
 _TEMPORARY = "_temporary"
+_LOOKED_AT = 1 << 16
+_TRIED = 50
+"""Folders that are looked into for an error message."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +41,27 @@ class Spans:
     notes: tuple[str, ...] = ()
 
 
-def find_spans(folder: str, corpus: Corpus, window: int | None = None) -> Spans:
+def find_spans(folder: str, corpus: Corpus, window: int | None = None, *, today: date | None = None) -> Spans:
     """Finds the spans of a folder.
 
-    A span counts once it holds the training file, with at least a byte in it, and neither a file `_INCOMPLETE` nor a
-    folder `_temporary`. Days may be missing. Folders with other names are none of our business, except for those
-    whose names look like dates and are none.
+    A span counts once it holds the training file, with something in it, and neither a file `_INCOMPLETE` nor a
+    folder `_temporary`, and once its day has begun somewhere: one dated 2062 by mistake would be the newest for ever.
+    Days may be missing. Folders with other names are none of our business, except for those whose names look like
+    dates and are none, and those that hold training files where no span and no training file is.
 
     Args:
         folder: A local folder, or the URI of one.
         corpus: Names of the files.
         window: Take the newest that many spans; None takes all.
+        today: The date at Greenwich; None asks the clock.
 
     Returns:
         The spans; no names where the folder holds the training file itself, or neither it nor spans.
 
     Raises:
-        AgnewsError: A name looks like a date and is none, there are spans beside a training file, no span is
-            complete, the test file is missing beside spans, or a window is asked of a folder without spans.
+        AgnewsError: A name looks like a date and is none, there are spans beside a training file or only such with
+            names of another form, no span is complete, the test file is missing beside spans, or a window is asked of
+            a folder without spans.
     """
     folder = folder.rstrip("/")
     files = files_at(folder)
@@ -77,6 +86,8 @@ def find_spans(folder: str, corpus: Corpus, window: int | None = None) -> Spans:
             "of the folder.",
         )
     if not dated:
+        if not is_plain:
+            _require_no_other_form(files, folder, names, corpus)
         if window is not None:
             raise AgnewsError(
                 "data.window takes the newest spans of a folder, and this folder has none.",
@@ -84,18 +95,32 @@ def find_spans(folder: str, corpus: Corpus, window: int | None = None) -> Spans:
                 fix=f"Leave data.window out, or name a folder with YYYY-MM-DD/{corpus.train_file} in it.",
             )
         return Spans()
-    return _complete(files, folder, names, dated, corpus, window)
+    # Where the day begins first it is 14 hours ahead of Greenwich.
+    last = ((today or datetime.now(UTC).date()) + timedelta(days=1)).isoformat()
+    return _complete(files, folder, names, dated, corpus, window, last)
+
+
+def is_blank(head: bytes) -> bool:
+    """Whether the first bytes of a file, white space and a byte-order mark aside, are nothing."""
+    return not head.removeprefix(codecs.BOM_UTF8).strip()
 
 
 def _complete(
-    files: Files, folder: str, names: list[str], dated: list[str], corpus: Corpus, window: int | None
+    files: Files, folder: str, names: list[str], dated: list[str], corpus: Corpus, window: int | None, last: str
 ) -> Spans:
-    notes = [f"{name} is passed over: its name is no date" for name in names if _UNFINISHED_NAME.fullmatch(name)]
+    notes = [
+        f"{name} is passed over: its name is no date"
+        for name in names
+        if _UNFINISHED_NAME.fullmatch(name) or _OTHER_FORM.fullmatch(name)
+    ]
     taken: list[str] = []
     own_tests = 0
     for name in sorted(dated, reverse=True):
         if window is not None and len(taken) == window:
             break
+        if name > last:
+            notes.append(f"{name} is passed over: that day is still to come")
+            continue
         inside = files.names(f"{folder}/{name}")
         lacking = _lacking(f"{folder}/{name}", inside, corpus)
         if lacking:
@@ -107,7 +132,7 @@ def _complete(
         raise AgnewsError(
             "No span is complete.",
             found=f"{folder}: {'; '.join(notes)}",
-            fix=f"A span counts once it holds {corpus.train_file} and no {INCOMPLETE}.",
+            fix=f"A span counts once its day has come and it holds {corpus.train_file} and no {INCOMPLETE}.",
         )
     if corpus.test_file not in names:
         raise AgnewsError(
@@ -131,7 +156,27 @@ def _lacking(span: str, inside: list[str], corpus: Corpus) -> str:
     if corpus.train_file not in inside:
         return f"it has no {corpus.train_file}"
     with open_binary(f"{span}/{corpus.train_file}") as stream:
-        return "" if stream.read(1) else f"{corpus.train_file} is empty"
+        return f"{corpus.train_file} is empty" if is_blank(stream.read(_LOOKED_AT)) else ""
+
+
+def _require_no_other_form(files: Files, folder: str, names: list[str], corpus: Corpus) -> None:
+    named = [name for name in names if _OTHER_FORM.fullmatch(name)]
+    others = (name for name in sorted(names)[:_TRIED] if name not in named and name.rpartition(".")[2] != "csv")
+    found = [name for name in [*named, *others] if _holds(files, f"{folder}/{name}", corpus)]
+    if found:
+        raise AgnewsError(
+            f"The data folder has no {corpus.train_file}, and the folders that have one are not named as spans.",
+            found=f"{folder}: {_few(found)}",
+            fix=f"If they are spans, name each after its day: YYYY-MM-DD/{corpus.train_file}. Otherwise name one of "
+            f"them as the data: {folder}/{found[0]}.",
+        )
+
+
+def _holds(files: Files, folder: str, corpus: Corpus) -> bool:
+    try:
+        return files.exists(f"{folder}/{corpus.train_file}")
+    except OSError:
+        return False
 
 
 def _require_dates(folder: str, names: list[str]) -> None:
@@ -140,7 +185,7 @@ def _require_dates(folder: str, names: list[str]) -> None:
         if found is None:
             continue
         try:
-            proper = date(*map(int, found.groups())).isoformat()
+            proper = date(*map(int, filter(None, found.groups()))).isoformat()
         except ValueError:
             raise AgnewsError(
                 "The name of a span is no date of the calendar.",

@@ -13,6 +13,10 @@ from agnews.components.corpus_files.record import Reason, Reject
 
 BOM_SIZE = len(codecs.BOM_UTF8)
 
+LONGEST_LINE = 16 << 20
+"""Bytes of a line, and characters of a field, that are read whatever is in them: no row is lost for a column nobody
+asks for. It bounds memory alone; how long a text may be is checked where its column is known."""
+
 
 def physical_lines(stream: io.BufferedReader, longest: int) -> Iterator[tuple[bytes, int]]:
     """Reads lines without ever holding much more than the longest that is of use.
@@ -87,7 +91,7 @@ class CsvRow(NamedTuple):
 
 
 def read_csv_rows(
-    stream: io.BufferedReader, *, longest: int, start: Place = BEGINNING, end: int | None = None
+    stream: io.BufferedReader, *, longest: int = LONGEST_LINE, start: Place = BEGINNING, end: int | None = None
 ) -> Iterator[CsvRow | Reject]:
     """Parses CSV.
 
@@ -99,7 +103,7 @@ def read_csv_rows(
 
     Args:
         stream: Bytes of the file, standing where `start` says. It is closed at the end.
-        longest: Bytes of the longest line that is accepted.
+        longest: Bytes of the longest line, and characters of the longest field, that are accepted.
         start: The row to begin with.
         end: No row is begun at this byte or behind it; None reads to the end of the file. Read in parts that meet at
             the beginnings of rows, a file gives the rows that it gives when read at once.
@@ -107,6 +111,8 @@ def read_csv_rows(
     Yields:
         Rows and rejects in the order of the file.
     """
+    # The limit is the process's, not a reader's, and 131,072 characters unless somebody raises it.
+    csv.field_size_limit(max(csv.field_size_limit(), longest))
     row, line, offset = start.row - 1, start.line, start.offset
     with stream:
         if not offset:

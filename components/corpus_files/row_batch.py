@@ -28,7 +28,7 @@ def read_records(stream: io.BufferedReader, corpus: Corpus) -> Iterator[Record |
         Records and rejects in the order of the file, as many as it has records.
     """
     check = _Checker(corpus)
-    for found in read_csv_rows(stream, longest=2 * len(corpus.columns) * corpus.max_field_bytes):
+    for found in read_csv_rows(stream):
         if isinstance(found, Reject):
             yield found
             continue

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agnews.components.corpus_files.find_spans import find_spans
+from agnews.components.corpus_files.find_spans import find_spans, is_blank
 from agnews.components.corpus_files.sample import SAMPLE, write_sample
 from agnews.components.storage.open_binary import open_binary
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 
-_TEXT_CONTROLS = frozenset(b"\t\n\r\f")
+# As file(1) has it: bell to carriage return, and the escape that begins a colour of a terminal.
+_TEXT_CONTROLS = frozenset(b"\a\b\t\n\v\f\r\x1b")
 _MOST_CONTROLS = 0.02
+_FEW_CONTROLS = 32
+"""A share says nothing about a short file: a single NUL in ten bytes is one bad row."""
 _OTHER_FORMATS = (
     (b"\x1f\x8b", "a gzip archive", "Unpack it with gunzip."),
     (b"PK\x03\x04", "a ZIP archive or a spreadsheet", "Unpack it, or export the sheet as CSV in UTF-8."),
@@ -43,13 +46,13 @@ def require_text(path: str, head: bytes, wanted: str = "CSV") -> None:
     Raises:
         AgnewsError: It is empty, or plainly something else.
     """
-    if not head.strip():
+    if is_blank(head):
         raise AgnewsError("The file is empty.", found=path, fix="Copy or download it again.")
     for magic, kind, fix in _OTHER_FORMATS:
         if head[: len(magic)].lower() == magic.lower():
             raise AgnewsError(f"The file is {kind}, not {wanted}.", found=path, fix=fix)
     controls = sum(head.count(bytes([b])) for b in range(32) if b not in _TEXT_CONTROLS)
-    if controls > _MOST_CONTROLS * len(head):
+    if controls > max(_FEW_CONTROLS, _MOST_CONTROLS * len(head)):
         raise AgnewsError(
             f"The file is binary, not {wanted}.",
             found=f"{path}: {controls} control characters in its first {len(head)} bytes",

@@ -33,7 +33,7 @@ def read_csv_texts(
     Raises:
         AgnewsError: A column is missing.
     """
-    rows = read_csv_rows(stream, longest=source.longest_line, start=start, end=end)
+    rows = read_csv_rows(stream, start=start, end=end)
     names: Sequence[str] = source.header
     has_header = False
     if not names:
@@ -68,7 +68,7 @@ def read_csv_header(stream: io.BufferedReader, source: TextInput) -> tuple[tuple
         stream.close()
         return tuple(source.header), False
     with stream:
-        first = next(read_csv_rows(stream, longest=source.longest_line), None)
+        first = next(read_csv_rows(stream), None)
         return ((), False) if first is None else _header(first, source)
 
 

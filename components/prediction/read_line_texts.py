@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
 
-from agnews.components.corpus_files.read_csv_rows import BEGINNING, Place, physical_lines, skip_byte_order_mark
+from agnews.components.corpus_files.read_csv_rows import (
+    BEGINNING,
+    LONGEST_LINE,
+    Place,
+    physical_lines,
+    skip_byte_order_mark,
+)
 from agnews.components.corpus_files.record import Reason, Reject, UnusableText, join_texts
 from agnews.components.prediction.choose_columns import choose_columns, find_column
 from agnews.components.prediction.text_input import TextInput, TextRow
@@ -68,15 +75,12 @@ class _JsonParser:
         self._id = source.id_column
 
     def __call__(self, row: int, raw: bytes) -> tuple[str, bytes]:
-        try:
-            value = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise UnusableText(Reason.JSON, str(error)) from None
+        value = parse_json(raw)
         if not isinstance(value, dict):
             raise UnusableText(Reason.JSON, f"{_kind(value)}, where there must be an object")
         keys = self._keys or self._settle(value)
         texts = [self._text(value, key) for key in keys]
-        own_id = self._own_id(value) if self._id else str(row)
+        own_id = self._own_id(value, raw) if self._id else str(row)
         return own_id, join_texts(texts, keys, self._source.corpus.max_field_bytes)[1]
 
     def _settle(self, value: dict[str, Any]) -> tuple[str, ...]:
@@ -96,11 +100,67 @@ class _JsonParser:
             raise UnusableText(Reason.TYPE, f"{key} is {_kind(text)}, where there must be a string")
         return text
 
-    def _own_id(self, value: dict[str, Any]) -> str:
+    def _own_id(self, value: dict[str, Any], raw: bytes) -> str:
         if self._id not in value:
             raise UnusableText(Reason.COLUMNS, f"no key {self._id!r}")
         found = value[self._id]
-        return found if isinstance(found, str) else orjson.dumps(found).decode()
+        if isinstance(found, str):
+            return found
+        return "" if found is None else _as_written(raw, self._id)
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parses a JSON value, and puts up with what stands in keys that nobody asks for.
+
+    Beside JSON proper: NaN and Infinity, which Python and pandas write; numbers of any size; bytes that are no UTF-8,
+    which become surrogates; halves of surrogate pairs. What a text must not hold is checked where the texts are.
+
+    Args:
+        raw: The value, UTF-8.
+
+    Returns:
+        The value. Numbers are good for their kind alone.
+
+    Raises:
+        UnusableText: It is no JSON.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        try:
+            # Python refuses to make a number of more than 4,300 digits.
+            return json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=len, parse_float=len)
+        except (ValueError, RecursionError):
+            raise UnusableText(Reason.JSON, str(error)) from None
+
+
+def _as_written(raw: bytes, key: str) -> str:
+    """Returns the text of a value of an object: 1.10 is not 1.1, and two large numbers are not one float.
+
+    Args:
+        raw: The object, UTF-8, which can be parsed.
+        key: A key that it has.
+    """
+    text = raw.decode("utf-8", "surrogateescape")
+    decoder = json.JSONDecoder(parse_int=len, parse_float=len)
+    found = ""
+    at = _skip_blanks(text, text.index("{") + 1)
+    while text[at] != "}":
+        name, at = decoder.raw_decode(text, at)
+        begin = _skip_blanks(text, text.index(":", at) + 1)
+        _, end = decoder.raw_decode(text, begin)
+        if name == key:  # The last one counts, as it does for every parser used here.
+            found = text[begin:end]
+        at = _skip_blanks(text, end)
+        if text[at] == ",":
+            at = _skip_blanks(text, at + 1)
+    return found
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def _kind(value: object) -> str:
@@ -122,12 +182,11 @@ def _read(
     end: int | None,
     parse: Callable[[int, bytes], tuple[str, bytes]],
 ) -> Iterator[TextRow | Reject]:
-    longest = source.longest_line
     row, offset = start.row - 1, start.offset
     with stream:
         if not offset:
             offset = skip_byte_order_mark(stream)
-        for raw, size in physical_lines(stream, longest):
+        for raw, size in physical_lines(stream, LONGEST_LINE):
             if end is not None and offset >= end:
                 return
             row += 1
@@ -135,8 +194,8 @@ def _read(
             if raw.isspace():
                 continue
             try:
-                if size > longest:
-                    raise UnusableText(Reason.OVERSIZE, f"a line of {size} bytes, allowed are {longest}")
+                if size > LONGEST_LINE:
+                    raise UnusableText(Reason.OVERSIZE, f"a line of {size} bytes, allowed are {LONGEST_LINE}")
                 own_id, text = parse(row, raw)
             except UnusableText as unusable:
                 found = raw.decode("utf-8", "surrogateescape").rstrip("\r\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,7 +69,7 @@ def read_parquet_texts(
         try:
             for batch in _batches(file, [*texts, *([ids] if ids and ids not in texts else [])], first, end):
                 columns = [_values(batch.column(name)) for name in texts]
-                own_ids = batch.column(ids).to_pylist() if ids else range(row, row + len(batch))
+                own_ids = _ids(batch.column(ids)) if ids else map(str, range(row, row + len(batch)))
                 for own_id, *values in zip(own_ids, *columns, strict=True):
                     yield _row(row, own_id, values, texts, source)
                     row += 1
@@ -84,14 +83,32 @@ def read_parquet_texts(
 
 def _require_strings(schema: pa.Schema, name: str, path: str) -> None:
     kind = schema.field(name).type
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)):
-        strings = [field.name for field in schema if "string" in str(field.type)]
+    if not _is_text(kind):
+        strings = [field.name for field in schema if _is_text(field.type) and not pa.types.is_null(field.type)]
         raise AgnewsError(
             f"The column {name!r} of {path} holds no texts.",
             found=f"type {kind}; columns of strings: {', '.join(strings) or 'none'}",
             fix="Name a column of strings with --text-columns.",
         )
+
+
+_TEXT_TYPES = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    # Spark and Impala write strings as plain BINARY; their bytes are checked like those of any other file.
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+    # pandas and Polars have no other type for a column that is null in all rows.
+    pa.types.is_null,
+)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return any(is_type(value) for is_type in _TEXT_TYPES)
 
 
 def _batches(file: pq.ParquetFile, columns: Sequence[str], first: int, end: int) -> Iterator[pa.RecordBatch]:
@@ -121,9 +138,18 @@ def _values(column: pa.Array) -> list[str]:
     ]
 
 
-def _row(row: int, own_id: Any, values: list[str], names: Sequence[str], source: TextInput) -> TextRow | Reject:
+def _ids(column: pa.Array) -> list[str]:
+    if _is_text(column.type):
+        return _values(column)
+    if pa.types.is_temporal(column.type):
+        # Python has no type for nanoseconds.
+        return ["" if value is None else value for value in column.cast(pa.string()).to_pylist()]
+    return ["" if value is None else str(value) for value in column.to_pylist()]
+
+
+def _row(row: int, own_id: str, values: list[str], names: Sequence[str], source: TextInput) -> TextRow | Reject:
     try:
         _, encoded = join_texts(values, names, source.corpus.max_field_bytes)
     except UnusableText as unusable:
         return Reject.of(row, 0, unusable.reason, unusable.detail, " ".join(values))
-    return TextRow(row, 0, 0, str(own_id), encoded)
+    return TextRow(row, 0, 0, own_id, encoded)

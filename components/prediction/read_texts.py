@@ -10,6 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from agnews.components.corpus_files.find_spans import is_blank
 from agnews.components.corpus_files.read_csv_rows import BEGINNING, Place
 from agnews.components.corpus_files.record import Reject, UnusableText, join_texts
 from agnews.components.corpus_files.sources import require_text
@@ -74,7 +75,7 @@ def open_texts(source: TextInput) -> io.BufferedReader:
     if is_gzipped(source.path):
         stream = io.BufferedReader(_Gunzipped(stream, source.path), _CHUNK)
     head = stream.peek(_LOOKED_AT)[:_LOOKED_AT]
-    if head.strip():  # An empty file is one without rows.
+    if not is_blank(head):  # An empty file is one without rows.
         require_text(source.path, head, "lines of text" if source.format is TextFormat.TEXT else source.format.upper())
     return stream
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import orjson
-
-from agnews.components.corpus_files.read_csv_rows import physical_lines, skip_byte_order_mark
+from agnews.components.corpus_files.read_csv_rows import LONGEST_LINE, physical_lines, skip_byte_order_mark
+from agnews.components.corpus_files.record import UnusableText
 from agnews.components.prediction.choose_columns import choose_columns, find_column
 from agnews.components.prediction.read_csv_texts import read_csv_header
+from agnews.components.prediction.read_line_texts import parse_json
 from agnews.components.prediction.read_parquet_texts import open_parquet
 from agnews.components.prediction.read_texts import open_texts
 from agnews.components.prediction.text_input import TextFormat, TextInput
@@ -50,10 +50,10 @@ def _names(source: TextInput) -> tuple[tuple[str, ...], bool]:
         case TextFormat.JSONL:
             with stream:
                 skip_byte_order_mark(stream)
-                for raw, _ in physical_lines(stream, source.longest_line):
+                for raw, _ in physical_lines(stream, LONGEST_LINE):
                     try:
-                        value = orjson.loads(raw)
-                    except orjson.JSONDecodeError:
+                        value = parse_json(raw)
+                    except UnusableText:
                         continue
                     if isinstance(value, dict):
                         return tuple(value), False

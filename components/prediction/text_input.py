@@ -81,12 +81,6 @@ class TextInput:
     id_column: str = ""
     header: Sequence[str] = ()
 
-    @property
-    def longest_line(self) -> int:
-        """Bytes of the longest line that is read; what is longer is a bad row."""
-        columns = max(len(self.corpus.columns), len(self.header))
-        return 2 * columns * self.corpus.max_field_bytes
-
 
 class TextRow(NamedTuple):
     """A text to be answered.

@@ -29,15 +29,23 @@ def clean(texts: tf.Tensor) -> tf.Tensor:
         texts: string (batch,), UTF-8.
 
     Returns:
-        string (batch,).
+        string (batch,). Bytes that are no UTF-8 become U+FFFD in texts with remnants of markup.
     """
-    # Outside of a `(?s)` scope `.` would stop at a line end.
-    marked = tf.where(tf.strings.regex_full_match(texts, f"(?s:.*)(?:{MARKUP_PATTERN})(?s:.*)"))
-    cleaned = tf.gather_nd(texts, marked)
+    # `.` stands for a character, and a byte that is no UTF-8 is none: `\C` is any byte.
+    marked = tf.where(tf.strings.regex_full_match(texts, rf"\C*(?:{MARKUP_PATTERN})\C*"))
+    cleaned = _mend(tf.gather_nd(texts, marked))
     cleaned = _decode_entities(cleaned)
     cleaned = tf.strings.regex_replace(cleaned, TAG_PATTERN, " ")
     cleaned = tf.strings.regex_replace(cleaned, BREAK_PATTERN, " ")
     return tf.tensor_scatter_nd_update(texts, marked, cleaned)
+
+
+def _mend(texts: tf.Tensor) -> tf.Tensor:
+    """Puts U+FFFD for bytes that are no UTF-8, which no pattern could step over."""
+    # Outside of a `(?s)` scope `.` would stop at a line end.
+    broken = tf.where(~tf.strings.regex_full_match(texts, "(?s:.*)"))
+    mended = tf.strings.unicode_transcode(tf.gather_nd(texts, broken), "UTF-8", "UTF-8", errors="replace")
+    return tf.tensor_scatter_nd_update(texts, broken, mended)
 
 
 def _decode_entities(texts: tf.Tensor) -> tf.Tensor:

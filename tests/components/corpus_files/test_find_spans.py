@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,46 @@ def test_unfinished_spans_are_passed_over_with_a_note_and_do_not_count(spans: Pa
     ):
         assert words in found.notes
     assert len(found.notes) == 6
+
+
+def test_a_span_of_a_day_to_come_does_not_take_the_window(spans: Path, corpus: Corpus) -> None:
+    for name in ("2026-11-23", "2026-11-24", "2062-11-23"):
+        add_span(spans, name)
+    found = find_spans(str(spans), corpus, 2, today=date(2026, 11, 22))
+    # East of Greenwich the 23rd may have begun.
+    assert found.names == ("2026-11-22", "2026-11-23")
+    assert found.notes == (
+        "2062-11-23 is passed over: that day is still to come",
+        "2026-11-24 is passed over: that day is still to come",
+    )
+    with pytest.raises(AgnewsError, match="No span is complete") as caught:
+        find_spans(str(spans), corpus, today=date(2025, 1, 1))
+    assert "2026-02-28 is passed over: that day is still to come" in str(caught.value.found)
+
+
+@pytest.mark.parametrize("content", [b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b" \n\n"])
+def test_a_span_of_nothing_but_blanks_is_an_empty_one(spans: Path, corpus: Corpus, content: bytes) -> None:
+    (add_span(spans, "2026-11-24") / "train.csv").write_bytes(content)
+    found = find_spans(str(spans), corpus, today=date(2026, 11, 30))
+    assert found.names == ("2026-02-28", "2026-11-20", "2026-11-22")
+    assert found.notes == ("2026-11-24 is passed over: train.csv is empty",)
+
+
+@pytest.mark.parametrize("name", ["span-1", "date=2026-11-22", "2026-W47", "2026-11", "monday"])
+def test_spans_of_another_form_are_told_the_form(folder: Path, corpus: Corpus, name: str) -> None:
+    (folder / "train.csv").unlink()
+    add_span(folder, name)
+    with pytest.raises(AgnewsError, match="not named as spans") as caught:
+        find_spans(str(folder), corpus)
+    assert name in str(caught.value.found)
+    assert "YYYY-MM-DD/train.csv" in caught.value.fix
+
+
+def test_a_name_of_another_form_beside_spans_is_a_note(spans: Path, corpus: Corpus) -> None:
+    add_span(spans, "date=2026-11-23")
+    assert find_spans(str(spans), corpus, today=date(2026, 11, 30)).notes == (
+        "date=2026-11-23 is passed over: its name is no date",
+    )
 
 
 def test_test_rows_of_a_span_are_not_read_and_a_note_says_so(spans: Path, corpus: Corpus) -> None:

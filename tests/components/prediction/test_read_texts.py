@@ -128,7 +128,8 @@ def test_other_separators_are_named(read: Read) -> None:
         (b"caf\xe9,b", Reason.ENCODING),
         (b'"",  ', Reason.EMPTY),
         (b'"",' + b"x" * 70_000, Reason.OVERSIZE),
-        (b"y" * 2_000_000, Reason.OVERSIZE),
+        (b"y" * 2_000_000, Reason.COLUMNS),
+        (b"z" * 17_000_000, Reason.OVERSIZE),
     ],
     ids=lambda value: value if isinstance(value, str) else repr(value[:12]),
 )
@@ -147,10 +148,14 @@ def test_a_bad_row_of_csv_costs_no_other(read: Read, row: bytes, reason: Reason)
         (b'{"text": 7}', Reason.TYPE),
         (b'{"text": null}', Reason.EMPTY),
         (b'{"text": "nul\\u0000"}', Reason.NUL),
-        (b'{"text": "caf\xe9"}', Reason.JSON),
-        (b'{"text": "\\ud800"}', Reason.JSON),
+        (b'{"text": "caf\xe9"}', Reason.ENCODING),
+        (b'{"text": "\\ud800"}', Reason.ENCODING),
+        (b'{"text": NaN}', Reason.TYPE),
+        (b'{"text": "a", "n": 1.}', Reason.JSON),
+        (b'{"text": "a", "n": ' + b"[" * 100_000 + b"}", Reason.JSON),
         (b'{"text": "' + b"x" * 70_000 + b'"}', Reason.OVERSIZE),
         (b'{"text": "' + b"x" * 2_000_000 + b'"}', Reason.OVERSIZE),
+        (b'{"text": "' + b"x" * 17_000_000 + b'"}', Reason.OVERSIZE),
     ],
     ids=lambda value: value if isinstance(value, str) else repr(value[:12]),
 )
@@ -158,6 +163,90 @@ def test_a_bad_line_of_json_costs_no_other(read: Read, line: bytes, reason: Reas
     found = read("a.jsonl", b'{"text": "before"}\n' + line + b'\n\n{"text": "after"}')
     assert bad(found) == [(2, 2, reason)]
     assert texts(found) == [("1", "before"), ("4", "after")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"NaN",
+        b"-Infinity",
+        b"1e999",
+        b"9" * 5_000,
+        b'"caf\xe9"',
+        b'"\\ud800"',
+        b'"' + b"x" * 1_000_000 + b'"',
+        b'{"deep": [NaN, {"x": [1.10]}]}',
+    ],
+    ids=lambda value: repr(value[:12]),
+)
+def test_no_line_of_json_is_lost_for_a_key_that_nobody_asks_for(read: Read, other: bytes) -> None:
+    data = b'{"other": ' + other + b', "text": "a", "id": 1.10}\n{"text": "b", "other": ' + other + b', "id": "2"}\n'
+    assert texts(read("a.jsonl", data)) == [("1", "a"), ("2", "b")]
+    assert texts(read("a.jsonl", data, text_columns=("text",), id_column="id")) == [("1.10", "a"), ("2", "b")]
+
+
+def test_no_row_of_csv_is_lost_for_a_column_that_nobody_asks_for(read: Read) -> None:
+    rows = [("html", "text"), ("x" * 1_000_000, "a"), ('two\nlines "quoted"' * 20_000, "b"), ("", "c")]
+    assert texts(read("a.csv", csv_of(rows))) == [("1", "a"), ("2", "b"), ("3", "c")]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "123456789012345678901",
+        "123456789012345678902",
+        "1.10",
+        "1e5",
+        "-0",
+        "0.1e-7",
+        "true",
+        "[1.0, 2]",
+        '{"a": 1.50}',
+    ],
+)
+def test_an_identifier_in_json_is_text_as_it_is_written(read: Read, written: str) -> None:
+    line = f'{{"id": "no", "x": {{"id": 1}}, "text": "a",\t"id" : {written}, "last": ":,}}"}}'.encode()
+    assert texts(read("a.jsonl", line + b"\n", id_column="id")) == [(written, "a")]
+
+
+def test_an_identifier_in_parquet_is_what_csv_would_say(read: Read) -> None:
+    columns: dict[str, object] = {
+        "binary": pa.array([b"k1", b"k2"]),
+        "dictionary": pa.array([b"k1", b"k2"]).dictionary_encode(),
+        "big": pa.array([2**63 - 1, 2**63 - 2]),
+        "time": pa.array([1, 2], pa.timestamp("ns")),
+        "missing": pa.array([None, 7]),
+    }
+    data = parquet({**columns, "text": ["a", "b"]})
+    found = {name: [own for own, _ in texts(read("a.parquet", data, id_column=name))] for name in columns}
+    assert found == {
+        "binary": ["k1", "k2"],
+        "dictionary": ["k1", "k2"],
+        "big": ["9223372036854775807", "9223372036854775806"],
+        "time": ["1970-01-01 00:00:00.000000001", "1970-01-01 00:00:00.000000002"],
+        "missing": ["", "7"],
+    }
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.string(), pa.null()])
+def test_parquet_gives_the_rows_that_csv_gives(read: Read, kind: pa.DataType) -> None:
+    """Spark and Impala write strings as BINARY; a column that is null in all rows has no type at all."""
+    titles = [None] * len(NEWS) if kind == pa.null() else [title.encode() for title, _ in NEWS]
+    table = {"title": pa.array(titles).cast(kind), "description": [text for _, text in NEWS]}
+    rows = [("" if kind == pa.null() else title, text) for title, text in NEWS]
+    from_csv = read("a.csv", csv_of([("title", "description"), *rows]))
+    from_parquet = read("a.parquet", parquet(table))
+    assert texts(from_parquet) == texts(from_csv)
+    assert [row for row, _, _ in bad(from_parquet)] == [row for row, _, _ in bad(from_csv)]
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x1b[31mred\x1b[0m\n\x1b[32mgreen\x1b[0m\n" * 2000, b"a b\0\n", b"bell\a and \b back\n"]
+)
+def test_a_few_control_characters_make_no_file_binary(read: Read, data: bytes) -> None:
+    assert len(read("a.txt", data)) == data.count(b"\n")
+    with pytest.raises(AgnewsError, match="is binary"):
+        read("a.txt", bytes(range(32)) * 20)
 
 
 def test_plain_lines_are_texts_but_for_blank_ones(read: Read) -> None:
@@ -178,9 +267,10 @@ def test_parquet_of_other_types(read: Read) -> None:
         read("a.parquet", parquet({"text": ["a"]})[:-10])
 
 
+@pytest.mark.parametrize("data", [b"", b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.csv.gz"])
-def test_an_empty_file_has_no_texts(read: Read, name: str) -> None:
-    assert read(name, gzip.compress(b"") if name.endswith("gz") else b"") == []
+def test_an_empty_file_has_no_texts(read: Read, name: str, data: bytes) -> None:
+    assert read(name, gzip.compress(data) if name.endswith("gz") else data) == []
 
 
 def test_compressed_files_are_read_and_cut_ones_refused(read: Read) -> None:

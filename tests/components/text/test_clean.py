@@ -153,3 +153,17 @@ def test_real_rows_keep_no_remnant(real_data: Path) -> None:
     assert not [text for text in after if left.search(text)]
     # Nothing but markup goes: the words around it are still there.
     assert sum(len(text.split()) for text in after) > 0.97 * sum(len(text.split()) for text in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"caf\xe9 &lt;b&gt;it #39;s&lt;/b&gt;", "caf\ufffd  it's "),
+        (b'<a href="\xff">x</a>\n\xc3', " x \n\ufffd"),
+        (b"\xe9 alone", b"\xe9 alone"),
+    ],
+)
+def test_a_byte_that_is_no_utf_8_does_not_keep_markup_in_its_text(text: bytes, expected: str | bytes) -> None:
+    (cleaned, other) = clean(tf.constant([text, "it #39;s"])).numpy()
+    assert cleaned == (expected if isinstance(expected, bytes) else expected.encode())
+    assert other == b"it's"
