@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from agnews.kubeflow.execution.end_children import adopt_orphans, end_children
 from agnews.pipeline.local.explain_failure import exception_chain
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -65,7 +66,9 @@ def _complain(error: Exception) -> int:
 
 
 if __name__ == "__main__":
+    adopt_orphans()
     status = main()
+    end_children()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

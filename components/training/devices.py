@@ -313,6 +313,8 @@ def _precision(wanted: str, gpus: Sequence[Mapping[str, object]]) -> Precision:
     return "float16" if weakest >= _FLOAT16_CAPABILITY else "float32"  # type: ignore[operator]
 
 
+# TensorFlow has one kind of error for memory and for disks.
+_FULL_DISK = "no space left on device"
 _XLA = ("XLA", "/xla/", "tf2xla", "Detected unsupported operations when trying to compile", "jit_compile")
 
 
@@ -330,6 +332,8 @@ def explain_device_errors(batch_size: int | None, *, xla: bool) -> Iterator[None
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        if _FULL_DISK in str(error).lower():
+            raise
         smaller = (batch_size or 0) // 2
         fix = (
             f"`--set training.batch_size={smaller}`, or a smaller text.max_length: memory grows with both."

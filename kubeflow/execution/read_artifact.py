@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import json_format
 from tfx import version
 from tfx.types.artifact import Artifact, PropertyType
+
+from agnews.kubeflow.execution.guard_outputs import plain_metadata
 
 SECONDS = "seconds"
 """Custom property of every output: how long the executor of its step took."""
@@ -39,7 +40,7 @@ def describe_artifact(artifact: Artifact, runtime: Mapping[str, Any], seconds: f
     return {
         "name": runtime.get("name", ""),
         "uri": _page(artifact, runtime["uri"]) if artifact.type_name == _HTML else runtime["uri"],
-        "metadata": {**metadata, SECONDS: round(seconds, 3)},
+        "metadata": {**plain_metadata(metadata), SECONDS: round(seconds, 3)},
     }
 
 
@@ -50,9 +51,21 @@ def _page(artifact: Artifact, uri: str) -> str:
 
 def _value(value: Any) -> Any:
     kind = value.WhichOneof("value")
+    return _struct(value.struct_value) if kind == "struct_value" else getattr(value, kind)
+
+
+def _struct(struct: Any) -> dict[str, Any]:
+    # `MessageToDict` raises where a number is none.
+    return {name: _element(element) for name, element in struct.fields.items()}
+
+
+def _element(element: Any) -> Any:
+    kind = element.WhichOneof("kind")
     if kind == "struct_value":
-        return json_format.MessageToDict(value.struct_value)
-    return getattr(value, kind)
+        return _struct(element.struct_value)
+    if kind == "list_value":
+        return [_element(item) for item in element.list_value.values]
+    return None if kind == "null_value" else getattr(element, kind)
 
 
 _MIRRORS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
@@ -120,9 +133,12 @@ def _typed(value: Any, kind: PropertyType) -> Any:
     return float(value) if kind == PropertyType.FLOAT else value
 
 
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+
+
 def _set_custom(artifact: Artifact, key: str, value: Any) -> None:
     # JSON knows one kind of number. Read as an integer where it is one, as the executors write no others.
-    if key == SECONDS:
+    if key == SECONDS or value in _NO_NUMBERS:
         artifact.set_float_custom_property(key, float(value))
     elif isinstance(value, str):
         artifact.set_string_custom_property(key, value)

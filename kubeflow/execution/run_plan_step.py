@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agnews.kubeflow.execution.log_lines import report_refusal
 from agnews.kubeflow.execution.read_artifact import mirror_path
 from agnews.kubeflow.planning.plan_on_cluster import plan_on_cluster
 from agnews.kubeflow.planning.run_parameters import SUMMARY
 
 _LOGGER = logging.getLogger(__name__)
 _FILE = "plan.md"
+_NODE = "Plan"
 
 
 def run_plan_step(executor_input: Mapping[str, Any]) -> None:
@@ -26,7 +28,8 @@ def run_plan_step(executor_input: Mapping[str, Any]) -> None:
         AgnewsError: See `plan_on_cluster`.
     """
     wanted = executor_input["outputs"]
-    plan = plan_on_cluster(executor_input["inputs"]["parameterValues"])
+    with report_refusal(_NODE, {}):
+        plan = plan_on_cluster(executor_input["inputs"]["parameterValues"])
     for line in plan.summary.splitlines():
         _LOGGER.info("%s", line)
     (summary,) = wanted["artifacts"][SUMMARY]["artifacts"]

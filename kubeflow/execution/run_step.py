@@ -6,13 +6,16 @@ import importlib
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 
+from agnews.kubeflow.execution.explain_step_failure import explain_step_failure
+from agnews.kubeflow.execution.guard_outputs import replace_links
+from agnews.kubeflow.execution.log_lines import report_refusal, write_verdict
 from agnews.kubeflow.execution.read_artifact import describe_artifact, mirror_path, read_artifact, remove_folder_markers
 from agnews.kubeflow.execution.step_contract import StepContract, read_properties
 
@@ -32,26 +35,44 @@ def run_step(executor_input: Mapping[str, Any], contract: StepContract) -> None:
         Exception: Whatever else the executor raises.
     """
     given, wanted = executor_input.get("inputs", {}), executor_input["outputs"]
-    inputs, outputs = _runtimes(given), _runtimes(wanted)
+    inputs, outputs = _runtimes(given, contract.inputs), _runtimes(wanted, contract.outputs)
     for runtimes in inputs.values():
         for runtime in runtimes:
             remove_folder_markers(Path(mirror_path(runtime["uri"])))
     input_dict = _artifacts(inputs, contract.inputs)
     output_dict = _artifacts(outputs, contract.outputs)
     values = given.get("parameterValues", {})
-    properties = read_properties(values, contract)
-    for artifacts in output_dict.values():
-        for artifact in artifacts:
-            # An output without files is one, but older launchers do not find nothing.
-            Path(artifact.uri).mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="agnews-") as folder:
-        _executor(contract, folder, values).Do(input_dict, output_dict, properties)
-    _write_output(Path(wanted["outputFile"]), outputs, output_dict, time.monotonic() - start)
+    with (
+        report_refusal(contract.node, _folders(output_dict)),
+        explain_step_failure(contract.node, _folders(input_dict)),
+    ):
+        properties = read_properties(values, contract)
+        for artifacts in output_dict.values():
+            for artifact in artifacts:
+                # An output without files is one, but older launchers do not find nothing.
+                Path(artifact.uri).mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="agnews-") as folder:
+            _executor(contract, folder, values).Do(input_dict, output_dict, properties)
+        for output in _folders(output_dict).values():
+            replace_links(output)
+        _write_output(Path(wanted["outputFile"]), outputs, output_dict, time.monotonic() - start)
+    for output in _folders(output_dict).values():
+        if (output / _OUTCOME).is_file():
+            write_verdict(contract.node, output / _OUTCOME)
 
 
-def _runtimes(side: Mapping[str, Any]) -> _Runtimes:
-    return {name: entry["artifacts"] for name, entry in side.get("artifacts", {}).items()}
+# What the Pusher writes into its output.
+_OUTCOME = "pushed.json"
+
+
+def _runtimes(side: Mapping[str, Any], ours: Collection[str]) -> _Runtimes:
+    # Servers add artifacts of their own: `executor-logs`, which the launcher writes and uploads itself.
+    return {name: entry["artifacts"] for name, entry in side.get("artifacts", {}).items() if name in ours}
+
+
+def _folders(artifacts: _Artifacts) -> dict[str, Path]:
+    return {name: Path(entries[0].uri) for name, entries in artifacts.items() if entries}
 
 
 def _artifacts(runtimes: _Runtimes, types: Mapping[str, str]) -> _Artifacts:

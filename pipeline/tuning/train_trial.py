@@ -65,6 +65,8 @@ def train_trial(
         found = f" ({error.found})" if error.found is not None else ""
         raise TrialFailed(f"{error.problem}{found}") from error
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        if "no space left on device" in str(error).lower():
+            raise TrialFailed(f"The disk is full: {str(error).splitlines()[0]}") from error
         raise TrialFailed(
             f"Out of memory with training.batch_size {config.training.batch_size} "
             f"and text.max_length {text.max_length}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
+import gzip
 import inspect
 import json
 import re
@@ -526,6 +527,14 @@ class Handler(BaseHTTPRequestHandler):
         return 200, json.dumps(answer).encode(), "application/json"
 
     do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = _serve  # noqa: N815
+
+
+@pytest.fixture(scope="session")
+def recordings(repository: Path) -> dict[str, Any]:
+    """What a server of 2.17.0 gave, by path; see tests/golden/record_kubeflow_server.py."""
+    packed = (repository / "tests/golden/kubeflow_server.json.gz").read_bytes()
+    found: dict[str, Any] = json.loads(gzip.decompress(packed))
+    return found
 
 
 @pytest.fixture

@@ -163,6 +163,13 @@ def test_where_memory_runs_out_the_batch_to_try_is_told(batch_size: int, advice:
     assert caught.value.found == found
 
 
+def test_a_full_disk_is_not_told_as_memory() -> None:
+    error = tf.errors.ResourceExhaustedError(None, None, "/data/scratch/backup; No space left on device [Op:Write]")
+
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"), explain_device_errors(32, xla=False):
+        raise error
+
+
 def test_what_xla_cannot_compile_is_told_and_other_errors_pass() -> None:
     @tf.function(jit_compile=True)
     def compiled() -> tf.Tensor:

@@ -14,6 +14,7 @@ import yaml
 
 from agnews.kubeflow import entrypoint
 from agnews.kubeflow.execution import read_artifact as mirror_path
+from agnews.kubeflow.execution.log_lines import REFUSED, VERDICT, find_lines
 from agnews.kubeflow.execution.step_contract import StepContract
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -31,6 +32,14 @@ class Executor(BaseExecutor):
 
     def Do(self, input_dict, output_dict, exec_properties):
         Executor.seen = (input_dict, exec_properties, self._context.pipeline_run_id)
+        if exec_properties.get("fail") == 3:
+            (report,) = output_dict["report"]
+            (Path(report.uri) / "report.json").write_text('{"passed": false, "findings": ["skew"]}')
+            raise AgnewsError("The rows are bad.", found="skew", fix="Mend them.", exit_code=1)
+        if exec_properties.get("fail") == 4:
+            raise OSError(28, "No space left on device", "/tmp/x")
+        if exec_properties.get("fail") == 5:
+            open(input_dict["examples"][0].uri + "/Split-train/data.gz")
         if exec_properties.get("fail") == 2:
             try:
                 raise AgnewsError("No good.", found="this", fix="Do that.")
@@ -48,7 +57,17 @@ class Executor(BaseExecutor):
         if "page" in output_dict:
             (page,) = output_dict["page"]
             (Path(page.uri) / "report.html").write_text("<p>")
-        if exec_properties.get("hang"):
+        if exec_properties.get("links"):
+            (Path(report.uri) / "folder").symlink_to(Path(__file__).parent / "elsewhere")
+            (Path(report.uri) / "file").symlink_to(__file__)
+            (Path(report.uri) / "up").symlink_to(Path(report.uri).parent)
+            (Path(report.uri) / "nowhere").symlink_to("/nowhere/at/all")
+            (Path(report.uri) / "pushed.json").write_text('{"pushed": false, "reason": "not blessed"}')
+        if exec_properties.get("hang") == 2:
+            import subprocess
+            # Of two generations: the one between ends.
+            subprocess.run(["sh", "-c", "sleep 600 & sleep 600 & exit 0"], check=True)
+        elif exec_properties.get("hang"):
             threading.Thread(target=time.sleep, args=(600,)).start()
 """
 
@@ -258,7 +277,7 @@ def arguments(tmp_path: Path, toy: str) -> Any:
             for entry in document[side]["artifacts"].values():
                 entry["artifacts"][0]["uri"] = str(tmp_path / entry["artifacts"][0]["name"])
         document["outputs"]["outputFile"] = str(tmp_path / "executor_output.json")
-        kinds = {"limit": "int", "fail": "int", "hang": "int", "run_id": "str"}
+        kinds = {"limit": "int", "fail": "int", "hang": "int", "links": "int", "run_id": "str"}
         contract = contract_of(toy).model_copy(
             update={"parameters": {name: kind for name, kind in kinds.items() if name in VALUES | parameters}}
         )
@@ -284,10 +303,54 @@ def test_an_error_that_can_be_mended_is_told_without_a_trace(
     assert not (tmp_path / "executor_output.json").exists()
 
 
+def test_a_refusal_is_a_line_that_programs_read_with_the_report_of_the_gate(arguments: Any, capfd: Any) -> None:
+    assert entrypoint.main(arguments(fail=3)) == ExitCode.FAILED
+    (line,) = find_lines(capfd.readouterr().err, REFUSED)
+    assert line == {
+        "node": "Toy",
+        "problem": "The rows are bad.",
+        "found": "skew",
+        "fix": "Mend them.",
+        "exit_code": 1,
+        "final": True,
+        "report": {"passed": False, "findings": ["skew"]},
+    }
+
+
+def test_a_full_disk_and_an_input_that_is_gone_say_what_to_do(arguments: Any, capfd: Any) -> None:
+    assert entrypoint.main(arguments(fail=4)) == ExitCode.FAILED
+    said = capfd.readouterr().err
+    assert "The disk of Toy's pod is full." in said
+    assert find_lines(said, REFUSED)[0]["final"] is False
+    assert entrypoint.main(arguments(fail=5)) == ExitCode.FAILED
+    said = capfd.readouterr().err
+    assert "The files of Toy's input `examples` are gone." in said
+    assert "cache: false" in said
+
+
+def test_links_in_an_output_become_what_they_lead_to(arguments: Any, tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "elsewhere" / "below").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "below" / "rows").write_text("rows")
+    assert entrypoint.main(arguments(links=1)) == ExitCode.OK
+    report = tmp_path / "report"
+    assert not any(path.is_symlink() for path in report.rglob("*"))
+    assert (report / "folder" / "below" / "rows").read_text() == "rows"
+    assert "class Executor" in (report / "file").read_text()
+    assert not (report / "up").exists()
+    assert not (report / "nowhere").exists()
+    assert find_lines(capfd.readouterr().err, VERDICT) == [{"node": "Toy", "pushed": False, "reason": "not blessed"}]
+
+
+def test_lines_are_found_behind_time_stamps_and_broken_ones_are_left_out() -> None:
+    log = f'2026-11-29T01:00:00Z {VERDICT}{{"pushed": true}}\n{VERDICT}{{"pushed": fal\nnothing\n{VERDICT}3\n'
+    assert find_lines(log, VERDICT) == [{"pushed": True}]
+
+
 @pytest.mark.integration
-def test_a_step_ends_with_its_outputs_although_a_thread_hangs(arguments: Any, tmp_path: Path) -> None:
-    """In a process of its own, as in a container."""
-    command = [sys.executable, "-m", "agnews.kubeflow.entrypoint", *arguments(hang=1)]
+@pytest.mark.parametrize("what", ["a thread", "processes that keep standard output open"])
+def test_a_step_ends_with_its_outputs_although_something_hangs(arguments: Any, tmp_path: Path, what: str) -> None:
+    """In a process of its own, as in a container, whose output is read to its end."""
+    command = [sys.executable, "-m", "agnews.kubeflow.entrypoint", *arguments(hang=1 if what == "a thread" else 2)]
     environment = {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,102 @@
+"""Lines in the log of a step that programs read: why it refused, and what became of a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agnews.pipeline.local.explain_failure import exception_chain
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+REFUSED = "AGNEWS-REPORT "
+"""Starts the line of a step that ended with an AgnewsError; JSON follows."""
+VERDICT = "AGNEWS-VERDICT "
+"""Starts the line of the Pusher; the JSON that follows is a `PushOutcome` with the name of the node."""
+_REPORT_FILE = "report.json"
+_LONGEST = 32_768
+
+
+@contextmanager
+def report_refusal(node: str, outputs: Mapping[str, Path]) -> Iterator[None]:
+    """Writes why a step refuses into its log, with what it has found.
+
+    Kubeflow Pipelines hands on no output of a step that failed, so that the report of a gate that stops a run would be
+    in no place where people look. `final` says that the same step would refuse again: data, settings or code are what
+    it refuses.
+
+    Args:
+        node: Name of the node.
+        outputs: Folders of its outputs by name; a `report.json` in one of them is written too.
+
+    Raises:
+        Exception: What was raised inside, as it was.
+    """
+    try:
+        yield
+    except Exception as error:
+        refusal = next((reason for reason in exception_chain(error) if isinstance(reason, AgnewsError)), None)
+        if refusal is not None:
+            _write(REFUSED, _describe(node, refusal, outputs))
+        raise
+
+
+def _describe(node: str, refusal: AgnewsError, outputs: Mapping[str, Path]) -> dict[str, Any]:
+    reports: dict[str, Any] = {}
+    for name, folder in outputs.items():
+        file = folder / _REPORT_FILE
+        # A longer line is cut where logs are kept, and half of a document is none.
+        if file.is_file() and file.stat().st_size <= _LONGEST:
+            reports[name] = json.loads(file.read_text(encoding="utf-8"))
+    judged = any(isinstance(report, dict) and report.get("passed") is False for report in reports.values())
+    return {
+        "node": node,
+        "problem": refusal.problem,
+        "found": None if refusal.found is None else str(refusal.found),
+        "fix": refusal.fix,
+        "exit_code": int(refusal.exit_code),
+        "final": judged or refusal.exit_code is ExitCode.USAGE,
+        **reports,
+    }
+
+
+def write_verdict(node: str, outcome: Path) -> None:
+    """Writes what became of the model of a run.
+
+    Args:
+        node: Name of the node.
+        outcome: Its `pushed.json`.
+    """
+    _write(VERDICT, {"node": node, **json.loads(outcome.read_text(encoding="utf-8"))})
+
+
+def _write(prefix: str, content: Mapping[str, Any]) -> None:
+    sys.stderr.write(f"{prefix}{json.dumps(content, ensure_ascii=False)}\n")
+    sys.stderr.flush()
+
+
+def find_lines(log: str, prefix: str) -> list[dict[str, Any]]:
+    """Reads such lines out of a log.
+
+    Args:
+        log: Log of a step, perhaps with time stamps before each line.
+        prefix: REFUSED or VERDICT.
+
+    Returns:
+        Their contents in order; lines that were cut are left out.
+    """
+    found = []
+    for line in log.splitlines():
+        _, there, text = line.partition(prefix)
+        if not there:
+            continue
+        try:
+            content = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(content, dict):
+            found.append(content)
+    return found
