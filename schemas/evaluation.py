@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class _Document(BaseModel):
@@ -20,6 +22,27 @@ class ClassMetrics(_Document):
     """Rows of this class in the test split."""
 
 
+class Figure(_Document):
+    """A metric's value, with all that it takes to show it: readers need not know the metric."""
+
+    name: str
+    title: str
+    value: float
+    shown: Literal["percent", "number"]
+    better: Literal["higher", "lower"]
+    meaning: str = ""
+    """A sentence."""
+
+    def show(self, value: float | None = None) -> str:
+        """Formats the value, or another one of the same metric.
+
+        Args:
+            value: Another value than the figure's own.
+        """
+        value = self.value if value is None else value
+        return f"{100 * value:.2f} %" if self.shown == "percent" else f"{value:.4f}"
+
+
 class Metrics(_Document):
     """Figures on one set of rows."""
 
@@ -28,11 +51,33 @@ class Metrics(_Document):
     macro_f1: float
     ece: float
     """Expected calibration error of the top class, 15 bins of equal width."""
+    figures: tuple[Figure, ...] = ()
+    """All metrics of the evaluation's register, those above among them, in the order in which they are shown."""
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]
     """Rows are the true classes, columns the predicted ones."""
     unusable: int = 0
     """Rows whose probabilities are no distribution (NaN for example): wrong, and in no column of the matrix."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_what_0_1_0_wrote(cls, document: Any) -> Any:
+        """Takes figures from the keys of their own that they had before there was a register."""
+        if not isinstance(document, dict) or document.get("figures"):
+            return document
+        figures = [
+            {"name": name, "title": title, "value": document[key], "shown": "percent", "better": better}
+            for key, name, title, better in _FIGURES_OF_0_1_0
+            if key in document
+        ]
+        return {**document, "figures": figures}
+
+
+_FIGURES_OF_0_1_0 = (
+    ("accuracy", "accuracy", "accuracy", "higher"),
+    ("macro_f1", "macro_f1", "macro F1", "higher"),
+    ("ece", "calibration_error", "calibration error", "lower"),
+)
 
 
 class SliceMetrics(_Document):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from agnews.schemas.evaluation import PairedTest
+from agnews.schemas.evaluation import Figure, PairedTest
 
 
 class _Document(BaseModel):
@@ -35,6 +35,13 @@ class ClassChange(_Document):
     """Rows of this class that the first run alone has right."""
 
 
+class FigureChange(_Document):
+    """A metric of the first run and of the second; the form is the second run's."""
+
+    first: float
+    second: Figure
+
+
 class RunComparison(_Document):
     """The second run against the first."""
 
@@ -45,6 +52,8 @@ class RunComparison(_Document):
     """sha256 of the test file, the same for both."""
     rows: int
     accuracy: tuple[float, float]
+    figures: tuple[FigureChange, ...] = ()
+    """Metrics that both runs have."""
     test: PairedTest
     """The second run as the candidate, the first as the baseline."""
     p_value: float

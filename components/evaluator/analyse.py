@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from tensorflow_model_analysis.metrics import metric_types, metric_util, multi_class_confusion_matrix_metrics
 from tensorflow_model_analysis.proto import config_pb2
 
-from agnews.components.evaluator.tally import CALIBRATION_BINS, Cell, calibration_bin
-from agnews.schemas.evaluation import ClassMetrics, Metrics, SliceMetrics
+from agnews.components.evaluator.metrics import METRICS, Metric
+from agnews.components.evaluator.scored import Scored, scored_cells
+from agnews.components.evaluator.tally import Cell
+from agnews.schemas.evaluation import ClassMetrics, Figure, Metrics, SliceMetrics
 from agnews.schemas.predictions import NO_CLASS
 
 
@@ -27,8 +29,7 @@ class ClassScores(metric_types.Metric):
     with four classes a row may count for none of them, and its macro average is not the F1 that people mean. Here each
     row has the one answer that a client gets.
 
-    Gives `accuracy` and `macro_f1`, and by class id `precision`, `recall`, `f1` and `class_count`. A ratio without
-    rows is 0.
+    Gives by class id `precision`, `recall`, `f1` and `class_count`. A ratio without rows is 0.
 
     Args:
         num_classes: How many classes there are.
@@ -79,12 +80,13 @@ def _computations(
             "f1": _ratio(2.0 * right, labels + answers),
             "class_count": labels,
         }
-        figures = {key("accuracy"): right.sum() / matrix.sum(), key("macro_f1"): scores["f1"].mean()}
-        for figure, values in scores.items():
-            figures |= {key(figure, class_id): float(value) for class_id, value in enumerate(values)}
-        return figures
+        return {
+            key(figure, class_id): float(value)
+            for figure, values in scores.items()
+            for class_id, value in enumerate(values)
+        }
 
-    keys = [key("accuracy"), key("macro_f1")] + [
+    keys = [
         key(figure, class_id)
         for figure in ("precision", "recall", "f1", "class_count")
         for class_id in range(num_classes)
@@ -96,28 +98,21 @@ def _ratio(numerator: Any, denominator: Any) -> Any:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
-class CalibrationError(metric_types.Metric):
-    """By how much a model's confidence is off, on average over the rows.
-
-    Rows go into 15 bins of equal width by the probability of their top class; in each bin the mean confidence is
-    compared with the share of right answers. TFMA has calibration plots by class, and no such figure.
+class RegisteredMetric(metric_types.Metric):
+    """A metric of the register that works on cells, for TFMA: overall and for each slice.
 
     Args:
-        name: Name of the figure.
-
-    References:
-        Guo, Pleiss, Sun, Weinberger (2017), On Calibration of Modern Neural Networks, https://arxiv.org/abs/1706.04599,
-        equation 3.
+        name: Of the metric in `METRICS`.
     """
 
-    def __init__(self, name: str = "ece") -> None:
-        super().__init__(metric_util.merge_per_key_computations(_calibration_computations), name=name)
+    def __init__(self, name: str) -> None:
+        super().__init__(metric_util.merge_per_key_computations(_registered_computations), name=name)
 
 
-metric_types.register_metric(CalibrationError)
+metric_types.register_metric(RegisteredMetric)
 
 
-def _calibration_computations(
+def _registered_computations(
     name: str,
     eval_config: Any = None,
     model_name: str = "",
@@ -128,23 +123,28 @@ def _calibration_computations(
     key = metric_types.MetricKey(
         name=name, model_name=model_name, output_name=output_name, example_weighted=example_weighted
     )
+    metric = next(each for each in METRICS if each.name == name)
     return [
         metric_types.MetricComputation(
-            keys=[key], preprocessors=None, combiner=_Combiner(key, eval_config, example_weighted)
+            keys=[key], preprocessors=None, combiner=_Combiner(key, metric, eval_config, example_weighted)
         )
     ]
 
 
+_Collected = list[tuple[int, NDArray[np.float64], float]]
+
+
 class _Combiner(beam.CombineFn):
-    """Sums, by bin, of weight, confidence and right answers: an array (bins, 3)."""
+    """Collects label, probabilities and count of each cell: there are a few hundred, so the metric can see them all."""
 
-    def __init__(self, key: Any, eval_config: Any, example_weighted: bool) -> None:
-        self._key, self._eval_config, self._example_weighted = key, eval_config, example_weighted
+    def __init__(self, key: Any, metric: Metric, eval_config: Any, example_weighted: bool) -> None:
+        self._key, self._metric = key, metric
+        self._eval_config, self._example_weighted = eval_config, example_weighted
 
-    def create_accumulator(self) -> NDArray[np.float64]:
-        return np.zeros((CALIBRATION_BINS, 3))
+    def create_accumulator(self) -> _Collected:
+        return []
 
-    def add_input(self, accumulator: NDArray[np.float64], element: Any) -> NDArray[np.float64]:
+    def add_input(self, accumulator: _Collected, element: Any) -> _Collected:
         label, probabilities, weight = next(
             metric_util.to_label_prediction_example_weight(
                 element,
@@ -156,18 +156,16 @@ class _Combiner(beam.CombineFn):
                 require_single_example_weight=True,
             )
         )
-        confidence = probabilities.max()
-        # All zeros is the mark of a row without an answer, which is never right.
-        right = confidence > 0.0 and probabilities.argmax() == label.item()
-        accumulator[calibration_bin(confidence)] += weight.item() * np.array([1.0, confidence, right])
+        accumulator.append((int(label.item()), np.asarray(probabilities, np.float64), float(weight.item())))
         return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-        return sum(accumulators, start=self.create_accumulator())
+    def merge_accumulators(self, accumulators: Iterable[_Collected]) -> _Collected:
+        return [cell for accumulator in accumulators for cell in accumulator]
 
-    def extract_output(self, accumulator: NDArray[np.float64]) -> dict[Any, float]:
-        weight, confidence, right = accumulator.T
-        return {self._key: float(np.abs(confidence - right).sum() / weight.sum())}
+    def extract_output(self, accumulator: _Collected) -> dict[Any, float]:
+        label, probabilities, count = zip(*accumulator, strict=True)
+        cells = Scored(label=np.array(label), probabilities=np.stack(probabilities), count=np.array(count))
+        return {self._key: self._metric.figure([cells]).value}
 
 
 _UPPER = (20, 30, 40, 50, 70)
@@ -196,12 +194,18 @@ _SLICES = ("label", "length", "has_markup")
 
 
 def analyse(
-    cells: Sequence[Cell], *, class_names: Sequence[str], output: str, pipeline: beam.Pipeline
+    cells: Sequence[Cell],
+    *,
+    rows: Callable[[], Iterable[Scored]],
+    class_names: Sequence[str],
+    output: str,
+    pipeline: beam.Pipeline,
 ) -> tuple[Metrics, tuple[SliceMetrics, ...]]:
     """Computes the figures of a model, overall and by slice.
 
     Args:
         cells: The predictions, counted. At least one.
+        rows: Reads the same predictions row by row, for the metrics that cells cannot give.
         class_names: Names of the classes.
         output: Folder that receives a TFMA result, which `tfma.load_eval_result` and TFMA's widgets open.
         pipeline: A Beam pipeline that has not run.
@@ -223,11 +227,14 @@ def analyse(
         for value in values
         if ((feature, value),) in by_slice
     )
-    return _metrics(by_slice[()], class_names), slices
+    overall = by_slice[()]
+    figures = tuple(metric.figure(rows() if metric.needs_rows else [scored_cells(cells)]) for metric in METRICS)
+    return _metrics(overall, figures, class_names), slices
 
 
 def _config(class_names: Sequence[str]) -> Any:
-    own = {ClassScores: {"num_classes": len(class_names)}, CalibrationError: {}}
+    own: list[tuple[type[Any], dict[str, Any]]] = [(ClassScores, {"num_classes": len(class_names)})]
+    own += [(RegisteredMetric, {"name": metric.name}) for metric in METRICS if not metric.needs_rows]
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(label_key=_LABEL, prediction_key=_PROBABILITIES, example_weight_key=_COUNT)],
         slicing_specs=[
@@ -246,7 +253,7 @@ def _config(class_names: Sequence[str]) -> Any:
                         config_pb2.MetricConfig(
                             class_name=kind.__name__, module=kind.__module__, config=json.dumps(arguments)
                         )
-                        for kind, arguments in own.items()
+                        for kind, arguments in own
                     ),
                 ],
                 example_weights=config_pb2.ExampleWeightOptions(weighted=True),
@@ -268,9 +275,10 @@ def _batch(cells: Sequence[Cell], class_names: Sequence[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({name: pa.array(rows, pa.list_(kind)) for name, (rows, kind) in columns.items()})
 
 
-def _metrics(figures: dict[str, Any], class_names: Sequence[str]) -> Metrics:
-    overall = figures[""]
-    classes = [figures[f"classId:{class_id}"] for class_id in range(len(class_names))]
+def _metrics(found: dict[str, Any], figures: tuple[Figure, ...], class_names: Sequence[str]) -> Metrics:
+    overall = found[""]
+    classes = [found[f"classId:{class_id}"] for class_id in range(len(class_names))]
+    by_name = {figure.name: figure.value for figure in figures}
     matrix = [[0] * len(class_names) for _ in class_names]
     unusable = 0
     for entry in overall["confusion_matrix"]["multiClassConfusionMatrixAtThresholds"]["matrices"][0]["entries"]:
@@ -282,9 +290,10 @@ def _metrics(figures: dict[str, Any], class_names: Sequence[str]) -> Metrics:
             matrix[entry.get("actualClassId", 0)][answer] = count
     return Metrics(
         count=round(_number(overall, "example_count")),
-        accuracy=_number(overall, "accuracy"),
-        macro_f1=_number(overall, "macro_f1"),
-        ece=_number(overall, "ece"),
+        accuracy=by_name["accuracy"],
+        macro_f1=by_name["macro_f1"],
+        ece=by_name["calibration_error"],
+        figures=figures,
         per_class=tuple(
             ClassMetrics(
                 name=name,

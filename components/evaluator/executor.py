@@ -16,6 +16,7 @@ from agnews.components.evaluator.analyse import analyse
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.paired_test import paired_test
 from agnews.components.evaluator.predict_split import SplitPredictions, predict_split, read_rows
+from agnews.components.evaluator.scored import read_scored
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas.corpus import corpus_named
@@ -67,17 +68,19 @@ class Executor(BaseBeamExecutor):
         baseline = baseline_at(get_single_instance(input_dict["baseline"]).uri)
 
         tf.io.gfile.makedirs(predictions.uri)
+        path = f"{predictions.uri}/{FILE.format(split=TEST)}"
         answers = _predict(
             files=_files(get_split_uris(input_dict["examples"], TEST)),
             model=f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}",
             baseline=baseline,
             class_names=class_names,
-            output=f"{predictions.uri}/{FILE.format(split=TEST)}",
+            output=path,
         )
         predictions.set_string_custom_property("split_names", encode_split_names([TEST]))
 
         metrics, slices = analyse(
             answers.tally.cells(),
+            rows=lambda: read_scored(path),
             class_names=class_names,
             output=evaluation.uri,
             pipeline=self._make_beam_pipeline(),

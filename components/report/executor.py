@@ -114,10 +114,8 @@ def _nodes(inputs: Mapping[str, Artifact]) -> dict[str, NodeSummary]:
 
 def _figures(evaluation: Evaluation, push: PushOutcome | None) -> dict[str, float]:
     """Shares are between 0 and 1, decisions 0 or 1; what is not known is left out."""
-    figures = {
-        "accuracy": evaluation.metrics.accuracy,
-        "macro_f1": evaluation.metrics.macro_f1,
-        "calibration_error": evaluation.metrics.ece,
+    figures = {figure.name: figure.value for figure in evaluation.metrics.figures}
+    figures |= {
         "test_rows": float(evaluation.metrics.count),
         "blessed": float(evaluation.verdict.blessed),
     }

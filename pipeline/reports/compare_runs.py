@@ -23,7 +23,7 @@ from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import TEST
-from agnews.schemas.run_comparison import ClassChange, Flip, RunComparison
+from agnews.schemas.run_comparison import ClassChange, FigureChange, Flip, RunComparison
 from agnews.schemas.run_report import RunReport
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def compare_runs(first: RunReport, second: RunReport, *, examples: int = 10, alp
         test_digest=cards[0].test_digest,
         rows=len(labels),
         accuracy=(float(right[0].mean()), float(right[1].mean())),
+        figures=_figures(first, second),
         test=test,
         p_value=p_value,
         alpha=alpha,
@@ -154,6 +155,12 @@ def _changes(
     ]
 
 
+def _figures(first: RunReport, second: RunReport) -> tuple[FigureChange, ...]:
+    before = {figure.name: figure.value for figure in first.metrics.figures} if first.metrics else {}
+    after = second.metrics.figures if second.metrics else ()
+    return tuple(FigureChange(first=before[each.name], second=each) for each in after if each.name in before)
+
+
 def _flips(
     table: pa.Table, answers: Sequence[NDArray[np.int64]], rows: Sequence[int], names: Sequence[str]
 ) -> list[Flip]:
@@ -208,6 +215,9 @@ def show_comparison(found: RunComparison, console: Console) -> None:
     )
     console.print(_classes(found))
     console.print()
+    if others := [each for each in found.figures if each.second.name != "accuracy"]:
+        console.print(_metrics(others))
+        console.print()
     if found.settings:
         console.print(_settings(found))
     else:
@@ -228,6 +238,19 @@ def _classes(found: RunComparison) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for each in found.classes:
         table.add_row(each.name, *_change(each.recall), *_change(each.precision), f"{each.won:,}", f"{each.lost:,}")
+    return table
+
+
+def _metrics(changes: Sequence[FigureChange]) -> Table:
+    table = _table()
+    table.add_column("metric", no_wrap=True)
+    for name in ("first", "second", ""):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in changes:
+        risen, fallen = each.second.value > each.first, each.second.value < each.first
+        improved = risen if each.second.better == "higher" else fallen
+        words, style = ("better", "green") if improved else ("worse", "red") if risen or fallen else ("same", "dim")
+        table.add_row(each.second.title, each.second.show(each.first), each.second.show(), Text(words, style=style))
     return table
 
 

@@ -125,9 +125,9 @@ def _metrics_table(metrics: Metrics) -> Table:
     for row in metrics.per_class:
         table.add_row(row.name, _percent(row.precision), _percent(row.recall), _percent(row.f1), f"{row.count:,}")
     table.add_row()
-    table.add_row("accuracy", "", Text(_percent(metrics.accuracy), style="bold"), "", "")
-    table.add_row("macro F1", "", "", _percent(metrics.macro_f1), "")
-    table.add_row("calibration error", "", _percent(metrics.ece), "", "")
+    for figure in metrics.figures:
+        style = "bold" if figure.name == "accuracy" else ""
+        table.add_row(figure.title, "", Text(figure.show(), style=style), "", "")
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from sklearn import metrics as reference
 
 from agnews.components.evaluator.analyse import LENGTH_BUCKETS, length_bucket
+from agnews.components.evaluator.metrics import METRICS
+from agnews.components.evaluator.scored import Scored
 from agnews.components.evaluator.tally import Tally, answers
 from agnews.schemas.evaluation import Metrics, SliceMetrics
 
@@ -34,6 +37,11 @@ class Case:
         self.answer = answers(self.probabilities)
         self.words = random.integers(0, 90, 3000)
         self.markup = random.random(3000) < 0.2
+
+    def rows(self) -> Iterator[Scored]:
+        usable = np.where((self.answer >= 0)[:, None], self.probabilities, 0.0).astype(np.float64)
+        for part in (slice(0, 1700), slice(1700, 3000)):
+            yield Scored(label=self.label[part], probabilities=usable[part], count=np.ones(len(self.label[part])))
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +72,7 @@ def figures(case: Case, result_folder: Path) -> tuple[Metrics, tuple[SliceMetric
         )
     return analyse(
         tally.cells(),
+        rows=case.rows,
         class_names=NAMES,
         output=str(result_folder),
         pipeline=beam.Pipeline(options=PipelineOptions(BEAM)),
@@ -116,6 +125,18 @@ def test_overall_figures_are_those_of_scikit_learn(case: Case, figures: tuple[Me
 @pytest.mark.integration
 def test_the_calibration_error_is_that_of_the_definition(case: Case, figures: tuple[Metrics, object]) -> None:
     assert figures[0].ece == pytest.approx(calibration_error(case.label, case.probabilities), abs=1e-9)
+
+
+@pytest.mark.integration
+def test_a_metric_that_cells_can_give_is_that_of_the_rows(case: Case, figures: tuple[Metrics, object]) -> None:
+    by_name = {figure.name: figure for figure in figures[0].figures}
+    for metric in METRICS:
+        assert metric.figure(case.rows()).value == pytest.approx(by_name[metric.name].value, abs=1e-9)
+        assert by_name[metric.name].title == metric.title
+    assert list(by_name) == [metric.name for metric in METRICS]
+    assert (figures[0].accuracy, figures[0].macro_f1, figures[0].ece) == tuple(
+        by_name[name].value for name in ("accuracy", "macro_f1", "calibration_error")
+    )
 
 
 @pytest.mark.integration

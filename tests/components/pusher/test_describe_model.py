@@ -7,6 +7,7 @@ from typing import Any
 
 from scipy import stats
 
+from agnews.components.evaluator.metrics import Metric
 from agnews.components.pusher.describe_model import describe_model
 from agnews.schemas.corpus import AG_NEWS
 from agnews.schemas.data_card import DataCard, FileCard, Lengths, SplitCard
@@ -100,8 +101,8 @@ def test_it_has_figures_with_intervals_data_with_licence_and_digests() -> None:
     assert f"75.00 % on 400 test rows (95 % interval {interval(300, 400)})" in text
     assert f"| World | 75.00 % ({interval(90, 120)}) | 90.00 % ({interval(90, 100)}) | 81.80 % | 100 |" in text
     assert f"| up to 20 words | 40 | 70.00 % ({interval(28, 40)}) |" in text
-    assert "off by 2.65 % on average" in text
-    assert "temperature\nof 1.161 before the softmax, which was fitted on the eval split." in text
+    assert "| calibration error | 2.65 % | lower |" in text
+    assert "temperature of 1.161 before the softmax, which was fitted on the eval split." in text
     assert AG_NEWS.licence in text
     assert "22,700,000, of which 1,540 were trained" in text
     assert "| training.epochs | 4 |" in text
@@ -114,9 +115,18 @@ def test_it_has_figures_with_intervals_data_with_licence_and_digests() -> None:
     assert "serving_default" in text
 
 
+def test_it_shows_each_figure_of_the_evaluation_also_one_that_only_the_register_knows() -> None:
+    metric = Metric("half", "half of it", lambda rows: 0.5, "number", "lower", "What a newcomer measures.")
+    found = evaluation()
+    metrics = found.metrics.model_copy(update={"figures": (*found.metrics.figures, metric.figure([]))})
+    text = card(evaluation=found.model_copy(update={"metrics": metrics}))
+    assert "| half of it | 0.5000 | lower | What a newcomer measures. |" in text
+    assert "| macro F1 | 81.80 % | higher |" in text
+
+
 def test_every_table_has_as_many_cells_in_each_row() -> None:
     blocks = [block for block in card().split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         assert len({line.count("|") for line in block.strip().splitlines()}) == 1, block
 

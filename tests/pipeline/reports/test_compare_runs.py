@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 from sklearn import metrics
 
-from agnews.pipeline.reports.compare_runs import compare_runs
+from agnews.pipeline.reports.compare_runs import compare_runs, show_comparison
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.evaluation import Metrics
 
 RNG = np.random.default_rng(3)
 LABELS = RNG.integers(0, 4, 500)
@@ -36,6 +38,18 @@ def test_the_figures_are_those_of_scipy_and_scikit_learn(make_run: Any) -> None:
         assert change.recall == pytest.approx(recalls)
         assert change.precision == pytest.approx(precisions)
     assert (sum(each.won for each in found.classes), sum(each.lost for each in found.classes)) == (won, lost)
+
+
+def test_figures_of_both_runs_are_shown_with_which_is_better(make_run: Any) -> None:
+    def measured(name: str, macro_f1: float, ece: float) -> Any:
+        figures = Metrics(count=500, accuracy=0.8, macro_f1=macro_f1, ece=ece, per_class=(), confusion_matrix=())
+        return make_run(name, FIRST, labels=LABELS).model_copy(update={"metrics": figures})
+
+    console = Console(record=True, width=120)
+    show_comparison(compare_runs(measured("a", 0.7, 0.1), measured("b", 0.8, 0.2)), console)
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["macro", "F1", "70.00", "%", "80.00", "%", "better"] in lines
+    assert ["calibration", "error", "10.00", "%", "20.00", "%", "worse"] in lines
 
 
 def test_the_other_way_round_it_is_worse(make_run: Any) -> None:
