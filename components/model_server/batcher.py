@@ -6,19 +6,21 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 
 _SMOOTHING = 0.1
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(eq=False)
@@ -29,6 +31,7 @@ class _Request:
     answer: asyncio.Future[Outputs]
     arrived: float
     missing: int
+    begun: float = 0.0
     outputs: dict[str, NDArray[Any]] = field(default_factory=dict)
     problem: Exception | None = None
 
@@ -44,6 +47,23 @@ class _Row:
     length: int
 
 
+class _Worker(threading.Thread):
+    """A thread of the batcher.
+
+    Attributes:
+        busy_since: When its batch began; infinite while it has none.
+    """
+
+    def __init__(self, work: Callable[[_Worker], None]) -> None:
+        super().__init__(name="batcher", daemon=True)
+        self.busy_since = math.inf
+        self._work = work
+
+    @override
+    def run(self) -> None:
+        self._work(self)
+
+
 class Batcher:
     """Lets a few threads run the model, and answers what waits in batches of texts of similar length.
 
@@ -53,42 +73,62 @@ class Batcher:
     long, and none pays for a much longer one beside it.
 
     Several batches at a time, each on one core, get more done than one on all cores: nothing is lost on waiting for
-    the slower half of each operation.
+    the slower half of each operation. A request wakes one thread, and a thread that leaves something in the queue
+    wakes the next, so that as many work as there are batches.
+
+    Deadlines are kept by the event loop: a request is answered in time also where no thread comes back from the model.
 
     Args:
-        limits: Size of the queue and of a batch, and how long a request may wait.
+        limits: Size of the queue and of a batch, and how long a request may wait and be worked on.
         metrics: Where batches are counted.
         workers: Batches at a time.
+        log: Receives a line when a thread had to be replaced.
     """
 
-    def __init__(self, limits: Limits, metrics: Metrics, *, workers: int) -> None:
+    def __init__(
+        self, limits: Limits, metrics: Metrics, *, workers: int, log: Callable[[str], None] = lambda line: None
+    ) -> None:
         self._limits = limits
         self._metrics = metrics
+        self._log = log
         self._changed = threading.Condition()
+        self._answering = threading.Lock()
         self._rows: list[_Row] = []
+        self._pending: dict[_Request, None] = {}
         self._seconds_per_row = 0.0
         self._is_closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._threads = [threading.Thread(target=self._work, name="batcher", daemon=True) for _ in range(workers)]
+        self._timer: asyncio.TimerHandle | None = None
+        self._threads = [_Worker(self._work) for _ in range(workers)]
 
     @property
     def waiting(self) -> int:
         """Texts in the queue."""
         return len(self._rows)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether at least one thread can be hoped to take the next batch."""
+        oldest = time.monotonic() - self._limits.work_seconds
+        return any(thread.is_alive() and thread.busy_since > oldest for thread in self._threads)
+
     def start(self) -> None:
         """Starts the threads; to be called in the event loop."""
         self._loop = asyncio.get_running_loop()
         for thread in self._threads:
             thread.start()
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     async def stop(self) -> None:
-        """Ends the threads once all that waits is answered."""
+        """Ends the threads once all that waits is answered; does not wait for one that the model keeps."""
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
+        end = time.monotonic() + self._limits.deadline_seconds
         for thread in self._threads:
-            await asyncio.to_thread(thread.join)
+            await asyncio.to_thread(thread.join, max(0.0, end - time.monotonic()))
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def run(self, version: ServedVersion, signature: str, values: Sequence[bytes]) -> Outputs:
         """Lets the model work on texts.
@@ -102,7 +142,7 @@ class Batcher:
             The outputs, in the order of the rows.
 
         Raises:
-            HttpError: The queue is full or too slow, or the model cannot work on these values.
+            HttpError: The queue is full or too slow, the model cannot work on these values, or does not come back.
         """
         assert self._loop is not None  # noqa: S101 - start() was called
         self._admit(len(values))
@@ -114,10 +154,14 @@ class Batcher:
         if whole:
             request.missing = 1
             rows = [_Row(request, -1, sum(map(len, values)))]
-        with self._changed:
-            self._rows += rows
-            self._changed.notify()
-        return await answer
+        self._pending[request] = None
+        try:
+            with self._changed:
+                self._rows += rows
+                self._changed.notify()
+            return await answer
+        finally:
+            del self._pending[request]
 
     def _admit(self, count: int) -> None:
         waiting = self.waiting
@@ -130,41 +174,99 @@ class Batcher:
                 {"Retry-After": str(max(1, math.ceil(wait)))},
             )
 
-    def _work(self) -> None:
+    def _look(self) -> None:
+        """Gives up, in the event loop, what no thread answered in time, and replaces threads that ended."""
+        assert self._loop is not None  # noqa: S101 - started by start()
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        now = time.monotonic()
+        stuck = []
+        # In the order in which they came: whoever came after the first young one is younger still.
+        for request in self._pending:
+            if request.arrived > now - self._limits.deadline_seconds:
+                break
+            if request.begun and request.begun < now - self._limits.work_seconds:
+                request.problem = HttpError(
+                    504, f"The model did not answer within {self._limits.work_seconds:g} seconds."
+                )
+                stuck.append(request)
+        with self._changed:
+            late = self._drop_late()
+            if stuck:
+                self._rows = [row for row in self._rows if row.request not in stuck]
+        _settle([*late, *stuck])
+        for number, thread in enumerate(self._threads):
+            if not thread.is_alive() and not self._is_closing:
+                self._log("a thread that runs the model ended; another one takes its place")
+                self._threads[number] = _Worker(self._work)
+                self._threads[number].start()
+
+    def _work(self, me: _Worker) -> None:
         while True:
+            batch: list[_Row] = []
             with self._changed:
                 while not self._rows and not self._is_closing:
                     self._changed.wait()
                 if not self._rows:
                     return
-                batch, late = self._take()
+                try:
+                    done = self._drop_late()
+                    batch = self._take()
+                except Exception as error:  # noqa: BLE001 - what cannot be sorted into batches must not wait for ever
+                    self._rows, batch, done = [], [], self._give_up(self._rows, error)
+                if self._rows:
+                    self._changed.notify()
             self._metrics.queue.set(len(self._rows))
-            done = late + (self._answer(batch) if batch else [])
-            if done and self._loop is not None:
-                self._loop.call_soon_threadsafe(_settle, done)
+            if batch:
+                me.busy_since = time.monotonic()
+                try:
+                    done += self._answer(batch)
+                except BaseException as error:
+                    done += self._give_up(batch, error)
+                    if not isinstance(error, Exception):
+                        self._tell(done)
+                        raise
+                finally:
+                    me.busy_since = math.inf
+            self._tell(done)
 
-    def _take(self) -> tuple[list[_Row], list[_Request]]:
-        """Removes from the queue: a batch, and the requests that have waited for too long."""
+    def _tell(self, done: Sequence[_Request]) -> None:
+        if done and self._loop is not None:
+            self._loop.call_soon_threadsafe(_settle, done)
+
+    def _drop_late(self) -> list[_Request]:
+        """Removes from the queue the requests that have waited for too long, and those that nobody waits for."""
         oldest = time.monotonic() - self._limits.deadline_seconds
-        late = {row.request: None for row in self._rows if row.request.arrived < oldest and not row.request.outputs}
+        late = {
+            row.request: None
+            for row in self._rows
+            if row.request.answer.done() or (row.request.arrived < oldest and not row.request.begun)
+        }
         for request in late:
             request.problem = HttpError(504, f"Gave up after {self._limits.deadline_seconds:g} seconds in the queue.")
         if late:
             self._rows = [row for row in self._rows if row.request not in late]
+        return list(late)
+
+    def _take(self) -> list[_Row]:
+        """Removes a batch from the queue."""
         if not self._rows:
-            return [], list(late)
+            return []
         head = self._rows[0]
         if head.position < 0:
-            return [self._rows.pop(0)], list(late)
-        alike = [row for row in self._rows if row.position >= 0 and row.request.kind == head.request.kind]
-        alike.sort(key=lambda row: row.length)
-        chosen = head.request.version.cost.choose(
-            [row.length for row in alike], alike.index(head), self._limits.batch_rows
-        )
-        batch = alike[chosen.start : chosen.stop]
-        taken = set(map(id, batch))
-        self._rows = [row for row in self._rows if id(row) not in taken]
-        return batch, list(late)
+            batch = [self._rows.pop(0)]
+        else:
+            alike = [row for row in self._rows if row.position >= 0 and row.request.kind == head.request.kind]
+            alike.sort(key=lambda row: row.length)
+            chosen = head.request.version.cost.choose(
+                [row.length for row in alike], alike.index(head), self._limits.batch_rows
+            )
+            batch = alike[chosen.start : chosen.stop]
+            taken = set(map(id, batch))
+            self._rows = [row for row in self._rows if id(row) not in taken]
+        now = time.monotonic()
+        for row in batch:
+            row.request.begun = row.request.begun or now
+        return batch
 
     def _answer(self, batch: list[_Row]) -> list[_Request]:
         """Runs the model; returns the requests that are complete now."""
@@ -172,35 +274,52 @@ class Batcher:
         whole = batch[0].position < 0
         values = first.values if whole else [row.request.values[row.position] for row in batch]
         started = time.monotonic()
+        outputs: Outputs = {}
+        problem = None
         try:
             outputs = first.version.run(first.signature, values)
         except Exception as error:  # noqa: BLE001 - the threads live on, whatever a model raises
-            self._fail(batch, error)
-        else:
-            if whole:
+            problem = _explain(error)
+        seconds = time.monotonic() - started
+        self._metrics.batch_rows.observe(len(values))
+        self._metrics.batch_seconds.observe(seconds)
+        # Two threads may hold rows of one request.
+        with self._answering:
+            if problem is not None:
+                for row in batch:
+                    row.request.problem = problem
+            elif whole:
                 first.outputs = dict(outputs)
             else:
                 _hand_out(batch, outputs)
-        finally:
-            seconds = time.monotonic() - started
-        self._metrics.batch_rows.observe(len(values))
-        self._metrics.batch_seconds.observe(seconds)
-        per_row = seconds / max(len(values), 1)
-        self._seconds_per_row += _SMOOTHING * (per_row - self._seconds_per_row)
-        done = []
-        for row in batch:
-            row.request.missing -= 1
-            if row.request.missing == 0:
-                done.append(row.request)
-                self._metrics.wait_seconds.observe(started - row.request.arrived)
+            per_row = seconds / max(len(values), 1)
+            self._seconds_per_row += _SMOOTHING * (per_row - self._seconds_per_row)
+            done = _count_down(batch)
+        for request in done:
+            self._metrics.wait_seconds.observe(started - request.arrived)
         return done
 
-    def _fail(self, batch: list[_Row], error: Exception) -> None:
-        problem: Exception = error
-        if isinstance(error, tf.errors.InvalidArgumentError):
-            problem = HttpError(400, f"The model cannot work on this: {_reason(error.message)}")
-        for row in batch:
-            row.request.problem = problem
+    def _give_up(self, rows: list[_Row], error: BaseException) -> list[_Request]:
+        """Answers rows that our own code failed on; returns their requests."""
+        requests = list({row.request: None for row in rows})
+        for request in requests:
+            request.problem = RuntimeError(f"The batcher failed: {type(error).__name__}: {error}")
+        return requests
+
+
+def _explain(error: Exception) -> Exception:
+    if isinstance(error, tf.errors.InvalidArgumentError):
+        return HttpError(400, f"The model cannot work on this: {_reason(error.message)}")
+    return error
+
+
+def _count_down(batch: list[_Row]) -> list[_Request]:
+    done = []
+    for row in batch:
+        row.request.missing -= 1
+        if row.request.missing == 0:
+            done.append(row.request)
+    return done
 
 
 def _reason(message: str) -> str:

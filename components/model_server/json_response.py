@@ -67,6 +67,7 @@ class Limits:
         deadline_seconds: Longest wait of a request before its work begins. A request that would wait longer is turned
             away when it comes (429); one that waited longer all the same is given up (504). Also the time that a
             client has for sending its body (408).
+        work_seconds: Longest time from the beginning of its work to the end (504).
     """
 
     body_bytes: int = 4 << 20
@@ -76,3 +77,4 @@ class Limits:
     queue_rows: int = 4096
     batch_rows: int = 32
     deadline_seconds: float = 10.0
+    work_seconds: float = 60.0

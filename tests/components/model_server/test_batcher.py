@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agnews.components.model_server import batcher as batcher_module
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_server.batcher import Batcher
 from agnews.components.model_server.json_response import HttpError, Limits
@@ -42,9 +45,9 @@ class FakeVersion:
         return {"text": text, "length": np.array([[len(value)] for value in values]).reshape(-1, 1)}
 
 
-def with_batcher(test: Callable[[Batcher], Coroutine[Any, Any, Any]], **limits: Any) -> Any:
+def with_batcher(test: Callable[[Batcher], Coroutine[Any, Any, Any]], *, workers: int = 1, **limits: Any) -> Any:
     async def run() -> Any:
-        batcher = Batcher(Limits(**limits), Metrics(), workers=1)
+        batcher = Batcher(Limits(**limits), Metrics(), workers=workers)
         batcher.start()
         try:
             return await test(batcher)
@@ -195,3 +198,146 @@ def test_all_that_waits_is_answered_before_the_end() -> None:
         return await asyncio.gather(*tasks)
 
     assert [len(answer["text"]) for answer in asyncio.run(ask())] == [20] * 20
+
+
+class MeetingVersion(FakeVersion):
+    """Notes how many batches were under way at once; a batch waits a moment for a second one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meeting = threading.Barrier(2)
+        self.met = 0
+
+    def run(self, signature: str, values: Sequence[bytes]) -> dict[str, np.ndarray]:
+        try:
+            self.meeting.wait(0.5)
+            self.met += 1
+        except threading.BrokenBarrierError:
+            pass
+        return super().run(signature, values)
+
+
+def test_one_request_of_several_batches_wakes_as_many_threads() -> None:
+    version = MeetingVersion()
+    answer = with_batcher(
+        lambda batcher: batcher.run(version, "rows", [b"a", b"b", b"c", b"d"]),  # type: ignore[arg-type]
+        workers=2,
+        batch_rows=2,
+    )
+    assert answer["text"].tolist() == [b"a", b"b", b"c", b"d"]
+    assert version.met == 2, "the second thread slept while the first worked on both batches"
+
+
+def test_a_request_of_one_batch_wakes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    version, woken = FakeVersion(), []
+
+    class Counting(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            found = super().wait(timeout)
+            if threading.current_thread().name == "batcher":
+                woken.append(threading.current_thread())
+            return found
+
+    monkeypatch.setattr(batcher_module.threading, "Condition", Counting)
+
+    async def ask(batcher: Batcher) -> None:
+        await asyncio.sleep(0.05)
+        for _ in range(10):
+            await batcher.run(version, "rows", [b"a", b"b"])  # type: ignore[arg-type]
+        assert len(woken) == 10
+
+    with_batcher(ask, workers=4)
+
+
+def test_two_threads_that_finish_the_first_batches_at_once_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    version, meeting = FakeVersion(), threading.Barrier(2)
+
+    class Slow:
+        """Stays in the place where the array for the answer is made until the other thread is there too, or cannot."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(np, name)
+
+        def empty(self, *arguments: Any) -> np.ndarray:
+            made = np.empty(*arguments)
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(0.1)
+            return made
+
+    monkeypatch.setattr(batcher_module, "np", Slow())
+    values = [b"a", b"bb", b"ccc", b"dddd"]
+
+    async def ask(batcher: Batcher) -> Any:
+        version.go.clear()
+        # Both threads are in the model when the rows come, and come back from it at once.
+        busy = []
+        for _ in range(2):
+            busy.append(asyncio.create_task(batcher.run(version, "rows", [b"x"])))  # type: ignore[arg-type]
+            await asyncio.sleep(0.05)
+        asked = asyncio.create_task(batcher.run(version, "rows", values))  # type: ignore[arg-type]
+        await asyncio.sleep(0.01)
+        version.go.set()
+        await asyncio.gather(*busy)
+        return await asked
+
+    answer = with_batcher(ask, workers=2, batch_rows=2)
+    assert answer["text"].tolist() == values
+    assert answer["length"].tolist() == [[1], [2], [3], [4]]
+
+
+class Killer(FakeVersion):
+    """Ends the thread that runs it, as no exception of a model does."""
+
+    def run(self, signature: str, values: Sequence[bytes]) -> dict[str, np.ndarray]:
+        raise SystemExit(3)
+
+
+def test_a_thread_that_ends_is_answered_for_and_replaced() -> None:
+    async def ask(batcher: Batcher) -> Any:
+        with pytest.raises(RuntimeError, match="SystemExit: 3"):
+            await asyncio.wait_for(batcher.run(Killer(), "rows", [b"a"]), 5)  # type: ignore[arg-type]
+        answer = await asyncio.wait_for(batcher.run(FakeVersion(), "rows", [b"b"]), 5)  # type: ignore[arg-type]
+        assert batcher.is_working
+        return answer
+
+    assert with_batcher(ask)["text"].tolist() == [b"b"]
+
+
+def test_what_cannot_be_sorted_into_batches_is_answered_and_the_next_too() -> None:
+    version = FakeVersion()
+
+    class Broken:
+        def choose(self, *_: object) -> range:
+            raise ZeroDivisionError("no line through these points")
+
+    async def ask(batcher: Batcher) -> Any:
+        cost, version.cost = version.cost, Broken()  # type: ignore[assignment]
+        with pytest.raises(RuntimeError, match="no line through these points"):
+            await asyncio.wait_for(batcher.run(version, "rows", [b"a"]), 5)  # type: ignore[arg-type]
+        version.cost = cost
+        return await asyncio.wait_for(batcher.run(version, "rows", [b"b"]), 5)  # type: ignore[arg-type]
+
+    assert with_batcher(ask)["text"].tolist() == [b"b"]
+
+
+def test_deadlines_hold_where_no_thread_comes_back_from_the_model() -> None:
+    version = FakeVersion()
+
+    async def ask(batcher: Batcher) -> None:
+        version.go.clear()
+        started = time.monotonic()
+        asks = (batcher.run(version, "rows", [text]) for text in (b"in the model", b"in the queue"))  # type: ignore[arg-type]
+        stuck, queued = await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), 5)
+        assert time.monotonic() - started < 2.0
+        assert (stuck.status, queued.status) == (504, 504)
+        assert "did not answer within 0.4 seconds" in stuck.message
+        assert "0.1 seconds in the queue" in queued.message
+        assert batcher.waiting == 0
+        assert not batcher.is_working
+        version.go.set()
+        while not batcher.is_working:
+            await asyncio.sleep(0.01)
+        answer = await batcher.run(version, "rows", [b"b"])  # type: ignore[arg-type]
+        assert answer["text"].tolist() == [b"b"]
+
+    with_batcher(ask, batch_rows=1, deadline_seconds=0.1, work_seconds=0.4)
