@@ -17,7 +17,7 @@ from agnews.components.batch_prediction.plan_batch import file_state
 from agnews.components.prediction.resolve_columns import resolve_columns
 from agnews.components.prediction.text_input import TextFormat, TextInput
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.components.storage.open_binary import sha256_of
 from agnews.schemas.batch_manifest import BatchInput, BatchManifest, BatchPart, BatchPlan, BatchShard
 from agnews.schemas.errors import AgnewsError

@@ -15,9 +15,8 @@ from agnews.components.prediction.read_parquet_texts import open_parquet
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.resolve_columns import resolve_columns
 from agnews.components.prediction.text_input import TextFormat, TextInput, is_gzipped
-from agnews.components.storage.files import files_at, is_s3
+from agnews.components.storage.files_at import files_at
 from agnews.components.storage.open_binary import open_binary, sha256_of
-from agnews.components.storage.s3_files import connect_s3, s3_path
 from agnews.schemas.batch_manifest import BatchInput, BatchShard
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
@@ -118,17 +117,8 @@ def file_state(path: str) -> tuple[int, int]:
     """
     # Says what is missing in words that help.
     open_binary(path).close()
-    if is_s3(path):
-        info = connect_s3().get_file_info(s3_path(path))
-        return int(info.size), int(info.mtime_ns)
-    if "://" in path:
-        # Only URIs need it, and its import takes seconds.
-        import tensorflow as tf
-
-        remote = tf.io.gfile.stat(path)
-        return int(remote.length), int(remote.mtime_nsec)
-    state = Path(path).stat()
-    return state.st_size, state.st_mtime_ns
+    state = files_at(path).state(path)
+    return state.size, state.changed_ns
 
 
 _BAD_ROWS = 100

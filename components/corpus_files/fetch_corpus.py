@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import urllib.error
@@ -12,12 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from agnews.components.storage.atomic_output import make_folders, sync_folder
+from agnews.components.storage.explain_storage_errors import explain_storage_errors, storage_error
 from agnews.components.storage.open_binary import sha256_of
 from agnews.components.storage.resume_download import UnreachableError, resume_download
 from agnews.schemas.corpus import Corpus, PublishedFile
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _AGENT = "agnews-data-fetch"
+_ELSEWHERE = "name another folder"
 
 OnProgress = Callable[[str, int, int | None], None]
 
@@ -72,10 +74,8 @@ def fetch_corpus(
     """
     if not corpus.published:
         raise AgnewsError("Nobody publishes files of this corpus.", found=corpus.name, fix="Copy them into the folder.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _not_written(error, folder) from error
+    with explain_storage_errors(f"writing {folder}", elsewhere=_ELSEWHERE):
+        make_folders(folder)
     fetched = []
     for name, published in corpus.published.items():
         url = f"{base_url.rstrip('/')}/{name}" if base_url else published.url
@@ -110,7 +110,7 @@ class _Download:
                     if self._part.exists() and not part.tell():
                         self._part.unlink()
         except OSError as error:
-            raise _not_written(error, self._target.parent) from error
+            raise storage_error(error, f"writing {self._target.parent}", elsewhere=_ELSEWHERE) from error
 
     def _run_locked(self, part: IO[bytes], attempts: int, wait_seconds: float) -> FetchedFile:
         if self._target.exists():
@@ -199,17 +199,8 @@ class _Download:
             )
         os.fsync(part.fileno())
         self._part.replace(self._target)
+        sync_folder(self._target.parent)
 
     def _result(self) -> FetchedFile:
         size = self._target.stat().st_size
         return FetchedFile(self._name, self._target, self._published.sha256, size, self._downloaded)
-
-
-def _not_written(error: OSError, folder: Path) -> AgnewsError:
-    if error.errno == errno.ENOSPC:
-        return AgnewsError("The disk is full.", found=folder, fix="Free some space, then run the same command again.")
-    return AgnewsError(
-        "The folder cannot be written.",
-        found=f"{folder}: {error.strerror or error}",
-        fix="Name a folder that you may write to.",
-    )

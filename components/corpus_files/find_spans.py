@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
-from agnews.components.storage.files import Files, files_at
+from agnews.components.storage.files import Files
+from agnews.components.storage.files_at import files_at
 from agnews.components.storage.open_binary import open_binary
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError

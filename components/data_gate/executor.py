@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -14,6 +13,7 @@ from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
 from agnews.components.data_gate.check_statistics import check_statistics, require_clean
 from agnews.components.model_store.baseline_at import baseline_at
+from agnews.components.storage.files_at import files_at
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -70,9 +70,7 @@ class Executor(BaseExecutor):
             fail_on_drift=bool(exec_properties["fail_on_drift"]),
         )
         folder = get_single_instance(output_dict["report"]).uri
-        tf.io.gfile.makedirs(folder)
-        with tf.io.gfile.GFile(f"{folder}/report.json", "w") as file:
-            file.write(check.model_dump_json(indent=2))
+        files_at(folder).write_text(f"{folder}/report.json", check.model_dump_json(indent=2))
         for finding in check.findings:
             _LOGGER.warning("%s %s: %s (allowed: %s)", finding.where, finding.feature, finding.seen, finding.allowed)
         require_clean(check)
@@ -83,11 +81,9 @@ def _parse(message: Any, folder: str, name: str) -> Any:
 
 
 def _parse_file(message: Any, path: str) -> Any:
-    with tf.io.gfile.GFile(path, "rb") as file:
-        message.ParseFromString(file.read())
+    message.ParseFromString(files_at(path).read_bytes(path))
     return message
 
 
 def _read_schema(uri: str) -> Any:
-    with tf.io.gfile.GFile(f"{uri}/schema.pbtxt") as file:
-        return text_format.Parse(file.read(), schema_pb2.Schema())
+    return text_format.Parse(files_at(uri).read_bytes(f"{uri}/schema.pbtxt"), schema_pb2.Schema())

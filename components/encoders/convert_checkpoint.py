@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,8 @@ from agnews.components.encoders.encoder_card import CARD_FOLDER, EncoderCard, re
 from agnews.components.encoders.hugging_face_checkpoint import POOLER, VOCABULARY, WEIGHTS, HuggingFaceCheckpoint
 from agnews.components.encoders.safetensors_file import write_safetensors
 from agnews.components.encoders.saved_encoder import DROPOUT_SEED
+from agnews.components.storage.atomic_output import make_folders, sync_folder, sync_tree
+from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.schemas.errors import AgnewsError
 
 CONVERTER_VERSION = 2
@@ -146,19 +148,14 @@ def _read_variables(saved_model: Path) -> dict[str, Weights]:
 
 
 def _write(target: Path, files: Mapping[str, bytes], weights: Mapping[str, Weights]) -> None:
-    incoming = target.with_name(f".incoming-{target.name}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if incoming.is_dir():
-            shutil.rmtree(incoming)
-        incoming.mkdir()
-        for name, content in files.items():
-            (incoming / name).write_bytes(content)
-        write_safetensors(incoming / WEIGHTS, weights)
-        incoming.rename(target)
-    except OSError as error:
-        raise AgnewsError(
-            f"{target} cannot be written.",
-            found=error.strerror or error,
-            fix="Free some space, or name a folder that you may write to.",
-        ) from error
+    with explain_storage_errors(f"writing {target}", elsewhere="name another folder"):
+        make_folders(target.parent)
+        with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            incoming = Path(scratch) / target.name
+            incoming.mkdir()
+            for name, content in files.items():
+                (incoming / name).write_bytes(content)
+            write_safetensors(incoming / WEIGHTS, weights)
+            sync_tree(incoming)
+            incoming.rename(target)
+            sync_folder(target.parent)

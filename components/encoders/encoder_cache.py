@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
-from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.components.storage.atomic_output import make_folders, sync_folder, sync_tree
+from agnews.components.storage.explain_storage_errors import explain_storage_errors
 
 _VARIABLE = "AGNEWS_CACHE"
 _DEFAULT = "~/.cache/agnews"
@@ -68,8 +67,9 @@ class EncoderCache:
         # Folders appear whole, so one that is there needs no lock: the cache of an image cannot be written.
         if folder.is_dir():
             return
-        with self._explained(folder.parent):
-            folder.parent.mkdir(parents=True, exist_ok=True)
+        writing = f"writing the cache of encoders {folder.parent}"
+        with explain_storage_errors(writing, elsewhere=f"set the environment variable {_VARIABLE} to another folder"):
+            make_folders(folder.parent)
             with FileLock(folder.with_name(f".{folder.name}.lock")):
                 if folder.is_dir():
                     return
@@ -78,32 +78,9 @@ class EncoderCache:
                     shutil.rmtree(incoming)
                 incoming.mkdir(exist_ok=True)
                 write(incoming)
-                _sync(incoming)
+                sync_tree(incoming)
                 incoming.rename(folder)
-
-    @contextmanager
-    def _explained(self, folder: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise AgnewsError(
-                "The disk is full." if full else "The cache of encoders cannot be written.",
-                found=f"{error.strerror or error} ({error.filename or folder})",
-                fix=f"{'Free some space' if full else 'Allow this user to write there'}, or set the environment "
-                f"variable {_VARIABLE} to another folder.",
-                exit_code=ExitCode.FAILED,
-            ) from error
-
-
-def _sync(folder: Path) -> None:
-    """Writes all of it to disk before it gets its name, or a power cut may leave empty files under it."""
-    for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+                sync_folder(folder.parent)
 
 
 _FILE = "source.json"

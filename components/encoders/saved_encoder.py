@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, struct_pb2
 
 from agnews.components.encoders.find_encoder import SAVED_MODEL
+from agnews.components.storage.safe_relative import safe_relative
 from agnews.schemas.errors import AgnewsError
 
 DROPOUT_SEED = "dropout_seed"
@@ -100,7 +101,7 @@ def open_saved_encoder(folder: Path) -> SavedEncoder:
     operations = {node.op for function in graph.graph_def.library.function for node in function.node_def}
     return SavedEncoder(
         folder=folder,
-        vocabulary_file=folder / "assets" / asset.filename,
+        vocabulary_file=folder / "assets" / safe_relative(asset.filename, within=str(folder / SAVED_MODEL)),
         do_lower_case=_read_flag(folder),
         num_layers=_count_layers(folder, graph, root["__call__"].function.concrete_functions),
         shapes=shapes,

@@ -19,6 +19,7 @@ from agnews.components.evaluator.predict_split import SplitPredictions, predict_
 from agnews.components.evaluator.scored import read_scored
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.serving_model.predictor import Predictor
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.evaluation import Evaluation, PairedTest, Verdict
@@ -67,7 +68,6 @@ class Executor(BaseBeamExecutor):
         predictions = get_single_instance(output_dict["predictions"])
         baseline = baseline_at(get_single_instance(input_dict["baseline"]).uri)
 
-        tf.io.gfile.makedirs(predictions.uri)
         path = f"{predictions.uri}/{FILE.format(split=TEST)}"
         answers = _predict(
             files=_files(get_split_uris(input_dict["examples"], TEST)),
@@ -96,8 +96,7 @@ class Executor(BaseBeamExecutor):
             force_promotion=bool(exec_properties["force_promotion"]),
         )
         document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
-        with tf.io.gfile.GFile(f"{evaluation.uri}/evaluation.json", "w") as file:
-            file.write(document.model_dump_json(indent=2))
+        files_at(evaluation.uri).write_text(f"{evaluation.uri}/evaluation.json", document.model_dump_json(indent=2))
         _bless(get_single_instance(output_dict["blessing"]), verdict)
         _LOGGER.info("%s: %s", "Blessed" if verdict.blessed else "Not blessed", "; ".join(verdict.reasons))
 
@@ -154,8 +153,9 @@ def _compare(answers: SplitPredictions, baseline: Baseline | None, alpha: float)
 
 
 def _bless(blessing: Artifact, verdict: Verdict) -> None:
-    tf.io.gfile.makedirs(blessing.uri)
-    with tf.io.gfile.GFile(f"{blessing.uri}/{'BLESSED' if verdict.blessed else 'NOT_BLESSED'}", "w") as file:
-        # TFX leaves the file empty; object stores and those who mirror them treat empty files as folders.
-        file.write("".join(f"{reason}\n" for reason in verdict.reasons))
+    # TFX leaves the file empty; object stores and those who mirror them treat empty files as folders.
+    files_at(blessing.uri).write_text(
+        f"{blessing.uri}/{'BLESSED' if verdict.blessed else 'NOT_BLESSED'}",
+        "".join(f"{reason}\n" for reason in verdict.reasons),
+    )
     blessing.set_int_custom_property("blessed", int(verdict.blessed))

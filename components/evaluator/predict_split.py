@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from agnews.components.evaluator.analyse import LENGTH_BUCKETS, length_bucket
 from agnews.components.evaluator.tally import Tally, answers
+from agnews.components.storage.files_at import files_at
 from agnews.schemas import features
 from agnews.schemas import predictions as columns
 
@@ -135,7 +136,7 @@ def predict_split(
                 writer.write_batch(_table(rows, probabilities, answer, baseline_answer))
                 _count(found, rows, probabilities, answer, baseline_answer)
                 on_rows(found.rows)
-        tf.io.gfile.copy(str(file), output, overwrite=True)
+        files_at(output).write(output, files_at(str(file)).read(str(file)))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agnews.components.model_store.model_digest import RECORD_FILE
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.model_record import ModelRecord
 
 SERVING_FOLDER = "Format-Serving"

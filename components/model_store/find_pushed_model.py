@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.model_store.model_store import ModelStore
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.model_record import ModelRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 
 RECORD_FILE = "assets.extra/record.json"
 """Holds the digest, so it cannot be part of it."""

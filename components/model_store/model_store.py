@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from agnews.components.model_store.model_digest import RECORD_FILE, model_digest
 from agnews.components.model_store.serving_leases import living_leases, remove_dead_leases
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.model_record import LearntFrom, ModelRecord

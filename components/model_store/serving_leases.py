@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
 

@@ -25,6 +25,7 @@ from agnews.components.corpus_files.row_batch import RowBatch, read_files
 from agnews.components.corpus_files.sources import CorpusFiles
 from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, stratified_cutoffs
 from agnews.components.corpus_files.tally import Tally
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEST, TEXT
 from agnews.schemas.progress import Progress, report_progress
@@ -236,12 +237,11 @@ class _WriteCard(beam.DoFn):
         tally.merge(from_train)
         tally.merge(from_test)
         card = tally.card(self._corpus, source=self._source, is_sample=self._is_sample, state=self._state)
-        tf.io.gfile.makedirs(self._uri)
-        with tf.io.gfile.GFile(f"{self._uri}/{REPORT_FILE}", "w") as file:
-            file.write(card.model_dump_json(indent=2) + "\n")
-        with tf.io.gfile.GFile(f"{self._uri}/{REJECTS_FILE}", "w") as file:
-            # Without any write there would be no file.
-            file.write("")
-            for name, rejects in sorted(tally.rejects.items()):
-                for bad in rejects:
-                    file.write(json.dumps({"file": name, **bad._asdict()}) + "\n")
+        files = files_at(self._uri)
+        files.write_text(f"{self._uri}/{REPORT_FILE}", card.model_dump_json(indent=2) + "\n")
+        lines = (
+            json.dumps({"file": name, **bad._asdict()}).encode() + b"\n"
+            for name, rejects in sorted(tally.rejects.items())
+            for bad in rejects
+        )
+        files.write(f"{self._uri}/{REJECTS_FILE}", lines)

@@ -7,7 +7,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
@@ -20,6 +19,7 @@ from agnews.components.corpus_files.require_usable import require_usable
 from agnews.components.corpus_files.sample import SAMPLE, write_sample
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.news_example_gen.convert_corpus import REJECTS_FILE, REPORT_FILE, ConvertCorpus
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
@@ -106,10 +106,10 @@ def _require_digest(wanted: str, found: str, source: str) -> None:
 
 
 def _read_card(uri: str) -> tuple[DataCard, dict[str, list[Reject]]]:
-    with tf.io.gfile.GFile(f"{uri}/{REPORT_FILE}") as file:
-        card = DataCard.model_validate_json(file.read())
+    files = files_at(uri)
+    card = DataCard.model_validate_json(files.read_bytes(f"{uri}/{REPORT_FILE}"))
     rejects: dict[str, list[Reject]] = {}
-    with tf.io.gfile.GFile(f"{uri}/{REJECTS_FILE}") as file:
+    with files.open(f"{uri}/{REJECTS_FILE}") as file:
         for line in file:
             bad = json.loads(line)
             reject = Reject(bad["row"], bad["line"], Reason(bad["reason"]), bad["detail"], bad["found"])

@@ -7,7 +7,6 @@ import logging
 import posixpath
 from typing import Any
 
-import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
@@ -16,6 +15,7 @@ from agnews.components.model_store import ModelStore
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
 from agnews.components.serving_model.facts_file import FACTS_FILE
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.evaluation import Evaluation
@@ -66,7 +66,7 @@ class Executor(BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         uris = {name: get_single_instance(artifacts).uri for name, artifacts in input_dict.items()}
         evaluation = Evaluation.model_validate_json(_read(f"{uris['evaluation']}/evaluation.json"))
-        if not tf.io.gfile.exists(f"{uris['blessing']}/BLESSED"):
+        if not files_at(uris["blessing"]).exists(f"{uris['blessing']}/BLESSED"):
             failed = ", ".join(evaluation.verdict.failed_rules)
             outcome = PushOutcome(pushed=False, reason=f"not blessed: {failed}")
         elif not (smoke := SmokeReport.model_validate_json(_read(f"{uris['smoke_report']}/report.json"))).passed:
@@ -126,15 +126,11 @@ class Executor(BaseExecutor):
 
 
 def _read(path: str) -> bytes:
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content: bytes = file.read()
-        return content
+    return files_at(path).read_bytes(path)
 
 
 def _write(path: str, text: str) -> None:
-    tf.io.gfile.makedirs(posixpath.dirname(path))
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text)
+    files_at(path).write_text(path, text)
 
 
 def _write_outcome(pushed_model: Artifact, outcome: PushOutcome) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from agnews.components.model_store.baseline_at import baseline_at
 from agnews.components.report.review_predictions import review_predictions
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.data_check import DataCheck

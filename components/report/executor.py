@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
 from agnews.components.report.assemble_report import assemble_report, read_documents
 from agnews.components.report.render_report import render_report
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.evaluation import Evaluation, Metrics
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.run_report import NodeSummary
@@ -96,9 +96,7 @@ class Executor(BaseExecutor):
 
 
 def _write(path: str, text: str) -> None:
-    tf.io.gfile.makedirs(path.rpartition("/")[0])
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text)
+    files_at(path).write_text(path, text)
 
 
 def _nodes(inputs: Mapping[str, Artifact]) -> dict[str, NodeSummary]:

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
-import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
@@ -22,7 +21,7 @@ from tfx.types.artifact_utils import get_single_instance
 from agnews.components.model_store.baseline_at import SERVING_FOLDER
 from agnews.components.smoke_test import probe
 from agnews.components.smoke_test.judge_probe import judge_probe
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas import features
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -145,14 +144,13 @@ class Executor(BaseExecutor):
                 and the run must not look as if it had ended well.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        if tf.io.gfile.exists(f"{get_single_instance(input_dict['blessing']).uri}/BLESSED"):
+        blessing = get_single_instance(input_dict["blessing"]).uri
+        if files_at(blessing).exists(f"{blessing}/BLESSED"):
             report = _try(f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}", exec_properties)
         else:
             report = SmokeReport(passed=False, skipped="the model was not blessed, so it will not be pushed")
         folder = get_single_instance(output_dict["report"]).uri
-        tf.io.gfile.makedirs(folder)
-        with tf.io.gfile.GFile(f"{folder}/report.json", "w") as file:
-            file.write(report.model_dump_json(indent=2))
+        files_at(folder).write_text(f"{folder}/report.json", report.model_dump_json(indent=2))
         for check in report.checks:
             _LOGGER.info("%s %s: %s (%s)", "pass" if check.passed else "FAIL", check.name, check.found, check.bound)
         failed = [check for check in report.checks if not check.passed]

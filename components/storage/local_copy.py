@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agnews.components.storage.files import files_at, is_s3
+from agnews.components.storage.files_at import files_at
 
 
 @contextmanager
@@ -22,10 +22,10 @@ def local_copy(folder: str) -> Iterator[str]:
     Raises:
         OSError: It cannot be read.
     """
-    if not is_s3(folder):
+    source = files_at(folder)
+    if source.tensorflow_opens:
         yield folder
         return
-    source = files_at(folder)
     with tempfile.TemporaryDirectory(prefix="agnews-model-") as copy:
         for path in source.files_below(folder):
             files_at(copy).write(f"{copy}/{path}", source.read(f"{folder}/{path}"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 
+from agnews.components.storage.explain_storage_errors import is_full_disk, storage_error
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _MARK = " [while running "
@@ -42,9 +42,6 @@ def exception_chain(error: BaseException) -> Iterator[BaseException]:
         reason = reason.__cause__ or reason.__context__
 
 
-_NO_SPACE = "no space left on device"
-
-
 def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
     """Finds the reason behind an error that may have come through Beam or TensorFlow, which wrap what they pass on.
 
@@ -62,12 +59,9 @@ def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
         if isinstance(reason, AgnewsError):
             code = ExitCode.FAILED if node else reason.exit_code
             return AgnewsError(f"{place}{reason.problem}", found=reason.found, fix=reason.fix, exit_code=code)
-        if _is_full_disk(reason):
-            return AgnewsError(
-                f"{place}The disk is full.",
-                found=str(reason).splitlines()[0],
-                fix="Free some space, or use another disk with --root DIR; the same command then goes on at this step.",
-                exit_code=ExitCode.FAILED,
+        if is_full_disk(reason):
+            return storage_error(
+                reason, f"running {node or 'the pipeline'}", elsewhere="use another disk with --root DIR"
             )
     return AgnewsError(
         f"{node or 'The run'} failed.",
@@ -75,9 +69,3 @@ def explain_failure(error: Exception, node: str, log: Path) -> AgnewsError:
         fix=f"The whole story is in {log}.",
         exit_code=ExitCode.FAILED,
     )
-
-
-def _is_full_disk(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return True
-    return _NO_SPACE in str(error).lower()

@@ -17,7 +17,7 @@ from scipy import stats
 
 from agnews.components.evaluator.paired_test import paired_test
 from agnews.components.report.flatten_settings import flatten_settings
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas import predictions as columns
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 
 if TYPE_CHECKING:
     from agnews.pipeline.local.local_runner import NodeResult

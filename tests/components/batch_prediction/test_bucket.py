@@ -10,7 +10,7 @@ from agnews.components.batch_prediction.batch_folder import BatchFolder
 from agnews.components.batch_prediction.plan_batch import file_state, find_inputs, plan_batch
 from agnews.components.batch_prediction.predict_shards import predict_shard
 from agnews.components.prediction.text_input import TextFormat, TextInput
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.batch_manifest import BatchPlan
 from agnews.schemas.corpus import AG_NEWS
 from agnews.schemas.errors import AgnewsError

@@ -8,7 +8,7 @@ import pytest
 from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.corpus_files.find_spans import find_spans
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 

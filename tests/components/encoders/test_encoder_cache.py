@@ -69,7 +69,7 @@ def test_one_that_can_go_on_finds_what_was_left(tmp_path: Path) -> None:
     assert sorted(path.name for path in cache.fetched("name").iterdir()) == ["half", "rest"]
 
 
-@pytest.mark.parametrize(("code", "problem"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "cannot be written")])
+@pytest.mark.parametrize(("code", "problem"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "No permission")])
 def test_a_disk_that_refuses_is_an_error_with_a_way_out(code: int, problem: str, tmp_path: Path) -> None:
     def write(_: Path) -> None:
         raise OSError(code, "refused")

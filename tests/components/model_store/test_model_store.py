@@ -12,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -179,13 +179,14 @@ class _Killed(LocalFiles):
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
         if self._due("before"):
             self._die()
-        if self._due("half"):
-            content = b"".join(chunks)
-            super().write(path, [content[: len(content) // 2]])
-            self._die()
-        super().write(path, chunks)
+        super().write(path, self._cut(chunks) if self._due("half") else chunks)
         if self._due("after"):
             self._die()
+
+    def _cut(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        content = b"".join(chunks)
+        yield content[: len(content) // 2]
+        self._die()
 
     def rename(self, source: str, target: str) -> None:
         if self._due("before") or self._due("half"):
@@ -275,10 +276,11 @@ def test_a_full_disk_is_named_and_nothing_is_lost(
     real_write = LocalFiles.write
 
     def write(self: LocalFiles, path: str, chunks: Iterable[bytes]) -> None:
-        if file in path:
-            real_write(self, path, [b"".join(chunks)[:100]])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-        real_write(self, path, chunks)
+        real_write(self, path, fill(chunks) if file in path else chunks)
+
+    def fill(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        yield b"".join(chunks)[:100]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalFiles, "write", write)

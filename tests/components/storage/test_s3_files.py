@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from agnews.components.model_store.model_store import ModelStore
-from agnews.components.storage.files import files_at
+from agnews.components.storage.files_at import files_at
 from agnews.components.storage.s3_files import connect_s3
 from agnews.schemas.errors import AgnewsError
 
@@ -51,7 +51,7 @@ def test_a_store_that_does_not_answer_is_named(bucket: str, monkeypatch: pytest.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(AgnewsError, match="The storage failed") as caught:
         ModelStore(bucket, "agnews").production()
-    assert "Couldn't connect" in str(caught.value.found)
+    assert "Could not connect" in str(caught.value.found)
 
 
 def test_an_endpoint_is_an_address() -> None:

@@ -54,8 +54,8 @@ def test_a_mendable_error_that_beam_has_copied_is_told_as_it_was_raised() -> Non
 )
 def test_a_full_disk_is_told_as_such(reason: Exception) -> None:
     told = explain_failure(_wrapped(reason, explicit=False), "Transform", LOG)
-    assert told.problem == "Transform: The disk is full."
-    assert "goes on at this step" in told.fix
+    assert told.problem == "The disk is full while running Transform."
+    assert "--root DIR" in told.fix
 
 
 def test_before_the_first_step_the_command_line_is_to_blame() -> None:
