@@ -16,7 +16,7 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-kubeflow test-docker test-fast lint types layers check image base-image format clean
+.PHONY: help setup run serve test test-kubeflow test-docker test-fast lint types layers closures check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ types: build/typecheck ## Static types
 
 layers: build/typecheck ## kubeflow > pipeline > components > schemas
 	cd build/typecheck && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
+
+closures: setup ## Which nodes run again when a module changes (MODULE=NAME), and how much code each sees
+	$(BIN)/python tests/golden/record_closures.py $(MODULE) $(ARGS)
 
 check: lint types layers test ## All that CI checks
 

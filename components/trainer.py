@@ -5,7 +5,6 @@ TFX reloads this module by name: it holds no class and no state.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -23,9 +22,6 @@ from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.run_config import TextConfig
 from agnews.schemas.training_record import TrainingRecord
-
-RECORD_FILE = "training.json"
-"""In the model run: a `TrainingRecord`."""
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -109,5 +105,9 @@ def _write_record(
             "model": facts,
         }
     )
-    with tf.io.gfile.GFile(posixpath.join(folder, RECORD_FILE), "w") as file:
-        file.write(record.model_dump_json(indent=2) + "\n")
+
+    def write(path: str, chunks: Iterable[bytes]) -> None:
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(b"".join(chunks))
+
+    record.write(folder, write)

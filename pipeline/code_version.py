@@ -15,6 +15,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from agnews.schemas.nodes import NODES
+
 _ROOT = "agnews"
 
 _LIBRARIES = ("tensorflow", "tensorflow-text", "tf-keras", "tfx")
@@ -119,20 +121,24 @@ def _normalised_source(module: str) -> str:
     return ast.unparse(tree)
 
 
-_CODE = {
-    "NewsExampleGen": "agnews.components.news_example_gen.executor",
-    "BaselineModel": "agnews.components.baseline_model.executor",
-    "DataGate": "agnews.components.data_gate.executor",
-    "Transform": "agnews.components.transform",
-    "TokenGate": "agnews.components.token_gate.executor",
-    "Trainer": "agnews.components.trainer",
-    "Evaluator": "agnews.components.evaluator.executor",
-    "SmokeTest": "agnews.components.smoke_test.executor",
-    "Pusher": "agnews.components.pusher.executor",
-    "Report": "agnews.components.report.executor",
-}
-
-
 def code_versions() -> dict[str, str]:
     """Returns the digest of the code behind each node that runs code of ours."""
-    return {node: code_version(module) for node, module in _CODE.items()}
+    return {name: code_version(node.code) for name, node in NODES.items() if node.code}
+
+
+def code_closures() -> dict[str, dict[str, int]]:
+    """Measures what a change makes run again.
+
+    Returns:
+        By node that runs code of ours: lines of the source of each module that its code version covers.
+    """
+    return {
+        name: {module: _lines(module) for module in sorted(_closure((node.code,)))}
+        for name, node in NODES.items()
+        if node.code
+    }
+
+
+def _lines(module: str) -> int:
+    path = _file(module)
+    return len(path.read_text(encoding="utf-8").splitlines()) if path else 0

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+from agnews.schemas.document import Document, Part
 
 
-class BatchInput(_Document):
+class BatchInput(Part):
     """A file of texts."""
 
     uri: str
@@ -32,7 +28,7 @@ class BatchInput(_Document):
     id_column: str
 
 
-class BatchShard(_Document):
+class BatchShard(Part):
     """Consecutive rows of one file, which are answered together and become one part of the output."""
 
     number: int
@@ -48,8 +44,10 @@ class BatchShard(_Document):
     """Usable texts, as the plan counted them."""
 
 
-class BatchPlan(_Document):
+class BatchPlan(Document):
     """What an output folder is for. A later run of the same goes on with the shards that are missing."""
+
+    FILE: ClassVar = "plan.json"
 
     model_name: str
     model_version: str
@@ -66,7 +64,7 @@ class BatchPlan(_Document):
         return sum(shard.rows for shard in self.shards)
 
 
-class BatchPart(_Document):
+class BatchPart(Part):
     """What became of a shard."""
 
     name: str
@@ -79,8 +77,10 @@ class BatchPart(_Document):
     sha256: str
 
 
-class BatchManifest(_Document):
+class BatchManifest(Document):
     """A finished output folder."""
+
+    FILE: ClassVar = "manifest.json"
 
     model_name: str
     model_version: str

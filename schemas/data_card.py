@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar
+
+from agnews.schemas.document import Document, Part
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Lengths(_Document):
+class Lengths(Part):
     """Lengths of the texts of a split."""
 
     mean: float
@@ -19,7 +17,7 @@ class Lengths(_Document):
     max: int
 
 
-class SplitCard(_Document):
+class SplitCard(Part):
     """One split."""
 
     rows: int
@@ -36,7 +34,7 @@ class SplitCard(_Document):
     """Share of the rows that hold remnants of HTML or of escapes."""
 
 
-class FileCard(_Document):
+class FileCard(Part):
     """One file."""
 
     records: int
@@ -45,7 +43,7 @@ class FileCard(_Document):
     """Bad records by reason, the most frequent first."""
 
 
-class SpanCard(_Document):
+class SpanCard(Part):
     """The rows of a day."""
 
     name: str
@@ -56,8 +54,10 @@ class SpanCard(_Document):
     """Usable records, wherever they went."""
 
 
-class DataCard(_Document):
+class DataCard(Document):
     """What a corpus holds and what became of its rows."""
+
+    FILE: ClassVar = "report.json"
 
     corpus: str
     source: str

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from agnews.schemas.document import Document, Part
 
 
-class Finding(_Document):
+class Finding(Part):
     """Something about a feature that the schema does not allow."""
 
     kind: Literal["anomaly", "skew", "drift"]
@@ -25,7 +21,7 @@ class Finding(_Document):
     """Whether the run ends here; the others are for people to know."""
 
 
-class Distance(_Document):
+class Distance(Part):
     """How far the training rows are from another sample, in one feature."""
 
     kind: Literal["skew", "drift"]
@@ -38,8 +34,10 @@ class Distance(_Document):
     """Training rows, rows of the other sample."""
 
 
-class DataCheck(_Document):
+class DataCheck(Document):
     """All that the gate found."""
+
+    FILE: ClassVar = "report.json"
 
     passed: bool
     rows: dict[str, int]

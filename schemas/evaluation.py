@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
-
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from agnews.schemas.document import Document, Part
 
 
-class ClassMetrics(_Document):
+class ClassMetrics(Part):
     """Figures of one class against the rest."""
 
     name: str
@@ -22,7 +20,7 @@ class ClassMetrics(_Document):
     """Rows of this class in the test split."""
 
 
-class Figure(_Document):
+class Figure(Part):
     """A metric's value, with all that it takes to show it: readers need not know the metric."""
 
     name: str
@@ -43,7 +41,7 @@ class Figure(_Document):
         return f"{100 * value:.2f} %" if self.shown == "percent" else f"{value:.4f}"
 
 
-class Metrics(_Document):
+class Metrics(Part):
     """Figures on one set of rows."""
 
     count: int
@@ -80,7 +78,7 @@ _FIGURES_OF_0_1_0 = (
 )
 
 
-class SliceMetrics(_Document):
+class SliceMetrics(Part):
     """Figures of a part of the test split."""
 
     feature: str
@@ -90,7 +88,7 @@ class SliceMetrics(_Document):
     accuracy: float
 
 
-class PairedTest(_Document):
+class PairedTest(Part):
     """Candidate against baseline on the same rows.
 
     `only_candidate_right` and `only_baseline_right` count the rows on which just one of the two is right; all others
@@ -112,7 +110,7 @@ class PairedTest(_Document):
     """Probability of so many rows lost, or more, if both were equally good (one-sided exact McNemar test)."""
 
 
-class Verdict(_Document):
+class Verdict(Part):
     """Whether a model may be pushed."""
 
     blessed: bool
@@ -126,8 +124,10 @@ class Verdict(_Document):
     """None where there was no baseline."""
 
 
-class Evaluation(_Document):
+class Evaluation(Document):
     """All that the Evaluator found, `evaluation.json` in its output."""
+
+    FILE: ClassVar = "evaluation.json"
 
     metrics: Metrics
     slices: tuple[SliceMetrics, ...]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from agnews.schemas.document import Part
 
 
-class LearntFrom(BaseModel):
+class LearntFrom(Part):
     """The data behind a version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     digest: str
     """sha256 over all files."""
@@ -20,10 +18,8 @@ class LearntFrom(BaseModel):
     """sha256 of the training file by span, oldest first; empty where the data was no folder of dated spans."""
 
 
-class ModelRecord(BaseModel):
+class ModelRecord(Part):
     """One pushed version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
     version: str
     """Decimal digits, growing with time: the folder's name, which TF Serving takes as the version."""

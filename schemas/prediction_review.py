@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from agnews.schemas.document import Part
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class CalibrationBin(_Document):
+class CalibrationBin(Part):
     """Rows whose top class got a probability in `(low, high]`."""
 
     low: float
@@ -21,7 +17,7 @@ class CalibrationBin(_Document):
     """Share of the rows on which the top class is the label."""
 
 
-class DoubtfulRow(_Document):
+class DoubtfulRow(Part):
     """A row on which model and label disagree."""
 
     row: int
@@ -36,7 +32,7 @@ class DoubtfulRow(_Document):
     answer_probability: float
 
 
-class PredictionReview(_Document):
+class PredictionReview(Part):
     """All that was found in the predictions of one split."""
 
     rows: int

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar
+
+from agnews.schemas.document import Document
 
 
-class PushOutcome(BaseModel):
+class PushOutcome(Document):
     """Whether a model is in production now."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    FILE: ClassVar = "pushed.json"
 
     pushed: bool
     """Whether the run's model is in production, be it that it was there before."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
+from agnews.schemas.document import Part
 from agnews.schemas.evaluation import Figure, PairedTest
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Flip(_Document):
+class Flip(Part):
     """A row that one run's model answers rightly and the other's does not."""
 
     row: int
@@ -23,7 +18,7 @@ class Flip(_Document):
     second: str | None
 
 
-class ClassChange(_Document):
+class ClassChange(Part):
     """Recall and precision of a class, first run and second."""
 
     name: str
@@ -35,14 +30,14 @@ class ClassChange(_Document):
     """Rows of this class that the first run alone has right."""
 
 
-class FigureChange(_Document):
+class FigureChange(Part):
     """A metric of the first run and of the second; the form is the second run's."""
 
     first: float
     second: Figure
 
 
-class RunComparison(_Document):
+class RunComparison(Part):
     """The second run against the first."""
 
     first: str

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.data_check import DataCheck
+from agnews.schemas.document import Document, Part
 from agnews.schemas.evaluation import Evaluation, Metrics
 from agnews.schemas.model_record import ModelRecord
 from agnews.schemas.prediction_review import PredictionReview
@@ -19,11 +20,7 @@ from agnews.schemas.training_record import TrainingRecord
 NodeState = Literal["waiting", "running", "cached", "done", "failed", "skipped"]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
-
-
-class DataSummary(_Document):
+class DataSummary(Part):
     """Which rows a run learnt from and was judged on."""
 
     name: str
@@ -35,7 +32,7 @@ class DataSummary(_Document):
     digest: str
 
 
-class SpansSummary(_Document):
+class SpansSummary(Part):
     """The dated spans of a run, compared with those that the model in production has learnt from."""
 
     rows: dict[str, int | None]
@@ -54,17 +51,17 @@ class SpansSummary(_Document):
     """What was passed over or has to be known, a sentence each."""
 
 
-class NodeSummary(_Document):
+class NodeSummary(Part):
     """What became of one node."""
 
     state: NodeState
     seconds: float | None
     """Wall time; null where nobody took it."""
-    outputs: dict[str, str] = {}
+    outputs: dict[str, str] = Field(default_factory=dict)
     """URI of each output by its key; none where the node did not end well."""
 
 
-class ServingSummary(_Document):
+class ServingSummary(Part):
     """What it takes to serve the model, as the smoke test measured it; null where it did not get so far."""
 
     latency_ms: float | None
@@ -75,7 +72,7 @@ class ServingSummary(_Document):
     """On disk."""
 
 
-class RunDocuments(_Document):
+class RunDocuments(Part):
     """What the steps wrote down, whole. Null is what a failed or partial run has not come to."""
 
     data_card: DataCard | None = None
@@ -91,11 +88,13 @@ class RunDocuments(_Document):
     """The model in production that the run's own was compared with."""
 
 
-class RunReport(_Document):
+class RunReport(Document):
     """What a run did. Keys that a failed or partial run could not know are null.
 
     The figures that most readers want stand on top; they are taken from `documents`, which has everything.
     """
+
+    FILE: ClassVar = "report.json"
 
     run_id: str
     command: str | None
@@ -107,7 +106,7 @@ class RunReport(_Document):
     """Why the run ended well before its first node: nothing is new. Null where it did not."""
     model: dict[str, object]
     """The model's part of the configuration."""
-    settings: dict[str, object] = {}
+    settings: dict[str, object] = Field(default_factory=dict)
     """The other parts of the configuration; on a cluster those that the Trainer took."""
     fingerprint: str | None = None
     """Digest of data, configuration and code; null on a cluster."""

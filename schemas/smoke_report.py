@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar
+
+from agnews.schemas.document import Document, Part
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Check(_Document):
+class Check(Part):
     """One thing that a model must do before it is pushed."""
 
     name: str
@@ -20,8 +18,10 @@ class Check(_Document):
     """What is wanted."""
 
 
-class SmokeReport(_Document):
+class SmokeReport(Document):
     """All checks of one model."""
+
+    FILE: ClassVar = "report.json"
 
     passed: bool
     """Whether the model may be pushed: all checks ran and passed."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar
+
+from agnews.schemas.document import Document, Part
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class SplitTokens(_Document):
+class SplitTokens(Part):
     """Figures of one split. Lengths are in word pieces, [CLS] and [SEP] included."""
 
     rows: int
@@ -33,8 +31,10 @@ class SplitTokens(_Document):
     """Position of the first of them in the split, counted from 0."""
 
 
-class TokenCheck(_Document):
+class TokenCheck(Document):
     """All that the gate found."""
+
+    FILE: ClassVar = "report.json"
 
     passed: bool
     max_length: int

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar
+
+from pydantic import Field
+
+from agnews.schemas.document import Document
 
 
-class TrainingRecord(BaseModel):
+class TrainingRecord(Document):
     """What a training was like."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    FILE: ClassVar = "training.json"
 
     curve: tuple[dict[str, float], ...]
     """One entry an epoch: `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`, `learning_rate`, `seconds`,
@@ -21,5 +25,5 @@ class TrainingRecord(BaseModel):
     """What was `asked` for, and what was `taken`."""
     warm_start: str | None
     """Which earlier weights it started from, or why not; null where it was not to."""
-    model: dict[str, object] = {}
+    model: dict[str, object] = Field(default_factory=dict)
     """Facts about the exported model, as in its `assets.extra/model.json`: parameters, digests, versions."""

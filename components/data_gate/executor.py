@@ -70,7 +70,7 @@ class Executor(BaseExecutor):
             fail_on_drift=bool(exec_properties["fail_on_drift"]),
         )
         folder = get_single_instance(output_dict["report"]).uri
-        files_at(folder).write_text(f"{folder}/report.json", check.model_dump_json(indent=2))
+        check.write(folder, files_at(folder).write)
         for finding in check.findings:
             _LOGGER.warning("%s %s: %s (allowed: %s)", finding.where, finding.feature, finding.seen, finding.allowed)
         require_clean(check)

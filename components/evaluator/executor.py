@@ -96,7 +96,7 @@ class Executor(BaseBeamExecutor):
             force_promotion=bool(exec_properties["force_promotion"]),
         )
         document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
-        files_at(evaluation.uri).write_text(f"{evaluation.uri}/evaluation.json", document.model_dump_json(indent=2))
+        document.write(evaluation.uri, files_at(evaluation.uri).write)
         _bless(get_single_instance(output_dict["blessing"]), verdict)
         _LOGGER.info("%s: %s", "Blessed" if verdict.blessed else "Not blessed", "; ".join(verdict.reasons))
 

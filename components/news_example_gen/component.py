@@ -4,38 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
-from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
-from tfx.types.channel import Channel
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import Examples
 
 from agnews.components.artifact_types import StepReport
+from agnews.components.declared_component import DeclaredBeamComponent
 from agnews.components.news_example_gen.executor import Executor
 
 
-class NewsExampleGenSpec(ComponentSpec):
-    """Inputs, outputs and properties of NewsExampleGen."""
-
-    PARAMETERS: ClassVar[dict[str, ExecutionParameter]] = {
-        "data_uri": ExecutionParameter(type=str),
-        "corpus": ExecutionParameter(type=str),
-        "window": ExecutionParameter(type=int),
-        "digest": ExecutionParameter(type=str),
-        "limit": ExecutionParameter(type=int),
-        "eval_share": ExecutionParameter(type=float),
-        "max_reject_share": ExecutionParameter(type=float),
-        "seed": ExecutionParameter(type=int),
-        "code_version": ExecutionParameter(type=str),
-    }
-    INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
-    OUTPUTS: ClassVar[dict[str, ChannelParameter]] = {
-        "examples": ChannelParameter(type=Examples),
-        "data_card": ChannelParameter(type=StepReport),
-    }
-
-
-class NewsExampleGen(BaseBeamComponent):
+class NewsExampleGen(DeclaredBeamComponent):
     """Reads the CSV files of a corpus and writes the splits train, eval and test as tf.Examples.
 
     There is no driver, which Kubeflow would not run: that data has changed shows in the property `digest`.
@@ -53,34 +29,15 @@ class NewsExampleGen(BaseBeamComponent):
         code_version: Digest of the code behind this step.
     """
 
-    SPEC_CLASS = NewsExampleGenSpec
-    EXECUTOR_SPEC = BeamExecutorSpec(Executor)
+    EXECUTOR = Executor
+    OUTPUTS: ClassVar = {"examples": Examples, "data_card": StepReport}
 
-    def __init__(
-        self,
-        *,
-        data_uri: str,
-        corpus: str,
-        window: int,
-        digest: str,
-        limit: int,
-        eval_share: float,
-        max_reject_share: float,
-        seed: int,
-        code_version: str,
-    ) -> None:
-        super().__init__(
-            spec=NewsExampleGenSpec(
-                data_uri=data_uri,
-                corpus=corpus,
-                window=window,
-                digest=digest,
-                limit=limit,
-                eval_share=eval_share,
-                max_reject_share=max_reject_share,
-                seed=seed,
-                code_version=code_version,
-                examples=Channel(type=Examples),
-                data_card=Channel(type=StepReport),
-            )
-        )
+    data_uri: str
+    corpus: str
+    window: int
+    digest: str
+    limit: int
+    eval_share: float
+    max_reject_share: float
+    seed: int
+    code_version: str

@@ -75,7 +75,6 @@ class ExampleEncoder:
             yield serialize(deterministic=True)
 
 
-REPORT_FILE = "report.json"
 REJECTS_FILE = "rejects.jsonl"
 
 _KEYS = "keys"
@@ -238,7 +237,7 @@ class _WriteCard(beam.DoFn):
         tally.merge(from_test)
         card = tally.card(self._corpus, source=self._source, is_sample=self._is_sample, state=self._state)
         files = files_at(self._uri)
-        files.write_text(f"{self._uri}/{REPORT_FILE}", card.model_dump_json(indent=2) + "\n")
+        card.write(self._uri, files.write)
         lines = (
             json.dumps({"file": name, **bad._asdict()}).encode() + b"\n"
             for name, rejects in sorted(tally.rejects.items())

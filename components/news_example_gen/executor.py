@@ -18,7 +18,7 @@ from agnews.components.corpus_files.record import Reason, Reject
 from agnews.components.corpus_files.require_usable import require_usable
 from agnews.components.corpus_files.sample import SAMPLE, write_sample
 from agnews.components.corpus_files.sources import require_corpus_files
-from agnews.components.news_example_gen.convert_corpus import REJECTS_FILE, REPORT_FILE, ConvertCorpus
+from agnews.components.news_example_gen.convert_corpus import REJECTS_FILE, ConvertCorpus
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
@@ -107,7 +107,7 @@ def _require_digest(wanted: str, found: str, source: str) -> None:
 
 def _read_card(uri: str) -> tuple[DataCard, dict[str, list[Reject]]]:
     files = files_at(uri)
-    card = DataCard.model_validate_json(files.read_bytes(f"{uri}/{REPORT_FILE}"))
+    card = DataCard.read(uri, files.read)
     rejects: dict[str, list[Reject]] = {}
     with files.open(f"{uri}/{REJECTS_FILE}") as file:
         for line in file:

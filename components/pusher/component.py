@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types.channel import BaseChannel, Channel
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.channel import BaseChannel
 from tfx.types.standard_artifacts import ExampleStatistics, Model, ModelBlessing, ModelEvaluation, PushedModel
 
 from agnews.components.artifact_types import StepReport
+from agnews.components.declared_component import DeclaredComponent
 from agnews.components.pusher.executor import Executor
 
 
-class PusherSpec(ComponentSpec):
-    """Inputs, outputs and properties of Pusher."""
-
-    PARAMETERS: ClassVar[dict[str, ExecutionParameter]] = {
-        "push_uri": ExecutionParameter(type=str),
-        "model_name": ExecutionParameter(type=str),
-        "corpus": ExecutionParameter(type=str),
-        "fingerprint": ExecutionParameter(type=str),
-        "withdrawn": ExecutionParameter(type=str),
-        "code_version": ExecutionParameter(type=str),
-    }
-    INPUTS: ClassVar[dict[str, ChannelParameter]] = {
-        "model": ChannelParameter(type=Model),
-        "blessing": ChannelParameter(type=ModelBlessing),
-        "evaluation": ChannelParameter(type=ModelEvaluation),
-        "statistics": ChannelParameter(type=ExampleStatistics),
-        "smoke_report": ChannelParameter(type=StepReport),
-        "data_card": ChannelParameter(type=StepReport),
-    }
-    OUTPUTS: ClassVar[dict[str, ChannelParameter]] = {"pushed_model": ChannelParameter(type=PushedModel)}
-
-
-class Pusher(BaseComponent):
+class Pusher(DeclaredComponent):
     """Puts a model into production if it was blessed and can be served.
 
     TFX's own Pusher copies into the final folder file by file, knows no pointer, and would push a model that was judged
@@ -57,39 +33,18 @@ class Pusher(BaseComponent):
         code_version: Digest of the code behind this step.
     """
 
-    SPEC_CLASS = PusherSpec
-    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+    EXECUTOR = Executor
+    OUTPUTS: ClassVar = {"pushed_model": PushedModel}
 
-    def __init__(
-        self,
-        *,
-        model: BaseChannel,
-        blessing: BaseChannel,
-        evaluation: BaseChannel,
-        statistics: BaseChannel,
-        smoke_report: BaseChannel,
-        data_card: BaseChannel,
-        push_uri: str,
-        model_name: str,
-        corpus: str,
-        fingerprint: str,
-        withdrawn: str,
-        code_version: str,
-    ) -> None:
-        super().__init__(
-            spec=PusherSpec(
-                model=model,
-                blessing=blessing,
-                evaluation=evaluation,
-                statistics=statistics,
-                smoke_report=smoke_report,
-                data_card=data_card,
-                push_uri=push_uri,
-                model_name=model_name,
-                corpus=corpus,
-                fingerprint=fingerprint,
-                withdrawn=withdrawn,
-                code_version=code_version,
-                pushed_model=Channel(type=PushedModel),
-            )
-        )
+    model: Annotated[BaseChannel, Model]
+    blessing: Annotated[BaseChannel, ModelBlessing]
+    evaluation: Annotated[BaseChannel, ModelEvaluation]
+    statistics: Annotated[BaseChannel, ExampleStatistics]
+    smoke_report: Annotated[BaseChannel, StepReport]
+    data_card: Annotated[BaseChannel, StepReport]
+    push_uri: str
+    model_name: str
+    corpus: str
+    fingerprint: str
+    withdrawn: str
+    code_version: str

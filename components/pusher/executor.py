@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import posixpath
-from typing import Any
+from typing import Any, TypeVar
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
@@ -18,12 +18,14 @@ from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
+from agnews.schemas.document import Document
 from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.features import TRAIN
 from agnews.schemas.model_record import LearntFrom
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import SmokeReport
 
+_Document = TypeVar("_Document", bound=Document)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -65,11 +67,11 @@ class Executor(BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         uris = {name: get_single_instance(artifacts).uri for name, artifacts in input_dict.items()}
-        evaluation = Evaluation.model_validate_json(_read(f"{uris['evaluation']}/evaluation.json"))
+        evaluation = _document(Evaluation, uris["evaluation"])
         if not files_at(uris["blessing"]).exists(f"{uris['blessing']}/BLESSED"):
             failed = ", ".join(evaluation.verdict.failed_rules)
             outcome = PushOutcome(pushed=False, reason=f"not blessed: {failed}")
-        elif not (smoke := SmokeReport.model_validate_json(_read(f"{uris['smoke_report']}/report.json"))).passed:
+        elif not (smoke := _document(SmokeReport, uris["smoke_report"])).passed:
             failed = smoke.skipped or ", ".join(check.name for check in smoke.checks if not check.passed)
             outcome = PushOutcome(pushed=False, reason=f"the smoke test was not passed: {failed}")
         else:
@@ -80,7 +82,7 @@ class Executor(BaseExecutor):
 
     def _push(self, uris: dict[str, str], evaluation: Evaluation, exec_properties: dict[str, Any]) -> PushOutcome:
         store = ModelStore(exec_properties["push_uri"], exec_properties["model_name"])
-        card = DataCard.model_validate_json(_read(f"{uris['data_card']}/report.json"))
+        card = _document(DataCard, uris["data_card"])
         corpus = corpus_named(exec_properties["corpus"])
         model = f"{uris['model']}/{SERVING_FOLDER}"
         model_card = f"{uris['pushed_model']}/{posixpath.basename(CARD_FILE)}"
@@ -125,6 +127,10 @@ class Executor(BaseExecutor):
         )
 
 
+def _document(kind: type[_Document], uri: str) -> _Document:
+    return kind.read(uri, files_at(uri).read)
+
+
 def _read(path: str) -> bytes:
     return files_at(path).read_bytes(path)
 
@@ -134,7 +140,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _write_outcome(pushed_model: Artifact, outcome: PushOutcome) -> None:
-    _write(f"{pushed_model.uri}/pushed.json", outcome.model_dump_json(indent=2))
+    outcome.write(pushed_model.uri, files_at(pushed_model.uri).write)
     pushed_model.set_int_custom_property("pushed", int(outcome.pushed))
     pushed_model.set_string_custom_property("pushed_version", outcome.version)
     pushed_model.set_string_custom_property("pushed_destination", outcome.destination)

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import platform
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from agnews.components.model_store.baseline_at import baseline_at
 from agnews.components.report.review_predictions import review_predictions
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
-from agnews.schemas.data_check import DataCheck
-from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.features import TEST
-from agnews.schemas.model_record import ModelRecord
+from agnews.schemas.nodes import NODES
 from agnews.schemas.prediction_review import PredictionReview
 from agnews.schemas.predictions import FILE
-from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.run_report import DataSummary, NodeSummary, RunDocuments, RunReport, ServingSummary, SpansSummary
 from agnews.schemas.smoke_report import SmokeReport
-from agnews.schemas.token_check import TokenCheck
-from agnews.schemas.training_record import TrainingRecord
 
 PACKAGES = (
     "agnews",
@@ -186,9 +180,6 @@ def headline(report: RunReport) -> Headline:
     return Headline(pushed, f"{push.reason[0].upper()}{push.reason[1:]}.", "good" if push.pushed else "bad")
 
 
-_Document = TypeVar("_Document", bound=BaseModel)
-
-
 def read_documents(uris: Mapping[tuple[str, str], str], corpus: str) -> RunDocuments:
     """Reads what the steps of a run wrote down.
 
@@ -199,37 +190,22 @@ def read_documents(uris: Mapping[tuple[str, str], str], corpus: str) -> RunDocum
     Returns:
         The documents; what is not there is None.
     """
-
-    def read(node: str, key: str, name: str, kind: type[_Document]) -> _Document | None:
-        uri = uris.get((node, key))
-        return None if uri is None else kind.model_validate_json(_read(posixpath.join(uri, name)))
-
-    return RunDocuments(
-        data_card=read("NewsExampleGen", "data_card", "report.json", DataCard),
-        data_check=read("DataGate", "report", "report.json", DataCheck),
-        token_check=read("TokenGate", "report", "report.json", TokenCheck),
-        training=read("Trainer", "model_run", "training.json", TrainingRecord),
-        evaluation=read("Evaluator", "evaluation", "evaluation.json", Evaluation),
-        review=_at(uris.get(("Evaluator", "predictions")), lambda uri: _review(uri, corpus)),
-        smoke=read("SmokeTest", "report", "report.json", SmokeReport),
-        push=read("Pusher", "pushed_model", "pushed.json", PushOutcome),
-        baseline=_at(uris.get(("BaselineModel", "model")), _baseline),
-    )
-
-
-def _read(path: str) -> bytes:
-    return b"".join(files_at(path).read(path))
-
-
-def _at(uri: str | None, read: Callable[[str], _Document | None]) -> _Document | None:
-    return None if uri is None else read(uri)
+    fields = {kind: name for name, field in RunDocuments.model_fields.items() for kind in get_args(field.annotation)}
+    documents: dict[str, object] = {}
+    for node, row in NODES.items():
+        for output in row.outputs:
+            uri, kind = uris.get((node, output.key)), output.document
+            if uri is not None and kind is not None and kind in fields:
+                documents[fields[kind]] = kind.read(uri, files_at(uri).read)
+    if uri := uris.get(("Evaluator", "predictions")):
+        documents["review"] = _review(uri, corpus)
+    if uri := uris.get(("BaselineModel", "model")):
+        found = baseline_at(uri)
+        documents["baseline"] = found.record if found else None
+    return RunDocuments.model_validate(documents)
 
 
 def _review(uri: str, corpus: str) -> PredictionReview:
-    table = pq.read_table(pa.BufferReader(_read(posixpath.join(uri, FILE.format(split=TEST)))))
+    path = posixpath.join(uri, FILE.format(split=TEST))
+    table = pq.read_table(pa.BufferReader(b"".join(files_at(uri).read(path))))
     return review_predictions(table, corpus_named(corpus).class_names)
-
-
-def _baseline(uri: str) -> ModelRecord | None:
-    found = baseline_at(uri)
-    return found.record if found else None

@@ -14,24 +14,17 @@ from agnews.components.report.assemble_report import assemble_report, read_docum
 from agnews.components.report.render_report import render_report
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.evaluation import Evaluation, Metrics
+from agnews.schemas.nodes import NODES
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.run_report import NodeSummary
 
 _LOGGER = logging.getLogger(__name__)
 
 _SOURCES = {
-    "data_card": ("NewsExampleGen", "data_card"),
-    "statistics": ("StatisticsGen", "statistics"),
-    "anomalies": ("ExampleValidator", "anomalies"),
-    "baseline": ("BaselineModel", "model"),
-    "data_check": ("DataGate", "report"),
-    "transform_graph": ("Transform", "transform_graph"),
-    "token_check": ("TokenGate", "report"),
-    "model_run": ("Trainer", "model_run"),
-    "evaluation": ("Evaluator", "evaluation"),
-    "predictions": ("Evaluator", "predictions"),
-    "smoke_report": ("SmokeTest", "report"),
-    "pushed_model": ("Pusher", "pushed_model"),
+    output.report_input: (name, output.key)
+    for name, node in NODES.items()
+    for output in node.outputs
+    if output.report_input
 }
 """Node and key that each input is an output of."""
 _SECONDS = "seconds"
@@ -85,7 +78,7 @@ class Executor(BaseExecutor):
             nodes=_nodes(inputs),
         )
         _write(f"{outputs['page'].uri}/report.html", render_report(report))
-        _write(f"{outputs['report'].uri}/report.json", report.model_dump_json(indent=2) + "\n")
+        report.write(outputs["report"].uri, files_at(outputs["report"].uri).write)
         if evaluation := documents.evaluation:
             for name, figure in _figures(evaluation, documents.push).items():
                 outputs["metrics"].set_float_custom_property(name, figure)

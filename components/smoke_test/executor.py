@@ -150,7 +150,7 @@ class Executor(BaseExecutor):
         else:
             report = SmokeReport(passed=False, skipped="the model was not blessed, so it will not be pushed")
         folder = get_single_instance(output_dict["report"]).uri
-        files_at(folder).write_text(f"{folder}/report.json", report.model_dump_json(indent=2))
+        report.write(folder, files_at(folder).write)
         for check in report.checks:
             _LOGGER.info("%s %s: %s (%s)", "pass" if check.passed else "FAIL", check.name, check.found, check.bound)
         failed = [check for check in report.checks if not check.passed]

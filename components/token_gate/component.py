@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types.channel import BaseChannel, Channel
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.channel import BaseChannel
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from agnews.components.artifact_types import StepReport
+from agnews.components.declared_component import DeclaredComponent
 from agnews.components.token_gate.executor import Executor
 
 
-class TokenGateSpec(ComponentSpec):
-    """Inputs, outputs and properties of TokenGate."""
-
-    PARAMETERS: ClassVar[dict[str, ExecutionParameter]] = {
-        "max_length": ExecutionParameter(type=int),
-        "max_unknown_share": ExecutionParameter(type=float),
-        "code_version": ExecutionParameter(type=str),
-    }
-    INPUTS: ClassVar[dict[str, ChannelParameter]] = {
-        "transformed_examples": ChannelParameter(type=Examples),
-        "transform_graph": ChannelParameter(type=TransformGraph),
-    }
-    OUTPUTS: ClassVar[dict[str, ChannelParameter]] = {"report": ChannelParameter(type=StepReport)}
-
-
-class TokenGate(BaseComponent):
+class TokenGate(DeclaredComponent):
     """Ends the run when texts did not become the tokens that an encoder expects.
 
     A vocabulary of another language or case does not fail: it makes [UNK] of most words, and a model that learns
@@ -43,25 +26,11 @@ class TokenGate(BaseComponent):
         code_version: Digest of the code behind this step.
     """
 
-    SPEC_CLASS = TokenGateSpec
-    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+    EXECUTOR = Executor
+    OUTPUTS: ClassVar = {"report": StepReport}
 
-    def __init__(
-        self,
-        *,
-        transformed_examples: BaseChannel,
-        transform_graph: BaseChannel,
-        max_length: int,
-        max_unknown_share: float,
-        code_version: str,
-    ) -> None:
-        super().__init__(
-            spec=TokenGateSpec(
-                transformed_examples=transformed_examples,
-                transform_graph=transform_graph,
-                max_length=max_length,
-                max_unknown_share=max_unknown_share,
-                code_version=code_version,
-                report=Channel(type=StepReport),
-            )
-        )
+    transformed_examples: Annotated[BaseChannel, Examples]
+    transform_graph: Annotated[BaseChannel, TransformGraph]
+    max_length: int
+    max_unknown_share: float
+    code_version: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +63,15 @@ class Executor(BaseExecutor):
             max_length=exec_properties["max_length"],
             max_unknown_share=exec_properties["max_unknown_share"],
         )
-        folder = get_single_instance(output_dict["report"]).uri
-        tf.io.gfile.makedirs(folder)
-        with tf.io.gfile.GFile(f"{folder}/report.json", "w") as file:
-            file.write(check.model_dump_json(indent=2))
+        check.write(get_single_instance(output_dict["report"]).uri, _write)
         _LOGGER.info("%s", check)
         require_tokens(check)
+
+
+def _write(path: str, chunks: Iterable[bytes]) -> None:
+    tf.io.gfile.makedirs(path.rpartition("/")[0])
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(b"".join(chunks))
 
 
 @dataclass(frozen=True)

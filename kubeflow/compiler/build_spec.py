@@ -16,16 +16,14 @@ from tfx.orchestration.pipeline import Pipeline
 
 from agnews.kubeflow.execution.step_contract import ParameterKind, StepContract
 from agnews.kubeflow.planning.run_parameters import (
-    DATA_URI,
-    FORCE_PROMOTION,
     PLAN_CONSTANTS,
     PLAN_OUTPUTS,
     PROCEED,
-    PUSH_URI,
     RUN_PARAMETERS,
     SUMMARY,
     Kind,
 )
+from agnews.schemas.nodes import NODES
 
 _KINDS: dict[type, ParameterKind] = {bool: "bool", int: "int", float: "float"}
 
@@ -59,22 +57,7 @@ def _path(kind: Any) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-RUN_TIME_VALUES: dict[str, dict[str, str]] = {
-    "NewsExampleGen": {"data_uri": DATA_URI, "digest": "data_digest"},
-    "BaselineModel": {"push_uri": PUSH_URI, "production": "production"},
-    "Transform": {"custom_config": "transform_settings"},
-    "TokenGate": {"max_length": "max_length", "max_unknown_share": "max_unknown_share"},
-    "Trainer": {"custom_config": "trainer_settings"},
-    "Evaluator": {"force_promotion": FORCE_PROMOTION},
-    "Pusher": {"push_uri": PUSH_URI, "fingerprint": "fingerprint"},
-}
-"""By node and property: the name of a parameter of the run, or of an output of the step Plan. All other properties are
-constants of the compiled pipeline. `withdrawn` of the Pusher is one of them, and empty: a run that would make a
-withdrawn version ends with Plan."""
-
 RUN_ID = "run_id"
-KNOWS_THE_RUN = frozenset({"Pusher", "Report"})
-"""Nodes that are told the id of the run. It is another one each time, so the cache cannot answer for them."""
 
 
 def kind_of(name: str) -> Kind:
@@ -120,7 +103,7 @@ def build_spec(
     plan, components, executors, tasks = step_name(PLAN), {}, {}, {}
     for node in pipeline.components:
         name, contract = step_name(node.id), describe_step(node)
-        if node.id in KNOWS_THE_RUN:
+        if NODES[node.id].knows_the_run:
             contract = contract.model_copy(update={"run_id": RUN_ID})
         components[f"comp-{name}"] = _component(node, compiled["components"][node.id])
         executors[f"exec-{name}"] = _executor(image, ["--step", _json(contract)])
@@ -165,9 +148,9 @@ def _component(node: BaseComponent, compiled: Tree) -> Tree:
             if artifacts := compiled[side].get("artifacts"):
                 component[side]["artifacts"] = {name: _artifact_type(artifacts[name]) for name in artifacts}
     parameters = component.get("inputDefinitions", {}).get("parameters", {})
-    for name, source in RUN_TIME_VALUES.get(node.id, {}).items():
+    for name, source in NODES[node.id].run_time.items():
         parameters[name] = _typed(kind_of(source))
-    if node.id in KNOWS_THE_RUN:
+    if NODES[node.id].knows_the_run:
         parameters[RUN_ID] = _typed("STRING")
     return component
 
@@ -191,7 +174,7 @@ def _task(node: BaseComponent, compiled: Tree, contract: StepContract) -> Tree:
             for key, value in inputs["artifacts"].items()
         }
     parameters = inputs.get("parameters", {})
-    for key, source in RUN_TIME_VALUES.get(node.id, {}).items():
+    for key, source in NODES[node.id].run_time.items():
         parameters[key] = {"componentInputParameter": source}
     if contract.run_id:
         parameters[contract.run_id] = _constant(_RUN_ID_VALUE)
@@ -226,7 +209,7 @@ def _plan_task(plan: str, constants: Mapping[str, Any]) -> Tree:
 
 
 def _group_inputs() -> list[str]:
-    used = {source for properties in RUN_TIME_VALUES.values() for source in properties.values()}
+    used = {source for node in NODES.values() for source in node.run_time.values()}
     return sorted(used | {PROCEED})
 
 

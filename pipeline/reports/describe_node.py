@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from functools import singledispatch
+from typing import TYPE_CHECKING
 
 from agnews.components.storage.files_at import files_at
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.document import Document
+from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.nodes import NODES
+from agnews.schemas.push_outcome import PushOutcome
+from agnews.schemas.smoke_report import SmokeReport
+from agnews.schemas.training_record import TrainingRecord
 
 if TYPE_CHECKING:
     from agnews.pipeline.local.local_runner import NodeResult
-from collections.abc import Callable, Mapping
-
-from agnews.schemas.data_card import DataCard
-from agnews.schemas.push_outcome import PushOutcome
-from agnews.schemas.smoke_report import SmokeReport
-
-
-def read_output(result: NodeResult, key: str, name: str) -> dict[str, Any]:
-    """Reads a JSON document from an output artifact of a node.
-
-    Args:
-        result: What became of the node; it ended well.
-        key: Key of the output.
-        name: Name of the document in the artifact's folder.
-
-    Returns:
-        The document.
-    """
-    path = f"{result.outputs[key].rstrip('/')}/{name}"
-    document: dict[str, Any] = json.loads(b"".join(files_at(path).read(path)))
-    return document
 
 
 def describe_node(result: NodeResult) -> str:
@@ -41,48 +27,47 @@ def describe_node(result: NodeResult) -> str:
     Returns:
         A few words, or an empty string where there is nothing worth saying.
     """
-    if result.node not in _SOURCES:
-        return ""
-    key, name, words = _SOURCES[result.node]
-    return words(read_output(result, key, name))
+    outputs = NODES[result.node].outputs if result.node in NODES else ()
+    found = ((result.outputs.get(output.key), output.document) for output in outputs)
+    words = [_in_words(kind.read(uri.rstrip("/"), files_at(uri).read)) for uri, kind in found if uri and kind]
+    return " · ".join(filter(None, words))
 
 
-def _rows(document: Mapping[str, Any]) -> str:
-    card = DataCard.model_validate(document)
+@singledispatch
+def _in_words(_document: Document) -> str:
+    """A document without words of its own: one more `register` below gives it some."""
+    return ""
+
+
+@_in_words.register
+def _(card: DataCard) -> str:
     counts = " · ".join(f"{numbers.rows:,} {split}" for split, numbers in card.splits.items())
     if card.spans:
         counts += f" · {len(card.spans)} span{'s' * (len(card.spans) > 1)}"
     return counts + (f" · {card.rejected:,} rejected" if card.rejected else "")
 
 
-def _training(training: Mapping[str, Any]) -> str:
-    curve = training["curve"]
-    best = next(entry for entry in curve if entry["epoch"] == training["best_epoch"])
-    return f"eval accuracy {100 * best['val_accuracy']:.2f} % after epoch {best['epoch']:.0f} of {len(curve)}"
+@_in_words.register
+def _(training: TrainingRecord) -> str:
+    best = next(entry for entry in training.curve if entry["epoch"] == training.best_epoch)
+    epoch = f"epoch {best['epoch']:.0f} of {len(training.curve)}"
+    return f"eval accuracy {100 * best['val_accuracy']:.2f} % after {epoch}"
 
 
-def _evaluation(evaluation: Mapping[str, Any]) -> str:
-    verdict = evaluation["verdict"]
-    word = "promotion forced" if verdict["forced"] else "blessed" if verdict["blessed"] else "not blessed"
-    return f"test accuracy {100 * evaluation['metrics']['accuracy']:.2f} % · {word}"
+@_in_words.register
+def _(evaluation: Evaluation) -> str:
+    verdict = evaluation.verdict
+    word = "promotion forced" if verdict.forced else "blessed" if verdict.blessed else "not blessed"
+    return f"test accuracy {100 * evaluation.metrics.accuracy:.2f} % · {word}"
 
 
-def _push(document: Mapping[str, Any]) -> str:
-    outcome = PushOutcome.model_validate(document)
+@_in_words.register
+def _(outcome: PushOutcome) -> str:
     return f"version {outcome.version}" if outcome.pushed else outcome.reason
 
 
-def _serving(document: Mapping[str, Any]) -> str:
-    smoke = SmokeReport.model_validate(document)
+@_in_words.register
+def _(smoke: SmokeReport) -> str:
     if smoke.latency_ms is None or smoke.size_mb is None:
         return smoke.skipped
     return f"{smoke.latency_ms:.0f} ms a text · {smoke.size_mb:,.0f} MB"
-
-
-_SOURCES: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]] = {
-    "NewsExampleGen": ("data_card", "report.json", _rows),
-    "Trainer": ("model_run", "training.json", _training),
-    "Evaluator": ("evaluation", "evaluation.json", _evaluation),
-    "SmokeTest": ("report", "report.json", _serving),
-    "Pusher": ("pushed_model", "pushed.json", _push),
-}

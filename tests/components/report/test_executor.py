@@ -21,18 +21,18 @@ def report_on(tmp_path: Path) -> Callable[..., Outputs]:
     """Runs the executor on a made-up run; gives back its output artifacts."""
 
     def run(made: Any, *, seconds: bool = False) -> Outputs:
-        from agnews.components.report.component import ReportSpec
+        from agnews.components.report.component import Report
         from agnews.components.report.executor import _SOURCES, Executor
 
         inputs: dict[str, Any] = {}
-        for name, parameter in ReportSpec.INPUTS.items():
+        for name, parameter in Report.SPEC_CLASS.INPUTS.items():
             artifact = parameter.type()
             artifact.uri = made.uris[_SOURCES[name]]
             if seconds:
                 artifact.set_float_custom_property("seconds", 1.5)
             inputs[name] = [artifact]
         outputs: dict[str, Any] = {}
-        for name, parameter in ReportSpec.OUTPUTS.items():
+        for name, parameter in Report.SPEC_CLASS.OUTPUTS.items():
             outputs[name] = [parameter.type()]
             outputs[name][0].uri = str(tmp_path / f"out-{name}")
         Executor(Executor.Context(pipeline_run_id="run-17")).Do(

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
-from agnews.kubeflow.compiler.build_spec import RUN_TIME_VALUES
 from agnews.kubeflow.compiler.compile_pipeline import model_choices
 from agnews.pipeline.load_config import load_config
+from agnews.schemas.nodes import NODES
 from agnews.schemas.run_config import RunConfig
 
 
@@ -94,7 +94,7 @@ def test_all_that_a_run_may_change_is_decided_when_it_runs() -> None:
     )
     here, there = _properties(chosen, "a"), _properties(other, "b")
     different = {key for key in here if here[key] != there[key]}
-    decided = {(node, name) for node, names in RUN_TIME_VALUES.items() for name in names}
+    decided = {(node, name) for node, row in NODES.items() for name in row.run_time}
     # That max_unknown_share is the same for both is a matter of these two configurations.
     assert different | {("TokenGate", "max_unknown_share")} == decided
 

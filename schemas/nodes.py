@@ -1,0 +1,107 @@
+"""The nodes of the pipeline: the code behind each, what it hands on, and what it is told only when a run starts.
+
+One row a node, for all that works on nodes by their names: digests of code, the compiler, the report, the table of a
+run. What a node is connected to stands in `pipeline/pipeline.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agnews.schemas.data_card import DataCard
+from agnews.schemas.data_check import DataCheck
+from agnews.schemas.document import Document
+from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.push_outcome import PushOutcome
+from agnews.schemas.smoke_report import SmokeReport
+from agnews.schemas.token_check import TokenCheck
+from agnews.schemas.training_record import TrainingRecord
+
+
+@dataclass(frozen=True)
+class Output:
+    """Something that a node hands on to the node Report.
+
+    Attributes:
+        key: Name of the output in the node's spec.
+        report_input: Name of Report's input that takes it; empty where Report does not.
+        document: What its folder holds, where that is a document.
+    """
+
+    key: str
+    report_input: str = ""
+    document: type[Document] | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A row.
+
+    Attributes:
+        code: Module that it runs; with all that this imports, it makes the node's code version. Empty for a standard
+            component of TFX without code of ours.
+        outputs: Those that are read by name.
+        run_time: By property: the parameter of a compiled run, or the output of its first step, that holds the value.
+            All other properties are constants of a compiled pipeline.
+        knows_the_run: Whether a compiled run tells it its id, which keeps the server's cache from answering for it.
+    """
+
+    code: str = ""
+    outputs: tuple[Output, ...] = ()
+    run_time: Mapping[str, str] = field(default_factory=dict)
+    knows_the_run: bool = False
+
+
+NODES: dict[str, Node] = {
+    "NewsExampleGen": Node(
+        code="agnews.components.news_example_gen.executor",
+        outputs=(Output("data_card", "data_card", DataCard),),
+        run_time={"data_uri": "data_uri", "digest": "data_digest"},
+    ),
+    "StatisticsGen": Node(outputs=(Output("statistics", "statistics"),)),
+    "ImportSchemaGen": Node(),
+    "ExampleValidator": Node(outputs=(Output("anomalies", "anomalies"),)),
+    "BaselineModel": Node(
+        code="agnews.components.baseline_model.executor",
+        outputs=(Output("model", "baseline"),),
+        run_time={"push_uri": "push_uri", "production": "production"},
+    ),
+    "DataGate": Node(
+        code="agnews.components.data_gate.executor",
+        outputs=(Output("report", "data_check", DataCheck),),
+    ),
+    "Transform": Node(
+        code="agnews.components.transform",
+        outputs=(Output("transform_graph", "transform_graph"),),
+        run_time={"custom_config": "transform_settings"},
+    ),
+    "TokenGate": Node(
+        code="agnews.components.token_gate.executor",
+        outputs=(Output("report", "token_check", TokenCheck),),
+        run_time={"max_length": "max_length", "max_unknown_share": "max_unknown_share"},
+    ),
+    "Trainer": Node(
+        code="agnews.components.trainer",
+        outputs=(Output("model_run", "model_run", TrainingRecord),),
+        run_time={"custom_config": "trainer_settings"},
+    ),
+    "Evaluator": Node(
+        code="agnews.components.evaluator.executor",
+        outputs=(Output("evaluation", "evaluation", Evaluation), Output("predictions", "predictions")),
+        run_time={"force_promotion": "force_promotion"},
+    ),
+    "SmokeTest": Node(
+        code="agnews.components.smoke_test.executor",
+        outputs=(Output("report", "smoke_report", SmokeReport),),
+    ),
+    "Pusher": Node(
+        code="agnews.components.pusher.executor",
+        outputs=(Output("pushed_model", "pushed_model", PushOutcome),),
+        # `withdrawn` is a constant, and empty: a compiled run that would make a withdrawn version ends before it.
+        run_time={"push_uri": "push_uri", "fingerprint": "fingerprint"},
+        knows_the_run=True,
+    ),
+    "Report": Node(code="agnews.components.report.executor", knows_the_run=True),
+}
+"""By name, in the order of a run."""
