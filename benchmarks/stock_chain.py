@@ -76,7 +76,8 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path, beam_args: Sequenc
     from tensorflow_model_analysis.proto import config_pb2 as tfma
     from tfx import v1 as tfx
 
-    from agnews.pipeline.local.local_runner import LocalRunner, NodeResult
+    from agnews.pipeline.local.local_runner import LocalRunner
+    from agnews.pipeline.observer import NodeResult
 
     split = tfx.proto.Input.Split
     example_gen = tfx.components.CsvExampleGen(

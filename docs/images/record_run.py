@@ -23,8 +23,8 @@ def main() -> None:
 
     from agnews.pipeline.load_config import load_config
     from agnews.pipeline.local.live_view import LiveView
-    from agnews.pipeline.local.paths import new_run_id, prepare_root, root_lock
     from agnews.pipeline.local.run_locally import RunRequest, run_locally
+    from agnews.pipeline.paths import new_run_id, prepare_root, root_lock
     from agnews.pipeline.reports.describe_node import describe_node
     from agnews.pipeline.reports.show_report import show_report
 

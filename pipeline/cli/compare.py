@@ -37,7 +37,7 @@ def compare(
     """
     from rich.console import Console
 
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
     from agnews.pipeline.reports.compare_runs import compare_runs, show_comparison
     from agnews.pipeline.reports.find_run import find_run
 

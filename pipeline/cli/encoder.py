@@ -192,7 +192,7 @@ def export(
 
 def _model_folder(model: str, root: Path, name: str) -> Path:
     from agnews.components.model_store import ModelStore
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
     from agnews.schemas.errors import AgnewsError
 
     folder = Path(model).expanduser()

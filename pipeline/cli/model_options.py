@@ -64,7 +64,7 @@ def chosen_model(root: Path, name: str, models: str | None, version: str, model:
     """
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import find_pushed_model, pushed_model_at
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
     from agnews.schemas.errors import AgnewsError
 
     if model is None:

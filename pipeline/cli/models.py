@@ -203,7 +203,7 @@ def prune(
 
 def _open(root: Path, store: str | None, name: str) -> ModelStore:
     from agnews.components.model_store import ModelStore
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
 
     return ModelStore(store or str(Paths(root.expanduser().absolute()).models), name)
 

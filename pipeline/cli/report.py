@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
 
 app = typer.Typer(help="See what runs did.", no_args_is_help=True)
 
@@ -89,6 +89,6 @@ def list_all(
 
 
 def _paths(root: Path) -> Paths:
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
 
     return Paths(root.expanduser().absolute())

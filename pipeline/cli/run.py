@@ -15,8 +15,8 @@ from agnews.schemas.errors import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agnews.pipeline.local.paths import Paths
     from agnews.pipeline.local.run_locally import RunRequest
+    from agnews.pipeline.paths import Paths
     from agnews.schemas.run_config import RunConfig
     from agnews.schemas.run_report import RunReport
 
@@ -75,7 +75,7 @@ def run(
       agnews run --data DIR --set data.window=7         the newest seven spans of a folder of dated spans
     """
     from agnews.pipeline.load_config import choose_config
-    from agnews.pipeline.local.paths import prepare_root
+    from agnews.pipeline.paths import prepare_root
 
     forced = ["evaluation.force_promotion=true"] if force_promotion else []
     tree = choose_config(data=data, model=model, config=config, settings=[*(settings or []), *forced])
@@ -84,8 +84,8 @@ def run(
 
 
 def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | None) -> int:
-    from agnews.pipeline.local.paths import new_run_id, root_lock
     from agnews.pipeline.local.quiet_output import quiet_output
+    from agnews.pipeline.paths import new_run_id, root_lock
 
     run_id = new_run_id()
     with root_lock(paths.lock, f"run {run_id}"), quiet_output(paths.log(run_id)) as terminal:

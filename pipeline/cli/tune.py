@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agnews.components.tuning.read_search_space import Dimension, Setting
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
     from agnews.pipeline.tuning.tune import TuneRequest
     from agnews.schemas.run_config import RunConfig
 
@@ -85,7 +85,7 @@ def tune(
     """
     from agnews.components.tuning.read_search_space import show_search_space
     from agnews.pipeline.load_config import choose_config
-    from agnews.pipeline.local.paths import prepare_root
+    from agnews.pipeline.paths import prepare_root
     from agnews.pipeline.tuning.fit_space import fit_space
 
     tree = choose_config(data=data, model=model, config=config, settings=settings or [])
@@ -129,8 +129,8 @@ def _tune(
     seed: int,
     out: Path,
 ) -> int:
-    from agnews.pipeline.local.paths import new_run_id, root_lock
     from agnews.pipeline.local.quiet_output import quiet_output
+    from agnews.pipeline.paths import new_run_id, root_lock
     from agnews.pipeline.tuning.write_config import require_replaceable
 
     require_replaceable(out)

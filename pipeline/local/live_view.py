@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from agnews.pipeline.local.local_runner import NodeResult
+from agnews.pipeline.observer import NodeResult
 from agnews.schemas import progress
 from agnews.schemas.run_report import NodeState
 

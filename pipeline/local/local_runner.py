@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2
@@ -18,38 +18,9 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from agnews.pipeline.observer import NodeResult, Observer
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_report import NodeState
-
-
-@dataclass(frozen=True)
-class NodeResult:
-    """What became of a node.
-
-    Attributes:
-        node: Its id.
-        state: `done`, `cached` or `failed`.
-        seconds: Wall time.
-        outputs: URIs of its output artifacts by key; one artifact a key.
-    """
-
-    node: str
-    state: NodeState
-    seconds: float
-    outputs: Mapping[str, str] = field(default_factory=dict)
-
-
-class Observer(Protocol):
-    """Hears what happens to each node, in order."""
-
-    def planned(self, nodes: Sequence[str], skipped: Sequence[str]) -> None:
-        """The run is about to start; `skipped` nodes will not be visited."""
-
-    def started(self, node: str) -> None:
-        """A node starts."""
-
-    def finished(self, result: NodeResult) -> None:
-        """A node ended, well or not."""
 
 
 class LocalRunner(LocalDagRunner):

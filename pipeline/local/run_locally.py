@@ -17,8 +17,8 @@ from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.local.explain_failure import explain_failure
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
-from agnews.pipeline.local.paths import Paths
 from agnews.pipeline.local.quiet_output import terminable
+from agnews.pipeline.paths import Paths
 from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run

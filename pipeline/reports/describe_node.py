@@ -15,7 +15,7 @@ from agnews.schemas.smoke_report import SmokeReport
 from agnews.schemas.training_record import TrainingRecord
 
 if TYPE_CHECKING:
-    from agnews.pipeline.local.local_runner import NodeResult
+    from agnews.pipeline.observer import NodeResult
 
 
 def describe_node(result: NodeResult) -> str:

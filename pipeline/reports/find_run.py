@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agnews.components.report.assemble_report import headline
-from agnews.pipeline.local.paths import Paths
+from agnews.pipeline.paths import Paths
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.run_report import RunReport

@@ -9,7 +9,7 @@ from agnews.components.report.assemble_report import assemble_report, read_docum
 from agnews.schemas.run_report import NodeSummary, RunReport, SpansSummary
 
 if TYPE_CHECKING:
-    from agnews.pipeline.local.local_runner import NodeResult
+    from agnews.pipeline.observer import NodeResult
     from agnews.schemas.run_config import RunConfig
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from agnews.schemas.run_report import SpansSummary
 
 if TYPE_CHECKING:
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
     from agnews.schemas.evaluation import Metrics
     from agnews.schemas.run_report import RunReport
 

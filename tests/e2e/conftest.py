@@ -10,7 +10,7 @@ from rich.console import Console
 
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
-from agnews.pipeline.local.paths import new_run_id, prepare_root
+from agnews.pipeline.paths import new_run_id, prepare_root
 from agnews.schemas.run_report import RunReport
 
 QUICK = (

@@ -17,7 +17,7 @@ from agnews.components.encoders.safetensors_file import SafetensorsFile
 from agnews.components.text.vocabulary import find_embedded_encoder
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
-from agnews.pipeline.local.paths import new_run_id, prepare_root
+from agnews.pipeline.paths import new_run_id, prepare_root
 from agnews.schemas.run_report import RunReport
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from agnews.pipeline.local.paths import Paths
+from agnews.pipeline.paths import Paths
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.run_report import NodeSummary, RunDocuments, RunReport
 

@@ -161,7 +161,8 @@ def test_it_runs_on_this_machine_and_says_what_it_found(notary: Any, tmp_path: P
     from tfx.orchestration.pipeline import Pipeline
     from tfx.types.standard_artifacts import ModelBlessing
 
-    from agnews.pipeline.local.local_runner import LocalRunner, NodeResult
+    from agnews.pipeline.local.local_runner import LocalRunner
+    from agnews.pipeline.observer import NodeResult
     from agnews.pipeline.reports.describe_node import describe_node
 
     results: dict[str, NodeResult] = {}

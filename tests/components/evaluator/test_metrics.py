@@ -141,7 +141,7 @@ def _page(evaluation: Any) -> str:
 
 
 def _command_line(evaluation: Any, root: Path) -> str:
-    from agnews.pipeline.local.paths import Paths
+    from agnews.pipeline.paths import Paths
     from agnews.pipeline.reports.show_report import show_report
 
     console = Console(record=True, width=100)

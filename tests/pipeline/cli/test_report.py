@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agnews.pipeline.cli.main import app
-from agnews.pipeline.local.paths import Paths
+from agnews.pipeline.paths import Paths
 from agnews.schemas.errors import AgnewsError
 
 LABELS = [row % 4 for row in range(40)]

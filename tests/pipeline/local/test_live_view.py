@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from agnews.pipeline.local.live_view import LiveView
-from agnews.pipeline.local.local_runner import NodeResult
+from agnews.pipeline.observer import NodeResult
 from agnews.schemas.progress import Progress, report_progress
 
 

@@ -13,7 +13,8 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from agnews.pipeline.local.local_runner import LocalRunner, NodeResult
+from agnews.pipeline.local.local_runner import LocalRunner
+from agnews.pipeline.observer import NodeResult
 from agnews.schemas.errors import AgnewsError
 
 pytestmark = pytest.mark.integration

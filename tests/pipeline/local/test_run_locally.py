@@ -16,7 +16,7 @@ from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
-from agnews.pipeline.local.paths import Paths, prepare_root
+from agnews.pipeline.paths import Paths, prepare_root
 from agnews.pipeline.reports.show_report import show_report
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import LearntFrom

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from agnews.pipeline.local.paths import Paths
+from agnews.pipeline.paths import Paths
 from agnews.pipeline.reports.show_report import describe_spans, show_report
 from agnews.schemas.evaluation import ClassMetrics, Metrics
 from agnews.schemas.run_report import DataSummary, RunReport, SpansSummary

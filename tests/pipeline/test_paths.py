@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.pipeline.local.paths import prepare_root, root_lock
+from agnews.pipeline.paths import prepare_root, root_lock
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 
@@ -37,7 +37,7 @@ HOLDER = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from agnews.pipeline.local.paths import root_lock
+    from agnews.pipeline.paths import root_lock
     with root_lock(Path(sys.argv[1]), "run 42"):
         print("held", flush=True)
         time.sleep(60)
