@@ -154,9 +154,11 @@ def resume(api: KfpApi, name: NameArgument) -> None:
 @app.command()
 @with_server
 def delete(api: KfpApi, name: NameArgument) -> None:
-    """Delete a schedule on the server. Its runs stay; the file stays as it is."""
+    """Delete a schedule on the server. Its runs stay, and one that goes on, goes on; the file stays as it is."""
+    from agnews.kubeflow.schedules.apply_schedule import delete_schedule
+
     for record in _managed(api, name).records:
-        api.delete_recurring_run(record.recurring_run_id)
+        delete_schedule(api, record)
     typer.echo(f"{name} is deleted on the server.")
 
 
@@ -199,13 +201,12 @@ def _compiled(pipeline: Path | None, version: str) -> CompiledPipeline | None:
 
 
 def _plan(api: KfpApi, compiled: CompiledPipeline | None, version: str, file: Path | None) -> Plan:
-    from agnews.kubeflow.client.submit_pipeline import git_commit
     from agnews.kubeflow.schedules.plan_schedules import Target, plan_schedules
 
     schedules = _read(file)
     target = None
     if compiled is not None:
-        target = Target.of_pipeline(api, compiled, git_commit(Path.cwd()))
+        target = Target.of_pipeline(api, compiled)
     elif version:
         name, _, label = version.rpartition("/")
         target = Target.of_version(api, name or "agnews", label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -93,7 +94,15 @@ class KfpApi:
 
     @property
     def _namespace(self) -> dict[str, str]:
-        return {"namespace": self.connection.namespace} if self.connection.namespace else {}
+        # A server for one user has everything in the namespace '', and refuses a schedule that names another one.
+        known = self.multi_user and self.connection.namespace
+        return {"namespace": self.connection.namespace} if known else {}
+
+    @property
+    def keeps_runs(self) -> bool:
+        """Whether a run goes on when the recurring run that started it is deleted: from 2.16 on."""
+        version = re.match(r"v?2\.(\d+)", self.server_version)
+        return version is None or int(version[1]) >= 16
 
     # Pipelines and versions
 
@@ -343,11 +352,14 @@ class KfpApi:
             )
 
     def delete_recurring_run(self, recurring_run_id: str) -> None:
-        """Deletes a recurring run; its runs stay. It is no error if it is gone already."""
+        """Deletes a recurring run. It is no error if it is gone already.
+
+        Its runs stay, also one that goes on; servers before 2.16 end that one (see `keeps_runs`).
+        """
+        delete = self._recurring.recurring_run_service_delete_recurring_run
+        policy = {"propagation_policy": "ORPHAN"} if self.keeps_runs else {}
         try:
-            self._repeat(
-                "delete the schedule", self._recurring.recurring_run_service_delete_recurring_run, recurring_run_id
-            )
+            self._repeat("delete the schedule", delete, recurring_run_id, **policy)
         except ServerError as error:
             if error.status != 404:
                 raise

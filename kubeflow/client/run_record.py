@@ -94,7 +94,7 @@ class VersionRecord:
     Attributes:
         pipeline_id: The pipeline.
         version_id: The server's name for the version.
-        name: Our name for it: git commit and digest.
+        name: Our name for it: its digest.
         created_at: When it was uploaded.
         spec: What was uploaded, as the server gives it back; None where it was not asked for.
     """

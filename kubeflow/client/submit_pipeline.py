@@ -17,17 +17,16 @@ _DIGITS = 12
 NO_COMMIT = "nogit"
 
 
-def version_name(pipeline: CompiledPipeline, commit: str) -> str:
-    """Names a version after the code and the content, so that the same pipeline gets the same name.
+def version_name(pipeline: CompiledPipeline) -> str:
+    """Names a version after its content alone: what is the same is one version, whatever was committed meanwhile.
 
     Args:
         pipeline: The compiled pipeline.
-        commit: Git commit, or what `git_commit` returned.
 
     Returns:
-        For example `1a2b3c4d5e6f-0f1e2d3c4b5a`: small letters, digits and hyphens, as Kubernetes wants of names.
+        For example `0f1e2d3c4b5a`: small letters and digits, as Kubernetes wants of names.
     """
-    return f"{commit[:_DIGITS]}-{pipeline.digest[:_DIGITS]}"
+    return pipeline.digest[:_DIGITS]
 
 
 def git_commit(folder: Path) -> str:
@@ -57,7 +56,7 @@ def upload_pipeline(api: KfpApi, pipeline: CompiledPipeline, commit: str) -> Ver
     Raises:
         ServerError: If the server refuses or cannot be reached.
     """
-    name = version_name(pipeline, commit)
+    name = version_name(pipeline)
     pipeline_id = api.find_pipeline(pipeline.name) or api.create_pipeline(pipeline.name, "Made by agnews.")
     description = f"commit {commit}, SHA-256 of the spec {pipeline.digest}"
     return api.find_version(pipeline_id, name) or api.upload_version(pipeline_id, name, pipeline.text, description)

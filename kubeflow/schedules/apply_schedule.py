@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.run_record import RecurringRunRecord
 from agnews.kubeflow.client.submit_pipeline import upload_pipeline
-from agnews.kubeflow.schedules.managed_runs import Action, ManagedRuns, Snapshot, Step, digest, next_step
+from agnews.kubeflow.schedules.managed_runs import Action, ManagedRuns, Snapshot, Step, differences, digest, next_step
 from agnews.kubeflow.schedules.plan_schedules import NEW, Change, Kind, Plan
 from agnews.kubeflow.schedules.schedule_file import Schedule
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -34,7 +35,7 @@ def apply_schedule(
         How many steps it took.
 
     Raises:
-        AgnewsError: If somebody else changed the schedule meanwhile.
+        AgnewsError: If somebody else changed the schedule meanwhile, or the server made something else of it.
         ServerError: If a request fails.
     """
     expected = planned
@@ -49,8 +50,11 @@ def apply_schedule(
                 fix="Look at it with agnews schedule plan, then apply again.",
                 exit_code=ExitCode.FAILED,
             )
-        step = next_step(wanted, found)
+        step = next_step(wanted, found, datetime.now(UTC))
         if step is None:
+            return count
+        if step.action is Action.DELETE and has_doomed_run(api, step.record):
+            on_step(Step(Action.KEEP, step.record))
             return count
         on_step(step)
         expected, made = _carry_out(api, step, expected)
@@ -74,6 +78,7 @@ def _carry_out(api: KfpApi, step: Step, before: Snapshot) -> tuple[Snapshot, str
             )
 
         made = api.create_recurring_run(record, find)
+        _require_same(api, record, made)
         return before | {(made.recurring_run_id, made.enabled, digest(made))}, made.recurring_run_id
     identifier = record.recurring_run_id
     rest = frozenset(entry for entry in before if entry[0] != identifier)
@@ -83,6 +88,56 @@ def _carry_out(api: KfpApi, step: Step, before: Snapshot) -> tuple[Snapshot, str
     enabled = step.action is Action.ENABLE
     api.set_enabled(identifier, enabled)
     return rest | {(identifier, enabled, digest(record))}, ""
+
+
+def _require_same(api: KfpApi, asked: RecurringRunRecord, made: RecurringRunRecord) -> None:
+    """Takes back what is not as it was asked for: each further `apply` would make one more."""
+    different = differences(asked, made)
+    if not different:
+        return
+    api.delete_recurring_run(made.recurring_run_id)
+    fix = "Leave out what the server does not keep, or upgrade it."
+    if any(name == "service_account" for name, _, _ in different):
+        fix = "Servers up to 2.16.1 take an account of their own: leave service_account out of the file, or upgrade."
+    raise AgnewsError(
+        f"The server made another schedule of {asked.name} than it was asked for; it was deleted again.",
+        found="; ".join(f"{name}: {before} was asked for, {after} is there" for name, before, after in different),
+        fix=fix,
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def has_doomed_run(api: KfpApi, record: RecurringRunRecord) -> bool:
+    """Whether the deletion of a recurring run would end a run of it that goes on: so it is on servers before 2.16.
+
+    Args:
+        api: The server.
+        record: The recurring run.
+    """
+    if api.keeps_runs:
+        return False
+    return any(not run.finished for run in api.list_runs(limit=100, recurring_run_id=record.recurring_run_id))
+
+
+def delete_schedule(api: KfpApi, record: RecurringRunRecord) -> None:
+    """Deletes a recurring run; a run of it that goes on, goes on.
+
+    Args:
+        api: The server.
+        record: The recurring run.
+
+    Raises:
+        AgnewsError: If this server would end that run; nothing is deleted then.
+    """
+    if has_doomed_run(api, record):
+        raise AgnewsError(
+            f"A run of {record.name} goes on, and this server would end it together with the schedule.",
+            found=f"server {api.server_version}, recurring run {record.recurring_run_id}",
+            fix=f"Pause it (agnews schedule pause {record.name}), and delete it when the run has ended. "
+            "Servers from 2.16 on let the run go on.",
+            exit_code=ExitCode.FAILED,
+        )
+    api.delete_recurring_run(record.recurring_run_id)
 
 
 def _withdraw(api: KfpApi, found: ManagedRuns, created: str) -> None:
@@ -135,7 +190,7 @@ def apply_plan(
         if change.kind is Kind.LEFT and prune:
             for record in change.found.records:
                 on_step(Step(Action.DELETE, record))
-                api.delete_recurring_run(record.recurring_run_id)
+                delete_schedule(api, record)
                 steps += 1
         elif change.schedule is not None and change.kind is not Kind.KEEP:
             steps += _apply(api, change, change.schedule, pipeline, commit, on_step)

@@ -95,7 +95,7 @@ class Cron:
         """Yields when something starts, for as long as it ever does.
 
         A time that the clock leaves out when summer begins does not fire, and one that comes twice when it ends fires
-        twice: that is what the server's parser does.
+        twice.
 
         Args:
             after: Only times later than this.

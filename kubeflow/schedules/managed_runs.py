@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from agnews.kubeflow.client.run_record import RecurringRunRecord
+from agnews.kubeflow.schedules.server_walk import start_to_send
 
 _PREFIX = "agnews-schedule: "
 
@@ -24,18 +25,21 @@ class Mark:
         enabled: Whether the file says `enabled`.
         activate: Whether it was to be enabled once it has taken the place of the one before. An `apply` that finds
             it in the middle of that goes on accordingly.
+        start: The start in the file, if another one was sent since that one had passed.
     """
 
     name: str
     digest: str
     enabled: bool
     activate: bool
+    start: str | None = None
 
     def write(self) -> str:
         """Returns the description."""
+        content = {key: value for key, value in vars(self).items() if value is not None}
         return (
             "Made by `agnews schedule apply`: change schedules.yaml, not this.\n"
-            f"{_PREFIX}{json.dumps(vars(self), sort_keys=True)}"
+            f"{_PREFIX}{json.dumps(content, sort_keys=True)}"
         )
 
     @classmethod
@@ -44,10 +48,25 @@ class Mark:
         for line in record.description.splitlines():
             if line.startswith(_PREFIX):
                 try:
-                    return cls(**json.loads(line.removeprefix(_PREFIX)))
+                    content = json.loads(line.removeprefix(_PREFIX))
+                    # A later version may write more.
+                    return cls(**{each.name: content[each.name] for each in fields(cls) if each.name in content})
                 except (ValueError, TypeError):
                     return None
         return None
+
+    def asked(self, record: RecurringRunRecord) -> RecurringRunRecord:
+        """Returns the recurring run with the start that the file had when it was created."""
+        return record if self.start is None else replace(record, start=_parsed(self.start))
+
+    def describes(self, record: RecurringRunRecord) -> bool:
+        """Whether the recurring run still is what was asked for, but for what the server fills in."""
+        asked = self.asked(record)
+        return self.digest in {digest(asked), digest(replace(asked, service_account=""))}
+
+
+def _parsed(time: str) -> datetime | None:
+    return datetime.fromisoformat(time) if time else None
 
 
 def digest(record: RecurringRunRecord) -> str:
@@ -67,6 +86,23 @@ def digest(record: RecurringRunRecord) -> str:
         record.service_account,
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(asked: RecurringRunRecord, made: RecurringRunRecord) -> list[tuple[str, object, object]]:
+    """Compares a recurring run of the server with what it was asked for.
+
+    Args:
+        asked: What was asked for.
+        made: What the server has.
+
+    Returns:
+        Name of the field, what was asked for, what there is. What the server decides is left out: identifier, state,
+        times of its own, and the service account where none was asked for.
+    """
+    names = ["name", "pipeline_id", "version_id", "experiment_id", "cron", "interval_seconds", "start", "end"]
+    names += ["parameters", "max_concurrency", "catch_up"] + ["service_account"] * bool(asked.service_account)
+    pairs = [(name, getattr(asked, name), getattr(made, name)) for name in names]
+    return [(name, before, after) for name, before, after in pairs if _plain(before) != _plain(after)]
 
 
 def _plain(value: object) -> object:
@@ -127,12 +163,33 @@ class ManagedRuns:
         newest = self.runs[-1][0]
         return newest.enabled and not (len(self.runs) > 1 and newest.activate)
 
+    def first_start(self, wanted: RecurringRunRecord, now: datetime) -> datetime | None:
+        """Says which start has to be sent if this is created now, in the place of what there is.
+
+        Args:
+            wanted: What the server should have, with the start of the file.
+            now: The present.
+
+        Returns:
+            The start. What is new and wants to catch up gets that of the file; everything else one that makes the
+            server start nothing for times that have passed, least of all at each replacement again.
+        """
+        if not self.runs and wanted.catch_up:
+            return wanted.start
+        origin = None
+        if self.runs and self.records[-1].interval_seconds == wanted.interval_seconds:
+            origin = self.records[-1].start or self.records[-1].created_at
+        return start_to_send(wanted, now, origin if origin is not None and origin <= now else None)
+
     def matching(self, wanted: RecurringRunRecord) -> tuple[Mark, RecurringRunRecord] | None:
         """Returns the one that is as it should be, an enabled one before others; None if there is none."""
         same = [
             (mark, record)
             for mark, record in self.runs
-            if digest(record) == digest(wanted) and mark.enabled == wanted.enabled
+            if mark.digest == digest(wanted)
+            and mark.enabled == wanted.enabled
+            # Which start was sent depends on when; the digest knows which one was meant.
+            and not differences(wanted, replace(record, start=wanted.start))
         ]
         return next((run for run in same if run[1].enabled), same[0] if same else None)
 
@@ -141,6 +198,7 @@ class Action(StrEnum):
     """What is done to a recurring run."""
 
     CREATE = "create"
+    KEEP = "leave, disabled, until its run has ended (apply again then):"
     DISABLE = "disable"
     ENABLE = "enable"
     DELETE = "delete"
@@ -159,7 +217,7 @@ class Step:
     record: RecurringRunRecord
 
 
-def next_step(wanted: RecurringRunRecord, found: ManagedRuns) -> Step | None:
+def next_step(wanted: RecurringRunRecord, found: ManagedRuns, now: datetime) -> Step | None:
     """Says what to do next, from what is there alone, so that it does not matter where an earlier `apply` was cut.
 
     In this order: create the new one, disabled; disable the old one; enable the new one; delete the old one. At no
@@ -170,6 +228,7 @@ def next_step(wanted: RecurringRunRecord, found: ManagedRuns) -> Step | None:
     Args:
         wanted: What the server should have.
         found: What it has.
+        now: The present.
 
     Returns:
         The next step, None if all is as it should be.
@@ -177,9 +236,11 @@ def next_step(wanted: RecurringRunRecord, found: ManagedRuns) -> Step | None:
     match = found.matching(wanted)
     if match is None:
         activate = wanted.enabled and not found.paused
-        mark = Mark(wanted.name, digest(wanted), enabled=wanted.enabled, activate=activate)
-        first = not found.runs
-        return Step(Action.CREATE, replace(wanted, enabled=activate and first, description=mark.write()))
+        start = found.first_start(wanted, now)
+        meant = None if start == wanted.start else wanted.start.isoformat() if wanted.start else ""
+        mark = Mark(wanted.name, digest(wanted), enabled=wanted.enabled, activate=activate, start=meant)
+        made = replace(wanted, start=start, enabled=activate and not found.runs, description=mark.write())
+        return Step(Action.CREATE, made)
     mark, keep = match
     others = [record for record in found.records if record.recurring_run_id != keep.recurring_run_id]
     for record in others:

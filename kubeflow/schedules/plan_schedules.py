@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, Parameter, check_parameters, declared_parameters
@@ -18,6 +18,7 @@ from agnews.kubeflow.client.submit_pipeline import version_name
 from agnews.kubeflow.schedules.cron import Cron, server_cron
 from agnews.kubeflow.schedules.managed_runs import ManagedRuns, Mark, digest, next_step
 from agnews.kubeflow.schedules.schedule_file import Schedule, ScheduleFile
+from agnews.kubeflow.schedules.server_walk import planned_starts, silent_years
 from agnews.schemas.errors import AgnewsError
 
 
@@ -44,12 +45,13 @@ def desired_run(
         What the server should have; not created yet.
 
     Raises:
-        AgnewsError: If the server cannot keep the cron in the schedule's time zone.
+        AgnewsError: If the server cannot keep the cron in the schedule's time zone, or nothing would ever start.
     """
     begin, end = schedule.window
     cron = ""
     if schedule.cron is not None:
         cron = server_cron(Cron.parse(schedule.cron), schedule.zone, server_zone, now=now, end=end)
+        _require_starts(schedule.name, cron, server_zone, max(begin, now) if begin else now, end)
     return RecurringRunRecord(
         name=schedule.name,
         pipeline_id=pipeline_id,
@@ -65,6 +67,20 @@ def desired_run(
         enabled=schedule.enabled,
         service_account=schedule.service_account,
     )
+
+
+def _require_starts(name: str, cron: str, zone: ZoneInfo, after: datetime, end: datetime | None) -> None:
+    silent = silent_years(
+        Cron.parse(cron.partition(" ")[2]), after.astimezone(zone).date(), end.astimezone(zone).date() if end else None
+    )
+    if silent is not None:
+        first, next_one = silent
+        raise AgnewsError(
+            f"The cron of the schedule {name} starts nothing for more than five years.",
+            found=f"no start from {first} " + (f"up to {next_one}" if next_one else "on") + f" ({cron[2:]})",
+            fix="Correct the days and months (30 February does not exist). The server's controller looks five years "
+            "ahead; where it finds nothing it fails for all schedules of the cluster.",
+        )
 
 
 @dataclass(frozen=True)
@@ -84,18 +100,17 @@ class Target:
     parameters: Mapping[str, Parameter]
 
     @classmethod
-    def of_pipeline(cls, api: KfpApi, pipeline: CompiledPipeline, commit: str) -> Target:
+    def of_pipeline(cls, api: KfpApi, pipeline: CompiledPipeline) -> Target:
         """Looks for the version of a compiled pipeline, without uploading it.
 
         Args:
             api: The server.
             pipeline: The compiled pipeline.
-            commit: Git commit that it was compiled from.
 
         Returns:
             The version, with empty identifiers if it is not there.
         """
-        name = version_name(pipeline, commit)
+        name = version_name(pipeline)
         pipeline_id = api.find_pipeline(pipeline.name) or ""
         version = api.find_version(pipeline_id, name) if pipeline_id else None
         return cls(pipeline_id, version.version_id if version else "", name, pipeline.parameters)
@@ -127,6 +142,9 @@ class Target:
 
 
 _FIRE_TIMES = 5
+_FEW = 3
+_MANY = 1000
+_LOOK_AHEAD = timedelta(days=366)
 # Stands for what `apply` will create: no server gives such an identifier.
 NEW = "(new)"
 
@@ -238,16 +256,57 @@ def _change(
         server_zone=server_zone,
         now=now,
     )
+    record, created = _expected(wanted, found, now)
     return Change(
         name=schedule.name,
-        kind=_kind(wanted, found),
+        kind=_kind(wanted, found, now),
         schedule=schedule,
         wanted=wanted,
         found=found,
         differences=tuple(_differences(found, wanted, schedule, target)),
-        notes=tuple(_notes(found, wanted)),
-        fire_times=tuple(islice(schedule.fire_times(now), _FIRE_TIMES)) if schedule.enabled else (),
+        notes=(*_notes(found, wanted), *_notes_about_times(schedule, record, server_zone, now)),
+        fire_times=tuple(islice(planned_starts(record, server_zone, now, created), _FIRE_TIMES))
+        if schedule.enabled
+        else (),
     )
+
+
+def _expected(wanted: RecurringRunRecord, found: ManagedRuns, now: datetime) -> tuple[RecurringRunRecord, datetime]:
+    """What the server will have, and when it was created."""
+    match = found.matching(wanted)
+    if match is not None:
+        return match[1], match[1].created_at or now
+    return replace(wanted, start=found.first_start(wanted, now)), now
+
+
+def _notes_about_times(schedule: Schedule, record: RecurringRunRecord, zone: ZoneInfo, now: datetime) -> Iterator[str]:
+    if not schedule.enabled:
+        return
+    if not record.recurring_run_id and record.start is not None and record.start <= now:
+        missed = list(islice(_up_to(now, planned_starts(record, zone, record.start, now)), _MANY))
+        if missed:
+            count = f"{_MANY} and more" if len(missed) == _MANY else str(len(missed))
+            yield (
+                f"starts {count} at once, one after the other, for {missed[0]:%Y-%m-%d %H:%M} UTC and later: "
+                "catch_up makes up for all since `start`"
+            )
+    if schedule.cron is None:
+        return
+    asked = list(islice(_up_to(now + _LOOK_AHEAD, schedule.fire_times(now)), _MANY))
+    given = set(islice(_up_to(now + _LOOK_AHEAD, planned_starts(record, zone, now, now)), _MANY))
+    horizon = min(asked[-1], max(given)) if len(asked) == _MANY and given else now + _LOOK_AHEAD
+    for time in [time for time in asked if time not in given and time <= horizon][:_FEW]:
+        yield (
+            f"the server leaves out {time.astimezone(schedule.zone):%a %Y-%m-%d %H:%M} {schedule.time_zone}: its clock "
+            "changes then"
+        )
+    for time in sorted(given - set(asked))[:_FEW]:
+        if time <= horizon:
+            yield f"the server starts one more at {time:%a %Y-%m-%d %H:%M} UTC: its clock changes then"
+
+
+def _up_to(last: datetime, times: Iterator[datetime]) -> Iterator[datetime]:
+    return takewhile(lambda time: time <= last, times)
 
 
 def _kept(api: KfpApi, name: str, found: ManagedRuns) -> Target:
@@ -261,14 +320,14 @@ def _kept(api: KfpApi, name: str, found: ManagedRuns) -> Target:
     return Target(newest.pipeline_id, newest.version_id, version.name, declared_parameters(version.spec or {}))
 
 
-def _kind(wanted: RecurringRunRecord, found: ManagedRuns) -> Kind:
+def _kind(wanted: RecurringRunRecord, found: ManagedRuns, now: datetime) -> Kind:
     if not found.runs:
         return Kind.CREATE
     if found.matching(wanted) is None:
         return Kind.REPLACE
     if len(found.runs) > 1:
         return Kind.FINISH
-    return Kind.KEEP if next_step(wanted, found) is None else Kind.DISABLE
+    return Kind.KEEP if next_step(wanted, found, now) is None else Kind.DISABLE
 
 
 def _differences(
@@ -291,13 +350,14 @@ def _differences(
         "max_concurrency",
         "catch_up",
     ):
-        before, after = getattr(old, field), getattr(wanted, field)
+        before, after = getattr(mark.asked(old), field), getattr(wanted, field)
         if before != after:
             yield field, str(before), str(after)
     if old.experiment_id != wanted.experiment_id:
         yield "experiment", old.experiment_id, schedule.experiment
-    if old.service_account != wanted.service_account:
-        yield "service_account", old.service_account, wanted.service_account
+    asked_none = mark.digest == digest(replace(mark.asked(old), service_account=""))
+    if old.service_account != wanted.service_account and not (asked_none and not wanted.service_account):
+        yield "service_account", old.service_account, wanted.service_account or "the server's own"
 
 
 def _notes(found: ManagedRuns, wanted: RecurringRunRecord) -> Iterator[str]:
@@ -306,5 +366,5 @@ def _notes(found: ManagedRuns, wanted: RecurringRunRecord) -> Iterator[str]:
     if not wanted.enabled:
         yield "enabled: false in the file"
     for mark, record in found.runs:
-        if mark.digest != digest(record):
+        if not mark.describes(record):
             yield f"{record.recurring_run_id} was changed by somebody else after it was created"

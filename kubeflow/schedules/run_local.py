@@ -25,7 +25,25 @@ from agnews.schemas.errors import AgnewsError, ExitCode
 _log = logging.getLogger("agnews.schedule")
 # How late a start may be, for example because the machine slept. Later ones are left out: no catching up.
 _LATEST = 60
-_FIRST_WORDS = (sys.executable, "-c", "from agnews.pipeline.cli.main import main; main()")
+# How often to look at the wall clock: the clock of a waiting thread stands still while the machine sleeps.
+_LOOK = 20.0
+# SIGINT is ignored in what a shell script starts in its background, and so would be the request to end.
+_FIRST_WORDS = (
+    sys.executable,
+    "-c",
+    (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from agnews.pipeline.cli.main import main; main()"
+    ),
+)
+
+
+class _WallClockScheduler(BlockingScheduler):
+    """Waits for the next start as the wall clock has it, also after the machine has slept or its clock was set."""
+
+    def _process_jobs(self) -> float:
+        seconds = super()._process_jobs()
+        return _LOOK if seconds is None else min(float(seconds), _LOOK)
 
 
 class _FireTimes(BaseTrigger):
@@ -73,7 +91,7 @@ class LocalSchedules:
             raise AgnewsError(
                 "No schedule is enabled.", fix="Write enabled: true to one of them.", exit_code=ExitCode.USAGE
             )
-        scheduler = BlockingScheduler(executors={"default": ThreadPoolExecutor(len(enabled))}, timezone="UTC")
+        scheduler = _WallClockScheduler(executors={"default": ThreadPoolExecutor(len(enabled))}, timezone="UTC")
         for schedule in enabled:
             trigger = _FireTimes(schedule, datetime.now(tz=schedule.zone))
             scheduler.add_job(

@@ -89,7 +89,9 @@ class Schedule(BaseModel):
     def window(self) -> tuple[datetime | None, datetime | None]:
         """Start and end in UTC; without an offset of their own they are in the schedule's time zone."""
         begin, end = (
-            (time if time.tzinfo else time.replace(tzinfo=self.zone)).astimezone(UTC) if time else None
+            (time if time.tzinfo else time.replace(tzinfo=self.zone)).astimezone(UTC).replace(microsecond=0)
+            if time
+            else None
             for time in (self.start, self.end)
         )
         return begin, end
@@ -100,7 +102,9 @@ class Schedule(BaseModel):
         return timedelta(seconds=int(self.every[:-1]) * _UNITS[self.every[-1]]) if self.every else timedelta()
 
     def fire_times(self, now: datetime) -> Iterator[datetime]:
-        """Yields when it starts something, from now on, as the server counts: after the start, up to the end.
+        """Yields when it starts something, from now on, as crontab(5) means it: after the start, up to the end.
+
+        The server leaves out some of these where clocks change; see `server_walk`.
 
         Args:
             now: The present; an interval without a start is counted from here.

@@ -226,6 +226,8 @@ class FakeServer:
     on_get_run: Callable[[dict[str, Any]], None] = lambda run: None
     before: Callable[[str, str], None] = lambda method, path: None
     most_active: int = 0
+    ignores_accounts: bool = False
+    killed: list[str] = field(default_factory=list)
     _clock: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -438,8 +440,12 @@ class FakeServer:
             raise Refused(400, "Found invalid period schedule interval")
         if payload.get("mode") not in ("ENABLE", "DISABLE"):
             raise Refused(400, "The mode is required")
+        if not self.multi_user and payload.get("namespace"):
+            raise Refused(400, f"Experiment belongs to namespace '' instead of '{payload['namespace']}'")
         made = {**payload, "recurring_run_id": str(uuid.uuid4()), "created_at": self.now()}
         made["status"] = f"{made.pop('mode')}D"
+        if not made.get("service_account") or self.ignores_accounts:
+            made["service_account"] = "pipeline-runner"
         self.recurring[made["recurring_run_id"]] = made
         return made
 
@@ -451,9 +457,18 @@ class FakeServer:
         self._get(self.recurring, recurring_run_id)["status"] = "DISABLED"
         return {}
 
-    def recurring_run_service_delete_recurring_run(self, recurring_run_id: str, **_: object) -> object:
+    def recurring_run_service_delete_recurring_run(
+        self, recurring_run_id: str, query: dict[str, str], **_: object
+    ) -> object:
         self._get(self.recurring, recurring_run_id)
         del self.recurring[recurring_run_id]
+        # The workflow of a run is a child of the recurring run: without ORPHAN (2.16 and later) it goes along.
+        if query.get("propagation_policy") != "ORPHAN" or self.tag.startswith("2.15"):
+            self.killed += [
+                run_id
+                for run_id, run in self.runs.items()
+                if run.get("recurring_run_id") == recurring_run_id and run.get("state") in ("PENDING", "RUNNING")
+            ]
         return {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -42,7 +42,7 @@ class _World:
         self.pipeline = CompiledPipeline.read(text)
 
     def plan(self, file: ScheduleFile, api: KfpApi | None = None) -> Plan:
-        target = Target.of_pipeline(api or self.api, self.pipeline, COMMIT)
+        target = Target.of_pipeline(api or self.api, self.pipeline)
         return plan_schedules(api or self.api, file, target, NOW)
 
     def apply(self, file: ScheduleFile, api: KfpApi | None = None, **options: Any) -> int:
@@ -110,6 +110,152 @@ def test_again_changes_nothing(world: _World) -> None:
     before = world.server.calls("POST")
     assert world.apply(_file()) == 0
     assert world.server.calls("POST") == before
+
+
+def test_what_the_server_fills_in_is_not_a_change(world: _World) -> None:
+    assert world.apply(_file()) == 1
+    assert world.only["service_account"] == "pipeline-runner"
+    (change,) = world.plan(_file()).changes
+    assert (change.kind, change.notes) == (Kind.KEEP, ())
+    assert world.apply(_file()) == 0
+
+
+def test_an_account_of_ones_own_is_kept_and_one_taken_out_again_is_a_change(world: _World) -> None:
+    world.apply(_file(service_account="trainer"))
+    assert world.plan(_file(service_account="trainer")).changes[0].kind is Kind.KEEP
+    (change,) = world.plan(_file()).changes
+    assert change.kind is Kind.REPLACE
+    assert change.differences == (("service_account", "trainer", "the server's own"),)
+
+
+def test_what_the_server_makes_otherwise_is_deleted_again_and_explained(world: _World) -> None:
+    world.server.ignores_accounts = True
+    with pytest.raises(AgnewsError, match="made another schedule of weekly") as raised:
+        world.apply(_file(service_account="trainer"))
+    assert raised.value.found == "service_account: trainer was asked for, pipeline-runner is there"
+    assert "2.16.1" in str(raised.value.fix)
+    assert world.server.recurring == {}
+    assert world.server.calls("POST", "/recurringruns$") == 1
+
+
+def _running(world: _World) -> str:
+    run_id = "11111111-1111-4111-8111-111111111111"
+    started_by = world.only["recurring_run_id"]
+    world.server.runs[run_id] = {
+        "run_id": run_id,
+        "display_name": "weekly 1",
+        "state": "RUNNING",
+        "created_at": world.server.now(),
+        "recurring_run_id": started_by,
+        "experiment_id": world.only["experiment_id"],
+    }
+    return run_id
+
+
+def test_a_run_that_goes_on_survives_the_replacement_and_the_deletion_of_its_schedule(world: _World) -> None:
+    world.apply(_file())
+    _running(world)
+    world.apply(_file(cron="0 5 * * *"))
+    world.server.runs.clear()
+    _running(world)
+    world.apply(_file(name="other"), prune=True)
+    assert {record["display_name"] for record in world.server.recurring.values()} == {"other"}
+    assert world.server.killed == []
+
+
+def test_an_older_server_keeps_the_replaced_schedule_disabled_until_its_run_has_ended(
+    world: _World, connect: Callable[..., KfpApi]
+) -> None:
+    world.server.tag = "2.15.0"
+    world.api = connect()
+    world.apply(_file())
+    run = _running(world)
+    world.apply(_file(cron="0 5 * * *"))
+    assert sorted(record["status"] for record in world.server.recurring.values()) == ["DISABLED", "ENABLED"]
+    assert world.plan(_file(cron="0 5 * * *")).changes[0].kind is Kind.FINISH
+    with pytest.raises(AgnewsError, match="A run of weekly goes on"):
+        world.apply(_file(name="other"), prune=True)
+    world.server.runs[run]["state"] = "SUCCEEDED"
+    world.apply(_file(cron="0 5 * * *"), prune=True)
+    assert world.only["trigger"]["cron_schedule"]["cron"] == "0 0 5 * * *"
+    assert world.server.killed == []
+
+
+def test_the_namespace_of_a_server_for_one_user_is_left_out_of_what_it_refuses(
+    world: _World, connect: Callable[..., KfpApi]
+) -> None:
+    world.api = connect(namespace="kubeflow")
+    world.apply(_file())
+    assert "namespace" not in world.only
+
+
+@pytest.mark.parametrize("catch_up", [False, True])
+def test_a_replacement_starts_nothing_for_times_that_have_passed(world: _World, catch_up: bool) -> None:
+    world.apply(_file(start="2026-01-01", catch_up=catch_up))
+    world.apply(_file(start="2026-01-01", catch_up=catch_up, cron="0 5 * * *"))
+    assert world.only["trigger"]["cron_schedule"] == {"cron": "0 0 5 * * *"}
+    (change,) = world.plan(_file(start="2026-01-01", catch_up=catch_up, cron="0 5 * * *")).changes
+    assert (change.kind, change.notes) == (Kind.KEEP, ())
+    # What the file says counts, not what was sent.
+    (change,) = world.plan(_file(start="2026-02-01", catch_up=catch_up, cron="0 5 * * *")).changes
+    assert [field for field, _, _ in change.differences] == ["start"]
+
+
+def test_an_interval_keeps_its_multiples_and_starts_none_that_has_passed(world: _World) -> None:
+    file = _file(cron=None, every="6h", start="2020-01-01T01:00:00Z")
+    world.apply(file)
+    now = datetime.now(UTC)
+    sent = datetime.fromisoformat(world.only["trigger"]["periodic_schedule"]["start_time"])
+    assert now - timedelta(hours=6) < sent <= now
+    assert sent.hour % 6 == 1
+    world.apply(_file(cron=None, every="6h", start="2020-01-01T01:00:00Z", max_concurrency=2))
+    again = datetime.fromisoformat(world.only["trigger"]["periodic_schedule"]["start_time"])
+    assert (again - sent) % timedelta(hours=6) == timedelta()
+
+
+def test_an_interval_without_a_start_goes_on_in_step_when_it_is_replaced(world: _World) -> None:
+    world.apply(_file(cron=None, every="6h"))
+    created = datetime.fromisoformat(world.only["created_at"])
+    assert world.plan(_file(cron=None, every="6h")).changes[0].fire_times[0] == created + timedelta(
+        hours=6 * ((NOW - created) // timedelta(hours=6) + 1)
+    )
+    world.apply(_file(cron=None, every="6h", max_concurrency=2))
+    sent = datetime.fromisoformat(world.only["trigger"]["periodic_schedule"]["start_time"])
+    assert (sent - created) % timedelta(hours=6) == timedelta()
+
+
+def test_a_plan_says_what_starts_at_once(world: _World) -> None:
+    (change,) = world.plan(_file(start="2026-05-01", catch_up=True)).changes
+    (note,) = change.notes
+    assert note.startswith("starts 5 at once, one after the other, for 2026-05-04 03:00 UTC and later: catch_up makes")
+    world.apply(_file(start="2026-05-01", catch_up=True))
+    assert world.only["trigger"]["cron_schedule"]["start_time"] == "2026-05-01T00:00:00+00:00"
+    assert world.plan(_file(start="2026-05-01")).changes[0].notes == ()
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 3 31 4,6 *", "0 3 29 2 */2"])
+def test_a_cron_that_starts_nothing_for_five_years_is_refused(world: _World, cron: str) -> None:
+    with pytest.raises(AgnewsError, match="starts nothing for more than five years") as raised:
+        world.plan(_file(cron=cron))
+    assert "for all schedules of the cluster" in str(raised.value.fix)
+    assert world.plan(_file(cron="0 3 29 2 *")).changes[0].fire_times[0] == datetime(2028, 2, 29, 3, tzinfo=UTC)
+
+
+def test_a_plan_shows_what_the_server_leaves_out_where_its_clock_changes(world: _World) -> None:
+    file = _file(cron="0 3 * * sun", time_zone="America/Havana").model_copy(
+        update={"server_time_zone": "America/Havana"}
+    )
+    (change,) = world.plan(file).changes
+    assert change.notes == ("the server leaves out Sun 2027-03-14 03:00 America/Havana: its clock changes then",)
+
+
+def test_the_name_of_a_version_does_not_follow_the_commit(world: _World) -> None:
+    world.apply(_file())
+    (version,) = world.server.versions.values()
+    assert version["name"] == world.pipeline.digest[:12]
+    plan = world.plan(_file())
+    assert apply_plan(world.api, plan, pipeline=world.pipeline, commit="f" * 40) == 0
+    assert len(world.server.versions) == 1
 
 
 def test_a_new_version_of_the_pipeline_replaces_the_schedule(world: _World) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.kubeflow.schedules.run_local import LocalSchedules, _FireTimes
+from agnews.kubeflow.schedules.run_local import LocalSchedules, _FireTimes, _WallClockScheduler
 from agnews.kubeflow.schedules.schedule_file import Schedule
 from agnews.schemas.errors import AgnewsError
 
@@ -127,3 +127,11 @@ def test_sigterm_tells_the_run_to_end_and_then_ends_the_scheduler(tmp_path: Path
     _, complaints = process.communicate(timeout=20)
     assert process.returncode == 0, complaints.decode()
     assert (tmp_path / "told").exists()
+
+
+def test_it_looks_at_the_wall_clock_at_least_once_a_minute() -> None:
+    """A waiting thread's clock stands still while the machine sleeps: a wait until tomorrow would end too late."""
+    scheduler = _WallClockScheduler(timezone="UTC")
+    assert 0 < scheduler._process_jobs() <= 60
+    scheduler.add_job(print, _FireTimes(SCHEDULE, datetime.now(tz=UTC)))
+    assert 0 < scheduler._process_jobs() <= 60
