@@ -29,6 +29,7 @@ from wrk_load import run_wrk, write_texts
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import pushed_model_at
 from agnews.components.model_store.model_digest import RECORD_FILE
+from agnews.components.model_store.publish import publish
 
 AGNEWS = Path(sys.executable).with_name("agnews")
 CLIENTS = 32
@@ -43,7 +44,8 @@ def push(store: ModelStore, folder: Path) -> str:
     with tempfile.TemporaryDirectory() as copy:
         # The store writes a record of its own.
         model = shutil.copytree(folder, Path(copy) / "model", ignore=shutil.ignore_patterns(Path(RECORD_FILE).name))
-        done = store.publish(
+        done = publish(
+            store,
             model=str(model),
             extra_files={},
             judged_against=current.version if current else "",

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from agnews.schemas.document import Part
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agnews.schemas.errors import AgnewsError, ExitCode
+
+FORMAT = 2
+"""The format that is written. 0.1.0 wrote 1, without saying so; both are read."""
 
 
-class LearntFrom(Part):
+class LearntFrom(BaseModel):
     """The data behind a version."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     digest: str
     """sha256 over all files."""
@@ -18,12 +26,20 @@ class LearntFrom(Part):
     """sha256 of the training file by span, oldest first; empty where the data was no folder of dated spans."""
 
 
-class ModelRecord(Part):
-    """One pushed version."""
+class ModelRecord(BaseModel):
+    """One pushed version.
 
-    version: str
+    Keys that are not known are ignored: what changes the meaning of a record raises its format, and a record of a
+    format that is too new is refused with words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, protected_namespaces=())
+
+    format: int = 1
+    """Number of the format; see `FORMAT`."""
+    version: str = Field(pattern=r"^[0-9]{1,18}$")
     """Decimal digits, growing with time: the folder's name, which TF Serving takes as the version."""
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$")
     """Name of the served model."""
     run_id: str
     pushed_at: datetime
@@ -40,3 +56,15 @@ class ModelRecord(Part):
     classes: tuple[str, ...]
     learnt_from: LearntFrom | None = None
     """None where the version was pushed without saying so."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_too_new(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("format"), int) and data["format"] > FORMAT:
+            raise AgnewsError(
+                "This agnews is too old for what a newer one has written into the model store.",
+                found=f"format {data['format']}, and this one reads up to {FORMAT}",
+                fix="Update agnews here.",
+                exit_code=ExitCode.FAILED,
+            )
+        return data

@@ -208,7 +208,8 @@ class _PredictShard(beam.DoFn):
         self._rejected = Metrics.counter(STEP, "rejected")
 
     def setup(self) -> None:
-        self._predictor = self._shared.acquire(partial(Predictor, self._model, self._plan.classes), tag=self._model)
+        load = partial(Predictor, self._model, self._plan.classes, digest=self._plan.model_digest)
+        self._predictor = self._shared.acquire(load, tag=self._model)
 
     def process(self, shard: BatchShard) -> Iterator[int]:
         folder = BatchFolder(self._output)

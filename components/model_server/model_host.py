@@ -49,7 +49,7 @@ class VersionLease:
             return
         try:
             if self._lease is None:
-                self._lease = ServingLease(self._store, version)
+                self._lease = ServingLease(self._store.uri, version)
             else:
                 self._lease.renew(version)
         except AgnewsError as error:

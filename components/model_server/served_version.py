@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_store.find_pushed_model import PushedModel
-from agnews.components.storage.local_copy import local_copy
+from agnews.components.model_store.sound_copy import sound_copy
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.features import EXPLAIN, PROBABILITIES, SERVE_TEXT
 
@@ -70,7 +70,7 @@ class ServedVersion:
         config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=-1)
         self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
-            with local_copy(model.folder) as folder, graph.as_default():
+            with sound_copy(model.folder, model.record.model_digest) as folder, graph.as_default():
                 meta_graph = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], folder)
             # The nodes of the graph are not needed again, and are most of the message.
             self.signature_defs = dict(meta_graph.signature_def.items())

@@ -1,5 +1,5 @@
 """Where pushed models live: one folder a version, and a pointer to the one in production."""
 
-from agnews.components.model_store.model_store import ModelStore, Push
+from agnews.components.model_store.model_store import ModelStore
 
-__all__ = ["ModelStore", "Push"]
+__all__ = ["ModelStore"]

@@ -47,6 +47,6 @@ def baseline_at(model_uri: str) -> Baseline | None:
     statistics = f"{folder}/{STATISTICS_FILE}"
     return Baseline(
         folder=folder,
-        record=ModelRecord.model_validate_json(b"".join(files.read(f"{folder}/{RECORD_FILE}"))),
+        record=ModelRecord.model_validate_json(files.read_bytes(f"{folder}/{RECORD_FILE}")),
         statistics=statistics if files.exists(statistics) else None,
     )

@@ -73,7 +73,7 @@ def pushed_model_at(folder: str) -> PushedModel:
             fix="Name the folder of a version, for example workspace/models/agnews/1763820000.",
         )
     try:
-        record = ModelRecord.model_validate_json(b"".join(files.read(path)))
+        record = ModelRecord.model_validate_json(files.read_bytes(path))
     except ValidationError as error:
         raise AgnewsError(
             f"{path} is not a model record.",

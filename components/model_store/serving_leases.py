@@ -6,7 +6,6 @@ import os
 import socket
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,9 +13,6 @@ from agnews.components.storage.explain_storage_errors import explain_storage_err
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
-
-if TYPE_CHECKING:
-    from agnews.components.model_store.model_store import ModelStore
 
 LEASE_TIME = timedelta(minutes=5)
 """A lease that was not renewed for so long belongs to a server that is gone."""
@@ -29,7 +25,7 @@ class Lease(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
-    version: str = Field(pattern=r"^[0-9]+$")
+    version: str = Field(pattern=r"^[0-9]{1,18}$")
     """The version that it answers from."""
     host: str
     pid: int
@@ -48,7 +44,7 @@ class ServingLease:
     only be while another version is in production: read the pointer again.
 
     Args:
-        store: Where the version is.
+        uri: Folder of the store with the name of the model: `ModelStore.uri`.
         version: Its number.
 
     Raises:
@@ -56,9 +52,9 @@ class ServingLease:
             read-only; nothing then keeps its version from being pruned.
     """
 
-    def __init__(self, store: ModelStore, version: str) -> None:
-        self._files = files_at(store.uri)
-        self._path = f"{store.uri}/{_PREFIX}{uuid.uuid4().hex[:12]}{_SUFFIX}"
+    def __init__(self, uri: str, version: str) -> None:
+        self._files = files_at(uri)
+        self._path = f"{uri}/{_PREFIX}{uuid.uuid4().hex[:12]}{_SUFFIX}"
         self.renew(version)
 
     def renew(self, version: str) -> None:
@@ -84,49 +80,49 @@ class ServingLease:
             self._files.remove_file(self._path)
 
 
-def living_leases(store: ModelStore, now: datetime | None = None) -> tuple[Lease, ...]:
+def living_leases(uri: str, now: datetime | None = None) -> tuple[Lease, ...]:
     """Reads the leases of servers that are running, ordered by version, host and process.
 
     Args:
-        store: The store.
+        uri: `ModelStore.uri`.
         now: The time that a lease's age is counted from; None takes the clock's.
 
     Raises:
         AgnewsError: A lease cannot be read, so nobody knows what its server uses.
     """
-    leases = _read(store)
+    leases = _read(uri)
     living = (lease for lease in leases.values() if _is_living(lease, now or datetime.now(UTC)))
     return tuple(sorted(living, key=lambda lease: (int(lease.version), lease.host, lease.pid)))
 
 
-def remove_dead_leases(store: ModelStore) -> None:
+def remove_dead_leases(uri: str) -> None:
     """Removes the leases of servers that are gone.
 
     Args:
-        store: The store.
+        uri: `ModelStore.uri`.
 
     Raises:
         AgnewsError: A lease cannot be read or removed.
     """
-    for path, lease in _read(store).items():
+    for path, lease in _read(uri).items():
         if not _is_living(lease, datetime.now(UTC)):
             with explain_storage_errors(f"removing the lease {path}"):
-                files_at(store.uri).remove_file(path)
+                files_at(uri).remove_file(path)
 
 
 def _is_living(lease: Lease, now: datetime) -> bool:
     return now - lease.renewed_at < LEASE_TIME
 
 
-def _read(store: ModelStore) -> dict[str, Lease]:
-    files, leases = files_at(store.uri), {}
-    with explain_storage_errors(f"reading the leases of servers in {store.uri}"):
-        for name in files.names(store.uri):
+def _read(uri: str) -> dict[str, Lease]:
+    files, leases = files_at(uri), {}
+    with explain_storage_errors(f"reading the leases of servers in {uri}"):
+        for name in files.names(uri):
             if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)):
                 continue
-            path = f"{store.uri}/{name}"
+            path = f"{uri}/{name}"
             try:
-                content = b"".join(files.read(path))
+                content = files.read_bytes(path)
             except FileNotFoundError:
                 continue  # Released since the names were listed.
             leases[path] = _parse(content, path)

@@ -13,6 +13,7 @@ from tfx.types.artifact_utils import get_single_instance
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, STATISTICS_FILE
+from agnews.components.model_store.publish import publish
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
 from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.storage.files_at import files_at
@@ -89,7 +90,8 @@ class Executor(BaseExecutor):
         facts = json.loads(_read(f"{model}/{FACTS_FILE}"))
         _write(model_card, describe_model(store.name, corpus=corpus, facts=facts, data=card, evaluation=evaluation))
         compared = evaluation.verdict.paired_test
-        push = store.publish(
+        push = publish(
+            store,
             model=model,
             extra_files={
                 STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb",

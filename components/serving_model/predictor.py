@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
 from numpy.typing import NDArray
 
+from agnews.components.model_store.sound_copy import sound_copy
 from agnews.components.storage.local_copy import local_copy
 from agnews.schemas import features
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -25,16 +26,18 @@ class Predictor:
     Args:
         folder: The SavedModel.
         class_names: The classes that the model has to know.
+        digest: Of the files, for a pushed version: they are compared with it before they are loaded. Empty for a model
+            that nobody has pushed yet.
 
     Raises:
         AgnewsError: The folder holds no model that loads and serves texts.
     """
 
-    def __init__(self, folder: str, class_names: Sequence[str]) -> None:
+    def __init__(self, folder: str, class_names: Sequence[str], *, digest: str = "") -> None:
         self._folder = folder
         self._num_classes = len(class_names)
         try:
-            with local_copy(folder) as here:
+            with sound_copy(folder, digest) if digest else local_copy(folder) as here:
                 # Kept: the signature holds no reference to the object that owns its variables.
                 self._model = tf.saved_model.load(here)
         except (OSError, ValueError, tf.errors.OpError) as error:

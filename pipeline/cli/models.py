@@ -12,6 +12,8 @@ import typer
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.serving_leases import Lease
 
@@ -26,6 +28,7 @@ StoreOption = Annotated[
 NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ROOT, _NAME = Path("workspace"), "agnews"
+_MOVES_SHOWN = 5
 
 
 @app.command(name="list")
@@ -34,6 +37,7 @@ def list_models(
 ) -> None:
     """List the versions, newest first: accuracy, size, which one is in production, and which servers use them."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
@@ -44,7 +48,7 @@ def list_models(
         return
     console = Console(highlight=False, soft_wrap=True)
     if not rows:
-        console.print(f"No version was pushed to {models.uri} yet. Next: [bold]agnews run[/bold]")
+        console.print(f"No version was pushed to {escape(models.uri)} yet. Next: [bold]agnews run[/bold]")
         return
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
     table.add_column("version", no_wrap=True)
@@ -65,7 +69,8 @@ def list_models(
             ", ".join(row["served_by"]) or "-",
         )
     console.print(table)
-    console.print(f"\n{models.uri}", style="dim")
+    _print_moves(console, models)
+    console.print(f"\n{models.uri}", style="dim", markup=False)
 
 
 @app.command()
@@ -119,6 +124,7 @@ def show(
 @app.command()
 def rollback(
     to: Annotated[str, typer.Option(metavar="VERSION", help="Default: the one before the one in production.")] = "",
+    why: Annotated[str, typer.Option(metavar="TEXT", help="What was wrong; kept in the store with your name.")] = "",
     root: RootOption = _ROOT,
     store: StoreOption = None,
     name: NameOption = _NAME,
@@ -131,13 +137,15 @@ def rollback(
 
     [bold]Examples[/bold]
 
-      agnews models rollback
+      agnews models rollback --why "sports texts come out as business"
       agnews models rollback --to 1763820000
     """
     from rich.console import Console
 
+    from agnews.components.model_store.rollback import rollback as move_back
+
     models = _open(root, store, name)
-    done = models.rollback(to)
+    done = move_back(models, to, why=why)
     before, after = done.before.version, done.after.version
     if as_json:
         typer.echo(json.dumps({"before": before, "after": after}, indent=2))
@@ -175,7 +183,9 @@ def prune(
     from rich.table import Table
     from rich.text import Text
 
-    prunings = _open(root, store, name).prune(keep, dry_run=dry_run)
+    from agnews.components.model_store.prune import prune as remove_old
+
+    prunings = remove_old(_open(root, store, name), keep, dry_run=dry_run)
     if as_json:
         rows = [
             {
@@ -212,13 +222,51 @@ def _describe(models: ModelStore, only: str = "") -> list[dict[str, Any]]:
     """What the table and its JSON show, newest first. A damaged version is listed as such, with all others."""
     from agnews.components.model_store.serving_leases import living_leases
 
-    production, leases = models.production(), living_leases(models)
+    production, leases = models.production(), living_leases(models.uri)
     current = production.version if production else ""
-    return [
-        _describe_version(models, version, current, leases)
-        for version in reversed(models.versions())
+    moves: dict[str, list[dict[str, Any]]] = {}
+    for move in models.moves():
+        moves.setdefault(move.version, []).append(move.model_dump(mode="json", exclude={"version"}))
+    rows = [
+        {**_describe_version(models, version, current, leases), "moves": moves.get(version, [])}
+        for version in models.versions()
         if only in ("", version)
     ]
+    rows += [_describe_foreign(models, version) for version in models.foreign() if not only]
+    return sorted(rows, key=lambda row: -int(row["version"]))
+
+
+def _describe_foreign(models: ModelStore, version: str) -> dict[str, Any]:
+    return {
+        "version": version,
+        "state": "not ours",
+        "problem": f"{models.folder(version)} was not pushed by agnews: it has no record. Nothing here uses or removes "
+        "it; TensorFlow Serving would serve it if its number is the highest.",
+        "pushed_at": None,
+        "accuracy": None,
+        "run_id": None,
+        "bytes": models.size(version),
+        "served_by": [],
+        "moves": [],
+    }
+
+
+def _print_moves(console: Console, models: ModelStore) -> None:
+    """Who changed what is in production, where it was no push by merit; the last five."""
+    from rich.text import Text
+
+    told = [move for move in models.moves() if move.action != "push"][-_MOVES_SHOWN:]
+    if told:
+        console.print()
+    for move in reversed(told):
+        how = f"{move.action} to {move.version} from {move.before or 'nothing'} by {move.by} on {move.host}"
+        why = f": {move.why}" if move.why else ""
+        console.print(Text(_printable(f"{_ago(move.at.isoformat())}, {how}{why}"), style="dim"))
+
+
+def _printable(text: str) -> str:
+    """What strangers may have written holds no control characters for the terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _describe_version(models: ModelStore, version: str, current: str, leases: tuple[Lease, ...]) -> dict[str, Any]:

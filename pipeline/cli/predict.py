@@ -320,7 +320,7 @@ def _load(pushed: PushedModel) -> Predictor:
 
         from agnews.components.serving_model.predictor import Predictor
 
-        predictor = Predictor(pushed.folder, pushed.record.classes)
+        predictor = Predictor(pushed.folder, pushed.record.classes, digest=pushed.record.model_digest)
         # TensorFlow has more to say about this machine when it first computes.
         predictor.probabilities(np.array([b"news"], object))
     return predictor

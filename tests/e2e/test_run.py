@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.rollback import rollback
 from agnews.pipeline.code_version import code_versions
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_report import RunReport
@@ -118,7 +119,7 @@ def test_a_model_that_was_rolled_back_from_stays_away_until_it_is_called_back(ru
     assert second.pushed_model is not None
     pushed = Path(second.pushed_model)
     store = ModelStore(str(pushed.parent.parent), pushed.parent.name)
-    earlier = store.rollback().after
+    earlier = rollback(store).after
 
     again = run(*settings)
 
@@ -127,7 +128,7 @@ def test_a_model_that_was_rolled_back_from_stays_away_until_it_is_called_back(ru
     assert store.production() == earlier
     assert store.versions() == (earlier.version, pushed.name)
 
-    store.rollback(pushed.name)
+    rollback(store, pushed.name)
     once_more = run(*settings)
 
     assert once_more.pushed_model == second.pushed_model

@@ -73,6 +73,7 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
         from agnews.components.artifact_types import Predictions
         from agnews.components.evaluator.executor import Executor
         from agnews.components.model_store import ModelStore
+        from agnews.components.model_store.publish import publish
 
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         write_examples(folder / "examples", rows, odd_text=odd_text)
@@ -80,7 +81,8 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
         (folder / "model" / "Format-Serving").symlink_to(candidate)
         if baseline:
             store = ModelStore(str(folder / "store"), "agnews")
-            pushed = store.publish(
+            pushed = publish(
+                store,
                 model=str(baseline),
                 extra_files={},
                 judged_against="",

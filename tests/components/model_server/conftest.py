@@ -23,6 +23,7 @@ from agnews.components.model_server.model_host import ModelHost
 from agnews.components.model_server.serving_state import ServingState
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
+from agnews.components.model_store.publish import publish
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
 POLL_SECONDS = 0.05
@@ -47,7 +48,8 @@ class ToyStore:
     def push(self, model: Path, accuracy: float = 0.9) -> str:
         """Puts a model into production and returns its version."""
         current = self.store.production()
-        push = self.store.publish(
+        push = publish(
+            self.store,
             model=str(model),
             extra_files={},
             judged_against=current.version if current else "",

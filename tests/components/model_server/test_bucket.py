@@ -13,6 +13,7 @@ import pytest
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
+from agnews.components.model_store.publish import publish
 from agnews.components.model_store.serving_leases import living_leases
 from agnews.components.serving_model.predictor import Predictor
 from agnews.components.storage.local_copy import local_copy
@@ -23,7 +24,8 @@ TEXT = "The coach praised his team"
 
 def _push(store: ModelStore, model: Path) -> str:
     current = store.production()
-    return store.publish(
+    return publish(
+        store,
         model=str(model),
         extra_files={},
         judged_against=current.version if current else "",
@@ -41,7 +43,7 @@ def test_a_server_follows_a_store_in_a_bucket(
     first = _push(store, toy_models["sure"])
     with start_server(store) as server:
         assert server.predict(TEXT).json()["predictions"][0]["probabilities"][1] == pytest.approx(0.8700, abs=1e-3)
-        assert [lease.version for lease in living_leases(store)] == [first]
+        assert [lease.version for lease in living_leases(store.uri)] == [first]
         second = _push(store, toy_models["unsure"])
         server.wait_for(lambda: server.state.host.current.record.version == second)
         assert server.predict(TEXT).json()["predictions"][0]["probabilities"][1] == pytest.approx(0.4754, abs=1e-3)

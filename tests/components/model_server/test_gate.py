@@ -11,6 +11,7 @@ import pytest
 
 from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
 
 StartServer = Callable[..., AbstractContextManager[Any]]
 SECRET = "correct-horse-battery-staple"
@@ -22,7 +23,8 @@ def server(
     toy_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, start_server: StartServer
 ) -> Iterator[Any]:
     store = ModelStore(str(tmp_path_factory.mktemp("store")), "agnews")
-    store.publish(
+    publish(
+        store,
         model=str(toy_models["sure"]),
         extra_files={},
         judged_against="",

@@ -28,9 +28,11 @@ def server(
     toy_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, start_server: StartServer
 ) -> Iterator[Any]:
     from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.publish import publish
 
     store = ModelStore(str(tmp_path_factory.mktemp("store")), "agnews")
-    store.publish(
+    publish(
+        store,
         model=str(toy_models["sure"]),
         extra_files={},
         judged_against="",

@@ -12,6 +12,8 @@ import pytest
 
 from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
+from agnews.components.model_store.rollback import rollback
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -59,7 +61,8 @@ def push(export_model: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
         note = tmp_path_factory.mktemp("note") / "note"
         note.write_text(run_id)
         current = store.production()
-        store.publish(
+        publish(
+            store,
             model=str(models[explains]),
             extra_files={"assets.extra/note": str(note)},
             judged_against=current.version if current else "",
@@ -460,7 +463,7 @@ def test_another_version_takes_over_under_the_readers_eyes(
         page.wait_for_selector("#no-why:not([hidden])")
         assert page.is_hidden("#why")
         assert page.inner_text("#winner") == "Sports"
-        store.rollback()
+        rollback(store)
         server.wait_for(lambda: server.state.host.version != current.version)
         page.evaluate("window.dispatchEvent(new Event('online'))")
         wait_for_words(page)
@@ -472,7 +475,8 @@ def test_classes_are_those_of_the_model(
 ) -> None:
     names = ("praise", "complaint & <b>anger</b>")
     store = ModelStore(str(tmp_path), "reviews")
-    store.publish(
+    publish(
+        store,
         model=str(export_model(keywords=("lovely|good", "broken|late"), class_names=names, explains=True)),
         extra_files={},
         judged_against="",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.model_store import ModelStore, Push
+from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model, pushed_model_at
+from agnews.components.model_store.publish import Push, publish
 from agnews.schemas.errors import AgnewsError
 
 
@@ -16,7 +17,8 @@ def _push(store: ModelStore, folder: Path, content: str) -> Push:
     folder.mkdir(exist_ok=True)
     (folder / "saved_model.pb").write_text(content)
     current = store.production()
-    return store.publish(
+    return publish(
+        store,
         model=str(folder),
         extra_files={},
         judged_against=current.version if current else "",

@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.model_store import ModelStore, Push
+from agnews.components.model_store import ModelStore
+from agnews.components.model_store.prune import prune
+from agnews.components.model_store.publish import Push, publish
+from agnews.components.model_store.rollback import rollback
 from agnews.components.model_store.serving_leases import ServingLease
 from agnews.components.storage.local_files import LocalFiles
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -44,7 +47,8 @@ def model(tmp_path: Path) -> Callable[[str], Path]:
 def push(store: ModelStore, model: Path, *, judged_against: str | None = None, fingerprint: str = "") -> Push:
     current = store.production()
     statistics = model / "variables" / "variables.index"
-    return store.publish(
+    return publish(
+        store,
         model=str(model),
         extra_files={"assets.extra/statistics/FeatureStats.pb": str(statistics)},
         judged_against=(current.version if current else "") if judged_against is None else judged_against,
@@ -80,10 +84,15 @@ def test_first_push_is_a_folder_that_tf_serving_loads_and_a_pointer(
     assert (folder / "saved_model.pb").read_bytes() == b"graph of a"
     assert (folder / "assets.extra" / "statistics" / "FeatureStats.pb").read_bytes() == b"index"
     assert store.production() == pushed.record == store.record(pushed.record.version)
-    assert json.loads((folder / "assets.extra" / "record.json").read_text()) == json.loads(
-        (folder.parent / "latest.json").read_text()
-    )
-    assert sorted(path.name for path in folder.parent.iterdir()) == [".lock", pushed.record.version, "latest.json"]
+    pointer = json.loads((folder.parent / "latest.json").read_text())
+    assert json.loads((folder / "assets.extra" / "record.json").read_text()).items() <= pointer.items()
+    assert (pointer["format"], pointer["digest"]) == (2, pushed.record.model_digest)
+    assert sorted(path.name for path in folder.parent.iterdir()) == [
+        ".lock",
+        pushed.record.version,
+        "history",
+        "latest.json",
+    ]
 
 
 def test_versions_grow_even_within_one_second_and_with_a_clock_behind(
@@ -183,6 +192,14 @@ class _Killed(LocalFiles):
         if self._due("after"):
             self._die()
 
+    def create(self, path: str, content: bytes) -> str:
+        if self._due("before") or self._due("half"):
+            self._die()
+        etag = super().create(path, content)
+        if self._due("after"):
+            self._die()
+        return etag
+
     def _cut(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         content = b"".join(chunks)
         yield content[: len(content) // 2]
@@ -216,7 +233,7 @@ def test_a_push_killed_at_any_step_leaves_the_old_or_the_new_version(
         child = os.fork()
         if child == 0:  # pragma: no cover - the child is killed
             doomed = ModelStore(str(tmp_path / "store"), "agnews")
-            doomed._files = _Killed(steps + 1, moment)
+            doomed.files = _Killed(steps + 1, moment)
             push(doomed, candidate)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -241,11 +258,12 @@ def test_pushes_killed_at_random_moments_leave_a_consistent_store(tmp_path: Path
         f"""
         import itertools
         from agnews.components.model_store import ModelStore
+        from agnews.components.model_store.publish import publish
         store = ModelStore({str(tmp_path / "store")!r}, "agnews")
         print("ready", flush=True)
         for folder in itertools.cycle({folders!r}):
             current = store.production()
-            store.publish(model=folder, extra_files={{}}, judged_against=current.version if current else "",
+            publish(store, model=folder, extra_files={{}}, judged_against=current.version if current else "",
                           fingerprint="", run_id="", accuracy=0.9, classes=("a", "b"))
         """
     )
@@ -291,7 +309,7 @@ def test_a_full_disk_is_named_and_nothing_is_lost(
     assert "Free some space" in caught.value.fix
     assert store.production() == old
     assert store.versions() == (old.version,)
-    assert [path.name for path in (tmp_path / "store/agnews").iterdir() if path.is_dir()] == [old.version]
+    assert {path.name for path in (tmp_path / "store/agnews").iterdir() if path.is_dir()} == {old.version, "history"}
     assert push(store, model("new")).is_new
 
 
@@ -390,15 +408,15 @@ def test_a_remote_push_that_was_cut_does_not_count_and_is_swept_when_it_is_old(
     first = push(store, model("a")).record
     cut, young = str(int(first.version) + 5), str(int(first.version) + 6)
     for version, started in ((cut, "2020-01-01T00:00:00+00:00"), (young, "2999-01-01T00:00:00+00:00")):
-        store._files.write(f"{store.uri}/.incoming-{version}/started", [started.encode()])
-        store._files.write(f"{store.uri}/{version}/saved_model.pb", [b"graph"])
+        store.files.write(f"{store.uri}/.incoming-{version}/started", [started.encode()])
+        store.files.write(f"{store.uri}/{version}/saved_model.pb", [b"graph"])
     assert store.versions() == (first.version,)
 
     second = push(store, model("b")).record
 
     assert store.versions() == (first.version, second.version)
-    assert cut not in store._files.names(store.uri)
-    assert young in store._files.names(store.uri)  # another pusher may still be writing it
+    assert cut not in store.files.names(store.uri)
+    assert young in store.files.names(store.uri)  # another pusher may still be writing it
 
 
 def test_storage_that_nothing_here_can_open_is_named(tmp_path: Path) -> None:
@@ -421,35 +439,35 @@ def four(tmp_path: Path, model: Callable[[str], Path], request: pytest.FixtureRe
 def test_a_rollback_moves_the_pointer_and_nothing_else(four: ModelStore) -> None:
     a, b, c, d = four.versions()
 
-    assert (done := four.rollback()).before.version == d
+    assert (done := rollback(four)).before.version == d
     assert done.after.version == c
     assert four.production() == four.record(c)
-    assert four.rollback().after.version == b
+    assert rollback(four).after.version == b
     assert [record.version for record in four.withdrawn()] == [c, d]
-    assert four.rollback(d).after.version == d
+    assert rollback(four, d).after.version == d
     assert four.withdrawn() == ()
-    assert four.rollback(a).before.version == d
-    assert (again := four.rollback(a)).before == again.after
+    assert rollback(four, a).before.version == d
+    assert (again := rollback(four, a)).before == again.after
 
     with pytest.raises(AgnewsError, match=f"no version of agnews before {a}"):
-        four.rollback()
+        rollback(four)
     with pytest.raises(AgnewsError, match="no whole version 17"):
-        four.rollback("17")
+        rollback(four, "17")
     assert four.production() == four.record(a)
     assert four.versions() == (a, b, c, d)
 
 
 def test_a_rollback_needs_something_in_production(tmp_path: Path) -> None:
     with pytest.raises(AgnewsError, match="no version of agnews in production"):
-        ModelStore(str(tmp_path), "agnews").rollback()
+        rollback(ModelStore(str(tmp_path), "agnews"))
 
 
 def test_a_damaged_version_is_not_put_into_production(four: ModelStore) -> None:
     *_, c, d = four.versions()
-    four._files.write(f"{four.folder(c)}/variables/variables.index", [b"not what was pushed"])
+    four.files.write(f"{four.folder(c)}/variables/variables.index", [b"not what was pushed"])
 
     with pytest.raises(AgnewsError, match=f"Version {c} .* is corrupt"):
-        four.rollback()
+        rollback(four)
 
     assert four.production() == four.record(d)
 
@@ -459,7 +477,7 @@ def test_what_was_rolled_back_does_not_come_back_by_itself(
     four: ModelStore, model: Callable[[str], Path], same: str
 ) -> None:
     *_, c, d = four.versions()
-    four.rollback()
+    rollback(four)
 
     push_again = push(
         four,
@@ -474,7 +492,7 @@ def test_what_was_rolled_back_does_not_come_back_by_itself(
 
 def test_a_push_after_a_rollback_is_a_new_beginning(four: ModelStore, model: Callable[[str], Path]) -> None:
     *_, d = four.versions()
-    four.rollback()
+    rollback(four)
 
     newer = push(four, model("e"))
 
@@ -487,10 +505,10 @@ def test_a_push_after_a_rollback_is_a_new_beginning(four: ModelStore, model: Cal
 
 def test_pruning_spares_what_somebody_needs(four: ModelStore) -> None:
     a, b, c, d = four.versions()
-    lease = ServingLease(four, a)
-    four.rollback()
+    lease = ServingLease(four.uri, a)
+    rollback(four)
 
-    planned = four.prune(1, dry_run=True)
+    planned = prune(four, 1, dry_run=True)
 
     assert [(each.version, each.kept_because.partition(" ")[0]) for each in planned] == [
         (a, "served"),
@@ -500,27 +518,27 @@ def test_pruning_spares_what_somebody_needs(four: ModelStore) -> None:
     ]
     assert all(each.size > 50_000 for each in planned)
     assert four.versions() == (a, b, c, d)
-    assert four.prune(1) == planned
+    assert prune(four, 1) == planned
     assert four.versions() == (a, c, d)
-    assert not [name for name in four._files.names(four.uri) if name.startswith(".incoming-")]
+    assert not [name for name in four.files.names(four.uri) if name.startswith(".incoming-")]
     lease.release()
-    four.prune(3)
+    prune(four, 3)
     assert four.versions() == (a, c, d)
-    four.prune(2)
+    prune(four, 2)
     assert four.versions() == (c, d)
     with pytest.raises(ValueError, match="keep is 0"):
-        four.prune(0)
+        prune(four, 0)
 
 
 def test_a_server_that_is_gone_keeps_nothing(four: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     a, *rest = four.versions()
-    ServingLease(four, a)
+    ServingLease(four.uri, a)
     monkeypatch.setattr("agnews.components.model_store.serving_leases.LEASE_TIME", timedelta(0))
 
-    four.prune(3)
+    prune(four, 3)
 
     assert four.versions() == tuple(rest)
-    assert not [name for name in four._files.names(four.uri) if name.startswith(".serving-")]
+    assert not [name for name in four.files.names(four.uri) if name.startswith(".serving-")]
 
 
 def test_a_server_that_comes_while_versions_are_measured_keeps_its_own(
@@ -531,12 +549,12 @@ def test_a_server_that_comes_while_versions_are_measured_keeps_its_own(
 
     def size(self: ModelStore, version: str) -> int:
         if version == d:
-            ServingLease(four, a)
+            ServingLease(four.uri, a)
         return real_size(self, version)
 
     monkeypatch.setattr(ModelStore, "size", size)
 
-    prunings = four.prune(2)
+    prunings = prune(four, 2)
 
     assert [each.version for each in prunings if not each.kept_because] == [b]
     assert a in four.versions()
@@ -558,11 +576,11 @@ def test_a_pruning_or_rollback_killed_at_any_step_leaves_whole_versions(
         child = os.fork()
         if child == 0:  # pragma: no cover - the child is killed
             doomed = ModelStore(str(tmp_path / "store"), "agnews")
-            doomed._files = _Killed(steps + 1, moment)
+            doomed.files = _Killed(steps + 1, moment)
             if action == "prune":
-                doomed.prune(1)
+                prune(doomed, 1)
             else:
-                doomed.rollback()
+                rollback(doomed)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         versions, current = store.versions(), store.production()
@@ -577,9 +595,9 @@ def test_a_pruning_or_rollback_killed_at_any_step_leaves_whole_versions(
         if os.WIFEXITED(status):
             break
         if current != before:
-            store.rollback(before.version)
+            rollback(store, before.version)
         # What was left behind goes with the next one.
-        store.prune(3)
+        prune(store, 3)
         assert not [path.name for path in (tmp_path / "store/agnews").glob(".incoming-*") if path.is_dir()]
         steps += 1
     assert steps >= (6 if action == "prune" else 1)

@@ -25,41 +25,41 @@ def store(tmp_path: Path, request: pytest.FixtureRequest) -> ModelStore:
 
 
 def test_a_server_is_known_until_it_releases_its_lease(store: ModelStore) -> None:
-    assert living_leases(store) == ()
+    assert living_leases(store.uri) == ()
 
-    first, second = ServingLease(store, "10"), ServingLease(store, "9")
+    first, second = ServingLease(store.uri, "10"), ServingLease(store.uri, "9")
 
-    assert [lease.version for lease in living_leases(store)] == ["9", "10"]
-    assert {(lease.host, lease.pid) for lease in living_leases(store)} == {(socket.gethostname(), os.getpid())}
+    assert [lease.version for lease in living_leases(store.uri)] == ["9", "10"]
+    assert {(lease.host, lease.pid) for lease in living_leases(store.uri)} == {(socket.gethostname(), os.getpid())}
     second.renew("10")
-    assert [lease.version for lease in living_leases(store)] == ["10", "10"]
+    assert [lease.version for lease in living_leases(store.uri)] == ["10", "10"]
     first.release()
     first.release()
     second.release()
-    assert living_leases(store) == ()
+    assert living_leases(store.uri) == ()
     assert store.versions() == ()
 
 
 def test_a_lease_lives_for_five_minutes_after_its_last_renewal(store: ModelStore) -> None:
-    lease = ServingLease(store, "10")
-    renewed_at = living_leases(store)[0].renewed_at
+    lease = ServingLease(store.uri, "10")
+    renewed_at = living_leases(store.uri)[0].renewed_at
 
     assert timedelta(minutes=5) == LEASE_TIME
-    assert living_leases(store, renewed_at + timedelta(minutes=4, seconds=59))
-    assert not living_leases(store, renewed_at + timedelta(minutes=5))
+    assert living_leases(store.uri, renewed_at + timedelta(minutes=4, seconds=59))
+    assert not living_leases(store.uri, renewed_at + timedelta(minutes=5))
 
     lease.renew("10")
-    assert living_leases(store)[0].renewed_at > renewed_at
+    assert living_leases(store.uri)[0].renewed_at > renewed_at
 
 
 def test_only_dead_leases_are_removed(tmp_path: Path) -> None:
     store = ModelStore(str(tmp_path), "agnews")
-    ServingLease(store, "11")
+    ServingLease(store.uri, "11")
     (living,) = (tmp_path / "agnews").glob(".serving-*.json")
     old = {**json.loads(living.read_text()), "renewed_at": (datetime.now(UTC) - timedelta(minutes=6)).isoformat()}
     (tmp_path / "agnews" / ".serving-gone.json").write_text(json.dumps(old))
 
-    remove_dead_leases(store)
+    remove_dead_leases(store.uri)
 
     assert [path.name for path in (tmp_path / "agnews").iterdir()] == [living.name]
 
@@ -69,15 +69,15 @@ def test_a_killed_server_leaves_a_lease_that_runs_out(tmp_path: Path) -> None:
         "import os, signal\n"
         "from agnews.components.model_store import ModelStore\n"
         "from agnews.components.model_store.serving_leases import ServingLease\n"
-        f"ServingLease(ModelStore({str(tmp_path)!r}, 'agnews'), '12')\n"
+        f"ServingLease(ModelStore({str(tmp_path)!r}, 'agnews').uri, '12')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False)
     store = ModelStore(str(tmp_path), "agnews")
 
     assert killed.returncode == -signal.SIGKILL
-    assert [lease.version for lease in living_leases(store)] == ["12"]
-    assert not living_leases(store, datetime.now(UTC) + LEASE_TIME)
+    assert [lease.version for lease in living_leases(store.uri)] == ["12"]
+    assert not living_leases(store.uri, datetime.now(UTC) + LEASE_TIME)
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_a_lease_that_says_nothing_is_an_error(tmp_path: Path, content: str) -> 
     (tmp_path / "agnews" / ".serving-1.json").write_text(content)
 
     with pytest.raises(AgnewsError, match=r"\.serving-1\.json does not say which version"):
-        living_leases(ModelStore(str(tmp_path), "agnews"))
+        living_leases(ModelStore(str(tmp_path), "agnews").uri)
 
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "agnews").write_text("a file where the folder should be")
 
     with pytest.raises(AgnewsError, match="renewing the lease"):
-        ServingLease(ModelStore(str(tmp_path), "agnews"), "10")
+        ServingLease(ModelStore(str(tmp_path), "agnews").uri, "10")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.rollback import rollback
 from agnews.schemas.data_card import DataCard, Lengths, SpanCard, SplitCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, Verdict
@@ -268,7 +269,7 @@ def test_what_was_rolled_back_from_is_not_pushed_again_and_the_way_back_is_told(
     _, first = push(b"one", fingerprint="f")
     _, second = push(b"two", baseline=first.version, fingerprint="g")
     store = ModelStore(str(tmp_path / "store"), "agnews")
-    store.rollback()
+    rollback(store)
 
     artifact, again = push(b"two, serialised another way", baseline=first.version, fingerprint="g")
 

@@ -10,6 +10,7 @@ import pytest
 
 from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
 from agnews.kubeflow.compiler.compile_pipeline import model_choices
 from agnews.kubeflow.execution.run_plan_step import run_plan_step
 from agnews.kubeflow.planning.plan_on_cluster import ClusterPlan, plan_on_cluster
@@ -54,7 +55,8 @@ def push(values: dict[str, Any], plan: ClusterPlan, tmp_path: Path) -> str:
     model = tmp_path / "model"
     model.mkdir(exist_ok=True)
     (model / "saved_model.pb").write_text(plan.outputs["fingerprint"])
-    published = ModelStore(values["push_uri"], "agnews").publish(
+    published = publish(
+        ModelStore(values["push_uri"], "agnews"),
         model=str(model),
         extra_files={},
         judged_against=plan.outputs["production"],

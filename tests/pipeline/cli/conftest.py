@@ -16,6 +16,7 @@ def pushed_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import tensorflow as tf
 
     from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.publish import publish
 
     def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
         lower = tf.strings.lower(text)
@@ -33,7 +34,8 @@ def pushed_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = tf.Module()
     module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
     tf.saved_model.save(module, str(root / "saved"), signatures={"serving_default": module.answer})
-    ModelStore(str(root / "models"), "agnews").publish(
+    publish(
+        ModelStore(str(root / "models"), "agnews"),
         model=str(root / "saved"),
         extra_files={},
         judged_against="",

@@ -23,6 +23,7 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
 
@@ -126,7 +127,8 @@ def test_a_finished_folder_is_left_alone_and_takes_nothing_else(pushed_root: Pat
     shutil.copytree(pushed_root, other)
     (folder,) = (path.parent for path in (other / "models").glob("agnews/*/saved_model.pb"))
     store = ModelStore(str(other / "models"), "agnews")
-    store.publish(
+    publish(
+        store,
         model=str(folder),
         extra_files={"note.txt": str(tmp_path / "a.csv")},
         judged_against=folder.name,

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from agnews.components.encoders.encoder_cache import EncoderCache, SourceRecord
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
 from agnews.pipeline.cli.encoder import app
 from agnews.schemas.errors import AgnewsError
 
@@ -102,7 +103,8 @@ def test_an_encoder_is_exported(checkpoint: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["latest", "NUMBER"])
 def test_the_encoder_of_a_pushed_version_is_exported(version: str, checkpoint: str, tmp_path: Path) -> None:
     store = ModelStore(str(tmp_path / "models"), "news")
-    push = store.publish(
+    push = publish(
+        store,
         model=str(shown(checkpoint)["folder"]),
         extra_files={},
         judged_against="",

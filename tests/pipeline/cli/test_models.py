@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
+from agnews.components.model_store.rollback import rollback
 from agnews.components.model_store.serving_leases import ServingLease
 from agnews.pipeline.cli.models import app
 from agnews.schemas.errors import AgnewsError
@@ -29,7 +31,8 @@ def store(tmp_path: Path) -> ModelStore:
         (model / "saved_model.pb").write_bytes(b"graph %d" % number)
         (model / "assets.extra" / "model_card.md").write_text(f"# Card {number}\n\nMade of *news*.\n")
         current = store.production()
-        store.publish(
+        publish(
+            store,
             model=str(model),
             extra_files={},
             judged_against=current.version if current else "",
@@ -60,8 +63,8 @@ def test_importing_the_command_loads_nothing_heavy() -> None:
 
 def test_versions_are_listed_with_what_matters(store: ModelStore, tmp_path: Path) -> None:
     oldest, middle, newest = store.versions()
-    lease = ServingLease(store, oldest)
-    store.rollback()
+    lease = ServingLease(store.uri, oldest)
+    rollback(store)
 
     rows = data(tmp_path, "list")
 

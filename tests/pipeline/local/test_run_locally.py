@@ -14,6 +14,7 @@ from rich.console import Console
 
 from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.paths import Paths, prepare_root
@@ -54,7 +55,8 @@ class Bench:
         store = ModelStore(str(self.paths.models), "agnews")
         state = read_state(str(self.data), "ag_news")
         current = store.production()
-        store.publish(
+        publish(
+            store,
             model=str(model),
             extra_files={},
             judged_against=current.version if current else "",
