@@ -135,7 +135,7 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path, beam_args: Sequenc
         def finished(self, result: NodeResult) -> None:
             seconds[result.node] = result.seconds
 
-    LocalRunner(Stopwatch(), "stock-run").run(
+    LocalRunner(Stopwatch(), "stock-run", keep=root / "failed").run(
         tfx.dsl.Pipeline(
             pipeline_name="stock",
             pipeline_root=str(root / "artifacts"),

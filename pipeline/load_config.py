@@ -201,6 +201,9 @@ def choose_config(*, data: str | None, model: str | None, config: str | None, se
     Raises:
         AgnewsError: The configuration is wrong, or is not one of the model.
     """
+    from agnews.pipeline.paths import require_plain_path
+    from agnews.schemas.run_config import BertFinetuneConfig, BertFrozenConfig
+
     tree = load_config(config or model or "transformer", settings)
     if model is not None and tree.model.kind != model:
         raise AgnewsError(
@@ -208,6 +211,8 @@ def choose_config(*, data: str | None, model: str | None, config: str | None, se
             found=f"--model {model}, but {config} configures {tree.model.kind}",
             fix="Leave --model out, or choose another --config.",
         )
+    if isinstance(tree.model, BertFrozenConfig | BertFinetuneConfig):
+        require_plain_path(tree.model.encoder, "the encoder (model.encoder)")
     if data is None:
         return tree
     source = data if data == "sample" or "://" in data else str(Path(data).expanduser().absolute())

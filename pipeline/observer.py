@@ -18,12 +18,14 @@ class NodeResult:
         state: `done`, `cached` or `failed`.
         seconds: Wall time.
         outputs: URIs of its output artifacts by key; one artifact a key.
+        left: Folders of what a failed node has reported before it failed, by key of the output.
     """
 
     node: str
     state: NodeState
     seconds: float
     outputs: Mapping[str, str] = field(default_factory=dict)
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 class Observer(Protocol):

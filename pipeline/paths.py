@@ -15,6 +15,8 @@ import filelock
 
 from agnews.schemas.errors import AgnewsError, ExitCode
 
+_PATTERN_SIGNS = "[]*?\\"
+
 DEFAULT_ROOT = Path("workspace")
 
 
@@ -85,9 +87,10 @@ def prepare_root(root: Path) -> Paths:
         The paths under it.
 
     Raises:
-        AgnewsError: The folder cannot be made or written.
+        AgnewsError: The folder cannot be made or written, or its path would be taken for a pattern.
     """
     root = root.expanduser().absolute()
+    require_plain_path(root, "the root folder")
     probe = root / ".writable"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -100,6 +103,25 @@ def prepare_root(root: Path) -> Paths:
             fix="Choose a folder of your own with --root DIR, or mend its permissions.",
         ) from error
     return Paths(root)
+
+
+def require_plain_path(path: str | Path, what: str) -> None:
+    """Refuses a path with a sign that TensorFlow, TFX or Beam would take for a pattern, hours before they would.
+
+    Args:
+        path: A path or URI below which files will be looked for.
+        what: What it is, for the message.
+
+    Raises:
+        AgnewsError: It holds one of the signs.
+    """
+    found = [sign for sign in _PATTERN_SIGNS if sign in str(path)]
+    if found:
+        raise AgnewsError(
+            f"The path of {what} holds `{found[0]}`, which TensorFlow, TFX and Beam take for a pattern of file names.",
+            found=str(path),
+            fix=f"Use a path without any of {' '.join(_PATTERN_SIGNS)} in it; a symbolic link to the folder will do.",
+        )
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Seed = Annotated[int, Field(ge=0, le=2**53)]
+"""Beyond 2**53 neighbours are one number to whoever reads JSON, and a compiled pipeline is JSON."""
 
 
 class _Section(BaseModel):
@@ -35,7 +37,7 @@ class DataConfig(_Section):
     """Share of the training file that is kept for early stopping, chosen by a hash of the normalised text."""
     max_reject_share: Share = 0.01
     """The run stops when more than this share of the rows of a file cannot be used."""
-    seed: int = 20260101
+    seed: Seed = 20260101
     """Seed of the subset that `limit` takes."""
     fail_on_drift: bool = False
     """Whether drift against the statistics of the last pushed model stops the run; otherwise it is only reported."""
@@ -166,7 +168,7 @@ class TrainingConfig(_Section):
     calibrate: bool = True
     """Divide the exported model's logits by a temperature fitted on the eval split, so that it is as sure as it is
     right; answers stay as they are."""
-    seed: int = 7
+    seed: Seed = 7
     """Of initial weights, the order of rows and dropout."""
 
 

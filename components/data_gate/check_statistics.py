@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from agnews.components.statistics import tfdv
 from agnews.schemas.data_check import DataCheck, Distance, Finding
-from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import TEST, TRAIN
 
 _TYPES = {1: "bytes", 2: "an integer", 3: "a float", 4: "a structure"}
@@ -172,7 +172,6 @@ def require_clean(check: DataCheck) -> None:
         f"The rows break {len(stopping)} rule{'s' if len(stopping) > 1 else ''} of the schema. Nothing was trained.",
         found="".join(f"\n    {_tell(finding)}" for finding in stopping),
         fix="; ".join(_FIXES[kind] for kind in kinds).capitalize() + ".",
-        exit_code=ExitCode.FAILED,
     )
 
 

@@ -153,7 +153,9 @@ class LocalSchedules:
         scheduler.pause()
         child = self._child
         if child is not None:
-            child.send_signal(signal.SIGINT)
+            # Not SIGINT: where it is ignored (nohup, a background job of a script), children inherit that. A run takes
+            # SIGTERM as it takes Ctrl-C.
+            child.terminate()
             try:
                 child.wait(self.patience)
             except subprocess.TimeoutExpired:

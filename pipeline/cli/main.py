@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agnews.pipeline.cli import batch, compare, config, data, doctor, encoder, models, predict, report, run, serve, tune
+from agnews.pipeline.local.standard_streams import prepare_streams
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 a step failed, 2 wrong arguments or data, 3 the model was not good enough, "
-    "4 the root folder is in use, 5 a server cannot be reached, 130 interrupted.",
+    "4 the root folder is in use, 5 a server cannot be reached, 130 interrupted, 141 nobody reads what is printed.",
 )
 _MAKE, _LOOK, _USE, _SET_UP = "Make a model", "See what came of it", "Use it", "Set up"
 app.command(name="run", rich_help_panel=_MAKE)(run.run)
@@ -69,6 +70,7 @@ def main() -> None:
     # level is read once.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    prepare_streams()
     try:
         app()
     except AgnewsError as error:

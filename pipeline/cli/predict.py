@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _INPUT, _OUTPUT, _BAD = "Input", "Output", "Rows that cannot be used"
 _STDIN = "-"
-_BROKEN_PIPE = 141
 """What a shell calls the end of a program whose reader went away."""
 
 TextColumnsOption = Annotated[
@@ -334,11 +333,6 @@ def _told_how_it_ended() -> Iterator[None]:
     try:
         with terminable():
             yield
-    except BrokenPipeError:
-        # Python would try to flush what is left, and complain.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        raise typer.Exit(_BROKEN_PIPE) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted.", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED) from None

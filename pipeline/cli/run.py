@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import traceback
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.schemas.errors import ExitCode
+from agnews.schemas.errors import AgnewsError, ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,10 +78,26 @@ def run(
     from agnews.pipeline.load_config import choose_config
     from agnews.pipeline.paths import prepare_root
 
+    _require_alone()
     forced = ["evaluation.force_promotion=true"] if force_promotion else []
     tree = choose_config(data=data, model=model, config=config, settings=[*(settings or []), *forced])
     paths = prepare_root(root)
     raise typer.Exit(_run(tree, paths, from_node, to_node))
+
+
+def _require_alone() -> None:
+    """Refuses a TF_CONFIG of several processes at once: TensorFlow would wait for the others, deaf to every signal."""
+    if not os.environ.get("TF_CONFIG", "").strip():
+        return
+    from agnews.components.training.devices import read_tf_config
+
+    place = read_tf_config(os.environ)
+    if place is not None and place.workers > 1:
+        raise AgnewsError(
+            "`agnews run` cannot be one of several processes that train together.",
+            found=f"TF_CONFIG names {place.workers} processes",
+            fix="Unset TF_CONFIG to train in this process alone; docs/training.md shows how several are started.",
+        )
 
 
 def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | None) -> int:
@@ -120,7 +137,8 @@ def _run_and_tell(request: RunRequest, console: Console) -> int:
     except Exception as error:
         traceback.print_exc()  # into the log: standard error is redirected
         _name_page(request, console)
-        raise explain_failure(error, view.current, request.paths.log(request.run_id)) from error
+        paths = request.paths
+        raise explain_failure(error, view.current, paths.log(request.run_id), paths.metadata) from error
     show_report(report, request.paths, console)
     return _exit_code(report)
 

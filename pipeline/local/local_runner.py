@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -18,30 +19,42 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from agnews.pipeline.local.output_keeper import OutputKeeper, forget_damaged
 from agnews.pipeline.observer import NodeResult, Observer
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_report import NodeState
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class LocalRunner(LocalDagRunner):
     """TFX's local runner, observed, with runs that start or end at a chosen node.
 
-    Differs from its parent: the caller names the run; a cached push counts only while its folder still exists;
-    what a killed run left behind is marked as cancelled and removed.
+    Differs from its parent: the caller names the run; a cached output counts only while its files are those that its
+    step has left, a cached push only while its folder exists; outputs are written into empty folders; reports of a
+    failed step are kept; what a killed run left behind is marked as cancelled and removed.
 
     Args:
         observer: Hears what happens.
         run_id: Name of the run.
+        keep: Folder that receives the reports of a failed step.
         from_node: This node and all that depend on it run even where a cached result exists.
         to_node: Only this node and those it depends on are visited.
     """
 
     def __init__(
-        self, observer: Observer, run_id: str, *, from_node: str | None = None, to_node: str | None = None
+        self,
+        observer: Observer,
+        run_id: str,
+        *,
+        keep: Path,
+        from_node: str | None = None,
+        to_node: str | None = None,
     ) -> None:
         super().__init__()
         self._observer = observer
         self._run_id = run_id
+        self._keep = keep
         self._from_node = from_node
         self._to_node = to_node
 
@@ -72,6 +85,8 @@ class LocalRunner(LocalDagRunner):
         )
         _cancel_orphans(connection, Path(pipeline.runtime_spec.pipeline_root.field_value.string_value))
         _forget_lost_pushes(connection)
+        for folder in forget_damaged(connection):
+            _LOGGER.warning("%s is not as its step has left it, and is made again.", folder)
         self._observer.planned(list(nodes), [node for node in nodes if node not in visited])
         for node_id in nodes:
             if node_id in visited:
@@ -90,20 +105,40 @@ class LocalRunner(LocalDagRunner):
 
         self._observer.started(node_id)
         start = time.monotonic()
+        step = _Launcher(
+            pipeline_node=node,
+            mlmd_connection=metadata.Metadata(connection),
+            pipeline_info=pipeline.pipeline_info,
+            pipeline_runtime_spec=pipeline.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+        )
+        left = step.keep_outputs(self._keep)
         try:
-            info = launcher.Launcher(
-                pipeline_node=node,
-                mlmd_connection=metadata.Metadata(connection),
-                pipeline_info=pipeline.pipeline_info,
-                pipeline_runtime_spec=pipeline.runtime_spec,
-                executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-            ).launch()
+            info = step.launch()
             outcome = _outcome(connection, info.execution_id)
         except BaseException:
-            self._observer.finished(NodeResult(node_id, "failed", time.monotonic() - start))
+            self._observer.finished(NodeResult(node_id, "failed", time.monotonic() - start, left=left))
             raise
         self._observer.finished(NodeResult(node_id, outcome.state, time.monotonic() - start, outcome.outputs))
+
+
+class _Launcher(launcher.Launcher):
+    """TFX's launcher with a keeper of outputs."""
+
+    def keep_outputs(self, keep: Path) -> Mapping[str, str]:
+        """Puts the keeper before the executor's operator.
+
+        Args:
+            keep: Folder that receives the reports of a failed step.
+
+        Returns:
+            What `NodeResult.left` is to be, filled in by the launch.
+        """
+        if self._executor_operator is None:
+            return {}
+        self._executor_operator = OutputKeeper(self._executor_operator, keep)
+        return self._executor_operator.left
 
 
 @dataclass(frozen=True)

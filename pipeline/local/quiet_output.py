@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
+
+from agnews.pipeline.local.standard_streams import PatientFile
 
 STDOUT, STDERR = 1, 2
 
@@ -25,7 +28,8 @@ def quiet_output(log: Path, descriptors: Sequence[int] = (STDOUT, STDERR)) -> It
         descriptors: What is redirected. STDERR alone leaves standard output to answers that are written there.
 
     Yields:
-        A text stream to where the first of them led before.
+        A text stream to where the first of them led before. Writing to it never fails: once nobody can read it, what is
+        written is dropped.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     streams = [{STDOUT: sys.stdout, STDERR: sys.stderr}[descriptor] for descriptor in descriptors]
@@ -33,7 +37,8 @@ def quiet_output(log: Path, descriptors: Sequence[int] = (STDOUT, STDERR)) -> It
         stream.flush()
     saved = [(descriptor, os.dup(descriptor)) for descriptor in descriptors]
     encoding = streams[0].encoding or "utf-8"
-    terminal = os.fdopen(os.dup(saved[0][1]), "w", encoding=encoding, errors="replace", buffering=1)
+    told = io.BufferedWriter(PatientFile(os.dup(saved[0][1]), "w"))
+    terminal = io.TextIOWrapper(told, encoding=encoding, errors="replace", line_buffering=True)
     with log.open("ab") as file:
         for descriptor, _ in saved:
             os.dup2(file.fileno(), descriptor)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
@@ -14,7 +17,7 @@ from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
 from agnews.components.storage.atomic_output import write_atomically
 from agnews.pipeline.code_version import code_versions
-from agnews.pipeline.local.explain_failure import explain_failure
+from agnews.pipeline.local.explain_failure import explain_failure, unusable_metadata
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.quiet_output import terminable
@@ -73,6 +76,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
     fingerprint: str | None = None
     try:
         with terminable():
+            require_usable_metadata(request.paths.metadata)
             code = code_versions()
             plan = plan_run(request.config, ModelStore(str(request.paths.models), request.config.name), code)
             spans = plan.spans
@@ -82,9 +86,13 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
             fingerprint = plan.fingerprint
             ended_early = _ends_early(request, plan)
             if ended_early is None:
-                LocalRunner(view, request.run_id, from_node=request.from_node, to_node=request.to_node).run(
-                    create_pipeline(request.config, _context(request, plan, code))
-                )
+                LocalRunner(
+                    view,
+                    request.run_id,
+                    keep=request.paths.run(request.run_id) / "failed",
+                    from_node=request.from_node,
+                    to_node=request.to_node,
+                ).run(create_pipeline(request.config, _context(request, plan, code)))
     except BaseException as problem:
         error = _describe(problem, view.current, request.paths, request.run_id)
         raise
@@ -107,9 +115,31 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
     return report
 
 
+def require_usable_metadata(path: Path) -> None:
+    """Makes sure that the file in which TFX records executions is whole; one that does not exist is made.
+
+    Args:
+        path: The file.
+
+    Raises:
+        AgnewsError: It is damaged, or cannot be written.
+    """
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as store:
+            (found,) = store.execute("PRAGMA quick_check(1)").fetchone()
+            # Takes the lock of a writer, and gives it back.
+            store.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        raise unusable_metadata(path, str(error)) from error
+    if found != "ok":
+        raise unusable_metadata(path, str(found))
+
+
 def _describe(problem: BaseException, node: str, paths: Paths, run_id: str) -> str:
     if isinstance(problem, Exception):
-        return str(explain_failure(problem, node, paths.log(run_id)))
+        return str(explain_failure(problem, node, paths.log(run_id), paths.metadata))
     return "interrupted" if isinstance(problem, KeyboardInterrupt) else repr(problem)
 
 

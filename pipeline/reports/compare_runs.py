@@ -233,7 +233,8 @@ def show_comparison(found: RunComparison, console: Console) -> None:
 
 def _classes(found: RunComparison) -> Table:
     table = _table()
-    table.add_column("class", no_wrap=True)
+    # In a narrow terminal names are folded, and figures stay whole.
+    table.add_column("class", overflow="fold")
     for name in ("recall", "", "precision", "", "won", "lost"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in found.classes:
@@ -278,4 +279,4 @@ def _print_flips(flips: Sequence[Flip], console: Console) -> None:
 
 
 def _table() -> Table:
-    return Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
+    return Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")

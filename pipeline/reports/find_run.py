@@ -17,7 +17,7 @@ from agnews.schemas.first_problem import first_problem
 from agnews.schemas.run_report import RunReport
 
 if TYPE_CHECKING:
-    from agnews.schemas.run_report import RunReport
+    from agnews.schemas.run_config import RunConfig
 
 
 LATEST, PREVIOUS = "latest", "previous"
@@ -91,6 +91,39 @@ def read_report(paths: Paths, run_id: str) -> RunReport:
         ) from error
 
 
+_LOOKED_AT = 50
+
+
+def training_seconds(paths: Paths, config: RunConfig, digest: str) -> float | None:
+    """Tells how long a training took before.
+
+    Args:
+        paths: Where runs are stored.
+        config: The configuration; its model and its number of epochs count.
+        digest: Digest of the data.
+
+    Returns:
+        Seconds of the Trainer in the newest run that was like this one; None where there is none.
+    """
+    for name in list_runs(paths)[:_LOOKED_AT]:
+        try:
+            report = read_report(paths, name)
+        except AgnewsError:
+            continue
+        trainer, training = report.nodes.get("Trainer"), report.settings.get("training")
+        if (
+            trainer is not None
+            and trainer.state == "done"
+            and report.model == config.model.model_dump(mode="json")
+            and isinstance(training, dict)
+            and training.get("epochs") == config.training.epochs
+            and report.data is not None
+            and report.data.digest == digest
+        ):
+            return trainer.seconds
+    return None
+
+
 _STYLES = {"good": "green", "bad": "red", "plain": ""}
 
 
@@ -105,9 +138,11 @@ def show_runs(reports: Mapping[str, RunReport | None], more: int, console: Conso
     if not reports:
         console.print("There is no run yet. Start with: [bold]agnews run[/bold]")
         return
-    table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
-    for column in ("run", "model", "data"):
-        table.add_column(column, no_wrap=True)
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    # In a narrow terminal words are folded; figures and the name of the run stay whole.
+    table.add_column("run", no_wrap=True)
+    for column in ("model", "data"):
+        table.add_column(column, overflow="fold")
     for column in ("accuracy", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("outcome")

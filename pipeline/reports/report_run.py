@@ -45,7 +45,12 @@ def report_run(
     Returns:
         The report.
     """
-    uris = {(node, key): uri for node, result in results.items() for key, uri in result.outputs.items()}
+    uris = {
+        (node, key): uri
+        for node, result in results.items()
+        # What stopped a run is what its report is read for.
+        for key, uri in {**result.left, **result.outputs}.items()
+    }
     settings = config.model_dump(mode="json")
     return assemble_report(
         read_documents(uris, config.data.corpus),

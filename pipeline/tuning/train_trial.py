@@ -137,5 +137,6 @@ def prepare_rows(request: RunRequest, console: Console) -> str:
     except Exception as error:
         from agnews.pipeline.local.explain_failure import explain_failure
 
-        raise explain_failure(error, view.current, request.paths.log(request.run_id)) from error
+        paths = request.paths
+        raise explain_failure(error, view.current, paths.log(request.run_id), paths.metadata) from error
     return view.results["Transform"].outputs["transformed_examples"]

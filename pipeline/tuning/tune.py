@@ -21,8 +21,9 @@ from agnews.pipeline.code_version import code_version
 from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.local.run_locally import RunRequest
 from agnews.pipeline.node_settings import resolve_text
+from agnews.pipeline.reports.find_run import training_seconds
 from agnews.pipeline.tuning.train_trial import apply_settings, prepare_rows, train_trial
-from agnews.pipeline.tuning.tuning_view import TuningView, show_study
+from agnews.pipeline.tuning.tuning_view import TuningView, forecast, show_study
 from agnews.pipeline.tuning.write_config import write_config
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.run_config import RunConfig
@@ -95,6 +96,9 @@ def tune(request: TuneRequest, console: Console) -> None:
                     raise reason from None
                 raise
 
+        if not ended:
+            seconds = training_seconds(request.run.paths, config, digest)
+            console.print(Text(forecast(request.trials, seconds)), soft_wrap=True)
         view = TuningView(console, trials=request.trials, ended=ended)
         with terminable(), view:
             study.run(train, trials=request.trials, listener=view, deadline=deadline)

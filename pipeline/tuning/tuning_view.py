@@ -54,7 +54,9 @@ class TuningView(logging.Handler):
         if self._console.is_terminal:
             self._live.start()
         elif self._ended:
-            self._print(Text(f"{len(self._ended)} of {self._trials} trials ended before; going on"))
+            left = self.seconds_left()
+            told = f"; {_duration(left)} left" if left else ""
+            self._print(Text(f"{len(self._ended)} of {self._trials} trials ended before; going on{told}"))
         return self
 
     def __exit__(
@@ -142,6 +144,26 @@ class TuningView(logging.Handler):
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+def forecast(trials: int, seconds: float | None) -> str:
+    """Says how long a search may take, before it starts.
+
+    Args:
+        trials: Trials that are to run.
+        seconds: What a training with these rows and this model took before, where that is known.
+
+    Returns:
+        A sentence.
+    """
+    if seconds is None:
+        known = "how long a training takes is not known yet, and told after the first"
+    else:
+        known = (
+            f"a training took {_duration(seconds)} in an earlier run, so this may take {_duration(trials * seconds)}"
+        )
+    word = "1 trial" if trials == 1 else f"{trials} trials"
+    return f"{word}, each a training: {known}. --timeout MINUTES bounds it, and it can be cut and taken up again."
+
+
 def _line(record: TrialRecord) -> str:
     mark, _ = _MARKS[record.state]
     figures = f"loss {record.loss:.4f}" if record.loss is not None else " " * 11
@@ -177,8 +199,8 @@ def show_study(records: Sequence[TrialRecord], best: TrialRecord, console: Conso
     shown = complete[:_BEST]
     if default is not None and default not in shown:
         shown.append(default)
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    table.add_column("trial")
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("trial", overflow="fold")
     for record in shown:
         style = "bold" if record is best else "yellow" if record is default else ""
         table.add_column(str(record.number), justify="right", no_wrap=True, style=style)

@@ -66,3 +66,12 @@ def test_the_lock_can_be_taken_again_after_an_error(tmp_path: Path) -> None:
     with root_lock(lock, "run 2"):
         pass
     assert not lock.with_suffix(".json").exists()
+
+
+@pytest.mark.parametrize("sign", ["[", "]", "*", "?", "\\"])
+def test_a_root_that_libraries_take_for_a_pattern_is_refused_at_once(tmp_path: Path, sign: str) -> None:
+    with pytest.raises(AgnewsError) as caught:
+        prepare_root(tmp_path / f"a{sign}b")
+    assert f"`{sign}`" in caught.value.problem
+    assert list(tmp_path.iterdir()) == []
+    prepare_root(tmp_path / "a {b} c")

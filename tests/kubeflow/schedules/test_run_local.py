@@ -97,7 +97,8 @@ def test_nothing_to_do_is_an_error() -> None:
         LocalSchedules([SCHEDULE.model_copy(update={"enabled": False})]).run()
 
 
-def test_sigterm_tells_the_run_to_end_and_then_ends_the_scheduler(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["in a terminal", "under nohup"])
+def test_sigterm_tells_the_run_to_end_and_then_ends_the_scheduler(tmp_path: Path, ignored: bool) -> None:
     script = tmp_path / "main.py"
     # The child is started at once, as if the schedule had just come due.
     script.write_text(
@@ -106,9 +107,10 @@ def test_sigterm_tells_the_run_to_end_and_then_ends_the_scheduler(tmp_path: Path
             import sys, threading
             from agnews.kubeflow.schedules.run_local import LocalSchedules
             from agnews.kubeflow.schedules.schedule_file import Schedule
-            child = "import time, pathlib\\ntry:\\n" \
-                "  pathlib.Path({str(tmp_path / "started")!r}).touch(); time.sleep(60)\\n" \
-                "except KeyboardInterrupt:\\n  pathlib.Path({str(tmp_path / "told")!r}).touch(); raise SystemExit(130)"
+            child = "import time, pathlib; from agnews.pipeline.local.quiet_output import terminable\\n" \
+                "with terminable():\\n try:\\n" \
+                "   pathlib.Path({str(tmp_path / "started")!r}).touch(); time.sleep(60)\\n" \
+                " except KeyboardInterrupt:\\n   pathlib.Path({str(tmp_path / "told")!r}).touch(); exit(130)"
             schedule = Schedule(name="a", cron="0 3 1 1 *", time_zone="UTC")
             local = LocalSchedules([schedule], command=[sys.executable, "-c", child])
             threading.Thread(target=local.start, args=[schedule]).start()
@@ -116,7 +118,9 @@ def test_sigterm_tells_the_run_to_end_and_then_ends_the_scheduler(tmp_path: Path
             """
         )
     )
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, env=os.environ)
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 20
     while not (tmp_path / "started").exists():
         assert time.monotonic() < deadline

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -68,3 +69,62 @@ def test_every_key_of_a_configuration_is_explained() -> None:
     assert "model.hidden_dim = 32" in lines
     keys = [number for number, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[number] for number in keys if not lines[number + 1].strip()] == []
+
+
+QUIET = ["config", "list"]
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly_as_sigpipe_would() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    for arguments in (QUIET, ["config", "show"], ["--help"]):
+        done = subprocess.run([str(AGNEWS), *arguments], stdout=writing, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr) == (141, b""), arguments
+    os.close(writing)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_at_the_start_lead_nowhere(closed: str) -> None:
+    line = f'"$0" "$@" {closed}'
+    done = subprocess.run(["bash", "-c", line, str(AGNEWS), *QUIET], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_behind_standard_output_is_told() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([str(AGNEWS), *QUIET], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 1
+        assert "Standard output cannot be written" in done.stderr
+        assert "Traceback" not in done.stderr
+        done = subprocess.run([str(AGNEWS), *QUIET], stdout=full, stderr=full, check=False)
+        assert done.returncode == 1
+
+
+def test_a_run_says_at_once_that_it_is_none_of_several_processes(tmp_path: Path) -> None:
+    cluster = {"cluster": {"worker": ["one:2222", "two:2222"]}, "task": {"type": "worker", "index": 0}}
+    environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
+    command = [str(AGNEWS), "run", "--root", str(tmp_path / "root")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert done.returncode == 2
+    assert "TF_CONFIG names 2 processes" in done.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_seed_that_a_compiled_pipeline_would_round_is_refused(tmp_path: Path) -> None:
+    for key in ("training.seed", "data.seed"):
+        done = agnews("run", "--root", tmp_path / "root", "--set", f"{key}={2**53 + 1}")
+        assert done.returncode == 2
+        assert key in done.stderr
+        assert "9007199254740992" in done.stderr
+
+
+def test_an_encoder_and_a_model_whose_path_is_a_pattern_are_refused_at_once(tmp_path: Path) -> None:
+    for arguments in (
+        ["run", "--root", tmp_path, "--model", "bert_frozen", "--set", "model.encoder=/models/bert[1]"],
+        ["predict", "--model", tmp_path / "a[b]", "text"],
+        ["predict", "--root", tmp_path / "a*b", "text"],
+    ):
+        done = agnews(*arguments)
+        assert done.returncode == 2, done.stderr
+        assert "for a pattern of file names" in done.stderr

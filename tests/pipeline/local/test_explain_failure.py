@@ -28,7 +28,7 @@ def test_a_mendable_error_is_found_behind_what_beam_makes_of_it(explicit: bool) 
     reason = AgnewsError("train.csv is cut short.", found="line 7", fix="Fetch it again.")
     told = explain_failure(_wrapped(reason, explicit=explicit), "NewsExampleGen", LOG)
     assert told.problem == "NewsExampleGen: train.csv is cut short."
-    assert (told.found, told.fix, told.exit_code) == ("line 7", "Fetch it again.", ExitCode.FAILED)
+    assert (told.found, told.fix, told.exit_code) == ("line 7", "Fetch it again.", ExitCode.USAGE)
 
 
 def test_a_mendable_error_that_beam_has_copied_is_told_as_it_was_raised() -> None:
@@ -69,4 +69,28 @@ def test_anything_else_points_to_the_log() -> None:
     assert told.problem == "Trainer failed."
     assert "KeyError" in str(told.found)
     assert "run.log" in told.fix
+    assert told.exit_code == ExitCode.FAILED
+
+
+@pytest.mark.parametrize(
+    ("node", "given", "told"),
+    [
+        ("NewsExampleGen", ExitCode.USAGE, ExitCode.USAGE),
+        ("DataGate", ExitCode.USAGE, ExitCode.USAGE),
+        ("NewsExampleGen", ExitCode.UNAVAILABLE, ExitCode.FAILED),
+        ("Trainer", ExitCode.USAGE, ExitCode.FAILED),
+        ("", ExitCode.USAGE, ExitCode.USAGE),
+    ],
+)
+def test_unusable_data_ends_a_run_as_wrong_arguments_do(node: str, given: ExitCode, told: ExitCode) -> None:
+    assert explain_failure(AgnewsError("No.", exit_code=given), node, LOG).exit_code == told
+
+
+def test_a_metadata_store_that_fails_is_named_with_what_may_be_deleted() -> None:
+    from ml_metadata.errors import InternalError
+
+    reason = InternalError("database disk image is malformed")
+    told = explain_failure(_wrapped(reason, explicit=True), "Trainer", LOG, Path("root/metadata.sqlite"))
+    assert "root/metadata.sqlite" in str(told.found)
+    assert "root/artifacts" in told.fix
     assert told.exit_code == ExitCode.FAILED

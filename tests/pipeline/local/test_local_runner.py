@@ -13,7 +13,9 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from agnews.components.artifact_types import StepReport
 from agnews.pipeline.local.local_runner import LocalRunner
+from agnews.pipeline.local.output_keeper import OutputKeeper
 from agnews.pipeline.observer import NodeResult
 from agnews.schemas.errors import AgnewsError
 
@@ -35,6 +37,9 @@ class _Executor(base_executor.BaseExecutor):
             place = exec_properties["value"].removeprefix("push to ")
             Path(place).mkdir(exist_ok=True)
             output_dict["out"][0].set_string_custom_property("pushed_destination", place)
+        if exec_properties["value"] == "refuse":
+            (Path(output_dict["report"][0].uri) / "report.json").write_text(f'{{"node": "{name}"}}')
+            raise AgnewsError("No.")
         if name in FAIL_AT:
             FAIL_AT.discard(name)
             raise KeyboardInterrupt
@@ -43,7 +48,10 @@ class _Executor(base_executor.BaseExecutor):
 class _FirstSpec(ComponentSpec):
     PARAMETERS = {"name": ExecutionParameter(type=str), "value": ExecutionParameter(type=str)}  # noqa: RUF012
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
-    OUTPUTS = {"out": ChannelParameter(type=standard_artifacts.Model)}  # noqa: RUF012
+    OUTPUTS = {  # noqa: RUF012
+        "out": ChannelParameter(type=standard_artifacts.Model),
+        "report": ChannelParameter(type=StepReport),
+    }
 
 
 class _NextSpec(_FirstSpec):
@@ -80,7 +88,12 @@ class _Record:
 
 def _pipeline(root: Path, **values: str) -> tfx.dsl.Pipeline:
     def of(name: str) -> dict[str, Any]:
-        return {"name": name, "value": values.get(name, "1"), "out": tfx.dsl.Channel(type=standard_artifacts.Model)}
+        return {
+            "name": name,
+            "value": values.get(name, "1"),
+            "out": tfx.dsl.Channel(type=standard_artifacts.Model),
+            "report": tfx.dsl.Channel(type=StepReport),
+        }
 
     first = _First(_FirstSpec(**of("a"))).with_id("a")
     second = _Next(_NextSpec(before=first.outputs["out"], **of("b"))).with_id("b")
@@ -98,7 +111,7 @@ def _run(
     root: Path, run_id: str, *, from_node: str | None = None, to_node: str | None = None, **values: str
 ) -> _Record:
     record = _Record()
-    runner = LocalRunner(record, run_id, from_node=from_node, to_node=to_node)
+    runner = LocalRunner(record, run_id, keep=root / "failed", from_node=from_node, to_node=to_node)
     runner.run(_pipeline(root, **values))
     return record
 
@@ -159,3 +172,49 @@ def test_a_cut_run_goes_on_at_the_step_that_was_cut(tmp_path: Path) -> None:
     assert _run(tmp_path, "run-2").states == {"a": "cached", "b": "done", "c": "done"}
     assert not left[0].exists(), "and the next run removes it"
     assert RUNS == ["a", "b", "b", "c"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "shorter", "more"])
+def test_a_cached_result_that_is_not_as_its_step_left_it_is_made_again(tmp_path: Path, damage: str) -> None:
+    first = _run(tmp_path, "run-1", b="value")
+    folder = Path(first.results[1].outputs["out"])
+    if damage == "more":
+        (folder / "shard").write_text("of another run")
+    else:
+        (folder / "value").write_text("val")
+        if damage == "gone":
+            (folder / "value").unlink()
+    assert _run(tmp_path, "run-2", b="value").states == {"a": "cached", "b": "done", "c": "done"}
+    assert set(_run(tmp_path, "run-3", b="value").states.values()) == {"cached"}
+
+
+def test_outputs_do_not_mix_with_those_of_an_execution_of_the_same_number(tmp_path: Path) -> None:
+    """As after metadata.sqlite was restored from a backup, or deleted."""
+    first = _run(tmp_path, "run-1")
+    folder = Path(first.results[0].outputs["out"])
+    (folder / "old-shard").write_text("rows of before")
+    (tmp_path / "db").unlink()
+    second = _run(tmp_path, "run-2")
+    assert second.results[0].outputs["out"] == str(folder)
+    assert [path.name for path in folder.iterdir()] == ["value"]
+
+
+def test_outputs_of_a_build_that_recorded_no_files_are_taken_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputKeeper, "run_executor", lambda self, execution: self._operator.run_executor(execution))
+        first = _run(tmp_path, "run-1")
+    (Path(first.results[0].outputs["out"]) / "more").touch()
+    assert set(_run(tmp_path, "run-2").states.values()) == {"cached"}
+
+
+def test_the_report_of_a_step_that_refuses_is_kept(tmp_path: Path) -> None:
+    record = _Record()
+    runner = LocalRunner(record, "run-1", keep=tmp_path / "failed")
+    with pytest.raises(AgnewsError, match="No"):
+        runner.run(_pipeline(tmp_path, b="refuse"))
+    assert record.states == {"a": "done", "b": "failed"}
+    assert record.results[1].outputs == {}
+    (folder,) = record.results[1].left.values()
+    assert (Path(folder) / "report.json").read_text() == '{"node": "b"}'

@@ -216,3 +216,14 @@ def test_a_run_that_fails_leaves_a_page_that_begins_with_the_error(
     page = paths.page("run-0").read_text()
     assert page.index("A class is missing.") < page.index('id="settings"')
     assert report.settings["name"] == "agnews"
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"\0" * 5000])
+def test_a_damaged_metadata_store_is_named_before_anything_runs(bench: Bench, content: bytes) -> None:
+    add_span(bench.data, "2026-11-22")
+    bench.paths.metadata.write_bytes(content)
+    with pytest.raises(AgnewsError, match="record of earlier steps") as caught:
+        bench.run()
+    assert str(bench.paths.metadata) in str(caught.value.found)
+    assert str(bench.paths.artifacts) in caught.value.fix
+    assert bench.runs == []

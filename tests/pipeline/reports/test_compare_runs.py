@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,16 @@ def test_a_run_without_predictions_is_refused(make_run: Any, root: Path) -> None
     shutil.rmtree(root / "artifacts" / "a")
     with pytest.raises(AgnewsError, match="are gone"):
         compare_runs(one, one)
+
+
+def test_figures_are_whole_in_a_terminal_of_80_columns(make_run: Any) -> None:
+    found = compare_runs(make_run("a", FIRST, labels=LABELS), make_run("b", BETTER, labels=LABELS))
+    console = Console(width=80, record=True, file=io.StringIO())
+    show_comparison(found, console)
+    lines = console.export_text().splitlines()
+    for each in found.classes:
+        (line,) = (line for line in lines if line.startswith(each.name))
+        recall, precision = (f"{100 * a:.2f} → {100 * b:.2f} %" for a, b in (each.recall, each.precision))
+        assert recall in line
+        assert precision in line
+        assert line.split()[-2:] == [str(each.won), str(each.lost)]

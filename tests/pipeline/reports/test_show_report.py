@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from agnews.pipeline.paths import Paths
+from agnews.pipeline.reports.find_run import show_runs
 from agnews.pipeline.reports.show_report import describe_spans, show_report
 from agnews.schemas.evaluation import ClassMetrics, Metrics
 from agnews.schemas.run_report import DataSummary, RunReport, SpansSummary
@@ -111,3 +113,16 @@ def test_of_many_new_spans_the_newest_are_named() -> None:
         )
     )
     assert text.endswith("17: 23 older ones, 2026-11-26, 2026-11-27, 2026-11-28, 2026-11-29, 2026-11-30")
+
+
+def test_a_list_of_runs_has_whole_figures_in_80_columns() -> None:
+    names = ("20261122T140000-abcd", "20261122T150000-abcd")
+    report = _report(model={"kind": "bert_finetune"}, forced=True, seconds=12345.0)
+    console = Console(width=80, record=True, file=io.StringIO())
+    show_runs(dict.fromkeys(names, report), 0, console)
+    shown = console.export_text()
+    for name in names:
+        (line,) = (line for line in shown.splitlines() if name in line)
+        assert "91.23 %" in line
+        assert "12,345" in line
+    assert "…" not in shown
