@@ -135,10 +135,12 @@ class _Launcher(launcher.Launcher):
         Returns:
             What `NodeResult.left` is to be, filled in by the launch.
         """
-        if self._executor_operator is None:
+        operator: Any = vars(self)["_executor_operator"]
+        if operator is None:  # TFX runs such a node itself.
             return {}
-        self._executor_operator = OutputKeeper(self._executor_operator, keep)
-        return self._executor_operator.left
+        keeper = OutputKeeper(operator, keep)
+        self._executor_operator = keeper
+        return keeper.left
 
 
 @dataclass(frozen=True)
