@@ -124,6 +124,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
     token_gate = TokenGate(
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
+        data_card=example_gen.outputs["data_card"],
         **token_limits(text),
         code_version=code["TokenGate"],
     )

@@ -42,3 +42,5 @@ class TokenCheck(Document):
     splits: dict[str, SplitTokens]
     problems: tuple[str, ...]
     """What stops the run, a sentence each."""
+    rows_differ: bool = False
+    """Whether some split has other rows than the data card counts."""

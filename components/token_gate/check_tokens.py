@@ -11,11 +11,14 @@ from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.token_check import SplitTokens, TokenCheck
 
 
-def check_tokens(splits: Mapping[str, SplitTokens], *, max_length: int, max_unknown_share: float) -> TokenCheck:
+def check_tokens(
+    splits: Mapping[str, SplitTokens], *, rows: Mapping[str, int], max_length: int, max_unknown_share: float
+) -> TokenCheck:
     """Judges the tokens of a run.
 
     Args:
         splits: Figures by split.
+        rows: How many rows each split was made with.
         max_length: Longest sequence allowed, [CLS] and [SEP] included.
         max_unknown_share: Largest share of word pieces that may be [UNK].
 
@@ -23,6 +26,12 @@ def check_tokens(splits: Mapping[str, SplitTokens], *, max_length: int, max_unkn
         What was found; `passed` is False if any split stops the run.
     """
     problems = [
+        f"{name}: {splits[name].rows if name in splits else 0:,} rows, and NewsExampleGen has written {count:,}"
+        for name, count in rows.items()
+        if name not in splits or splits[name].rows != count
+    ]
+    lost = bool(problems)
+    problems += [
         problem for name, split in splits.items() for problem in _judge(name, split, max_length, max_unknown_share)
     ]
     return TokenCheck(
@@ -31,6 +40,7 @@ def check_tokens(splits: Mapping[str, SplitTokens], *, max_length: int, max_unkn
         max_unknown_share=max_unknown_share,
         splits=dict(splits),
         problems=tuple(problems),
+        rows_differ=lost,
     )
 
 
@@ -43,6 +53,13 @@ def require_tokens(check: TokenCheck) -> None:
     Raises:
         AgnewsError: Something stops the run. Names each split, what was seen, and what is allowed.
     """
+    if check.rows_differ:
+        raise AgnewsError(
+            "Rows were lost, or came in, between the data and the tokens. Nothing was trained.",
+            found="".join(f"\n    {problem}" for problem in check.problems),
+            fix="Run again with --from NewsExampleGen: files of an earlier step are gone, or are of another run.",
+            exit_code=ExitCode.FAILED,
+        )
     if not check.passed:
         raise AgnewsError(
             "The texts did not become tokens that a model could learn from. Nothing was trained.",

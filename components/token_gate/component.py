@@ -16,11 +16,12 @@ class TokenGate(DeclaredComponent):
     """Ends the run when texts did not become the tokens that an encoder expects.
 
     A vocabulary of another language or case does not fail: it makes [UNK] of most words, and a model that learns
-    little from them.
+    little from them. Nor does it fail where rows are gone.
 
     Args:
         transformed_examples: Output of Transform.
         transform_graph: Output of Transform.
+        data_card: Output of NewsExampleGen, which says how many rows each split has.
         max_length: Longest sequence, [CLS] and [SEP] included.
         max_unknown_share: Largest share of [UNK] among the word pieces of a split.
         code_version: Digest of the code behind this step.
@@ -31,6 +32,7 @@ class TokenGate(DeclaredComponent):
 
     transformed_examples: Annotated[BaseChannel, Examples]
     transform_graph: Annotated[BaseChannel, TransformGraph]
+    data_card: Annotated[BaseChannel, StepReport]
     max_length: int
     max_unknown_share: float
     code_version: str

@@ -15,6 +15,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
 from agnews.components.token_gate.check_tokens import Tally, check_tokens, require_tokens
+from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.features import TEXT, TOKEN_IDS
 from agnews.schemas.progress import Progress, report_progress
@@ -42,6 +43,7 @@ class Executor(BaseExecutor):
                 - transformed_examples: one Examples artifact of gzipped TFRecords, with the feature TOKEN_IDS.
                 - transform_graph: one TransformGraph artifact. It is asked for the ids of [CLS], [SEP] and [UNK]:
                   what it answers is what a served model will use.
+                - data_card: one StepReport, of NewsExampleGen. The splits must have as many rows as it says.
             output_dict:
                 - report: one StepReport. Gets `report.json`, an `agnews.schemas.token_check.TokenCheck`.
             exec_properties:
@@ -60,12 +62,19 @@ class Executor(BaseExecutor):
                 split: _count(split, f"{examples.uri}/Split-{split}", special, exec_properties["max_length"])
                 for split in decode_split_names(examples.split_names)
             },
+            rows=_count_written(get_single_instance(input_dict["data_card"]).uri),
             max_length=exec_properties["max_length"],
             max_unknown_share=exec_properties["max_unknown_share"],
         )
         check.write(get_single_instance(output_dict["report"]).uri, _write)
         _LOGGER.info("%s", check)
         require_tokens(check)
+
+
+def _count_written(data_card: str) -> dict[str, int]:
+    with tf.io.gfile.GFile(f"{data_card}/{DataCard.FILE}", "rb") as file:
+        card = DataCard.model_validate_json(file.read())
+    return {split: each.rows for split, each in card.splits.items()}
 
 
 def _write(path: str, chunks: Iterable[bytes]) -> None:

@@ -24,7 +24,16 @@ GOOD = SplitTokens(
 
 
 def check(**splits: SplitTokens) -> None:
-    require_tokens(check_tokens(splits, max_length=128, max_unknown_share=0.01))
+    rows = {name: split.rows for name, split in splits.items()}
+    require_tokens(check_tokens(splits, rows=rows, max_length=128, max_unknown_share=0.01))
+
+
+@pytest.mark.parametrize("rows", [{"train": 1434, "eval": 1000}, {"train": 1000, "eval": 1000, "test": 5}])
+def test_rows_that_went_or_came_on_the_way_stop_the_run(rows: dict[str, int]) -> None:
+    with pytest.raises(AgnewsError, match="Rows were lost, or came in") as caught:
+        require_tokens(check_tokens({"train": GOOD, "eval": GOOD}, rows=rows, max_length=128, max_unknown_share=0.01))
+    assert f"{list(rows.values())[-1] if 'test' in rows else 1434:,}" in str(caught.value.found)
+    assert "--from NewsExampleGen" in caught.value.fix
 
 
 def test_good_tokens_pass_up_to_the_bound() -> None:

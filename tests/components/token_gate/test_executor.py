@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tfx.types.artifact import Artifact
 from agnews.components.artifact_types import StepReport
 from agnews.components.token_gate.executor import Executor
 from agnews.components.transform import preprocessing_fn
+from agnews.schemas.data_card import DataCard, Lengths, SplitCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import LABEL, TEXT, TOKEN_IDS
 from agnews.schemas.token_check import TokenCheck
@@ -38,11 +39,45 @@ def transform_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "graph"
 
 
+def _card(rows: dict[str, int]) -> DataCard:
+    lengths = Lengths(mean=1.0, p50=1, p95=1, p99=1, max=1)
+    return DataCard(
+        corpus="ag_news",
+        source="data",
+        is_sample=False,
+        digest="d",
+        test_digest="e",
+        spans=(),
+        splits={
+            split: SplitCard(
+                rows=count,
+                rows_per_class={},
+                duplicates=0,
+                contradictions=0,
+                words=lengths,
+                characters=lengths,
+                markup_share=0.0,
+            )
+            for split, count in rows.items()
+        },
+        files={},
+        left_out_as_test=0,
+        left_out_by_limit=0,
+        shared_by_train_and_eval=0,
+        normalisation="",
+    )
+
+
+def _write(path: str, chunks: Iterable[bytes]) -> None:
+    Path(path).parent.mkdir()
+    Path(path).write_bytes(b"".join(chunks))
+
+
 @pytest.fixture
 def gate(transform_graph: Path, tmp_path: Path) -> Callable[..., TokenCheck]:
     """Runs the executor on the given rows of token ids by split."""
 
-    def run(*, max_unknown_share: float = 0.1, **splits: Sequence[Sequence[int]]) -> TokenCheck:
+    def run(*, max_unknown_share: float = 0.1, lost: int = 0, **splits: Sequence[Sequence[int]]) -> TokenCheck:
         for split, rows in splits.items():
             folder = tmp_path / "examples" / f"Split-{split}"
             folder.mkdir(parents=True)
@@ -62,8 +97,11 @@ def gate(transform_graph: Path, tmp_path: Path) -> Callable[..., TokenCheck]:
 
         examples = artifact(standard_artifacts.Examples, tmp_path / "examples")
         examples.split_names = str(list(splits)).replace("'", '"')
+        card = _card({split: len(rows) + lost for split, rows in splits.items()})
+        card.write(str(tmp_path / "card"), _write)
         Executor().Do(
             {
+                "data_card": [artifact(StepReport, tmp_path / "card")],
                 "transformed_examples": [examples],
                 "transform_graph": [artifact(standard_artifacts.TransformGraph, transform_graph)],
             },
@@ -87,6 +125,13 @@ def test_good_tokens(gate: Callable[..., TokenCheck]) -> None:
     assert report.splits["train"].unknown_pieces == 1
     assert report.splits["train"].longest == 5
     assert report.splits["test"].empty_rows == 3
+
+
+@pytest.mark.integration
+def test_a_split_with_other_rows_than_were_written(gate: Callable[..., TokenCheck], tmp_path: Path) -> None:
+    with pytest.raises(AgnewsError, match=r"train: 2 rows, and NewsExampleGen has written 5"):
+        gate(train=[[CLS, NEWS, SEP]] * 2, lost=3)
+    assert read_report(tmp_path).rows_differ
 
 
 @pytest.mark.integration
