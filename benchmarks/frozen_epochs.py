@@ -38,6 +38,7 @@ from agnews.components.text.vocabulary import load_vocabulary
 from agnews.components.training.extract_features import extract_features
 from agnews.components.training.fit import fit
 from agnews.components.training.token_rows import FeatureRows, TokenRows
+from agnews.schemas.learning_config import TrainingConfig
 
 BATCH_SIZE = 128
 NOTEBOOK_LENGTH = 128
@@ -88,17 +89,8 @@ def ours(features: FeatureRows) -> float:
         head,
         features,
         few,
+        TrainingConfig(epochs=4, batch_size=BATCH_SIZE, learning_rate=2e-3, patience=4, seed=1),
         create_optimizer=partial(create_adamw, weight_decays={}),
-        epochs=4,
-        batch_size=BATCH_SIZE,
-        learning_rate=2e-3,
-        warmup_share=0.1,
-        weight_decay=0.01,
-        label_smoothing=0.1,
-        clip_norm=None,
-        patience=4,
-        average_decay=0.995,
-        seed=1,
     )
     return statistics.median(epoch["seconds"] for epoch in result.curve[1:])
 

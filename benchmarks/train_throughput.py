@@ -35,6 +35,7 @@ from agnews.components.text.tokenizer import Tokenizer
 from agnews.components.text.vocabulary import load_vocabulary
 from agnews.components.training.fit import fit
 from agnews.components.training.token_rows import TokenRows
+from agnews.schemas.learning_config import TrainingConfig, parse_model_config
 
 BATCH_SIZE = 128
 MAX_LENGTH = 128
@@ -110,17 +111,19 @@ def ours(rows: TokenRows) -> float:
     """Trains our model of the same architecture and returns the rows per second of its second epoch."""
     vocabulary = load_vocabulary("minilm")
     classifier = build_model(
-        {
-            "hidden_dim": 32,
-            "num_heads": 2,
-            "key_dim": 32,
-            "num_layers": 1,
-            "intermediate_dim": 32,
-            "head_dim": 20,
-            "dropout": 0.1,
-            "word_dropout": 0.0,
-            "bigram_buckets": 0,
-        },
+        parse_model_config(
+            {
+                "hidden_dim": 32,
+                "num_heads": 2,
+                "key_dim": 32,
+                "num_layers": 1,
+                "intermediate_dim": 32,
+                "head_dim": 20,
+                "dropout": 0.1,
+                "word_dropout": 0.0,
+                "bigram_buckets": 0,
+            }
+        ),
         token_counts=rows.token_counts(len(vocabulary)),
         unknown_id=vocabulary.unknown_id,
         special_ids=(0, vocabulary.cls_id, vocabulary.sep_id),
@@ -132,17 +135,17 @@ def ours(rows: TokenRows) -> float:
         classifier.network,
         rows,
         few,
-        epochs=2,
-        batch_size=BATCH_SIZE,
-        learning_rate=1e-3,
-        warmup_share=0.1,
-        weight_decay=0.0,
+        TrainingConfig(
+            epochs=2,
+            batch_size=BATCH_SIZE,
+            learning_rate=1e-3,
+            weight_decay=0.0,
+            label_smoothing=0.0,
+            patience=2,
+            average_decay=0.0,
+            seed=1,
+        ),
         create_optimizer=classifier.create_optimizer,
-        label_smoothing=0.0,
-        clip_norm=None,
-        patience=2,
-        average_decay=0.0,
-        seed=1,
     )
     return result.curve[-1]["rows_per_second"]
 

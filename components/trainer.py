@@ -20,7 +20,8 @@ from agnews.components.training.train_classifier import TrainedClassifier
 from agnews.components.training.training_job import train_together
 from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.corpus import corpus_named
-from agnews.schemas.run_config import TextConfig
+from agnews.schemas.learning_config import DevicesConfig, TextConfig, TrainingConfig, parse_model_config
+from agnews.schemas.training_job import TrainingJob
 from agnews.schemas.training_record import TrainingRecord
 
 
@@ -39,21 +40,22 @@ def run_fn(fn_args: FnArgs) -> None:
         AgnewsError: The rows cannot be learnt from, or training has gone astray.
     """
     settings: Mapping[str, Any] = fn_args.custom_config or {}
-    text = TextConfig.model_validate(settings["text"])
     class_names = corpus_named(str(settings["corpus"])).class_names
-    vocabulary = find_vocabulary(str(text.vocabulary)).vocabulary
-    trained = train_together(
-        {
-            "train_files": fn_args.train_files,
-            "eval_files": fn_args.eval_files,
-            "log_dir": fn_args.model_run_dir,
-            "base_model": fn_args.base_model,
-            "num_classes": len(class_names),
-            **{
-                name: settings[name] for name in ("text", "model", "training", "devices", "scratch_uri", "code_version")
-            },
-        }
+    job = TrainingJob(
+        train_files=tuple(fn_args.train_files),
+        eval_files=tuple(fn_args.eval_files),
+        num_classes=len(class_names),
+        text=TextConfig.model_validate(settings["text"]),
+        model=parse_model_config(settings["model"]),
+        training=TrainingConfig.model_validate(settings["training"]),
+        devices=DevicesConfig.model_validate(settings["devices"]),
+        scratch_uri=settings["scratch_uri"],
+        log_dir=fn_args.model_run_dir,
+        base_model=fn_args.base_model,
+        code_version=settings["code_version"],
     )
+    vocabulary = find_vocabulary(str(job.text.vocabulary)).vocabulary
+    trained = train_together(job)
     network = trained.classifier.network
     facts = {
         "class_names": class_names,

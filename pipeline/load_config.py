@@ -171,7 +171,7 @@ def _without_kind(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
 def _allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     from pydantic import BaseModel
 
-    from agnews.schemas.run_config import MODEL_CONFIGS
+    from agnews.schemas.learning_config import MODEL_CONFIGS
 
     section: type[BaseModel] = model
     for part in loc[:-1]:

@@ -8,7 +8,8 @@ from agnews.components.encoders.encoder_digest import encoder_digest
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.run_config import RunConfig, TextConfig, TransformerConfig
+from agnews.schemas.learning_config import TextConfig, TransformerConfig
+from agnews.schemas.run_config import RunConfig
 
 
 class TokenLimits(TypedDict):

@@ -6,22 +6,23 @@ factory); layers and functions below them take flat keyword arguments.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Field
 
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-Seed = Annotated[int, Field(ge=0, le=2**53)]
-"""Beyond 2**53 neighbours are one number to whoever reads JSON, and a compiled pipeline is JSON."""
+from agnews.schemas.learning_config import (
+    DevicesConfig,
+    ModelConfig,
+    Section,
+    Seed,
+    Share,
+    TextConfig,
+    TrainingConfig,
+    TransformerConfig,
+)
 
 
-class _Section(BaseModel):
-    """A frozen part of the tree; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which rows are learnt from."""
 
     corpus: str = "ag_news"
@@ -43,154 +44,7 @@ class DataConfig(_Section):
     """Whether drift against the statistics of the last pushed model stops the run; otherwise it is only reported."""
 
 
-class TextConfig(_Section):
-    """From a text to token ids; part of the exported model."""
-
-    vocabulary: str | None = None
-    """`minilm` (that of the embedded encoder), another encoder, or the path of a BERT vocab.txt; null follows
-    model.encoder, and is `minilm` for a model without one."""
-    lowercase: bool | None = None
-    """Lower-case and strip accents, as uncased BERT does; null follows the vocabulary."""
-    max_length: Annotated[int, Field(ge=8, le=512)] = 128
-    """Longest sequence in word pieces, [CLS] and [SEP] included."""
-    max_unknown_share: Share = 0.01
-    """The run stops when more than this share of all word pieces is [UNK]: the vocabulary does not fit the texts."""
-
-
-class TransformerConfig(_Section):
-    """A small transformer, trained from scratch."""
-
-    kind: Literal["transformer"] = "transformer"
-    """Which model; its other keys follow from that."""
-    hidden_dim: Annotated[int, Field(ge=1)] = 64
-    """Width of embeddings and blocks."""
-    num_heads: Annotated[int, Field(ge=1)] = 4
-    """Attention heads of each block."""
-    key_dim: Annotated[int, Field(ge=1)] | None = None
-    """Width of each head; null means hidden_dim / num_heads."""
-    num_layers: Annotated[int, Field(ge=1)] = 1
-    """Transformer blocks."""
-    intermediate_dim: Annotated[int, Field(ge=1)] = 128
-    """Width inside the feed-forward network of a block."""
-    dropout: Share = 0.1
-    """After attention, after the feed-forward network, and around the head's dense layer."""
-    word_dropout: Share = 0.5
-    """Share of word pieces replaced by [UNK] while training."""
-    head_dim: Annotated[int, Field(ge=1)] = 20
-    """Width of the dense layer before the classes."""
-    min_token_count: Annotated[int, Field(ge=0)] = 1
-    """Word pieces that occur less often than this in the training rows are [UNK] to the model; 0 keeps them all."""
-    bigram_buckets: Annotated[int, Field(ge=0)] = 262_144
-    """Size of the hash table of a linear classifier on word pairs that stands beside the transformer, with a loss of
-    its own; 0 leaves it out."""
-    bigram_dropout: Share = 0.3
-    """Share of the word pairs left out while training."""
-
-
-class _EncoderConfig(_Section):
-    """A pre-trained BERT encoder with a dense layer on top."""
-
-    encoder: str = "minilm"
-    """`minilm` (comes along), a folder with a Hugging Face checkpoint or a SavedModel, or what `agnews encoder fetch`
-    was called with."""
-    num_layers: Annotated[int, Field(ge=1)] | None = None
-    """Keep the first that many layers of a checkpoint; null keeps all."""
-    pooling: Literal["mean", "pooled"] = "mean"
-    """What stands for a text: the mean over its tokens, or the encoder's `pooled_output`."""
-    dropout: Share = 0.1
-    """Before the dense layer; inside, an encoder has its own."""
-
-
-class BertFrozenConfig(_EncoderConfig):
-    """A pre-trained encoder that is left as it is; only the layers on top are trained."""
-
-    kind: Literal["bert_frozen"] = "bert_frozen"
-    """Which model; its other keys follow from that."""
-    head_dim: Annotated[int, Field(ge=0)] = 0
-    """Width of a dense layer between encoder and classes; 0 leaves it out."""
-
-
-class BertFinetuneConfig(_EncoderConfig):
-    """A pre-trained encoder that is trained along with the layer on top."""
-
-    kind: Literal["bert_finetune"] = "bert_finetune"
-    """Which model; its other keys follow from that."""
-    frozen_layers: Annotated[int, Field(ge=0)] = 0
-    """Embeddings and the first that many layers stay as they are; 0 trains everything."""
-
-
-MODEL_CONFIGS: dict[str, type[BaseModel]] = {
-    "transformer": TransformerConfig,
-    "bert_frozen": BertFrozenConfig,
-    "bert_finetune": BertFinetuneConfig,
-}
-"""The sections by their `kind`."""
-
-
-def _kind_of(model: Any) -> str:
-    kind = model.get("kind", "transformer") if isinstance(model, dict) else getattr(model, "kind", None)
-    return str(kind)
-
-
-ModelConfig = Annotated[
-    Annotated[TransformerConfig, Tag("transformer")]
-    | Annotated[BertFrozenConfig, Tag("bert_frozen")]
-    | Annotated[BertFinetuneConfig, Tag("bert_finetune")],
-    Discriminator(_kind_of),
-]
-"""One of the models, told apart by `kind`."""
-
-
-class TrainingConfig(_Section):
-    """How the weights are found."""
-
-    epochs: Annotated[int, Field(ge=1)] = 4
-    """Passes over the training rows, at most."""
-    batch_size: Annotated[int, Field(ge=1)] = 128
-    """Rows in a batch; batches hold rows of similar length and are padded to their longest."""
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
-    """Peak of the schedule: linear warm-up, then linear decay to zero."""
-    warmup_share: Share = 0.1
-    """Share of all steps in which the learning rate rises."""
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
-    """Decoupled, as in AdamW; not on biases, norms and embeddings of positions."""
-    label_smoothing: Share = 0.1
-    """Share of each label that is spread evenly over all classes."""
-    clip_norm: Annotated[float, Field(gt=0.0)] | None = None
-    """Largest global norm of the gradients; null does not clip."""
-    patience: Annotated[int, Field(ge=1)] = 4
-    """Epochs without a lower eval loss before training stops; the best weights are kept."""
-    average_decay: Share = 0.995
-    """The model is judged and exported with a moving average of its weights, of which each step keeps this share;
-    0 takes the weights as they are."""
-    warm_start: bool = False
-    """Start from the weights of the model in production, where there is one of the same shape."""
-    calibrate: bool = True
-    """Divide the exported model's logits by a temperature fitted on the eval split, so that it is as sure as it is
-    right; answers stay as they are."""
-    seed: Seed = 7
-    """Of initial weights, the order of rows and dropout."""
-
-
-class DevicesConfig(_Section):
-    """On what the Trainer computes, and how."""
-
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """`auto` takes GPUs where there are some; `gpu` fails where there are none."""
-    strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto"
-    """One device, all devices of a machine, or several machines (TF_CONFIG). `auto` takes what it finds. Each device
-    gets batches of training.batch_size, so a step sees that many rows times the number of devices."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """What layers compute in; weights and probabilities are float32. `auto`: float16 or bfloat16 on a GPU that is
-    faster with it, float32 on a CPU."""
-    xla: Literal["auto", "on", "off"] = "auto"
-    """Compile the training step with XLA; `auto` where it pays."""
-    backup_minutes: Annotated[float, Field(ge=0.0)] = 3.0
-    """Time between two backups of a training within an epoch; one that was killed goes on at the last one. 0 writes
-    one as often as it can."""
-
-
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """What a model must show on the test split before it may be pushed."""
 
     min_accuracy: Share = 0.80
@@ -208,7 +62,7 @@ class EvaluationConfig(_Section):
     than it is. Verdict, record and report say so. Unusable answers and a failed smoke test stop it still."""
 
 
-class SmokeTestConfig(_Section):
+class SmokeTestConfig(Section):
     """What the exported model must show in a process of its own before it is pushed."""
 
     max_latency_ms: Annotated[float, Field(gt=0.0)] = 500.0
@@ -219,7 +73,7 @@ class SmokeTestConfig(_Section):
     """Longest time for the whole test."""
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """Everything that decides what a run produces. Where it is stored is not part of it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")] = "agnews"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from pydantic import TypeAdapter
 
 from agnews.components.encoders.resolve_encoder import Encoder
 from agnews.components.modeling.bert_classifier import BertClassifier, ClassifierHead
@@ -17,7 +16,7 @@ from agnews.components.modeling.pooled_encoder import PooledEncoder
 from agnews.components.modeling.transformer_classifier import TransformerClassifier
 from agnews.components.optimization.adamw import create_adamw, create_model_garden_adamw
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
-from agnews.schemas.run_config import BertFinetuneConfig, BertFrozenConfig, ModelConfig, TransformerConfig
+from agnews.schemas.learning_config import BertFinetuneConfig, BertFrozenConfig, ModelConfig, TransformerConfig
 
 # Decay pulls a weight to zero, which means something for matrices; for offsets, gains and places it does not. A
 # table of pairs starts at zero, and dropout keeps it small.
@@ -26,7 +25,7 @@ _CREATE_ADAMW = partial(create_adamw, weight_decays=dict.fromkeys(_WITHOUT_DECAY
 
 
 def build_model(
-    config: Mapping[str, object],
+    config: ModelConfig,
     *,
     token_counts: npt.NDArray[np.int64],
     unknown_id: int,
@@ -52,14 +51,10 @@ def build_model(
 
     Returns:
         The model.
-
-    Raises:
-        pydantic.ValidationError: The section is not one of a model; the command line has checked it before.
     """
-    wanted: ModelConfig = TypeAdapter(ModelConfig).validate_python(dict(config))
-    if isinstance(wanted, TransformerConfig):
+    if isinstance(config, TransformerConfig):
         classifier = _transformer(
-            wanted,
+            config,
             token_counts=token_counts,
             unknown_id=unknown_id,
             special_ids=special_ids,
@@ -68,11 +63,11 @@ def build_model(
             seed=seed,
         )
     elif encoder is None:
-        raise ValueError(f"the model {wanted.kind} needs its encoder")
-    elif isinstance(wanted, BertFrozenConfig):
-        classifier = _bert_frozen(wanted, encoder, num_classes, seed)
+        raise ValueError(f"the model {config.kind} needs its encoder")
+    elif isinstance(config, BertFrozenConfig):
+        classifier = _bert_frozen(config, encoder, num_classes, seed)
     else:
-        classifier = _bert_finetune(wanted, encoder, num_classes, seed)
+        classifier = _bert_finetune(config, encoder, num_classes, seed)
     example = tf.fill((1, 2), unknown_id)
     inputs = {TOKEN_IDS: example, PADDING_MASK: tf.ones_like(example, tf.bool)}
     # As a replica: what a SavedModel brings along runs in no other place where there are several.

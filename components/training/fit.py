@@ -16,6 +16,7 @@ from agnews.components.training.token_rows import TrainingRows, batches_per_epoc
 from agnews.components.training.training_backup import BackupPlace, TrainingBackup
 from agnews.components.training.training_monitor import AverageWeights, OnEpoch, TensorBoardLog, TrainingMonitor
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.learning_config import TrainingConfig
 
 STEPS_PER_EXECUTION = 16
 """Steps that run in the graph before Python is asked again: often enough for a live view, and it costs nothing."""
@@ -40,18 +41,9 @@ def fit(
     network: keras.Model,
     train: TrainingRows,
     evaluation: TrainingRows,
+    settings: TrainingConfig,
     *,
     create_optimizer: CreateOptimizer,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    warmup_share: float,
-    weight_decay: float,
-    label_smoothing: float,
-    clip_norm: float | None,
-    patience: int,
-    average_decay: float,
-    seed: int,
     log_dir: str | None = None,
     on_epoch: OnEpoch | None = None,
     devices: Devices | None = None,
@@ -66,19 +58,11 @@ def fit(
             (batch, branches, classes); its weights are changed.
         train: Rows to learn from.
         evaluation: Rows that decide when to stop and which weights are best (by loss).
+        settings: How weights are found. Batches are those of each device. The learning rate decays to zero at the last
+            of all epochs. The seed is that of the order of rows; weights follow TensorFlow's global seed, dropout the
+            network's. Training stops by the eval loss, which is less coarse than the accuracy of a small eval split and
+            counts whether probabilities are right. `warm_start` and `calibrate` are for the caller.
         create_optimizer: Makes the optimizer.
-        epochs: Most epochs.
-        batch_size: Rows in a batch, on each of the devices.
-        learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero at the last of all epochs.
-        warmup_share: Share of all steps in which the rate rises.
-        weight_decay: Decoupled weight decay.
-        label_smoothing: Share of each label that is spread over all classes.
-        clip_norm: Largest global norm of the gradients, or None.
-        patience: Epochs without a lower eval loss before training stops. The loss is less coarse than the accuracy of a
-            small eval split, and it counts whether probabilities are right.
-        average_decay: Share that a step keeps of the moving average of the weights, which the network is judged by
-            and ends with; 0 takes the weights as they are.
-        seed: Of the order of rows. Weights follow TensorFlow's global seed, dropout the network's.
         log_dir: Folder or URI for TensorBoard, or None.
         on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
         devices: What the network was built for; None is one device.
@@ -94,19 +78,19 @@ def fit(
         AgnewsError: The loss is not a number any more, memory ran out, or the backup belongs to another training.
     """
     devices = devices or one_device()
-    with explain_device_errors(batch_size, xla=devices.xla), devices.strategy.scope():
-        global_batch = batch_size * devices.replicas
+    with explain_device_errors(settings.batch_size, xla=devices.xla), devices.strategy.scope():
+        global_batch = settings.batch_size * devices.replicas
         steps_per_epoch = batches_per_epoch(len(train), global_batch)
-        total_steps = steps_per_epoch * epochs
+        total_steps = steps_per_epoch * settings.epochs
         network.compile(
             optimizer=create_optimizer(
-                learning_rate=learning_rate,
-                warmup_steps=round(warmup_share * total_steps),
+                learning_rate=settings.learning_rate,
+                warmup_steps=round(settings.warmup_share * total_steps),
                 total_steps=total_steps,
-                weight_decay=weight_decay,
-                clip_norm=clip_norm,
+                weight_decay=settings.weight_decay,
+                clip_norm=settings.clip_norm,
             ),
-            loss=SmoothedCrossEntropy(label_smoothing),
+            loss=SmoothedCrossEntropy(settings.label_smoothing),
             metrics=[SummedAccuracy(name="accuracy")],
             steps_per_execution=steps_per_execution,
             jit_compile=devices.xla,
@@ -115,12 +99,12 @@ def fit(
         network.distribute_reduction_method = "auto" if devices.replicas == 1 else "first"
         _create_variables(network, train)
         monitor = TrainingMonitor(
-            num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=epochs, on_epoch=on_epoch
+            num_rows=len(train), steps_per_epoch=steps_per_epoch, epochs=settings.epochs, on_epoch=on_epoch
         )
         stopping = keras.callbacks.EarlyStopping(
-            monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
+            monitor="val_loss", mode="min", patience=settings.patience, restore_best_weights=True
         )
-        averaging = AverageWeights(average_decay) if average_decay else None
+        averaging = AverageWeights(settings.average_decay) if settings.average_decay else None
         callbacks = [*([averaging] if averaging else []), stopping, monitor]
         if log_dir is not None:
             callbacks.append(TensorBoardLog(log_dir, monitor.curve))
@@ -132,7 +116,7 @@ def fit(
                 monitor=monitor,
                 averaging=averaging,
                 steps_per_epoch=steps_per_epoch,
-                epochs=epochs,
+                epochs=settings.epochs,
                 seconds_between=backup_seconds,
                 writes=devices.is_chief,
                 in_step=devices.workers > 1,
@@ -145,14 +129,18 @@ def fit(
 
         def learning_batches() -> tf.data.Dataset:
             return train.dataset(
-                batch_size=global_batch, seed=seed, first_epoch=first_epoch, first_batch=first_batch, epochs=epochs
+                batch_size=global_batch,
+                seed=settings.seed,
+                first_epoch=first_epoch,
+                first_batch=first_batch,
+                epochs=settings.epochs,
             )
 
         eval_batch = _EVAL_BATCH_SIZE * devices.replicas
         network.fit(
             _batches(devices, learning_batches, weighted=True),
             steps_per_epoch=steps_per_epoch,
-            epochs=epochs,
+            epochs=settings.epochs,
             validation_data=_batches(devices, lambda: evaluation.dataset(batch_size=eval_batch), weighted=False),
             validation_steps=batches_per_epoch(len(evaluation), eval_batch),
             callbacks=callbacks,

@@ -7,7 +7,6 @@ import hashlib
 import logging
 import math
 import posixpath
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,15 +14,14 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 from scipy import optimize, special
 
 from agnews.components.encoders.encoder_cache import EncoderCache
 from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
+from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.encoders.resolve_encoder import Encoder, require_same_tokens, resolve_encoder
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
-from agnews.components.text.vocabulary import Vocabulary
 from agnews.components.training.devices import Devices, choose_devices, explain_device_errors
 from agnews.components.training.extract_features import extract_features
 from agnews.components.training.fit import STEPS_PER_EXECUTION, FitResult, fit
@@ -32,14 +30,14 @@ from agnews.components.training.training_backup import BackupPlace, backup_place
 from agnews.components.training.training_monitor import OnEpoch
 from agnews.components.training.warm_start import WarmStart, warm_start
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.run_config import (
+from agnews.schemas.learning_config import (
     BertFinetuneConfig,
     BertFrozenConfig,
     DevicesConfig,
     ModelConfig,
-    TrainingConfig,
     TransformerConfig,
 )
+from agnews.schemas.training_job import TrainingJob
 
 _MOST = 10.0
 
@@ -114,42 +112,15 @@ class TrainedClassifier:
 
 
 def train_classifier(
-    *,
-    train_files: Sequence[str],
-    eval_files: Sequence[str],
-    model: Mapping[str, object],
-    training: TrainingConfig,
-    vocabulary: Vocabulary,
-    lowercase: bool,
-    max_length: int,
-    num_classes: int,
-    scratch_uri: str,
-    log_dir: str | None = None,
-    on_epoch: OnEpoch | None = None,
-    devices: DevicesConfig | None = None,
-    base_model: str | None = None,
-    code_version: str = "",
-    keeps_backup: bool = True,
+    job: TrainingJob, *, on_epoch: OnEpoch | None = None, keeps_backup: bool = True
 ) -> TrainedClassifier:
     """Reads rows, builds a model and trains it.
 
-    A training that keeps a backup, was killed and is started again with the same arguments goes on there.
+    A training that keeps a backup, was killed and is started again with the same job goes on there.
 
     Args:
-        train_files: Glob patterns of the rows to learn from, as `read_token_rows` takes them.
-        eval_files: The same of the rows that decide when to stop.
-        model: The section `model` of a run's configuration.
-        training: How weights are found.
-        vocabulary: The word pieces that the rows were cut into.
-        lowercase: Whether texts lost case and accents before.
-        max_length: Longest sequence in word pieces.
-        num_classes: Classes to tell apart.
-        scratch_uri: Folder or URI for what a later run may go on from.
-        log_dir: Folder or URI for TensorBoard, or None.
+        job: What to learn from, and how.
         on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
-        devices: On what it computes; None lets it choose.
-        base_model: Folder or URI of the model in production, for a warm start; it need not exist.
-        code_version: Digest of the code, so that no backup of other code is gone on with.
         keeps_backup: Whether to write one now and then.
 
     Returns:
@@ -159,13 +130,14 @@ def train_classifier(
         AgnewsError: The rows cannot be learnt from, the encoder does not fit them, devices are missing or too small,
             a backup belongs to another training, or training has gone astray.
     """
-    asked = devices or DevicesConfig()
-    config: ModelConfig = TypeAdapter(ModelConfig).validate_python(dict(model))
+    config, training = job.model, job.training
+    lowercase, max_length = bool(job.text.lowercase), job.text.max_length
     # First of all: processes that train together have to find each other before TensorFlow computes anything.
-    taken = _choose(asked, config)
+    taken = _choose(job.devices, config)
+    vocabulary = find_vocabulary(str(job.text.vocabulary)).vocabulary
     train, evaluation = (
-        read_token_rows(files, vocabulary_size=len(vocabulary), num_classes=num_classes)
-        for files in (train_files, eval_files)
+        read_token_rows(files, vocabulary_size=len(vocabulary), num_classes=job.num_classes)
+        for files in (job.train_files, job.eval_files)
     )
     if taken.xla:
         train, evaluation = (dataclasses.replace(rows, length_multiple=_XLA_LENGTHS) for rows in (train, evaluation))
@@ -176,19 +148,19 @@ def train_classifier(
     def build(encoder: Encoder | None) -> Classifier:
         keras.utils.set_random_seed(training.seed)
         return build_model(
-            model,
+            config,
             token_counts=train.token_counts(len(vocabulary)),
             unknown_id=vocabulary.unknown_id,
             special_ids=(0, vocabulary.cls_id, vocabulary.sep_id),
             max_length=max_length,
-            num_classes=num_classes,
+            num_classes=job.num_classes,
             encoder=encoder,
             seed=training.seed,
         )
 
     with taken.building():
         classifier = build(encoder)
-    learning, train_rows, eval_rows = _what_learns(classifier, encoder, train, evaluation, scratch_uri)
+    learning, train_rows, eval_rows = _what_learns(classifier, encoder, train, evaluation, job.scratch_uri)
     warm = None
     if training.warm_start:
         # Weights of an encoder that stands still are those of its files, whatever the model in production has.
@@ -196,9 +168,9 @@ def train_classifier(
         exported = _encoder(config, "float32") if classifier.head is not None else None
         if exported is not None:
             equal["encoder_sha256"] = exported.digest
-        warm = warm_start(learning.weights, base_model, must_equal=equal)
+        warm = warm_start(learning.weights, job.base_model, must_equal=equal)
     place = backup_place(
-        scratch_uri,
+        job.scratch_uri,
         {
             "model": config.model_dump(),
             "training": training.model_dump(),
@@ -209,7 +181,7 @@ def train_classifier(
             "rows": [_digest(rows) for rows in (train, evaluation)],
             "devices": taken.describe(training.batch_size),
             "base_model": warm.source if warm else "",
-            "code": code_version,
+            "code": job.code_version,
         },
     )
     learns_encoder = isinstance(config, BertFinetuneConfig)
@@ -226,15 +198,15 @@ def train_classifier(
         learning,
         train_rows,
         eval_rows,
+        training,
         create_optimizer=classifier.create_optimizer,
-        log_dir=log_dir if taken.is_chief else None,
+        log_dir=job.log_dir if taken.is_chief else None,
         on_epoch=on_epoch,
         devices=taken,
         # A step of an encoder takes a second on a CPU: without a sign of life, sixteen are long.
         steps_per_execution=1 if learns_encoder else STEPS_PER_EXECUTION,
         backup=place if keeps_backup else None,
-        backup_seconds=60 * asked.backup_minutes,
-        **training.model_dump(exclude={"warm_start", "calibrate"}),
+        backup_seconds=60 * job.devices.backup_minutes,
     )
     if not taken.is_plain:
         encoder = _encoder(config, "float32")

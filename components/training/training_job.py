@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import posixpath
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import tensorflow as tf
+from pydantic import ValidationError
 
-from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.training.devices import VARIABLE, read_tf_config
 from agnews.components.training.train_classifier import TrainedClassifier, train_classifier
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.run_config import DevicesConfig, TextConfig, TrainingConfig
+from agnews.schemas.first_problem import first_problem
+from agnews.schemas.training_job import TrainingJob
 
 _LOGGER = logging.getLogger(__name__)
 
-_JOB = "training_job.json"
 
-
-def train_together(job: Mapping[str, Any]) -> TrainedClassifier:
+def train_together(job: TrainingJob) -> TrainedClassifier:
     """Trains, and tells the other processes that TF_CONFIG names, if any, what to train.
 
     They run `python -m agnews.components.training.worker SCRATCH_URI` and wait for this.
 
     Args:
-        job: As JSON can say it: the arguments `train_files`, `eval_files`, `num_classes`, `scratch_uri`, `log_dir`,
-            `base_model` and `code_version` of `train_classifier`; `text`, `model`, `training` and `devices`, sections
-            of a run's configuration.
+        job: What to learn from, and how.
 
     Returns:
         The model.
@@ -40,24 +35,28 @@ def train_together(job: Mapping[str, Any]) -> TrainedClassifier:
         AgnewsError: As `train_classifier`; or this process is not the chief of those that TF_CONFIG names.
     """
     place = read_tf_config(os.environ)
-    if place is None or place.workers == 1 or job["devices"].get("strategy") not in {None, "auto", "multiworker"}:
-        return _train(job)
+    if place is None or place.workers == 1 or job.devices.strategy not in {"auto", "multiworker"}:
+        return train_classifier(job)
     if not place.is_chief:
         raise AgnewsError(
             "Only the chief of several processes runs the Trainer.",
             found=f"{VARIABLE} {os.environ[VARIABLE]}",
-            fix=f"Start this one by `python -m agnews.components.training.worker {job['scratch_uri']}`.",
+            fix=f"Start this one by `python -m agnews.components.training.worker {job.scratch_uri}`.",
             exit_code=ExitCode.FAILED,
         )
-    file = posixpath.join(job["scratch_uri"], _JOB)
-    tf.io.gfile.makedirs(posixpath.dirname(file))
-    with tf.io.gfile.GFile(f"{file}.incoming", "w") as stream:
-        stream.write(json.dumps(dict(job)))
-    tf.io.gfile.rename(f"{file}.incoming", file, overwrite=True)
+    job.write(job.scratch_uri, _put)
     try:
-        return _train(job)
+        return train_classifier(job)
     finally:
-        tf.io.gfile.remove(file)
+        tf.io.gfile.remove(f"{job.scratch_uri}/{TrainingJob.FILE}")
+
+
+def _put(path: str, chunks: Iterable[bytes]) -> None:
+    """Writes a file that others find whole or not at all."""
+    tf.io.gfile.makedirs(posixpath.dirname(path))
+    with tf.io.gfile.GFile(f"{path}.incoming", "wb") as stream:
+        stream.write(b"".join(chunks))
+    tf.io.gfile.rename(f"{path}.incoming", path, overwrite=True)
 
 
 def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassifier | None:
@@ -80,7 +79,7 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
             found=os.environ.get(VARIABLE),
             fix="Set it as docs/training.md shows.",
         )
-    file = posixpath.join(scratch_uri, _JOB)
+    file = posixpath.join(scratch_uri, TrainingJob.FILE)
     deadline = time.monotonic() + patience_seconds
     while not tf.io.gfile.exists(file):
         if time.monotonic() > deadline:
@@ -91,29 +90,23 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
                 exit_code=ExitCode.FAILED,
             )
         time.sleep(0.5)
-    with tf.io.gfile.GFile(file) as stream:
-        job = json.loads(stream.read())
-    if job["model"].get("kind") == "bert_frozen":
+    job = _read_job(file)
+    if job.model.kind == "bert_frozen":
         _LOGGER.info("There is nothing to join: the head of a frozen encoder is trained in one process")
         return None
     _LOGGER.info("Joining the training in %s", file)
-    return _train({**job, "log_dir": None})
+    return train_classifier(job.model_copy(update={"log_dir": None}))
 
 
-def _train(job: Mapping[str, Any]) -> TrainedClassifier:
-    text = TextConfig.model_validate(job["text"])
-    return train_classifier(
-        train_files=job["train_files"],
-        eval_files=job["eval_files"],
-        model=job["model"],
-        training=TrainingConfig.model_validate(job["training"]),
-        vocabulary=find_vocabulary(str(text.vocabulary)).vocabulary,
-        lowercase=bool(text.lowercase),
-        max_length=text.max_length,
-        num_classes=job["num_classes"],
-        scratch_uri=job["scratch_uri"],
-        log_dir=job["log_dir"],
-        devices=DevicesConfig.model_validate(job["devices"]),
-        base_model=job["base_model"],
-        code_version=job["code_version"],
-    )
+def _read_job(file: str) -> TrainingJob:
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        content = stream.read()
+    try:
+        return TrainingJob.model_validate_json(content)
+    except ValidationError as error:
+        raise AgnewsError(
+            f"{file} is no training job that this version of agnews can read.",
+            found=first_problem(error),
+            fix="Run the chief and its workers with the same version, and restart both.",
+            exit_code=ExitCode.FAILED,
+        ) from error

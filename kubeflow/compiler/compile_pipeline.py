@@ -24,7 +24,8 @@ from agnews.kubeflow.planning.run_parameters import (
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.schemas.deployment import Deployment
-from agnews.schemas.run_config import MODEL_CONFIGS, RunConfig, TextConfig, TransformerConfig
+from agnews.schemas.learning_config import MODEL_CONFIGS, TextConfig, TransformerConfig
+from agnews.schemas.run_config import RunConfig
 
 
 def model_choices(chosen: RunConfig) -> dict[str, RunConfig]:

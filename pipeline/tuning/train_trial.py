@@ -12,7 +12,6 @@ import tf_keras as keras
 from pydantic import ValidationError
 from rich.console import Console
 
-from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.training.train_classifier import train_classifier
 from agnews.components.tuning.trial_study import TrialFailed, TrialOutcome
 from agnews.pipeline.local.live_view import LiveView
@@ -22,6 +21,7 @@ from agnews.pipeline.reports.describe_node import describe_node
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
+from agnews.schemas.training_job import TrainingJob
 
 
 def train_trial(
@@ -47,20 +47,17 @@ def train_trial(
     """
     text = resolve_text(config)
     try:
-        trained = train_classifier(
-            train_files=[posixpath.join(examples_uri, "Split-train", "*")],
-            eval_files=[posixpath.join(examples_uri, "Split-eval", "*")],
-            model=config.model.model_dump(),
-            training=config.training,
-            vocabulary=find_vocabulary(str(text.vocabulary)).vocabulary,
-            lowercase=bool(text.lowercase),
-            max_length=text.max_length,
+        job = TrainingJob(
+            train_files=(posixpath.join(examples_uri, "Split-train", "*"),),
+            eval_files=(posixpath.join(examples_uri, "Split-eval", "*"),),
             num_classes=len(corpus_named(config.data.corpus).class_names),
-            scratch_uri=scratch_uri,
-            on_epoch=on_epoch,
+            text=text,
+            model=config.model,
+            training=config.training,
             devices=config.devices,
-            keeps_backup=False,
+            scratch_uri=scratch_uri,
         )
+        trained = train_classifier(job, on_epoch=on_epoch, keeps_backup=False)
     except AgnewsError as error:
         found = f" ({error.found})" if error.found is not None else ""
         raise TrialFailed(f"{error.problem}{found}") from error

@@ -15,6 +15,7 @@ from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
 from agnews.components.modeling.factory import build_model
 from agnews.components.modeling.transformer_classifier import TransformerClassifier
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+from agnews.schemas.learning_config import parse_model_config
 
 PAD, UNKNOWN, CLS, SEP = 0, 1, 2, 3
 SPECIAL = (PAD, CLS, SEP)
@@ -35,7 +36,7 @@ def network(request: pytest.FixtureRequest, tiny_encoder: Encoder) -> keras.Mode
     }[request.param]
     keras.utils.set_random_seed(4)
     network = build_model(
-        settings,
+        parse_model_config(settings),
         token_counts=np.ones(96, np.int64),
         unknown_id=UNKNOWN,
         special_ids=SPECIAL,

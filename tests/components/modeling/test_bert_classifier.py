@@ -15,6 +15,7 @@ from agnews.components.modeling.bert_classifier import ClassifierHead
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+from agnews.schemas.learning_config import parse_model_config
 
 IDS = tf.constant([[2, 7, 8, 9, 3], [2, 20, 3, 0, 0]])
 INPUTS = {TOKEN_IDS: IDS, PADDING_MASK: IDS != 0}
@@ -23,7 +24,7 @@ INPUTS = {TOKEN_IDS: IDS, PADDING_MASK: IDS != 0}
 def build(encoder: Encoder, **config: object) -> Classifier:
     keras.utils.set_random_seed(1)
     return build_model(
-        config,
+        parse_model_config(config),
         token_counts=np.ones(96, np.int64),
         unknown_id=1,
         special_ids=(0, 2, 3),

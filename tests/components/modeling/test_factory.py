@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
+from agnews.schemas.learning_config import parse_model_config
 
 
 def build(config: dict[str, object], vocabulary_size: int = 50, max_length: int = 16) -> Classifier:
     return build_model(
-        config,
+        parse_model_config(config),
         token_counts=np.ones(vocabulary_size, np.int64),
         unknown_id=1,
         special_ids=(0, 2, 3),
@@ -83,7 +84,12 @@ def test_rare_word_pieces_share_the_vector_of_the_unknown_one() -> None:
     counts = np.array([0, 0, 9, 9, 5, 1, 2, 0, 7])
 
     classifier = build_model(
-        {"min_token_count": 2}, token_counts=counts, unknown_id=1, special_ids=(0, 2, 3), max_length=16, num_classes=4
+        parse_model_config({"min_token_count": 2}),
+        token_counts=counts,
+        unknown_id=1,
+        special_ids=(0, 2, 3),
+        max_length=16,
+        num_classes=4,
     )
 
     ids = tf.range(9)[tf.newaxis]

@@ -14,6 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from agnews.components.modeling.factory import build_model
 from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.text.vocabulary import load_vocabulary
+from agnews.schemas.learning_config import parse_model_config
 
 if TYPE_CHECKING:
     from agnews.components.encoders.resolve_encoder import Encoder
@@ -52,7 +53,7 @@ def test_the_server_has_every_operation_of_every_model(
     settings: dict[str, object], toy_transform: Path, tiny_encoder: Encoder, of_the_server: set[str], tmp_path: Path
 ) -> None:
     network = build_model(
-        settings,
+        parse_model_config(settings),
         token_counts=np.ones(60 if settings["kind"] == "transformer" else 96, np.int64),
         unknown_id=1,
         special_ids=(0, 2, 3),

@@ -30,6 +30,7 @@ from agnews.schemas.features import (
     TOKENS,
     TRANSFORM_FEATURES,
 )
+from agnews.schemas.learning_config import parse_model_config
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -42,7 +43,7 @@ def network() -> keras.Model:
     """An untrained model for the toy vocabulary: what it says is arbitrary, and depends on every token."""
     keras.utils.set_random_seed(2)
     network = build_model(
-        {"hidden_dim": 16, "num_heads": 2, "min_token_count": 0},
+        parse_model_config({"hidden_dim": 16, "num_heads": 2, "min_token_count": 0}),
         token_counts=np.ones(60, np.int64),
         unknown_id=1,
         special_ids=(0, 2, 3),

@@ -15,6 +15,7 @@ from agnews.components.optimization.adamw import create_adamw
 from agnews.components.training.fit import FitResult, fit
 from agnews.components.training.token_rows import TokenRows, length_bucketed_dataset
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.learning_config import TrainingConfig, parse_model_config
 from agnews.schemas.progress import LOGGER, Progress
 
 MakeRows = Callable[..., TokenRows]
@@ -24,7 +25,12 @@ MODEL = {"hidden_dim": 8, "num_heads": 2, "intermediate_dim": 16, "head_dim": 8,
 
 def build() -> keras.Model:
     return build_model(
-        MODEL, token_counts=np.ones(30, np.int64), unknown_id=1, special_ids=(0, 2, 3), max_length=16, num_classes=4
+        parse_model_config(MODEL),
+        token_counts=np.ones(30, np.int64),
+        unknown_id=1,
+        special_ids=(0, 2, 3),
+        max_length=16,
+        num_classes=4,
     ).network
 
 
@@ -42,7 +48,9 @@ def train(network: keras.Model, rows: TokenRows, evaluation: TokenRows, **settin
         "average_decay": 0.0,
         "seed": 4,
     }
-    return fit(network, rows, evaluation, **{**defaults, **settings})
+    given = {**defaults, **settings}
+    how = {name: given.pop(name) for name in TrainingConfig.model_fields if name in given}
+    return fit(network, rows, evaluation, TrainingConfig.model_validate(how), **given)
 
 
 def accuracy(network: keras.Model, rows: TokenRows) -> float:

@@ -7,11 +7,11 @@ import pytest
 from scipy import special
 from sklearn.metrics import log_loss
 
-from agnews.components.text.vocabulary import load_vocabulary
 from agnews.components.training import train_classifier as module
 from agnews.components.training.train_classifier import find_temperature
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.run_config import DevicesConfig, TrainingConfig
+from agnews.schemas.learning_config import DevicesConfig, TextConfig, TrainingConfig, parse_model_config
+from agnews.schemas.training_job import TrainingJob
 
 
 class Chosen(Exception):  # noqa: N818 - it is no error
@@ -29,16 +29,16 @@ def asked(monkeypatch: pytest.MonkeyPatch, scratch: Path, model: dict[str, objec
     monkeypatch.setattr(module, "choose_devices", choose)
     with pytest.raises(Chosen):
         module.train_classifier(
-            train_files=[],
-            eval_files=[],
-            model=model,
-            training=TrainingConfig(),
-            vocabulary=load_vocabulary("minilm"),
-            lowercase=True,
-            max_length=16,
-            num_classes=4,
-            scratch_uri=str(scratch),
-            devices=DevicesConfig.model_validate(devices),
+            TrainingJob(
+                train_files=(),
+                eval_files=(),
+                num_classes=4,
+                text=TextConfig(vocabulary="minilm", lowercase=True, max_length=16),
+                model=parse_model_config(model),
+                training=TrainingConfig(),
+                devices=DevicesConfig.model_validate(devices),
+                scratch_uri=str(scratch),
+            )
         )
     return found
 

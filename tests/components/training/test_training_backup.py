@@ -16,6 +16,7 @@ from agnews.components.training.fit import FitResult, fit
 from agnews.components.training.token_rows import FeatureRows
 from agnews.components.training.training_backup import BackupPlace, backup_place
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.learning_config import TrainingConfig
 
 RANDOM = np.random.default_rng(3)
 ROWS = FeatureRows(RANDOM.normal(size=(60, 3)).astype(np.float32), RANDOM.integers(0, 2, 60))
@@ -36,17 +37,18 @@ def train(place: BackupPlace, *, stop_after: int | None = None, seconds: float =
         network,
         ROWS,
         ROWS,
+        TrainingConfig(
+            epochs=4,
+            batch_size=16,
+            learning_rate=0.1,
+            warmup_share=0.0,
+            weight_decay=0.0,
+            label_smoothing=0.0,
+            patience=4,
+            average_decay=0.5,
+            seed=1,
+        ),
         create_optimizer=partial(create_adamw, weight_decays={}),
-        epochs=4,
-        batch_size=16,
-        learning_rate=0.1,
-        warmup_share=0.0,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        clip_norm=None,
-        patience=4,
-        average_decay=0.5,
-        seed=1,
         backup=place,
         backup_seconds=seconds,
         on_epoch=stop,

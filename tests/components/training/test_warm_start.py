@@ -10,6 +10,7 @@ import tf_keras as keras
 
 from agnews.components.modeling.factory import build_model
 from agnews.components.training.warm_start import WEIGHT_NAMES, warm_start
+from agnews.schemas.learning_config import parse_model_config
 
 MODEL = {"hidden_dim": 8, "num_heads": 2, "intermediate_dim": 16, "head_dim": 8, "bigram_buckets": 50}
 FACTS = {"vocabulary_sha256": "abc"}
@@ -20,7 +21,12 @@ def build(seed: int, *, rare: tuple[int, ...] = (), **changes: object) -> keras.
     counts[list(rare)] = 0
     keras.utils.set_random_seed(seed)
     return build_model(
-        {**MODEL, **changes}, token_counts=counts, unknown_id=1, special_ids=(0, 2, 3), max_length=16, num_classes=4
+        parse_model_config({**MODEL, **changes}),
+        token_counts=counts,
+        unknown_id=1,
+        special_ids=(0, 2, 3),
+        max_length=16,
+        num_classes=4,
     ).network
 
 

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from agnews.components.training.training_job import train_together
 from agnews.schemas.progress import LOGGER
+from agnews.schemas.training_job import TrainingJob
 
 EPOCHS = 3
 BATCH_SIZE = 8
@@ -64,6 +65,7 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
     vocabulary, model = (
         str(folder / "vocab.txt"),
         {
+            "kind": "transformer",
             "hidden_dim": 8,
             "num_heads": 2,
             "intermediate_dim": 16,
@@ -79,25 +81,27 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
         model = {"kind": "bert_finetune", "encoder": vocabulary, "dropout": dropout}
     replicas = int(str(job.get("replicas", 1)))
     trained = train_together(
-        {
-            "train_files": [str(folder / "train" / "*.gz")],
-            "eval_files": [str(folder / "eval" / "*.gz")],
-            "num_classes": 4,
-            "scratch_uri": str(folder / str(job["scratch"])),
-            "log_dir": str(folder / str(job["scratch"]) / "logs"),
-            "base_model": None,
-            "code_version": "1",
-            "text": {"vocabulary": vocabulary, "lowercase": True, "max_length": 16},
-            "model": model,
-            "training": {
-                "epochs": EPOCHS,
-                "batch_size": BATCH_SIZE // replicas,
-                "learning_rate": 0.001 if "encoder" in job else 0.01,
-                "average_decay": 0.0 if "encoder" in job else 0.9,
-                "clip_norm": 1.0,
-            },
-            "devices": {"strategy": job["strategy"], "backup_minutes": 0.0},
-        }
+        TrainingJob.model_validate(
+            {
+                "train_files": [str(folder / "train" / "*.gz")],
+                "eval_files": [str(folder / "eval" / "*.gz")],
+                "num_classes": 4,
+                "scratch_uri": str(folder / str(job["scratch"])),
+                "log_dir": str(folder / str(job["scratch"]) / "logs"),
+                "base_model": None,
+                "code_version": "1",
+                "text": {"vocabulary": vocabulary, "lowercase": True, "max_length": 16},
+                "model": model,
+                "training": {
+                    "epochs": EPOCHS,
+                    "batch_size": BATCH_SIZE // replicas,
+                    "learning_rate": 0.001 if "encoder" in job else 0.01,
+                    "average_decay": 0.0 if "encoder" in job else 0.9,
+                    "clip_norm": 1.0,
+                },
+                "devices": {"strategy": job["strategy"], "backup_minutes": 0.0},
+            }
+        )
     )
     weights = np.concatenate([weight.ravel() for weight in trained.classifier.network.get_weights()])
     return {

@@ -6,7 +6,7 @@ from agnews.components.tuning.read_search_space import DEFAULT_SPACES, Dimension
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.tuning.fit_space import fit_space
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.run_config import MODEL_CONFIGS
+from agnews.schemas.learning_config import MODEL_CONFIGS
 
 
 @pytest.mark.parametrize("kind", MODEL_CONFIGS)

@@ -8,7 +8,7 @@ from agnews.pipeline.load_config import load_config
 from agnews.pipeline.tuning.train_trial import apply_settings
 from agnews.pipeline.tuning.write_config import require_replaceable, write_config
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.run_config import MODEL_CONFIGS
+from agnews.schemas.learning_config import MODEL_CONFIGS
 
 
 @pytest.mark.parametrize("kind", MODEL_CONFIGS)

@@ -1,0 +1,56 @@
+"""What a training is given, and how a reader of another version is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agnews.components.training.training_job import _put, join_training
+from agnews.pipeline.code_version import code_closures
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.learning_config import TextConfig, TrainingConfig, parse_model_config
+from agnews.schemas.training_job import TrainingJob
+
+WORKER = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
+
+
+def job(folder: Path) -> TrainingJob:
+    return TrainingJob(
+        train_files=("train/*",),
+        eval_files=("eval/*",),
+        num_classes=4,
+        text=TextConfig(vocabulary="minilm", lowercase=True),
+        model=parse_model_config({"kind": "bert_frozen"}),
+        training=TrainingConfig(epochs=3),
+        scratch_uri=str(folder),
+    )
+
+
+def test_a_worker_reads_what_the_chief_wrote(tmp_path: Path) -> None:
+    written = job(tmp_path)
+    written.write(str(tmp_path), _put)
+    assert [path.name for path in tmp_path.iterdir()] == ["training_job.json"]
+    read = TrainingJob.read(str(tmp_path), lambda path: [Path(path).read_bytes()])
+    assert read == written
+    assert read.model.kind == "bert_frozen"
+
+
+def test_a_job_of_another_format_is_refused_with_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", WORKER)
+    tree = json.loads(job(tmp_path).model_dump_json())
+    (tmp_path / "training_job.json").write_text(json.dumps({**tree, "format": 2}))
+    with pytest.raises(AgnewsError, match="no training job that this version") as caught:
+        join_training(str(tmp_path), patience_seconds=0)
+    assert "format" in str(caught.value.found)
+    (tmp_path / "training_job.json").write_text(json.dumps(tree | {"training": {"epochs": 0}}))
+    with pytest.raises(AgnewsError) as caught:
+        join_training(str(tmp_path), patience_seconds=0)
+    assert "training.epochs" in str(caught.value.found)
+
+
+def test_a_setting_of_data_or_evaluation_makes_no_model_train_again() -> None:
+    seen = code_closures()["Trainer"]
+    assert "agnews.schemas.learning_config" in seen
+    assert "agnews.schemas.run_config" not in seen
