@@ -202,7 +202,7 @@ def choose_config(*, data: str | None, model: str | None, config: str | None, se
         AgnewsError: The configuration is wrong, or is not one of the model.
     """
     from agnews.pipeline.paths import require_plain_path
-    from agnews.schemas.run_config import BertFinetuneConfig, BertFrozenConfig
+    from agnews.schemas.learning_config import BertFinetuneConfig, BertFrozenConfig
 
     tree = load_config(config or model or "transformer", settings)
     if model is not None and tree.model.kind != model:
