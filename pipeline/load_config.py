@@ -70,8 +70,10 @@ def _config_file(name_or_file: str) -> Path:
 def _read_mapping(path: Path) -> dict[str, Any]:
     import yaml
 
+    from agnews.schemas.yaml_text import read_yaml
+
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AgnewsError(
             f"The configuration {path} is not readable YAML.", found=error, fix="Mend the file."
@@ -90,30 +92,22 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 def _parse_setting(setting: str) -> tuple[list[str], Any]:
     import yaml
 
+    from agnews.schemas.yaml_text import read_yaml
+
     key, separator, text = setting.partition("=")
     if not separator or not key.strip():
         raise AgnewsError(
             "A setting has the form KEY=VALUE.", found=setting, fix="For example: --set training.epochs=3"
         )
     try:
-        value = yaml.safe_load(text)
+        value = read_yaml(text)
     except yaml.YAMLError as error:
         raise AgnewsError(
             f"The value of {key} is not readable YAML.",
             found=text,
             fix="Quote it for the shell: --set 'KEY=VALUE'",
         ) from error
-    return key.strip().split("."), _number(value)
-
-
-def _number(value: Any) -> Any:
-    # YAML 1.1 reads 1e-3 (no dot) as a string; people write learning rates that way.
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+    return key.strip().split("."), value
 
 
 def _put(tree: dict[str, Any], key: list[str], value: Any, setting: str) -> None:

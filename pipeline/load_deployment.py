@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.first_problem import first_problem
+from agnews.schemas.yaml_text import read_yaml
 
 PROFILES = Path(__file__).parent / "configs" / "deployment"
 _EXTENDS = "extends"
@@ -50,7 +51,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise AgnewsError("Deployment tables extend each other in a circle.", found=path, fix="Leave out one extends.")
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AgnewsError(f"The deployment table {path} is not readable YAML.", found=error, fix="Mend it.") from error
     if not isinstance(tree, dict):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError, model_v
 from pydantic_core import ErrorDetails
 
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.yaml_text import read_yaml, write_yaml
 
 Setting = bool | int | float | str | None
 """A value of a configuration's key."""
@@ -117,7 +118,7 @@ def read_search_space(file: Path) -> dict[str, Dimension]:
         AgnewsError: The file is missing or no such mapping.
     """
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = read_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AgnewsError(
             f"The search space {file} is not readable YAML.",
@@ -195,6 +196,6 @@ def show_search_space(space: Mapping[str, Dimension]) -> str:
     width = max(map(len, entries), default=0) + 1
     lines = []
     for key, entry in entries.items():
-        inner = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000).strip()
+        inner = write_yaml(entry, default_flow_style=True, sort_keys=False, width=10_000).strip()
         lines.append(f"{key + ':':<{width}} {inner}\n")
     return "".join(lines)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.yaml_text import read_yaml_documents
 
 SCHEMA_VERSION = "2.1.0"
 _COMPILE = "Compile the pipeline with agnews compile."
@@ -106,7 +107,7 @@ def declared_parameters(spec: Mapping[str, Any]) -> dict[str, Parameter]:
 
 def _documents(text: str) -> list[dict[str, Any]]:
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        documents = [document for document in read_yaml_documents(text) if document is not None]
     except yaml.YAMLError as error:
         raise AgnewsError(
             "The compiled pipeline is no YAML.", found=" ".join(str(error).split()), fix=_COMPILE

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from agnews.kubeflow.compiler.apply_deployment import apply_deployment
 from agnews.kubeflow.compiler.build_spec import PLAN, build_spec, step_name
 from agnews.kubeflow.compiler.check_documents import check_documents
@@ -26,6 +24,7 @@ from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.learning_config import MODEL_CONFIGS, TextConfig, TransformerConfig
 from agnews.schemas.run_config import RunConfig
+from agnews.schemas.yaml_text import write_yaml
 
 
 def model_choices(chosen: RunConfig) -> dict[str, RunConfig]:
@@ -65,13 +64,7 @@ def write_documents(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> str
         default = f" [Default: {parameter['defaultValue']!r}]" if "defaultValue" in parameter else " [Required]"
         head.append(f"#    {name}: {parameter['parameterType']}{default} {parameter['description']}")
     documents = [spec, platform] if platform else [spec]
-    return "\n".join(head) + "\n" + yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=_WIDTH)
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        """Repeats equal parts, which are easier to read than references to each other."""
-        return True
+    return "\n".join(head) + "\n" + write_yaml(*documents, sort_keys=True, width=_WIDTH)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from agnews.kubeflow.schedules.cron import Cron
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.yaml_text import read_yaml
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -66,9 +67,9 @@ class Schedule(BaseModel):
     @field_validator("start", "end", mode="before")
     @classmethod
     def _check_time(cls, value: object) -> object:
-        # YAML reads 2026-12-01 as a date: midnight is meant.
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return datetime(value.year, value.month, value.day)
+        # A bare number would be taken for seconds since 1970.
+        if isinstance(value, int | float):
+            raise ValueError(f"{value} is no time, such as 2026-12-01 or 2026-12-01T06:00:00+01:00")
         return value
 
     @model_validator(mode="after")
@@ -157,7 +158,7 @@ class ScheduleFile(BaseModel):
             AgnewsError: If the file is missing or wrong; the message names the schedule and the key.
         """
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document = read_yaml(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise AgnewsError(
                 "The file with the schedules cannot be read.", found=path, fix="Correct --file."

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from agnews.components.storage.atomic_output import write_atomically
 from agnews.components.tuning.read_search_space import Setting
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
+from agnews.schemas.yaml_text import write_yaml
 
 MARK = "# Found by `agnews tune`."
 """First line of every file written here: such a file may be replaced, one that a person wrote may not."""
@@ -83,7 +82,7 @@ def _entry(key: str, value: object, searched: bool) -> str:
 
 
 def _scalar(value: object) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+    return write_yaml(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
 
 
 def word_settings(settings: Mapping[str, Setting]) -> str:

@@ -78,3 +78,21 @@ def test_the_tree_cannot_be_changed() -> None:
     config = load_config("transformer")
     with pytest.raises(ValidationError, match="frozen"):
         config.training.epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("word", ["on", "off", "auto"])
+def test_a_bare_word_is_that_word(word: str) -> None:
+    assert load_config("transformer", [f"devices.xla={word}"]).devices.xla == word
+
+
+def test_a_seed_that_a_compiled_pipeline_would_round_is_refused() -> None:
+    assert load_config("transformer", [f"training.seed={2**53}"]).training.seed == 2**53
+    with pytest.raises(AgnewsError, match=r"training\.seed is not allowed"):
+        load_config("transformer", [f"training.seed={2**53 + 1}"])
+
+
+def test_a_key_that_stands_twice_in_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("training:\n  epochs: 1\n  epochs: 2\n")
+    with pytest.raises(AgnewsError, match="not readable YAML") as raised:
+        load_config(str(tmp_path / "mine.yaml"))
+    assert "epochs stands there twice" in str(raised.value.found)

@@ -64,3 +64,16 @@ def test_an_interval_without_a_start_is_counted_from_now() -> None:
 def test_a_wrong_schedule_is_named(tmp_path: Path, entry: str, message: str) -> None:
     with pytest.raises(AgnewsError, match=message):
         _read(tmp_path, f"schedules: [{entry}]")
+
+
+def test_bare_words_and_dates_are_what_was_typed(tmp_path: Path) -> None:
+    text = (
+        "schedules: [{name: on, every: 6h, time_zone: UTC, start: 2026-12-01, "
+        "parameters: {data_uri: 2026-11-22, a: no}, arguments: [--set, data.window=010, 1:30]}]"
+    )
+    (schedule,) = _read(tmp_path, text).schedules
+    assert (schedule.name, schedule.start) == ("on", datetime(2026, 12, 1))
+    assert schedule.parameters == {"data_uri": "2026-11-22", "a": "no"}
+    assert schedule.arguments == ["--set", "data.window=010", "1:30"]
+    with pytest.raises(AgnewsError, match="20261201 is no time"):
+        _read(tmp_path, "schedules: [{name: a, every: 6h, time_zone: UTC, start: 20261201}]")
