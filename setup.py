@@ -16,6 +16,7 @@ DATA = (
     "*.html",
     "*.md",
     "*.pbtxt",
+    "*.txt",
     "*.yaml",
     "configs/*.yaml",
     "configs/deployment/*.yaml",

@@ -32,6 +32,7 @@ from agnews.components.encoders.hugging_face_checkpoint import (
     refused_weights,
 )
 from agnews.components.encoders.saved_encoder import open_saved_encoder
+from agnews.components.model_trust.require_harmless import require_harmless
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -150,6 +151,7 @@ def fetch_encoder(
     cache_dir: Path | None = None,
     on_progress: OnProgress = lambda *_: None,
     attempts: int = 4,
+    trust: bool = False,
 ) -> Path:
     """Downloads an encoder into the cache, unless it is there, so that `resolve_encoder` finds it.
 
@@ -159,6 +161,7 @@ def fetch_encoder(
         cache_dir: See `EncoderCache`.
         on_progress: Told after each piece of a checkpoint.
         attempts: Tries a file of a checkpoint without any progress in between.
+        trust: Whether a SavedModel may do more than compute. A checkpoint holds numbers only.
 
     Returns:
         The folder that it is in.
@@ -178,22 +181,24 @@ def fetch_encoder(
     if is_handle(handle):
         # Imports TensorFlow, which takes seconds and which checkpoints do not need.
 
-        cache.make(folder, partial(fetch_saved_model, handle))
+        cache.make(folder, partial(fetch_saved_model, handle, trust=trust))
     else:
         fetch = partial(fetch_checkpoint, handle, on_progress=on_progress, attempts=attempts)
         cache.make(folder, fetch, resume=True)
     return folder
 
 
-def fetch_saved_model(handle: str, folder: Path) -> None:
+def fetch_saved_model(handle: str, folder: Path, *, trust: bool = False) -> None:
     """Downloads and unpacks a SavedModel the way TensorFlow Hub does.
 
     Args:
         handle: Its address with the version at the end.
         folder: Where to; it exists, and is replaced.
+        trust: Whether to keep one that could do more than compute.
 
     Raises:
-        AgnewsError: The address is none, the server does not answer or does not have it, or it is no BERT encoder.
+        AgnewsError: The address is none, the server does not answer or does not have it, or it is no BERT encoder, or
+            holds operations that could reach files.
     """
     if not handle.startswith(("http://", "https://")):
         raise AgnewsError(
@@ -202,6 +207,8 @@ def fetch_saved_model(handle: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as scratch:
         with _cache_of_tensorflow_hub(scratch):
             unpacked = _resolve(handle)
+        if not trust:
+            require_harmless(str(unpacked))
         open_saved_encoder(unpacked)
         shutil.rmtree(folder)
         unpacked.rename(folder)

@@ -19,6 +19,7 @@ from agnews.pipeline.cli.model_options import (
     ModelsOption,
     NameOption,
     RootOption,
+    TrustOption,
     VersionOption,
     chosen_model,
 )
@@ -83,6 +84,7 @@ def batch(
     models: ModelsOption = None,
     version: VersionOption = "",
     model: ModelOption = None,
+    trust_model: TrustOption = False,
     batch_size: BatchSizeOption = 128,
     runner: Annotated[
         str,
@@ -117,7 +119,7 @@ def batch(
     if output_format not in ("parquet", "jsonl"):
         raise AgnewsError("No such format.", found=f"--format {output_format}", fix="Take parquet or jsonl.")
     form: Literal["parquet", "jsonl"] = "parquet" if output_format == "parquet" else "jsonl"
-    pushed = chosen_model(root, name, models, version, model).pushed
+    pushed = chosen_model(root, name, models, version, model, trust=trust_model).pushed
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder
     from agnews.components.batch_prediction.plan_batch import find_inputs

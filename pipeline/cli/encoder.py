@@ -84,6 +84,10 @@ def fetch(
             help="Address on TF Hub or Kaggle, or OWNER/NAME or OWNER/NAME@REVISION on the Hugging Face hub.",
         ),
     ],
+    trust_model: Annotated[
+        bool,
+        typer.Option("--trust-model", help="Keep a SavedModel that could do more than compute, as you keep a program."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Download an encoder into the cache, so that runs find it by the same name. No run uses the network.
@@ -102,7 +106,7 @@ def fetch(
     from agnews.components.encoders.fetch_encoder import fetch_encoder
 
     with _download_bar() as on_progress:
-        folder = fetch_encoder(handle, on_progress=on_progress)
+        folder = fetch_encoder(handle, on_progress=on_progress, trust=trust_model)
     record = read_source_record(folder)
     revision = record.revision if record else ""
     if as_json:

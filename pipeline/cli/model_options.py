@@ -34,6 +34,16 @@ ModelOption = Annotated[
 ]
 
 
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-model",
+        help="Load the model of --model although it could do more than compute: as you would start a program.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+
 class ChosenModel(NamedTuple):
     """A pushed model and where it is from.
 
@@ -46,7 +56,9 @@ class ChosenModel(NamedTuple):
     store: ModelStore | None
 
 
-def chosen_model(root: Path, name: str, models: str | None, version: str, model: str | None) -> ChosenModel:
+def chosen_model(
+    root: Path, name: str, models: str | None, version: str, model: str | None, *, trust: bool
+) -> ChosenModel:
     """Finds the model that the options name.
 
     Args:
@@ -54,13 +66,14 @@ def chosen_model(root: Path, name: str, models: str | None, version: str, model:
         name: Name of the model.
         models: Push destination; None takes that of the root.
         version: Number of a version; empty takes the one in production.
-        model: Folder of a version; None takes one from the push destination.
+        model: Folder of a version; None takes one from the push destination, which only runs write.
+        trust: Whether the folder may hold a model that does more than compute.
 
     Returns:
-        The model. TensorFlow is not loaded for one on this machine.
+        The model. TensorFlow is not loaded for one in a store on this machine.
 
     Raises:
-        AgnewsError: There is no such model, or the options contradict each other.
+        AgnewsError: There is no such model, the options contradict each other, or the model is not to be trusted.
     """
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import find_pushed_model, pushed_model_at
@@ -78,4 +91,9 @@ def chosen_model(root: Path, name: str, models: str | None, version: str, model:
             found=f"--model {model} and {f'--version {version}' if version else f'--models {models}'}",
             fix="Give --model alone: it is the folder of one version.",
         )
-    return ChosenModel(pushed_model_at(model if "://" in model else str(Path(model).expanduser())), None)
+    pushed = pushed_model_at(model if "://" in model else str(Path(model).expanduser()))
+    if not trust:
+        from agnews.components.model_trust.require_harmless import require_harmless
+
+        require_harmless(pushed.folder)
+    return ChosenModel(pushed, None)

@@ -20,6 +20,7 @@ from agnews.pipeline.cli.model_options import (
     ModelsOption,
     NameOption,
     RootOption,
+    TrustOption,
     VersionOption,
     chosen_model,
 )
@@ -123,6 +124,7 @@ def predict(
     models: ModelsOption = None,
     version: VersionOption = "",
     model: ModelOption = None,
+    trust_model: TrustOption = False,
     batch_size: BatchSizeOption = 128,
 ) -> None:
     """Say of which topic texts are, with the model in production.
@@ -146,7 +148,7 @@ def predict(
         raise AgnewsError(
             "CSV has a column for every class.", found=f"--top {top}", fix="Take --format jsonl or table."
         )
-    pushed = chosen_model(root, name, models, version, model).pushed
+    pushed = chosen_model(root, name, models, version, model, trust=trust_model).pushed
 
     from agnews.components.prediction.text_input import TextInput
     from agnews.schemas.corpus import corpus_with

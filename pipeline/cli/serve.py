@@ -14,6 +14,7 @@ from agnews.pipeline.cli.model_options import (
     ModelsOption,
     NameOption,
     RootOption,
+    TrustOption,
     VersionOption,
     chosen_model,
 )
@@ -41,6 +42,7 @@ def serve(
     models: ModelsOption = None,
     version: VersionOption = "",
     model: ModelOption = None,
+    trust_model: TrustOption = False,
     host: Annotated[
         str, typer.Option(help="Address to answer at; 0.0.0.0 lets other machines in.", rich_help_panel=_ACCESS)
     ] = "127.0.0.1",
@@ -150,7 +152,7 @@ def serve(
     )
     console = Console(stderr=True, highlight=False)
     token = read_access_token(token_file)
-    found, store = chosen_model(root, name, models, version, model)
+    found, store = chosen_model(root, name, models, version, model, trust=trust_model)
     if token is None and not is_loopback(host):
         console.print(
             f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server: there is no "

@@ -11,6 +11,7 @@ import pytest
 import tensorflow_transform as tft
 from tensorflow.core.protobuf import saved_model_pb2
 
+from agnews.components.model_trust.require_harmless import require_harmless
 from agnews.components.modeling.factory import build_model
 from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.text.vocabulary import load_vocabulary
@@ -69,6 +70,8 @@ def test_the_server_has_every_operation_of_every_model(
 
     assert found >= TEXT_OPERATIONS, "the model has its tokenizer in it"
     assert found - of_the_server == set()
+    # Whoever gets a copy of the folder may name it with --model.
+    require_harmless(str(tmp_path / "model"))
     # Registered there as well, and of no use without the Python process that exported the model.
     assert not [name for name in found if "PyFunc" in name]
 

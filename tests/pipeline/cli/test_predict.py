@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
+from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
 
@@ -221,6 +222,7 @@ def test_an_interrupt_leaves_nothing_half_written(pushed_root: Path, tmp_path: P
 
 PEAK_OF_TWO = """
 import resource, sys
+from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.pipeline.cli.main import app
 small, large, *options = sys.argv[1:]
 peaks = []
@@ -243,3 +245,27 @@ def test_memory_does_not_grow_with_the_file(pushed_root: Path, tmp_path: Path) -
     small, large = map(float, done.stdout.split())
     assert large - small < 35.0, f"{small:.0f} MiB for 5,000 rows, {large:.0f} MiB for 40,000"
     assert sum(1 for _ in (tmp_path / "large.csv.jsonl").open()) == 40_000
+
+
+def test_a_model_of_a_stranger_that_could_reach_files_is_refused(pushed_root: Path, tmp_path: Path) -> None:
+    (own,) = (pushed_root / "models" / "agnews").glob("[0-9]*")
+    module = tf.Module()
+    secret = str(tmp_path / "secret")
+    (tmp_path / "secret").write_text("secret")
+
+    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"label": text + tf.io.read_file(secret)}
+
+    module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    foreign = tmp_path / "foreign"
+    tf.saved_model.save(module, str(foreign), signatures={"serving_default": module.answer})
+    (foreign / RECORD_FILE).parent.mkdir(parents=True, exist_ok=True)
+    (foreign / RECORD_FILE).write_bytes((own / RECORD_FILE).read_bytes())
+    (tmp_path / "x.csv").write_text("text\na\n")
+    given = {"predict": ["text"], "batch": [str(tmp_path / "x.csv"), "--output", str(tmp_path / "out")], "serve": []}
+    for command, arguments in given.items():
+        refused = CliRunner().invoke(app, [command, *arguments, "--model", str(foreign)]).exception
+        assert isinstance(refused, AgnewsError)
+        assert "ReadFile" in str(refused.found)
+        assert "--trust-model" in refused.fix
+    assert CliRunner().invoke(app, ["predict", "--model", str(own), "the coach"]).exit_code == 0

@@ -1,0 +1,1 @@
+"""What a model of a stranger may do on this machine."""
