@@ -16,7 +16,7 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-kubeflow test-docker test-fast lint types layers closures check image base-image format clean
+.PHONY: help setup run serve test test-kubeflow test-docker test-fast test-long lint types layers closures check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,7 +52,10 @@ test-docker: setup image ## The same in containers of the image, which is built 
 	AGNEWS_TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)
 
 test-fast: setup ## Unit tests only
-	$(BIN)/python -m pytest -m 'not integration and not e2e' $(ARGS)
+	$(BIN)/python -m pytest -m 'not integration and not e2e and not long' $(ARGS)
+
+test-long: setup ## What CI has no time for: 10,000 histories of the model store (an hour and more)
+	$(BIN)/python -m pytest -m long --timeout 7200 $(ARGS)
 
 lint: setup ## Style
 	$(BIN)/ruff check .

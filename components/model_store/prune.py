@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agnews.components.model_store.model_store import ModelStore
 from agnews.components.model_store.serving_leases import living_leases, remove_dead_leases
-from agnews.components.model_store.transaction import exclusively, mark, retire, sweep
+from agnews.components.model_store.transaction import exclusively, mark, retire, sweep, unmark
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 
 
@@ -79,7 +79,7 @@ def _remove(store: ModelStore, pruning: Pruning) -> Pruning:
         return Pruning(pruning.version, "another process works on it", pruning.size)
     # A server may have come since the plan was made, or somebody gone back to it.
     if reason := _kept_because(store, pruning.version, store.look().version, is_new=False):
-        store.files.remove(store.marker(pruning.version))
+        unmark(store, pruning.version)
         return Pruning(pruning.version, reason, pruning.size)
     retire(store, pruning.version)
     return pruning

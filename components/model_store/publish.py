@@ -18,9 +18,10 @@ from agnews.components.model_store.transaction import (
     is_marked,
     mark,
     retire,
+    settle,
     sweep,
     too_busy,
-    write_trail,
+    unmark,
 )
 from agnews.components.storage.explain_storage_errors import storage_error
 from agnews.components.storage.files_at import files_at
@@ -122,13 +123,12 @@ def publish(
             record, tag = _claim(store, facts)
             try:
                 _write_version(store, record, sources)
-                _commit(store, record, tag)
+                pointer = _commit(store, record, tag)
             except (OSError, AgnewsError, KeyboardInterrupt):
-                _undo(store, record.version)
+                _undo(store, record.version, tag)
                 raise
             with after_commit(store, record.version):
-                write_trail(store)
-                retire(store, record.version)
+                settle(store, pointer)
     except OSError as error:
         raise storage_error(error, f"pushing to {store.uri}; the version in production is as it was") from error
     return Push(record, is_new=True)
@@ -165,7 +165,7 @@ def _claim(store: ModelStore, facts: Mapping[str, object]) -> tuple[ModelRecord,
             else:
                 return record, tag
         number = max(number, floor + 1)
-        store.files.remove(store.marker(version))
+        unmark(store, version)
     raise too_busy(store)
 
 
@@ -211,6 +211,7 @@ def _commit(store: ModelStore, record: ModelRecord, tag: str) -> Pointer:
                 fix="Run the same command again; see that the clocks of all pushing machines agree.",
                 exit_code=ExitCode.FAILED,
             )
+        settle(store, production.pointer)
         pointer = moved(production.pointer, record, action, why)
         try:
             commit(store, pointer, production.etag)
@@ -220,10 +221,11 @@ def _commit(store: ModelStore, record: ModelRecord, tag: str) -> Pointer:
     raise too_busy(store)
 
 
-def _undo(store: ModelStore, version: str) -> None:
+def _undo(store: ModelStore, version: str, tag: str) -> None:
     """Removes what a failed push has written. The failure itself is what has to be told."""
     try:
-        retire(store, version)
+        if is_marked(store, version, tag):
+            retire(store, version)
     except (OSError, AgnewsError) as error:
         _LOGGER.warning("What a failed push left in %s goes with the next one: %s", store.marker(version), error)
 

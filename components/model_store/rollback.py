@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agnews.components.model_store.model_store import ModelStore, Production
-from agnews.components.model_store.pointer import moved
+from agnews.components.model_store.pointer import Pointer, moved
 from agnews.components.model_store.transaction import (
     PointerMovedError,
     after_commit,
     commit,
     exclusively,
     has_marker,
-    write_trail,
+    settle,
 )
 from agnews.components.storage.explain_storage_errors import storage_error
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -66,9 +66,9 @@ def rollback(store: ModelStore, to: str = "", *, why: str = "") -> Rollback:
             after = _find(store, before.version, to)
             if after.version != before.version:
                 store.require_sound(after)
-                _move(store, before, after, why)
+                pointer = _move(store, before, after, why)
                 with after_commit(store, after.version):
-                    write_trail(store)
+                    settle(store, pointer)
     except OSError as error:
         doing = f"moving the pointer in {store.uri}; the version in production is as it was"
         raise storage_error(error, doing) from error
@@ -93,7 +93,7 @@ def _find(store: ModelStore, current: str, to: str) -> ModelRecord:
     return store.record(to or older[-1])
 
 
-def _move(store: ModelStore, before: ModelRecord, after: ModelRecord, why: str) -> None:
+def _move(store: ModelStore, before: ModelRecord, after: ModelRecord, why: str) -> Pointer:
     while True:
         production = store.look()
         if production.version != before.version:
@@ -106,11 +106,13 @@ def _move(store: ModelStore, before: ModelRecord, after: ModelRecord, why: str) 
                 fix="Name another version; `agnews models list` tells which there are.",
                 exit_code=ExitCode.FAILED,
             )
+        settle(store, production.pointer)
+        pointer = moved(production.pointer, after, "rollback", why)
         try:
-            commit(store, moved(production.pointer, after, "rollback", why), production.etag)
+            commit(store, pointer, production.etag)
         except PointerMovedError:
             continue
-        return
+        return pointer
 
 
 def _has_moved(store: ModelStore, production: Production) -> AgnewsError:

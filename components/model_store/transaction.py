@@ -25,7 +25,6 @@ _LOCK_SECONDS = 60.0
 _MARKER_AGE = timedelta(hours=1)
 """Where no lock keeps others out, a marker younger than this may belong to a living process."""
 _STARTED = "started"
-_SWEPT = b"swept"
 _TRIES = 100
 
 
@@ -88,7 +87,7 @@ def commit(store: ModelStore, pointer: Pointer, etag: str | None) -> None:
         # The answer may have been lost, and not the request.
         try:
             done = _is_committed(store, pointer)
-        except AgnewsError:
+        except (AgnewsError, OSError):
             raise AgnewsError(
                 f"Nobody knows whether version {pointer.version} is in production: the storage failed while the "
                 f"pointer {path} was replaced.",
@@ -102,7 +101,10 @@ def commit(store: ModelStore, pointer: Pointer, etag: str | None) -> None:
 
 def _is_committed(store: ModelStore, pointer: Pointer) -> bool:
     found = store.look().pointer
-    return found is not None and found.move == pointer.move and found.version == pointer.version
+    if found is None or pointer.move is None:
+        return False
+    # Somebody may have moved it on since, and has then written down where it had been.
+    return found.move == pointer.move or store.files.exists(f"{store.uri}/{HISTORY}/{pointer.move.file}")
 
 
 def mark(store: ModelStore, version: str) -> str | None:
@@ -111,12 +113,14 @@ def mark(store: ModelStore, version: str) -> str | None:
     Returns:
         The tag of the mark, for `is_marked`; None where somebody else works on this number.
     """
-    path = f"{store.marker(version)}/{_STARTED}"
-    content = json.dumps({"at": datetime.now(UTC).isoformat(), "id": secrets.token_hex(8)}).encode()
     try:
-        return store.files.create(path, content)
+        return store.files.create(f"{store.marker(version)}/{_STARTED}", _mark())
     except FileExistsError:
         return None
+
+
+def _mark() -> bytes:
+    return json.dumps({"at": datetime.now(UTC).isoformat(), "id": secrets.token_hex(8)}).encode()
 
 
 def is_marked(store: ModelStore, version: str, tag: str) -> bool:
@@ -136,7 +140,7 @@ def has_marker(store: ModelStore, version: str) -> bool:
 
 def sweep(store: ModelStore) -> None:
     """Removes what killed writers left behind, and completes the trail."""
-    write_trail(store)
+    write_trail(store, store.look().pointer)
     for name in store.files.names(store.uri):
         version = name.removeprefix(MARKER)
         if name.startswith(MARKER) and numbers({version}) and _is_abandoned(store, version):
@@ -154,15 +158,20 @@ def _is_abandoned(store: ModelStore, version: str) -> bool:
     started = _started(found.content)
     if started is not None and datetime.now(UTC) - started <= _MARKER_AGE:
         return False
+    return _take(store, version, found.etag)
+
+
+def _take(store: ModelStore, version: str, etag: str) -> bool:
+    """Makes a mark the own one, so that its owner, and others who would take it, find that they have lost it."""
     try:
-        store.files.replace(path, _SWEPT, found.etag)
+        store.files.replace(f"{store.marker(version)}/{_STARTED}", _mark(), etag)
     except (ChangedError, FileNotFoundError):
         return False
     return True
 
 
 def _started(content: bytes) -> datetime | None:
-    """When a marker was made; None where somebody has begun to sweep it and may have been cut."""
+    """When a mark was made or taken; None where it does not say."""
     text = content.decode(errors="replace")
     try:
         # 0.1.0 wrote the time alone.
@@ -170,6 +179,35 @@ def _started(content: bytes) -> datetime | None:
     except (ValueError, KeyError, TypeError):
         return None
     return found if found.tzinfo else None
+
+
+def settle(store: ModelStore, pointer: Pointer | None) -> None:
+    """Completes the move that led to the version in production, before the pointer moves on.
+
+    Its push may have been cut, or be about to end: a mark that stayed would make the version one that was never pushed.
+
+    Args:
+        store: The store.
+        pointer: What is about to be replaced.
+    """
+    write_trail(store, pointer)
+    if pointer is None:
+        return
+    try:
+        found = store.files.read_tagged(f"{store.marker(pointer.version)}/{_STARTED}")
+    except FileNotFoundError:
+        found = None
+    if found is None:
+        if store.files.renames_atomically:
+            store.files.remove(store.marker(pointer.version))
+    elif store.look().version == pointer.version and _take(store, pointer.version, found.etag):
+        unmark(store, pointer.version)
+
+
+def unmark(store: ModelStore, version: str) -> None:
+    """Removes the mark of a version whose push is done, or whose removal was given up."""
+    store.files.remove_file(f"{store.marker(version)}/{_STARTED}")
+    store.files.remove(store.marker(version))
 
 
 def retire(store: ModelStore, version: str) -> None:
@@ -197,8 +235,7 @@ def retire(store: ModelStore, version: str) -> None:
         store.files.remove_file(f"{folder}/{SAVED_MODEL}")
         store.files.remove_file(f"{folder}/{RECORD_FILE}")
         store.files.remove(folder)
-    store.files.remove_file(f"{marker}/{_STARTED}")
-    store.files.remove(marker)
+    unmark(store, version)
 
 
 def _fence(store: ModelStore, version: str) -> bool | None:
@@ -220,9 +257,8 @@ def _fence(store: ModelStore, version: str) -> bool | None:
     raise too_busy(store)
 
 
-def write_trail(store: ModelStore) -> None:
-    """Writes the last move of the pointer into the trail, unless it is there."""
-    pointer = store.look().pointer
+def write_trail(store: ModelStore, pointer: Pointer | None) -> None:
+    """Writes how the pointer came there into the trail, unless it is there: before it is replaced, too."""
     if pointer is None or pointer.move is None:
         return
     path = f"{store.uri}/{HISTORY}/{pointer.move.file}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from agnews.components.storage.files import Files
+
+_LOGGER = logging.getLogger(__name__)
 
 _PREFIX = ".claim-"
 _AGE_SECONDS = 3600
@@ -51,7 +54,11 @@ def claim_lock(
             sleep(_WAIT_SECONDS)
         yield
     finally:
-        files.remove_file(path)
+        try:
+            files.remove_file(path)
+        except OSError as error:
+            # What was done under the lock is done.
+            _LOGGER.warning("The claim %s keeps others out for an hour: %s", path, error)
 
 
 def _living(files: Files, folder: str, now: float) -> set[str]:

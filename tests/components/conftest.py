@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import random
@@ -9,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -225,3 +227,15 @@ def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
         },
     )
     return root
+
+
+@pytest.fixture(scope="session")
+def seeded_world(repository: Path) -> ModuleType:
+    """The module with a storage in memory that a seed drives; see `seeded_world.py`."""
+    script = repository / "tests" / "components" / "seeded_world.py"
+    spec = importlib.util.spec_from_file_location("seeded_world", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

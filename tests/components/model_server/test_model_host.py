@@ -70,7 +70,7 @@ def test_a_push_and_a_rollback_under_load_fail_no_request(
         server.wait_for(lambda: len(clients.answers) > seen + 20)
         assert clients.answers[-1] == (200, UNSURE)
         server.wait_for(lambda: server.client.get(f"/v1/models/agnews/versions/{old}").status_code == 404)
-        assert [lease.version for lease in living_leases(toy_store.store)] == [new]
+        assert [lease.version for lease in living_leases(toy_store.store.uri)] == [new]
 
         toy_store.point_at(old)
         server.wait_for(lambda: server.state.host.version == old)
@@ -78,11 +78,11 @@ def test_a_push_and_a_rollback_under_load_fail_no_request(
         server.wait_for(lambda: len(clients.answers) > seen + 20)
         assert clients.answers[-1] == (200, SURE)
         assert 'agnews_model_switches_total{result="done"} 2.0' in server.client.get("/metrics").text
-        assert [lease.version for lease in living_leases(toy_store.store)] == [old]
+        assert [lease.version for lease in living_leases(toy_store.store.uri)] == [old]
     assert clients.failures == []
     assert {status for status, _ in clients.answers} == {200}
     assert {sports for _, sports in clients.answers} == {SURE, UNSURE}
-    assert living_leases(toy_store.store) == ()
+    assert living_leases(toy_store.store.uri) == ()
 
 
 def test_a_broken_version_leaves_the_one_before_it_and_shows(

@@ -1,0 +1,310 @@
+"""A storage in memory that a seed drives: it cuts processes at any call, loses what was not synced, and lists late."""
+
+from __future__ import annotations
+
+import errno
+import io
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, tzinfo
+from typing import Literal
+
+from agnews.components.storage.claim_lock import claim_lock
+from agnews.components.storage.files import ChangedError, Files, FileState, Tagged
+
+Kind = Literal["disk", "conditional", "plain"]
+"""A local disk; an object store that knows conditional writes; one that lets every writer succeed."""
+
+SCHEME = "seeded"
+_QUIET = "seeded://sources"
+"""What is here belongs to nobody's store: reading it is no step."""
+
+
+class CutError(BaseException):
+    """The process was killed: nothing that it would still do happens, not even what is in a `finally`."""
+
+
+class World:
+    """What all processes share, and the one clock.
+
+    Args:
+        seed: Drives all that is left to chance.
+        kind: Of the storage.
+        list_delay: Steps until a list may show a change.
+    """
+
+    def __init__(self, seed: int, kind: Kind, list_delay: int = 0) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - chance that can be repeated
+        self.kind = kind
+        self.list_delay = list_delay
+        self.seconds = 1_800_000_000.0
+        self.steps = 0
+        self.files: dict[str, bytes] = {}
+        self.tags: dict[str, int] = {}
+        self.written = 0
+        self.listed: dict[str, list[tuple[int, bool]]] = {}
+        self.disk: dict[str, bytes] = {}
+        self.unsynced: list[tuple[str, Callable[[dict[str, bytes]], None]]] = []
+        self.holder: Client | None = None
+        self.current = Client(self)
+        self.on_change: Callable[[str], None] = lambda path: None
+
+    def now(self, zone: tzinfo | None = UTC) -> datetime:
+        return datetime.fromtimestamp(self.seconds, zone)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def clock(self) -> type[datetime]:
+        """A `datetime` that tells the time of this world."""
+
+        class Now(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return self.now(tz)
+
+        return Now
+
+    @contextmanager
+    def process(self, client: Client) -> Iterator[Client]:
+        """What runs inside finds this client wherever it opens a place."""
+        before, self.current = self.current, client
+        try:
+            yield client
+        finally:
+            if self.holder is client:
+                self.holder = None
+            self.current = before
+
+    def power_cut(self) -> None:
+        """Of what was not synced, any part is lost; an object store has no power cut."""
+        if self.kind != "disk":
+            return
+        for _, apply in self.unsynced:
+            if self.random.random() < 0.5:
+                apply(self.disk)
+        self.unsynced.clear()
+        self.files = dict(self.disk)
+
+    def put(self, path: str, content: bytes | None) -> None:
+        self.written += 1
+        self.tags[path] = self.written
+        if content is None:
+            self.files.pop(path, None)
+        else:
+            self.files[path] = content
+        if self.list_delay:
+            shown = self.steps + self.random.randint(0, self.list_delay)
+            self.listed.setdefault(path, []).append((shown, content is not None))
+        self.on_change(path)
+
+    def later(self, folder: str, apply: Callable[[dict[str, bytes]], None]) -> None:
+        self.unsynced.append((folder, apply))
+
+    def sync(self, folder: str) -> None:
+        left = []
+        for where, apply in self.unsynced:
+            if where == folder:
+                apply(self.disk)
+            else:
+                left.append((where, apply))
+        self.unsynced = left
+
+    def shown(self, client: Client, folder: str) -> Iterable[str]:
+        if not self.list_delay or client.observes or folder.startswith(_QUIET):
+            return self.files
+        return [path for path in self.listed if self._is_shown(path)]
+
+    def _is_shown(self, path: str) -> bool:
+        shown = False
+        for step, present in self.listed[path]:
+            if step <= self.steps:
+                shown = present
+        return shown
+
+
+class Client(Files):
+    """One process's view of the storage.
+
+    Args:
+        world: The storage.
+        cut_at: Step at which the process is killed, counted from 1; 0 for never.
+        power: Whether the machine goes down with it.
+        fail_at: Step at which the storage fails instead.
+        lost_at: Step whose answer is lost: it is done, and the process is told that it failed.
+        meanwhile: What others do right before a step, by the number of the step.
+        observes: Sees everything at once and makes no steps.
+    """
+
+    tensorflow_opens = False
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        cut_at: int = 0,
+        power: bool = False,
+        fail_at: int = 0,
+        lost_at: int = 0,
+        meanwhile: dict[int, Callable[[], None]] | None = None,
+        observes: bool = False,
+    ) -> None:
+        self.world = world
+        self.cut_at, self.power, self.meanwhile, self.observes = cut_at, power, meanwhile or {}, observes
+        self.fail_at, self.lost_at = fail_at, lost_at
+        self.steps = 0
+        self.is_dead = False
+        self.renames_atomically = world.kind == "disk"
+
+    def step(self, path: str = "") -> None:
+        if self.observes or path.startswith(_QUIET):
+            return
+        if self.is_dead:
+            raise CutError
+        self.steps += 1
+        self.world.steps += 1
+        self.world.seconds += 0.01
+        if happens := self.meanwhile.get(self.steps):
+            happens()
+        if self.steps == self.cut_at:
+            self.is_dead = True
+            if self.power:
+                self.world.power_cut()
+            raise CutError
+        if self.steps == self.fail_at:
+            raise OSError(errno.EIO, "The storage failed")
+
+    def _answer(self) -> None:
+        if self.lost_at and self.steps >= self.lost_at and not self.observes:
+            self.lost_at = 0
+            raise OSError(errno.EIO, "The answer was lost")
+
+    def exists(self, path: str) -> bool:
+        self.step(path)
+        return path in self.world.files or any(name.startswith(f"{path}/") for name in self.world.files)
+
+    def names(self, folder: str) -> list[str]:
+        self.step(folder)
+        start = len(folder) + 1
+        return sorted(
+            {path[start:].partition("/")[0] for path in self.world.shown(self, folder) if path.startswith(f"{folder}/")}
+        )
+
+    def files_below(self, folder: str) -> list[str]:
+        self.step(folder)
+        start = len(folder) + 1
+        return sorted(path[start:] for path in self.world.shown(self, folder) if path.startswith(f"{folder}/"))
+
+    def _content(self, path: str) -> bytes:
+        try:
+            return self.world.files[path]
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, "No such file", path) from None
+
+    def state(self, path: str) -> FileState:
+        self.step(path)
+        return FileState(len(self._content(path)), self.world.tags[path])
+
+    def open(self, path: str) -> io.BufferedReader:
+        return io.BufferedReader(io.BytesIO(self._content(path)))  # type: ignore[arg-type]
+
+    def read(self, path: str) -> Iterator[bytes]:
+        self.step(path)
+        yield self._content(path)
+
+    def read_tagged(self, path: str) -> Tagged:
+        self.step(path)
+        return Tagged(self._content(path), str(self.world.tags[path]))
+
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
+        content = b"".join(chunks)
+        self.step(path)
+        if self.world.kind != "disk":
+            self.world.put(path, content)
+            self._answer()
+            return
+        # The content is synced under another name before.
+        self.world.put(path, content)
+        folder = path.rpartition("/")[0]
+        self.world.later(folder, lambda disk: disk.__setitem__(path, content))
+        self.step(path)
+        self.world.sync(folder)
+
+    def create(self, path: str, content: bytes) -> str:
+        self.step(path)
+        if path in self.world.files:
+            raise FileExistsError(errno.EEXIST, "It exists", path)
+        return self._put_small(path, content)
+
+    def replace(self, path: str, content: bytes, expected_etag: str | None = None) -> str:
+        self.step(path)
+        if expected_etag is not None and (path not in self.world.files or str(self.world.tags[path]) != expected_etag):
+            raise ChangedError(errno.ESTALE, "It was replaced", path)
+        return self._put_small(path, content)
+
+    def _put_small(self, path: str, content: bytes) -> str:
+        if self.world.kind == "plain":
+            self.step(path)  # Looking and writing are two things here.
+        self.world.put(path, content)
+        if self.world.kind == "disk":
+            folder = path.rpartition("/")[0]
+            self.world.later(folder, lambda disk: disk.__setitem__(path, content))
+            self.step(path)
+            self.world.sync(folder)
+        self._answer()
+        return str(self.world.tags[path])
+
+    def decides_races(self, folder: str) -> bool:
+        return self.world.kind != "plain"
+
+    def lock(self, folder: str, seconds: float) -> AbstractContextManager[None]:
+        if self.world.kind == "conditional":
+            return nullcontext()
+        if self.world.kind == "plain":
+            return claim_lock(self, folder, 0.0, clock=lambda: self.world.seconds, sleep=self.world.sleep)
+        return self._file_lock(folder)
+
+    @contextmanager
+    def _file_lock(self, folder: str) -> Iterator[None]:
+        self.step(folder)
+        if self.world.holder is not None and not self.world.holder.is_dead:
+            raise TimeoutError(errno.ETIMEDOUT, "It is held")
+        self.world.holder = self
+        try:
+            yield
+        finally:
+            self.world.holder = None
+
+    def rename(self, source: str, target: str) -> None:
+        self.step(source)
+
+        def apply(disk: dict[str, bytes]) -> None:
+            for path in [path for path in disk if path.startswith(f"{source}/")]:
+                disk[target + path[len(source) :]] = disk.pop(path)
+
+        if any(path.startswith(f"{target}/") for path in self.world.files):
+            raise OSError(errno.ENOTEMPTY, "Not empty", target)
+        apply(self.world.files)
+        for path in self.world.files:
+            self.world.tags.setdefault(path, 0)
+        self.world.on_change(target)
+        parent = source.rpartition("/")[0]
+        self.world.later(parent, apply)
+        self.step(source)
+        self.world.sync(parent)
+
+    def remove_file(self, path: str) -> None:
+        self.step(path)
+        if path in self.world.files:
+            self.world.put(path, None)
+            self.world.later(path.rpartition("/")[0], lambda disk: disk.pop(path, None) and None)
+
+    def remove(self, folder: str) -> None:
+        for name in self.files_below(folder):
+            self.remove_file(f"{folder}/{name}")
+        if self.world.kind == "disk":
+            self.step(folder)
+            # The folder above is synced, and with it goes all that was in this one.
+            for where in sorted({where for where, _ in self.world.unsynced if f"{where}/".startswith(f"{folder}/")}):
+                self.world.sync(where)
