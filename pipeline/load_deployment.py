@@ -42,7 +42,7 @@ def load_deployment(name_or_file: str) -> Deployment:
     except ValidationError as error:
         raise AgnewsError(
             f"The deployment table {path} cannot be used.",
-            found=first_problem(error),
+            found=first_problem(error).replace(": Value error, ", ": "),
             fix="docs/deployment.md lists the keys.",
         ) from None
 

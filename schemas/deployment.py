@@ -6,15 +6,28 @@ compute.
 
 from __future__ import annotations
 
+import posixpath
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Cpu = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$|^[0-9]+m$")]
-Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$")]
+from agnews.schemas.kubernetes_rules import (
+    Cpu,
+    ImageName,
+    LabelKey,
+    LabelValue,
+    Memory,
+    MountPath,
+    ObjectName,
+    ResourceName,
+    SecretKeyName,
+    SubPath,
+    VariableValue,
+    VolumeName,
+)
+
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
-MountPath = Annotated[str, Field(pattern=r"^/[^:]*$")]
+Identity = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class _Section(BaseModel):
@@ -26,7 +39,7 @@ class _Section(BaseModel):
 class Accelerator(_Section):
     """GPUs of one kind."""
 
-    type: str = "nvidia.com/gpu"
+    type: ResourceName = "nvidia.com/gpu"
     """Name of the resource on the nodes, as `kubectl describe node` lists it."""
     count: Annotated[int, Field(ge=1)] = 1
     """How many of them."""
@@ -35,9 +48,9 @@ class Accelerator(_Section):
 class SecretKey(_Section):
     """A value that Kubernetes keeps. Only its place stands in the pipeline."""
 
-    secret: KubernetesName
+    secret: ObjectName
     """Name of the Secret."""
-    key: str
+    key: SecretKeyName
     """Key in it."""
 
 
@@ -46,13 +59,13 @@ class Volume(_Section):
 
     path: MountPath
     """Where."""
-    claim: KubernetesName | None = None
+    claim: VolumeName | None = None
     """Name of a PersistentVolumeClaim."""
-    sub_path: str = ""
+    sub_path: SubPath = ""
     """Folder of the claim; empty for all of it."""
-    secret: KubernetesName | None = None
+    secret: VolumeName | None = None
     """Name of a Secret; each key is a file."""
-    config_map: KubernetesName | None = None
+    config_map: VolumeName | None = None
     """Name of a ConfigMap; each key is a file."""
     scratch: Memory | None = None
     """Size of an empty folder that is gone after the step."""
@@ -64,20 +77,39 @@ class Volume(_Section):
         kinds = [name for name in ("claim", "secret", "config_map", "scratch") if getattr(self, name) is not None]
         if len(kinds) != 1:
             raise ValueError(f"give exactly one of claim, secret, config_map and scratch, not {len(kinds)}")
+        if self.sub_path and self.claim is None:
+            raise ValueError("sub_path is for a claim")
+        if self.in_memory and self.scratch is None:
+            raise ValueError("in_memory is for scratch")
         return self
 
 
 class Toleration(_Section):
     """Lets a step onto nodes with a taint."""
 
-    key: str
+    key: LabelKey
     """Key of the taint."""
     operator: Literal["Exists", "Equal"] = "Exists"
-    """Whether the taint's value counts."""
-    value: str | None = None
+    """Whether the taint's value counts; left out, it does if one is given."""
+    value: LabelValue | None = None
     """Value of the taint, with `Equal`."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = "NoSchedule"
     """Effect of the taint; null for all of them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _equal_with_value(cls, given: object) -> object:
+        if isinstance(given, dict) and given.get("value") is not None and "operator" not in given:
+            return {**given, "operator": "Equal"}
+        return given
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> Self:
+        if self.operator == "Exists" and self.value is not None:
+            raise ValueError(f"the operator Exists takes no value ({self.value}); Equal does")
+        if self.operator == "Equal" and self.value is None:
+            raise ValueError("the operator Equal needs a value; Exists does not")
+        return self
 
 
 class NodeDeployment(_Section):
@@ -93,30 +125,59 @@ class NodeDeployment(_Section):
     """Memory at most; a step that takes more is killed."""
     accelerator: Accelerator | None = None
     """GPUs; for the Trainer only."""
-    env: dict[EnvName, str] = {}
+    env: dict[EnvName, VariableValue] = {}
     """Environment variables, added to those of `defaults`. No secrets: the pipeline can be read by all who see runs."""
     secret_env: dict[EnvName, SecretKey] = {}
     """Environment variables that Kubernetes fills from Secrets, added to those of `defaults`."""
     volumes: tuple[Volume, ...] | None = None
     """Files; a row with volumes of its own does not inherit any."""
-    node_selector: dict[str, str] = {}
+    node_selector: dict[LabelKey, LabelValue] = {}
     """Labels that a node must have, added to those of `defaults`."""
     tolerations: tuple[Toleration, ...] | None = None
     """Taints that are put up with; a row with tolerations of its own does not inherit any."""
     retries: Annotated[int, Field(ge=0, le=10)] | None = None
     """How often a step that failed is tried again."""
+    retry_policy: Literal["OnFailure", "OnError", "Always"] | None = None
+    """After what a step should be tried again, in Argo's words: a step that failed, a pod that was lost, or both. A
+    pipeline cannot carry it, the cluster decides; `agnews compile` says what each server makes of it."""
     cache: bool | None = None
     """Whether a result of an earlier run may stand in for the step."""
-    timeout_minutes: Annotated[int, Field(ge=1)] | None = None
+    timeout_minutes: Annotated[int, Field(ge=1, le=527_040)] | None = None
     """A step that takes longer is ended; null never ends one."""
+    run_as_user: Identity | None = None
+    """User of the container; null for that of the image or of the cluster. Servers up to 2.15 do not know it."""
+    run_as_group: Identity | None = None
+    """Group of the container."""
+
+    @model_validator(mode="after")
+    def _variables_once(self) -> Self:
+        if twice := sorted(set(self.env) & set(self.secret_env)):
+            raise ValueError(f"{twice[0]} stands under env and under secret_env")
+        return self
+
+    @model_validator(mode="after")
+    def _mounts_once(self) -> Self:
+        seen: dict[str, str] = {}
+        for volume in self.volumes or ():
+            path = posixpath.normpath(volume.path)
+            name = volume.claim or volume.secret or volume.config_map
+            if path in seen:
+                raise ValueError(f"two volumes have the path {path}")
+            if name is not None and name in seen.values():
+                raise ValueError(
+                    f"two volumes are called {name}: Kubeflow Pipelines names them after claim, Secret or ConfigMap, "
+                    "and can mount each once in a step"
+                )
+            seen[path] = name or ""
+        return self
 
 
 class Deployment(_Section):
     """What a cluster has to give."""
 
-    image: str | None = None
+    image: ImageName | None = None
     """Image of all steps, by digest or with a tag that is not `latest`; `--image` comes before it."""
-    image_pull_secrets: tuple[KubernetesName, ...] = ()
+    image_pull_secrets: tuple[ObjectName, ...] = ()
     """Secrets with the credentials of the image's registry."""
     scratch_uri: str = "/tmp/agnews"  # noqa: S108 - in a container of one step
     """Folder or URI for backups of a training. On a volume that stays, a Trainer that was killed goes on at the last
@@ -136,7 +197,16 @@ class Deployment(_Section):
         others = [name for name, row in {"defaults": self.defaults, **self.nodes}.items() if row.accelerator]
         if others not in ([], ["Trainer"]):
             raise ValueError(f"only the Trainer uses accelerators, not {', '.join(others)}")
+        for node in self.nodes:
+            self._check_row(node)
         return self
+
+    def _check_row(self, node: str) -> None:
+        try:
+            self.row(node)
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"{node}, with what it inherits: {problem}") from None
 
     def row(self, node: str) -> NodeDeployment:
         """Returns the row of a node, with all that it inherits.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -95,6 +95,10 @@ def compile_(
     for name, parameter in compiled.parameters.items():
         default = "required" if parameter.required else f"default {parameter.default!r}"
         console.print(f"  {name:<16} {default}", highlight=False)
+    for number, line in enumerate(made.retries):
+        console.print(f"  {'' if number else 'retries':<16} {line}", highlight=False, markup=False)
+    for note in made.notes:
+        console.print(f"  note: {note}", highlight=False, markup=False, style="yellow")
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,14 @@ class CompiledText:
     Attributes:
         text: YAML.
         image: Image of its steps.
+        retries: What servers make of its retries, a line each.
+        notes: What should be known of it.
     """
 
     text: str
     image: str
+    retries: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def compile_text(
@@ -153,8 +161,12 @@ def compile_text(
             fix="Build and push one (make image), then give --image REF.",
         )
     with quiet_output(Path(os.devnull)) as terminal, Console(file=terminal).status("Loading TensorFlow and TFX ..."):
+        from agnews.kubeflow.compiler.build_spec import PLAN
         from agnews.kubeflow.compiler.compile_pipeline import CompileRequest, compile_pipeline
+        from agnews.kubeflow.compiler.retry_outlook import retry_outlook
+        from agnews.kubeflow.compiler.shared_container import shared_variables
         from agnews.pipeline.code_version import code_versions
+        from agnews.schemas.nodes import NODES
 
         text = compile_pipeline(
             CompileRequest(
@@ -166,4 +178,17 @@ def compile_text(
                 push_uri=push_uri,
             )
         )
-    return CompiledText(text, reference)
+    return CompiledText(
+        text,
+        reference,
+        tuple(retry_outlook(deployment, (PLAN, *NODES))),
+        (*_notes_about(reference), *shared_variables(deployment)),
+    )
+
+
+def _notes_about(image: str) -> Iterator[str]:
+    if "@" not in image:
+        yield (
+            f"{image} is a tag, which may be moved to another image; a digest may not: --image NAME@sha256:DIGEST "
+            "(docker image inspect --format '{{index .RepoDigests 0}}' NAME:TAG)"
+        )

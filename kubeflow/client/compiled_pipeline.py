@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from agnews.kubeflow.planning.run_parameters import CONFIGS, DATA_URI, EPOCHS, MODEL, PUSH_URI
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.yaml_text import read_yaml_documents
 
@@ -26,11 +27,17 @@ class Parameter:
         kind: STRING, NUMBER_INTEGER, NUMBER_DOUBLE, BOOLEAN, LIST or STRUCT.
         required: Whether a run must give it.
         default: What it is otherwise.
+        choices: The only values that it may have; empty for any.
+        least: The least number that it may be.
+        blank: Whether a text may be empty.
     """
 
     kind: str
     required: bool
     default: object = None
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    blank: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,14 +102,28 @@ def declared_parameters(spec: Mapping[str, Any]) -> dict[str, Parameter]:
     # The server gives back {pipeline_spec, platform_spec} where there was a second document.
     root = spec.get("pipeline_spec", spec).get("root", {})
     declared = (root.get("inputDefinitions") or {}).get("parameters") or {}
+    plan = _plan_constants(root)
     return {
         name: Parameter(
             kind=definition.get("parameterType", "STRING"),
             required=not definition.get("isOptional", False) and "defaultValue" not in definition,
             default=definition.get("defaultValue"),
+            choices=tuple(sorted(plan.get(CONFIGS, {}))) if name == MODEL else (),
+            least=0 if plan and name == EPOCHS else None,
+            blank=not (plan and name in (DATA_URI, PUSH_URI)),
         )
         for name, definition in declared.items()
     }
+
+
+def _plan_constants(root: Mapping[str, Any]) -> dict[str, Any]:
+    """What our step Plan was compiled with; nothing for the pipeline of somebody else."""
+    tasks = (root.get("dag") or {}).get("tasks") or {}
+    inputs = (tasks.get("plan") or {}).get("inputs") or {}
+    values = {
+        name: (given.get("runtimeValue") or {}).get("constant") for name, given in inputs.get("parameters", {}).items()
+    }
+    return {name: value for name, value in values.items() if isinstance(value, dict)}
 
 
 def _documents(text: str) -> list[dict[str, Any]]:
@@ -166,6 +187,7 @@ def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, obje
         fits = _FITS.get(parameter.kind)
         if fits is not None and not fits(value):
             raise _wrong(name, parameter, value)
+        _check_value(name, parameter, value)
     missing = [name for name, parameter in declared.items() if parameter.required and name not in given]
     if missing:
         raise AgnewsError(
@@ -174,6 +196,27 @@ def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, obje
             fix=f"Add --param {missing[0]}={_example(declared[missing[0]])}, or write it to the schedule.",
         )
     return dict(given)
+
+
+def _check_value(name: str, parameter: Parameter, value: object) -> None:
+    """What the first step of the run would refuse, hours later for a schedule."""
+    if parameter.choices and value not in parameter.choices:
+        close = difflib.get_close_matches(str(value), parameter.choices, n=1)
+        raise AgnewsError(
+            f"The parameter {name} must be one of those that the pipeline was compiled with.",
+            found=repr(value),
+            fix=(f"Did you mean {close[0]}? " if close else "") + f"There are {', '.join(parameter.choices)}.",
+        )
+    if parameter.least is not None and isinstance(value, int | float) and value < parameter.least:
+        raise AgnewsError(
+            f"The parameter {name} must not be less than {parameter.least:g}.", found=value, fix=f"Write {name}=3"
+        )
+    if not parameter.blank and isinstance(value, str) and value != value.strip():
+        raise AgnewsError(
+            f"The parameter {name} begins or ends with a blank.", found=repr(value), fix="Leave the blanks out."
+        )
+    if not parameter.blank and value == "":
+        raise AgnewsError(f"The parameter {name} is empty.", found=f"{name}=''", fix="Give a folder or a URI.")
 
 
 def parse_parameters(declared: Mapping[str, Parameter], pairs: Iterable[str]) -> dict[str, object]:

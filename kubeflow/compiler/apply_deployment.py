@@ -5,28 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agnews.schemas.deployment import Deployment, NodeDeployment
+from agnews.kubeflow.compiler.shared_container import check_mounts, require_no_token_for_all, step_environment
+from agnews.schemas.deployment import Deployment, NodeDeployment, Volume
 from agnews.schemas.errors import AgnewsError
-
-_FACTORS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
-def cpus(quantity: str) -> float:
-    """Returns `500m` as 0.5."""
-    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
-
-
-def gigabytes(quantity: str) -> float:
-    """Returns `2Gi` as 2.147483648."""
-    for suffix, factor in _FACTORS.items():
-        if quantity.endswith(suffix):
-            return float(quantity.removesuffix(suffix)) * factor / 1e9
-    return float(quantity) / 1e9
-
+from agnews.schemas.kubernetes_rules import cpus, gigabytes
 
 Tree = dict[str, Any]
 
-_BACK_OFF = {"backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": "600s"}
+_FIRST_WAIT = 30
+_FACTOR = 2.0
+_WEEK = 7 * 24 * 3600
+
+
+def retry_seconds(row: NodeDeployment) -> int:
+    """Says how long after the start of the first attempt another one may begin.
+
+    The server ends a retry that still runs then, and without the field it allows none at all: so it has room for all
+    attempts, each as long as it may be, and for the waits between them.
+
+    Args:
+        row: The row of the node.
+    """
+    tries = row.retries or 0
+    waits = sum(int(_FIRST_WAIT * _FACTOR**number) for number in range(tries))
+    return (tries + 1) * 60 * row.timeout_minutes + waits if row.timeout_minutes else _WEEK
+
+
+def _retry_policy(row: NodeDeployment) -> Tree:
+    return {
+        "maxRetryCount": row.retries,
+        "backoffDuration": f"{_FIRST_WAIT}s",
+        "backoffFactor": _FACTOR,
+        "backoffMaxDuration": f"{retry_seconds(row)}s",
+    }
 
 
 def apply_deployment(spec: Tree, deployment: Deployment, nodes: Mapping[str, str]) -> Tree:
@@ -50,6 +61,7 @@ def apply_deployment(spec: Tree, deployment: Deployment, nodes: Mapping[str, str
             found=", ".join(unknown),
             fix=f"The nodes are {', '.join(sorted(nodes.values()))}.",
         )
+    require_no_token_for_all(deployment)
     executors, platform = spec["deploymentSpec"]["executors"], {}
     tasks = dict(_tasks(spec))
     for step, node in nodes.items():
@@ -57,13 +69,14 @@ def apply_deployment(spec: Tree, deployment: Deployment, nodes: Mapping[str, str
         executor = f"exec-{step}"
         container = executors[executor]["container"]
         container["resources"] = _resources(node, row)
-        if row.env:
-            container["env"] = [{"name": name, "value": value} for name, value in sorted(row.env.items())]
+        if env := step_environment(node, row):
+            container["env"] = [{"name": name, "value": value} for name, value in env.items()]
+        check_mounts(node, row)
         task = tasks[step]
         # An empty message is how the server is told not to look into its cache.
         task["cachingOptions"] = {"enableCache": True} if row.cache else {}
         if row.retries:
-            task["retryPolicy"] = {"maxRetryCount": row.retries, **_BACK_OFF}
+            task["retryPolicy"] = _retry_policy(row)
         if config := _kubernetes(row, deployment):
             platform[executor] = config
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": platform}}}} if platform else {}
@@ -106,6 +119,8 @@ def _resources(node: str, row: NodeDeployment) -> Tree:
 
 def _kubernetes(row: NodeDeployment, deployment: Deployment) -> Tree:
     config: Tree = {}
+    if row.run_as_user is not None or row.run_as_group is not None:
+        config["securityContext"] = _identity(row)
     if row.timeout_minutes:
         config["activeDeadlineSeconds"] = str(60 * row.timeout_minutes)
     if deployment.image_pull_secrets:
@@ -124,19 +139,29 @@ def _kubernetes(row: NodeDeployment, deployment: Deployment) -> Tree:
             for name, place in sorted(row.secret_env.items())
         ]
     for number, volume in enumerate(row.volumes or ()):
-        if volume.claim:
-            mount = {"constant": volume.claim, **_parameter("pvcName", volume.claim), "mountPath": volume.path}
-            config.setdefault("pvcMount", []).append(mount | ({"subPath": volume.sub_path} if volume.sub_path else {}))
-        elif volume.secret:
-            mount = {**_named("secret", volume.secret), "mountPath": volume.path, "optional": False}
-            config.setdefault("secretAsVolume", []).append(mount)
-        elif volume.config_map:
-            mount = {**_named("configMap", volume.config_map), "mountPath": volume.path, "optional": False}
-            config.setdefault("configMapAsVolume", []).append(mount)
-        else:
-            mount = {"volumeName": f"scratch-{number}", "mountPath": volume.path, "sizeLimit": volume.scratch}
-            config.setdefault("emptyDirMounts", []).append(mount | ({"medium": "Memory"} if volume.in_memory else {}))
+        kind, mount = _mount(number, volume)
+        config.setdefault(kind, []).append(mount)
     return config
+
+
+def _identity(row: NodeDeployment) -> Tree:
+    given = {"runAsUser": row.run_as_user, "runAsGroup": row.run_as_group}
+    identity: Tree = {name: str(value) for name, value in given.items() if value is not None}
+    return identity | ({"runAsNonRoot": True} if row.run_as_user else {})
+
+
+def _mount(number: int, volume: Volume) -> tuple[str, Tree]:
+    """The field of the platform document, and what it gets."""
+    if volume.claim:
+        mount = {"constant": volume.claim, **_parameter("pvcName", volume.claim), "mountPath": volume.path}
+        return "pvcMount", mount | ({"subPath": volume.sub_path} if volume.sub_path else {})
+    if volume.secret:
+        return "secretAsVolume", {**_named("secret", volume.secret), "mountPath": volume.path, "optional": False}
+    if volume.config_map:
+        mount = {**_named("configMap", volume.config_map), "mountPath": volume.path, "optional": False}
+        return "configMapAsVolume", mount
+    mount = {"volumeName": f"scratch-{number}", "mountPath": volume.path, "sizeLimit": volume.scratch}
+    return "emptyDirMounts", mount | ({"medium": "Memory"} if volume.in_memory else {})
 
 
 def _named(what: str, name: str) -> Tree:

@@ -12,6 +12,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from agnews.kubeflow.client.compiled_pipeline import SCHEMA_VERSION
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.kubernetes_rules import image_problem
 
 _PATTERNS = {
     "a user and password in a URI": re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"),
@@ -53,29 +54,6 @@ def find_secrets(document: Any, place: str = "") -> Iterator[tuple[str, str]]:
         for kind, pattern in _PATTERNS.items():
             if pattern.search(document):
                 yield place, kind
-
-
-_DIGEST = re.compile(r"^[^@\s]+@sha256:[0-9a-f]{64}$")
-
-
-def image_problem(image: str) -> str | None:
-    """Says what is wrong with the name of an image.
-
-    Args:
-        image: `registry/name:tag` or `registry/name@sha256:digest`.
-
-    Returns:
-        A few words, or None for a digest or a tag that is not `latest`.
-    """
-    if not image:
-        return "no image"
-    if "@" in image:
-        return None if _DIGEST.match(image) else f"{image} has no whole digest"
-    # The registry may have a port.
-    _, colon, tag = image.rpartition("/")[2].partition(":")
-    if not colon or not tag:
-        return f"{image} has no tag, which means latest"
-    return f"{image} is the latest of many" if tag == "latest" else None
 
 
 Tree = Mapping[str, Any]

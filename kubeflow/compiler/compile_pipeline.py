@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from agnews.kubeflow.planning.run_parameters import (
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.schemas.deployment import Deployment
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import MODEL_CONFIGS, TextConfig, TransformerConfig
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.yaml_text import write_yaml
@@ -102,6 +104,7 @@ def compile_pipeline(request: CompileRequest) -> str:
         AgnewsError: The table does not fit the pipeline, or what was compiled must not be run; the message says why.
     """
     config = request.config
+    _require_name(config.name)
     pipeline = create_pipeline(_shape(config), _context(request))
     defaults = {
         DATA_URI: request.data_uri,
@@ -124,6 +127,15 @@ def compile_pipeline(request: CompileRequest) -> str:
     platform = apply_deployment(spec, request.deployment, nodes)
     check_documents(spec, platform)
     return write_documents(spec, platform)
+
+
+def _require_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
+        raise AgnewsError(
+            "Kubeflow Pipelines takes no pipeline of this name.",
+            found=f"name = {name!r}",
+            fix=f"Small letters, digits and hyphens: --set name={re.sub('[^a-z0-9-]+', '-', name.lower()).strip('-')}",
+        )
 
 
 def _shape(config: RunConfig) -> RunConfig:

@@ -37,6 +37,10 @@ def test_a_file_that_submit_takes_is_written(tmp_path: Path) -> None:
     assert "strategy: mirrored" in pipeline.text
     assert "window: 7" in pipeline.text
     assert "push_uri         required" in result.output
+    output = " ".join(result.output.split())
+    assert "2.17: after a deleted pod (node drained, preempted); not exit codes" in output
+    assert "2.15, 2.16: after exit codes" in output
+    assert "agnews:1a2b3c4 is a tag, which may be moved" in output
 
 
 @pytest.mark.parametrize(
@@ -46,6 +50,7 @@ def test_a_file_that_submit_takes_is_written(tmp_path: Path) -> None:
         (("--image", "agnews:latest"), "may change under its name"),
         (("--image", "agnews:1", "--profile", "tpu"), "There is no profile of this name"),
         (("--image", "agnews:1", "--set", "training.epoch=1"), "no key training.epoch"),
+        (("--image", "agnews:1", "--set", "name=news_topics"), "takes no pipeline of this name"),
         (("--image", "agnews:1", "--push-uri", "s3://me:hunter2@host/models"), "looks like a secret"),
     ],
 )

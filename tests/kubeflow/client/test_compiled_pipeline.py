@@ -4,9 +4,11 @@
 
 from pathlib import Path
 
+import pytest
 from kfp import compiler, dsl
 
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, check_parameters
+from agnews.schemas.errors import AgnewsError
 
 
 def test_what_kfp_compiles_is_read(tmp_path: Path) -> None:
@@ -33,3 +35,23 @@ def test_what_kfp_compiles_is_read(tmp_path: Path) -> None:
     # A rebuilt pipeline is the same version.
     compiler.Compiler().compile(pipeline, str(path))
     assert CompiledPipeline.read(path.read_text()).digest == compiled.digest
+
+
+@pytest.mark.parametrize(
+    ("given", "problem", "fix"),
+    [
+        ({"model": "bert"}, "model must be one of those", "bert_finetune, bert_frozen, transformer"),
+        ({"epochs": -1}, "epochs must not be less than 0", "epochs=3"),
+        ({"data_uri": ""}, "data_uri is empty", "folder or a URI"),
+        ({"push_uri": "/mnt/models "}, "push_uri begins or ends with a blank", "blanks"),
+    ],
+)
+def test_values_that_the_first_step_would_refuse_are_refused_before(
+    repository: Path, given: dict[str, object], problem: str, fix: str
+) -> None:
+    compiled = CompiledPipeline.read((repository / "tests/golden/pipeline.yaml").read_text())
+    good = {"data_uri": "sample", "model": "transformer", "epochs": 0}
+    assert check_parameters(compiled.parameters, good) == good
+    with pytest.raises(AgnewsError, match=problem) as raised:
+        check_parameters(compiled.parameters, {**good, **given})
+    assert fix in str(raised.value.fix)

@@ -30,6 +30,9 @@ EVERYTHING = {
     "retries": 3,
     "cache": False,
     "timeout_minutes": 90,
+    "retry_policy": "Always",
+    "run_as_user": 10001,
+    "run_as_group": 10001,
 }
 NODES = {"trainer": "Trainer", "evaluator": "Evaluator"}
 
@@ -60,7 +63,8 @@ def reference() -> tuple[dict[str, Any], dict[str, Any]]:
         task.set_cpu_request("500m").set_cpu_limit("2").set_memory_request("2Gi").set_memory_limit("4G")
         task.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(2)
         task.set_env_variable("A", "1").set_env_variable("B", "2").set_caching_options(False)
-        task.set_retry(3, "30s", 2.0, "600s")
+        task.set_retry(3, "30s", 2.0, f"{4 * 5400 + 30 + 60 + 120}s")
+        kubernetes.set_security_context(task, 10001, 10001, True)
         kubernetes.set_timeout(task, 5400)
         kubernetes.set_image_pull_secrets(task, ["registry"])
         kubernetes.use_secret_as_env(task, "s", {"k": "E"})
@@ -173,3 +177,29 @@ def test_a_profile_has_a_row_for_every_node_and_gpus_for_the_trainer_alone(name:
 def test_a_row_is_a_whole_table_of_keys() -> None:
     """Every key of the table is applied: one that is not would be silently ignored."""
     assert NodeDeployment.model_fields.keys() == {*EVERYTHING, *DEFAULTS}
+
+
+@pytest.mark.parametrize(
+    ("row", "seconds"),
+    [
+        ({"retries": 2, "timeout_minutes": 90}, 3 * 5400 + 30 + 60),
+        ({"retries": 3, "timeout_minutes": 1}, 4 * 60 + 30 + 60 + 120),
+        ({"retries": 2}, 7 * 24 * 3600),
+    ],
+)
+def test_a_retry_may_begin_and_end_within_what_all_attempts_may_take(row: dict[str, int], seconds: int) -> None:
+    """The server counts from the start of the first attempt, and ends a retry that still runs then."""
+    deployment = Deployment.model_validate({"defaults": DEFAULTS, "nodes": {"Trainer": row}})
+    spec = spec_of("trainer", "evaluator")
+    apply_deployment(spec, deployment, NODES)
+    task = spec["components"]["comp-group"]["dag"]["tasks"]["trainer"]
+    assert task["retryPolicy"]["backoffMaxDuration"] == f"{seconds}s"
+
+
+def test_steps_of_a_profile_run_as_the_user_of_the_image_and_not_for_ever() -> None:
+    for name in profile_names():
+        deployment = load_deployment(name)
+        assert {(deployment.row(node).run_as_user, deployment.row(node).run_as_group) for node in deployment.nodes} == {
+            (10001, 10001)
+        }
+        assert all(deployment.row(node).timeout_minutes for node in deployment.nodes)
