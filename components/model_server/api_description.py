@@ -168,7 +168,7 @@ _READY_RESPONSE: _Schema = {
 }
 _HEALTH_RESPONSE: _Schema = {
     "type": "object",
-    "properties": {"status": {"const": "alive"}},
+    "properties": {"status": {"enum": ["alive", "broken"]}, "problems": {"type": "array", "items": _STRING}},
     "required": ["status"],
 }
 _ERROR: _Schema = {"type": "object", "properties": {"error": _STRING}, "required": ["error"]}
@@ -177,12 +177,14 @@ _PROBLEMS = {
     400: "The request is malformed, or the model cannot work on it.",
     404: "There is no such model or version.",
     408: "The body did not come in time.",
-    413: "The body is too long.",
+    413: "The body is too long, packed or unpacked.",
+    415: "The body is packed in another way than by gzip.",
     422: "Too many texts, or a text is too long.",
     429: "Too much is waiting; Retry-After says how many seconds to stay away.",
-    504: "The request waited for too long.",
+    503: "Too many bytes or connections are under way; Retry-After says how many seconds to stay away.",
+    504: "The request waited for too long, or the model does not come back.",
 }
-_ASKING = (400, 404, 408, 413, 422, 429, 504)
+_ASKING = (400, 404, 408, 413, 415, 422, 429, 503, 504)
 _TELLING = (400, 404)
 
 
@@ -212,6 +214,10 @@ READY["openapi_extra"]["responses"]["503"] = {
     "description": "The server is about to stop.",
     "content": {"application/json": {"schema": _READY_RESPONSE}},
 }
+HEALTH["openapi_extra"]["responses"]["503"] = {
+    "description": "A part of the server ended or does not come back; start the process anew.",
+    "content": {"application/json": {"schema": _HEALTH_RESPONSE}},
+}
 METRICS: Operation = {
     "openapi_extra": {
         "responses": {"200": {"description": "The counters.", "content": {"text/plain": {"schema": _STRING}}}}
@@ -229,7 +235,7 @@ def describe_token(app: FastAPI, *, open_metrics: bool) -> None:
     document = app.openapi()
     document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in document["paths"].items():
-        if path.startswith("/v1/") or (path == "/metrics" and not open_metrics):
+        if path not in ("/healthz", "/readyz") and not (path == "/metrics" and open_metrics):
             for operation in operations.values():
                 operation["security"] = [{"token": []}]
                 operation["responses"]["401"] = {

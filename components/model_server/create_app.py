@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +16,10 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from agnews.components.model_server.access_token import AccessToken
+from agnews.components.model_server.allowed_origins import AllowedOrigins
 from agnews.components.model_server.api_description import (
     CARD,
     DESCRIPTION,
@@ -32,15 +34,18 @@ from agnews.components.model_server.api_description import (
     describe_token,
 )
 from agnews.components.model_server.explain_texts import explain_texts
-from agnews.components.model_server.gate import Gate
+from agnews.components.model_server.gate import SHOWED_TOKEN, Gate
 from agnews.components.model_server.json_response import HttpError, error_response, json_response
 from agnews.components.model_server.model_host import model_metadata
 from agnews.components.model_server.predict_endpoint import PredictEndpoint, read_body
-from agnews.components.model_server.serving_state import ServingState
+from agnews.components.model_server.serving_state import HeldBytes, ServingState
 
 Name = Annotated[str, PathParameter(pattern=r"^[^/:]+$", description="Name of the model.")]
 Version = Annotated[str, PathParameter(pattern=r"^[0-9]+$", description="Number of a version.")]
 _LARGEST = (1 << 63) - 1
+_SHOWN = 200
+_METRICS = "/metrics"
+_OPEN_PATHS = {"/healthz", "/readyz"}
 
 
 def version_number(version: str) -> str:
@@ -57,9 +62,10 @@ def version_number(version: str) -> str:
     """
     if not version:
         return ""
-    if len(version.lstrip("0")) > len(str(_LARGEST)) or int(version) > _LARGEST:
-        raise HttpError(400, f"Failed to convert version: {version} to numeric.")
-    return str(int(version))
+    digits = version.lstrip("0") or "0"
+    if len(digits) > len(str(_LARGEST)) or int(digits) > _LARGEST:
+        raise HttpError(400, f"Failed to convert version: {version[:_SHOWN]} to numeric.")
+    return digits
 
 
 def predict_routes(state: ServingState, endpoint: PredictEndpoint) -> APIRouter:
@@ -90,9 +96,10 @@ def predict_routes(state: ServingState, endpoint: PredictEndpoint) -> APIRouter:
     @router.post("/{name}:explain", summary="Classify texts, and say which words mattered", **EXPLAIN)
     async def explain(request: Request, name: Name) -> Response:
         """Computes how much each word speaks for the predicted class, or against it."""
-        body = await read_body(request.scope, request.receive, state.limits)
-        with state.host.borrow(name) as model:
-            return json_response(await explain_texts(body, model, state))
+        with HeldBytes(state) as held:
+            body = await read_body(request.scope, request.receive, state.limits, held)
+            with state.host.borrow(name) as model:
+                return json_response(await explain_texts(body, model, state))
 
     return router
 
@@ -160,26 +167,30 @@ def operation_routes(state: ServingState) -> APIRouter:
 
     @router.get("/healthz", summary="Whether the process lives", **HEALTH)
     async def health() -> Response:
-        """Answers as long as the process can; restart it if it does not."""
+        """Answers 200 as long as the process does its work; restart it if it does not."""
+        if problems := state.problems():
+            return json_response(orjson.dumps({"status": "broken", "problems": problems}), 503)
         return json_response(b'{"status":"alive"}')
 
     @router.get("/readyz", summary="Whether to send requests here", **READY)
-    async def ready() -> Response:
+    async def ready(request: Request) -> Response:
         """Answers 503 from the moment the server is told to stop. Tells what is wrong with a new version, if any."""
         body = {
             "status": "stopping" if state.is_draining else "ready",
-            **state.host.detail(),
+            **state.host.detail(tells_why=request.scope.get(SHOWED_TOKEN, False)),
             "waiting": state.batcher.waiting,
         }
         status = 503 if state.is_draining else 200
         return json_response(orjson.dumps(body), status)
 
-    @router.get("/metrics", summary="Counters for Prometheus", **METRICS)
+    @router.get(_METRICS, summary="Counters for Prometheus", **METRICS)
     async def metrics() -> Response:
         """Latency, batches, queue, version and errors, in the text format."""
         state.metrics.queue.set(state.batcher.waiting)
         return Response(state.metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
+    for path, answer in (("/healthz", health), ("/readyz", ready), (_METRICS, metrics)):
+        router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
     return router
 
 
@@ -228,6 +239,7 @@ def create_app(
     token: AccessToken | None = None,
     open_metrics: bool = False,
     cors_origins: Sequence[str] = (),
+    hosts: Collection[str] | None = None,
     poll_seconds: float = 2.0,
 ) -> FastAPI:
     """Builds the application.
@@ -237,6 +249,7 @@ def create_app(
         token: What clients have to show; None lets everybody in.
         open_metrics: Whether the counters need no token.
         cors_origins: Other sites whose pages may call this server from a browser.
+        hosts: Names that this server may be asked by; None takes all.
         poll_seconds: Between two looks at the pointer to the version in production.
 
     Returns:
@@ -246,13 +259,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.batcher.start()
-        watching = asyncio.create_task(state.host.watch(poll_seconds))
+        watching = asyncio.create_task(state.host.watch(poll_seconds), name="follow the pointer")
+        state.watch_task(watching)
         try:
             yield
         finally:
             watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            await asyncio.wait([watching])
             await state.batcher.stop()
 
     app = FastAPI(
@@ -262,6 +275,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         exception_handlers={
             HttpError: _answer_problem,
             HTTPException: _answer_unknown,
@@ -270,19 +284,31 @@ def create_app(
         },
     )
     endpoint = PredictEndpoint(state)
-    for router in (predict_routes(state, endpoint), model_routes(state), operation_routes(state), page_routes(state)):
+    pages = page_routes(state)
+    for router in (predict_routes(state, endpoint), model_routes(state), operation_routes(state), pages):
         app.include_router(router)
     if token is not None:
         describe_token(app, open_metrics=open_metrics)
     express = {f"/v1/models/{state.host.name}:predict": endpoint}
-    app.add_middleware(Gate, metrics=state.metrics, token=token, open_metrics=open_metrics, express=express)
+    # What holds no data, by name; a route that is added is closed.
+    open_paths = _OPEN_PATHS | ({_METRICS} if open_metrics else set())
+    open_paths |= {route.path for route in pages.routes if isinstance(route, Route)}
+    app.add_middleware(
+        Gate,
+        metrics=state.metrics,
+        token=token,
+        origins=AllowedOrigins(hosts, cors_origins),
+        open_paths=frozenset(open_paths),
+        express=express,
+    )
     # Around the gate: a browser asks whether it may ask, and shows no token then.
     if cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(cors_origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["X-Request-Id"],
         )
     return app
 
@@ -294,9 +320,10 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
 
 async def _answer_unknown(request: Request, error: Exception) -> Response:
     """Answers paths and methods that are not there; below `/v1/` with 400, as TensorFlow Serving does."""
-    if request.url.path.startswith("/v1/") or not isinstance(error, HTTPException):
-        return error_response(400, f"Malformed request: {request.method} {request.url.path}")
-    return error_response(error.status_code, f"{error.detail}: {request.method} {request.url.path}", error.headers)
+    shown = f"{request.method} {request.url.path[:_SHOWN]}"
+    if request.url.path[:4].lower() == "/v1/" or not isinstance(error, HTTPException):
+        return error_response(400, f"Malformed request: {shown}")
+    return error_response(error.status_code, f"{error.detail}: {shown}", error.headers)
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

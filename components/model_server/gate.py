@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import secrets
 import time
 from collections.abc import Mapping
 
@@ -9,6 +12,7 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agnews.components.model_server.access_token import AccessToken
+from agnews.components.model_server.allowed_origins import AllowedOrigins
 from agnews.components.model_server.metrics import Metrics
 
 # Everything that the page needs comes from this server, and nothing is written into it.
@@ -26,21 +30,32 @@ _HEADERS = [
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
     (b"cache-control", b"no-store"),
 ]
-_GUARDED = ("/v1/", "/openapi.json")
+_NAMES = frozenset(name for name, _ in _HEADERS)
+_READ = frozenset((b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"authorization", b"x-request-id"))
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_MODEL_PATH = re.compile(
+    r"/v1/models/([^/:]+)((?:/versions/[0-9]+)?(?:/metadata|/card|:[a-z]+)?)", re.IGNORECASE | re.ASCII
+)
 _METRICS = "/metrics"
+_LONGEST_SHOWN = 200
+REQUEST_ID = "agnews.request_id"
+"""Key of a request's scope, with the number that logs and answers know it by."""
+SHOWED_TOKEN = "agnews.showed_token"  # noqa: S105 - its name
+"""Key of a request's scope: whether it may be told what outsiders may not, which holds for all where no token is."""
 
 
 class Gate:
-    """Checks the token, adds security headers, and counts; plain ASGI, because it is on the path of every request.
+    """Checks who asks, adds security headers, and counts; plain ASGI, because it is on the path of every request.
 
-    What holds no data is open also where there is a token: the page, which asks its reader for the token, and the
-    health checks, which orchestrators call.
+    Where there is a token, all is closed without it but what is named as open: the page, which asks its reader for the
+    token, and the health checks, which orchestrators call.
 
     Args:
         app: The application behind it.
         metrics: Where requests are counted.
         token: What clients have to show; None lets everybody in.
-        open_metrics: Whether the counters are for everybody, whatever the token.
+        origins: From where browsers may ask, and by which names.
+        open_paths: What needs no token.
         express: Applications that answer a `POST` to a path in place of `app`.
     """
 
@@ -50,14 +65,19 @@ class Gate:
         *,
         metrics: Metrics,
         token: AccessToken | None,
-        open_metrics: bool,
+        origins: AllowedOrigins,
+        open_paths: frozenset[str],
         express: Mapping[str, ASGIApp],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._token = token
-        self._guarded = _GUARDED if open_metrics else (*_GUARDED, _METRICS)
+        self._origins = origins
+        self._open_paths = open_paths
         self._express = express
+        # Unique among restarts and replicas by its first part, and cheap to count on.
+        self._prefix = secrets.token_hex(8)
+        self._numbers = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a connection."""
@@ -65,6 +85,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        headers = {name: value for name, value in scope["headers"] if name in _READ}
+        request_id = headers.get(b"x-request-id", b"")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = b"%s-%x" % (self._prefix.encode(), next(self._numbers))
+        scope[REQUEST_ID] = request_id.decode()
         endpoint = _endpoint(scope["path"])
         status = 500
 
@@ -72,13 +97,17 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                present = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(each for each in _HEADERS if each[0] not in present)]
+                present = [name for name, _ in message["headers"]]
+                added = (
+                    _HEADERS if _NAMES.isdisjoint(present) else [each for each in _HEADERS if each[0] not in present]
+                )
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id)]
             await send(message)
 
         try:
-            if self._token is not None and scope["path"].startswith(self._guarded) and not self._may_pass(scope):
-                await _turn_away(send_on)
+            refusal = self._refusal(scope, headers)
+            if refusal is not None:
+                await _refuse(send_on, *refusal)
             else:
                 express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
                 await (express or self._app)(scope, receive, send_on)
@@ -86,20 +115,41 @@ class Gate:
             self._metrics.requests.labels(endpoint, status).inc()
             self._metrics.seconds.labels(endpoint).observe(time.perf_counter() - started)
 
-    def _may_pass(self, scope: Scope) -> bool:
-        assert self._token is not None  # noqa: S101 - asked above
-        shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        return self._token.matches(shown.decode("latin-1"))
+    def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
+        """Says with which code and words a request is sent away; None where it may pass."""
+        problem = self._origins.problem(scope["method"], headers)
+        if problem is not None:
+            limit, status, message = problem
+            self._metrics.refused.labels(limit).inc()
+            return status, message
+        scope[SHOWED_TOKEN] = self._token is None
+        if self._token is not None:
+            shown = headers.get(b"authorization")
+            scope[SHOWED_TOKEN] = shown is not None and self._token.matches(shown.decode("latin-1"))
+            if not scope[SHOWED_TOKEN] and scope["path"] not in self._open_paths:
+                self._metrics.refused.labels("no token" if shown is None else "wrong token").inc()
+                return 401, "Send the header `Authorization: Bearer TOKEN` with the token of this server."
+        if scope["path"][:4].lower() == "/v1/":
+            return _normalise(scope)
+        return None
 
 
-async def _turn_away(send: Send) -> None:
-    body = orjson.dumps({"error": "Send the header `Authorization: Bearer TOKEN` with the token of this server."})
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"www-authenticate", b"Bearer"),
-    ]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
+def _normalise(scope: Scope) -> tuple[int, str] | None:
+    """Matches paths as TensorFlow Serving does: as they were sent, and in capitals too."""
+    if scope["query_string"] or b"%" in scope["raw_path"]:
+        shown = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        return 400, f"Malformed request: {scope['method']} {shown[:_LONGEST_SHOWN].decode('latin-1')}"
+    if (found := _MODEL_PATH.fullmatch(scope["path"])) is not None:
+        scope["path"] = f"/v1/models/{found[1]}{found[2].lower()}"
+    return None
+
+
+async def _refuse(send: Send, status: int, message: str) -> None:
+    body = orjson.dumps({"error": message})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

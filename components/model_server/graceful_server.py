@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import math
 import os
+import resource
 import signal
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
+from uvicorn.logging import AccessFormatter, DefaultFormatter
 
-from agnews.components.model_server.serving_state import ServingState
+from agnews.components.model_server.event_log import EventLogHandler
+from agnews.components.model_server.limited_protocol import Connections, LimitedProtocol
 from agnews.schemas.errors import AgnewsError
 
+if TYPE_CHECKING:
+    # It imports TensorFlow, which a command that looks at the port first need not wait for.
+    from agnews.components.model_server.serving_state import ServingState
+
 _BACKLOG = 2048
+_MOST_FILES = 16384
+_MOST_CONNECTIONS = 10_000
+_KEPT_FILES = 128
 _KEEP_ALIVE_SECONDS = 75
 
 
@@ -34,26 +48,36 @@ class GracefulServer(uvicorn.Server):
         state: Its parts.
         drain_seconds: Between SIGTERM and the end of taking connections.
         access_log: Whether each request is logged.
+        log: Receives uvicorn's lines.
     """
 
     def __init__(
-        self, app: FastAPI, state: ServingState, *, drain_seconds: float = 0.0, access_log: bool = False
+        self,
+        app: FastAPI,
+        state: ServingState,
+        *,
+        drain_seconds: float = 0.0,
+        access_log: bool = False,
+        log: Callable[[str], None] | None = None,
     ) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            # A function is called as a class would be.
+            http=partial(LimitedProtocol, Connections(state.limits, state.metrics)),  # type: ignore[arg-type]
             lifespan="on",
             ws="none",
             log_level="info" if access_log else "warning",
             access_log=access_log,
             server_header=False,
             proxy_headers=False,
-            backlog=_BACKLOG,
+            backlog=backlog(),
             # Longer than load balancers keep theirs: none shall send a request into a connection that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(2 * state.limits.deadline_seconds) + 1,
         )
+        if log is not None:
+            _lead_logs_to(log)
         super().__init__(config)
         self._state = state
         self._drain_seconds = drain_seconds
@@ -73,6 +97,46 @@ class GracefulServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Tells whether to stop taking connections; called ten times a second."""
         return await super().on_tick(counter) or time.monotonic() >= self._stop_at
+
+
+def _lead_logs_to(log: Callable[[str], None]) -> None:
+    for name, formatter in {
+        "uvicorn": DefaultFormatter("%(levelprefix)s %(message)s", use_colors=False),
+        "uvicorn.access": AccessFormatter('%(client_addr)s - "%(request_line)s" %(status_code)s', use_colors=False),
+    }.items():
+        if logging.getLogger(name).handlers:
+            handler = EventLogHandler(log)
+            handler.setFormatter(formatter)
+            logging.getLogger(name).handlers[:] = [handler]
+
+
+def raise_file_limit() -> int:
+    """Lets this process open as many files as it is allowed to.
+
+    Returns:
+        How many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, _MOST_FILES) if hard != resource.RLIM_INFINITY else _MOST_FILES
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
+
+
+def backlog() -> int:
+    """Connections that the system accepts before this process looks; all at once they must not use up its files."""
+    return min(_BACKLOG, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+
+
+def most_connections() -> int:
+    """Counts the connections for which there are file descriptors, with some kept free for the pointer and the lease.
+
+    Returns:
+        At least 1.
+    """
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, min(_MOST_CONNECTIONS, files - backlog() - _KEPT_FILES))
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -67,7 +67,11 @@ class Limits:
         deadline_seconds: Longest wait of a request before its work begins. A request that would wait longer is turned
             away when it comes (429); one that waited longer all the same is given up (504). Also the time that a
             client has for sending its body (408).
+            The same time is given for the headers (408) and for taking the answer.
         work_seconds: Longest time from the beginning of its work to the end (504).
+        head_bytes: Longest request line and headers together (414, 431).
+        connections: Most clients at a time; where none of them is idle, more are refused (503).
+        inflight_bytes: Most bytes in the bodies of all requests that are not answered yet (503 with Retry-After).
     """
 
     body_bytes: int = 4 << 20
@@ -78,3 +82,6 @@ class Limits:
     batch_rows: int = 32
     deadline_seconds: float = 10.0
     work_seconds: float = 60.0
+    head_bytes: int = 32 << 10
+    connections: int = 10_000
+    inflight_bytes: int = 256 << 20

@@ -23,6 +23,8 @@ class Metrics:
         version: 1 under the label of the version that is served.
         switches: Changes of version, by result.
         broken: 1 while the version that ought to be served cannot be loaded.
+        pointer_age: Seconds since the last look at the pointer that found one; 0 where none is followed.
+        lost_lines: Lines of the log that could not be written.
     """
 
     def __init__(self) -> None:
@@ -41,6 +43,8 @@ class Metrics:
         self.version = Gauge("model_info", "Version that is served", ["version"], **make)
         self.switches = Counter("model_switches", "Changes of version", ["result"], **make)
         self.broken = Gauge("model_broken", "1 while the version in production cannot be loaded", **make)
+        self.pointer_age = Gauge("pointer_age_seconds", "Since the last good look at the pointer", **make)
+        self.lost_lines = Gauge("log_lines_lost", "Lines of the log that could not be written", **make)
 
     def set_version(self, version: str) -> None:
         """Notes which version is served now.

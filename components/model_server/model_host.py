@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
+from agnews.components.model_server.event_log import never_raising
 from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import ServedVersion
@@ -21,6 +22,7 @@ from agnews.components.model_store.serving_leases import ServingLease
 from agnews.schemas.errors import AgnewsError
 
 _RENEW_SECONDS = 60.0
+_SHOWN = 200
 
 
 class VersionLease:
@@ -124,6 +126,7 @@ def model_metadata(name: str, version: str, signature_defs: Mapping[str, Any]) -
 _RETRY_SECONDS = 60.0
 _DRAIN_SECONDS = 0.05
 _TIDY_SECONDS = 60.0
+_SEE_LOG = "The log of the server says more, and so does this answer to whoever sends the token."
 
 
 @dataclass(frozen=True)
@@ -166,10 +169,13 @@ class ModelHost:
         self.name = model.record.name
         self._store = store
         self._metrics = metrics
-        self._log = log
+        self._log = never_raising(log)
         self._threads = threads
         self._follows = follows
-        self._lease = VersionLease(store, log)
+        self._looked = time.monotonic()
+        if follows and store is not None:
+            metrics.pointer_age.set_function(lambda: time.monotonic() - self._looked)
+        self._lease = VersionLease(store, self._log)
         self._lease.take(model.record.version)
         self._current = ServedVersion(model, threads=threads)
         self._loading = ""
@@ -207,7 +213,7 @@ class ModelHost:
             here = [self._current, *self._retired]
             found = next((each for each in here if version in ("", each.record.version)), None)
         if found is None:
-            wanted = f"Specific({name}, {version})" if version else f"Latest({name})"
+            wanted = f"Specific({name[:_SHOWN]}, {version})" if version else f"Latest({name[:_SHOWN]})"
             raise HttpError(404, f"Servable not found for request: {wanted}")
         found.users += 1
         try:
@@ -238,19 +244,27 @@ class ModelHost:
             states = [each for each in states if each["version"] == version]
         if name != self.name or not states:
             wanted = f"version {version}" if version else "any versions"
-            raise HttpError(404, f"Could not find {wanted} of model {name}")
+            raise HttpError(404, f"Could not find {wanted} of model {name[:_SHOWN]}")
         states.sort(key=lambda each: int(each["version"]), reverse=True)
         return {"model_version_status": states}
 
-    def detail(self) -> dict[str, Any]:
-        """Tells which model and version serves, and what is wrong with the version that should."""
-        failure = self._failure and {"version": self._failure.version, "error": self._failure.message}
+    def detail(self, *, tells_why: bool = True) -> dict[str, Any]:
+        """Tells which model and version serves, and what is wrong with the version that should.
+
+        Args:
+            tells_why: Whether errors are told in full, with the paths that are in them.
+        """
+        failure: dict[str, str] | None = None
+        if self._failure:
+            error = self._failure.message if tells_why else _SEE_LOG
+            failure = {"version": self._failure.version, "error": error}
+        problem = self._pointer_problem if tells_why or not self._pointer_problem else _SEE_LOG
         return {
             "name": self.name,
             "version": self.version,
             "loading": self._loading or None,
             "broken": failure,
-            "pointer_problem": self._pointer_problem or None,
+            "pointer_problem": problem or None,
         }
 
     async def watch(self, seconds: float) -> None:
@@ -279,6 +293,7 @@ class ModelHost:
         except AgnewsError as error:
             self._tell_once(f"{error.problem} ({error.found})")
             return
+        self._looked = time.monotonic()
         self._tell_once("")
         version = wanted.record.version
         if version == self.version:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,29 @@ from starlette.types import Receive, Scope, Send
 from agnews.components.model_server.json_response import HttpError, Limits, error_response, json_response
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
-from agnews.components.model_server.serving_state import ServingState
+from agnews.components.model_server.serving_state import HeldBytes, ServingState
 
 _GONE = 499
 """TensorFlow Serving's code, and nginx's, for a client that went away."""
 
 
-async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limits: Limits, held: HeldBytes) -> bytes:
     """Receives the body.
 
     Args:
         scope: The request.
         receive: Gives the parts of its body.
         limits: How long the body may be, and how long it may take.
+        held: Counts the body among the bytes under way.
 
     Returns:
-        The body.
+        The body, unpacked where it came packed by gzip.
 
     Raises:
-        HttpError: 413 where it is too long, 408 where it does not come, 499 where the client went away.
+        HttpError: 413 where it is too long, 408 where it does not come, 415 where it is packed in another way, 499
+            where the client went away, 503 where too much is under way.
     """
-    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if announced.isdigit() and int(announced) > limits.body_bytes:
-        raise _too_long(limits)
+    is_packed = _is_packed(scope, limits)
     body = bytearray()
     try:
         async with asyncio.timeout(limits.deadline_seconds):
@@ -46,15 +47,69 @@ async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise HttpError(_GONE, "The client closed the connection.")
-                body += message.get("body", b"")
+                part = message.get("body", b"")
+                held.add(len(part))
+                body += part
                 if len(body) > limits.body_bytes:
                     raise _too_long(limits)
                 if not message.get("more_body", False):
-                    return bytes(body)
+                    break
     except TimeoutError:
         raise HttpError(
             408, f"The body did not come within {limits.deadline_seconds:g} seconds.", {"Connection": "close"}
         ) from None
+    if not is_packed:
+        return bytes(body)
+    unpacked = _unpack(bytes(body), limits)
+    held.add(len(unpacked))
+    return unpacked
+
+
+def _is_packed(scope: Scope, limits: Limits) -> bool:
+    """Looks at what the headers say about the body."""
+    announced, encoding = b"0", b""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            announced = value
+        elif name == b"content-encoding":
+            encoding = encoding + b"," + value if encoding else value
+    if announced.isdigit() and (len(announced) > _LONGEST_NUMBER or int(announced) > limits.body_bytes):
+        raise _too_long(limits)
+    return bool(encoding) and _is_gzip(encoding)
+
+
+_LONGEST_NUMBER = 18
+
+
+def _is_gzip(encoding: bytes) -> bool:
+    name = encoding.strip().lower()
+    if name in (b"gzip", b"x-gzip"):
+        return True
+    if name == b"identity":
+        return False
+    shown = encoding[:40].decode("latin-1")
+    raise HttpError(
+        415,
+        f"This server takes bodies as they are or packed by gzip, not Content-Encoding: {shown}.",
+        {"Accept-Encoding": "gzip, identity"},
+    )
+
+
+def _unpack(body: bytes, limits: Limits) -> bytes:
+    """Unpacks all members, and stops where the limit is exceeded: a megabyte may hold a gigabyte."""
+    found = bytearray()
+    while body:
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            found += member.decompress(body, limits.body_bytes - len(found) + 1)
+        except zlib.error as error:
+            raise HttpError(400, f"The body is not what gzip writes: {error}.") from None
+        if len(found) > limits.body_bytes:
+            raise _too_long(limits)
+        if not member.eof:
+            raise HttpError(400, "The body is not what gzip writes: it is cut short.")
+        body = member.unused_data
+    return bytes(found)
 
 
 def _too_long(limits: Limits) -> HttpError:
@@ -65,11 +120,12 @@ def _too_long(limits: Limits) -> HttpError:
 _BYTES_SUFFIX = "_bytes"
 
 
-def write_predict_response(outputs: Outputs, *, is_row_form: bool) -> bytes:
+def write_predict_response(outputs: Outputs, *, is_row_form: bool, shape: tuple[int, ...] | None = None) -> bytes:
     """Writes an answer in the form of its request.
 
     Args:
         outputs: Arrays by name, all with one row a text.
+        shape: Of the texts; None: a list of them.
         is_row_form: `{"predictions": [...]}`, an object or a value a row; otherwise `{"outputs": ...}`, an array for
             each name.
 
@@ -79,6 +135,8 @@ def write_predict_response(outputs: Outputs, *, is_row_form: bool) -> bytes:
     References:
         tensorflow_serving/util/json_tensor.cc, `MakeJsonFromTensors`.
     """
+    if shape is not None and len(shape) != 1:
+        outputs = {name: values.reshape(shape + values.shape[1:]) for name, values in outputs.items()}
     columns = {name: _column(name, values) for name, values in outputs.items()}
     document: dict[str, Any]
     if not is_row_form:
@@ -95,7 +153,8 @@ def write_predict_response(outputs: Outputs, *, is_row_form: bool) -> bytes:
 
 def _column(name: str, values: NDArray[Any]) -> Any:
     if values.dtype != object:
-        return np.ascontiguousarray(values)
+        # A number alone: to be made contiguous it would become a list.
+        return np.ascontiguousarray(values) if values.ndim else values[()]
     return _strings(values.tolist(), as_base64=name.endswith(_BYTES_SUFFIX))
 
 
@@ -141,12 +200,13 @@ class PredictEndpoint:
         Raises:
             HttpError: There is no such version, or the request is malformed or exceeds a limit.
         """
-        limits = self._state.limits
-        body = await read_body(scope, receive, limits)
-        with self._state.host.borrow(name, version) as model:
-            asked = read_predict_request(body, lambda signature: _argument(model, signature), limits)
-            outputs = await self._state.batcher.run(model, asked.signature, asked.values)
-        return json_response(write_predict_response(outputs, is_row_form=asked.is_row_form))
+        state = self._state
+        with HeldBytes(state) as held:
+            body = await read_body(scope, receive, state.limits, held)
+            with state.host.borrow(name, version) as model:
+                asked = read_predict_request(body, lambda signature: _argument(model, signature), state.limits)
+                outputs = await state.batcher.run(model, asked.signature, asked.values)
+        return json_response(write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape))
 
 
 def _argument(model: ServedVersion, signature: str) -> str:
@@ -154,4 +214,4 @@ def _argument(model: ServedVersion, signature: str) -> str:
         return model.signatures[signature].argument
     if signature in model.signature_defs:
         raise HttpError(400, f"Failed to get input map for signature: {signature}")
-    raise HttpError(400, f'Serving signature name: "{signature}" not found in signature def')
+    raise HttpError(400, f'Serving signature name: "{signature[:200]}" not found in signature def')

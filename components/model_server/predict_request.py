@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from agnews.components.model_server.json_response import HttpError, Limits
+from agnews.components.model_server.tolerant_json import MOST_BYTES, JsonObject, JsonSyntaxError, read_tolerant_json
 from agnews.schemas.features import SERVE_TEXT
 
 _SHOWN = 200
-_KINDS = {type(None): "Null", dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
+_DEEPEST = 32
+"""Of a tensor; a request is a list of texts, and some clients wrap it once or twice more."""
+_KINDS = {str: "String", int: "Number", float: "Number", type(None): "Null", list: "Array"}
+_COUNTED = (b'"instances"', b'"inputs"', b'"signature_name"')
+_BASE64 = b'"b64"'
+_WHITE = str.maketrans("", "", " \t\n\v\f\r")
+_PADDING = re.compile(r"[=.]*$")
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,13 @@ class PredictRequest:
         values: UTF-8 bytes, one string a row.
         is_row_form: Whether it came as `instances`, so that the answer goes out as `predictions`; otherwise it came as
             `inputs`, and goes out as `outputs`.
+        shape: Of the tensor that the client sent; the outputs are given the same form.
     """
 
     signature: str
     values: list[bytes]
     is_row_form: bool
+    shape: tuple[int, ...]
 
 
 def read_predict_request(body: bytes, argument_of: Callable[[str], str], limits: Limits) -> PredictRequest:
@@ -49,7 +60,7 @@ def read_predict_request(body: bytes, argument_of: Callable[[str], str], limits:
 
     References:
         tensorflow_serving/util/json_tensor.cc, `FillPredictRequestFromJson`. Unlike there, values in messages are cut,
-        and a text that is not UTF-8 must come as `b64`.
+        and of two texts of one name in one instance the first counts.
     """
     document = read_json_object(body)
     signature = document.get("signature_name", "")
@@ -63,15 +74,19 @@ def read_predict_request(body: bytes, argument_of: Callable[[str], str], limits:
         raise HttpError(
             400,
             f"JSON Value: {_show(document)} Not formatted correctly expecting only one of 'inputs' or 'instances' "
-            "keys to exist ",
+            "keys to exist",
         )
     if "instances" in document:
-        values = _from_instances(document, argument, limits)
+        if _may_repeat(body, document["instances"], argument):
+            document = _read_again(body)
+        values, shape = _from_instances(document, argument, limits)
     elif "inputs" in document:
-        values = _from_inputs(document["inputs"], argument, limits)
+        if _may_repeat(body, [document["inputs"]], argument):
+            document = _read_again(body)
+        values, shape = _from_inputs(document["inputs"], argument, limits)
     else:
         raise HttpError(400, "Missing 'inputs' or 'instances' key")
-    return PredictRequest(signature, values, "instances" in document)
+    return PredictRequest(signature, values, "instances" in document, shape)
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:
@@ -81,7 +96,7 @@ def read_json_object(body: bytes) -> dict[str, Any]:
         body: JSON.
 
     Returns:
-        The object.
+        The object. Names that stand twice count once where they are those of a request.
 
     Raises:
         HttpError: 400 where it is none.
@@ -91,45 +106,85 @@ def read_json_object(body: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise HttpError(400, f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
+        if len(body) > MOST_BYTES:
+            raise HttpError(400, f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
+        document = _read_again(body)
+    else:
+        if any(body.count(name) > 1 for name in _COUNTED):
+            document = _read_again(body)
     if not isinstance(document, dict):
         raise HttpError(400, f"JSON Value: {_show(document)} Is not object")
     return document
 
 
-def _from_instances(document: Mapping[str, Any], argument: str, limits: Limits) -> list[bytes]:
+def _read_again(body: bytes) -> Any:
+    """Reads what the strict reader refuses, or does not read as TensorFlow Serving does."""
+    if len(body) > MOST_BYTES:
+        raise HttpError(400, f"A name stands twice in one object; beyond {MOST_BYTES:,} bytes that is refused.")
+    try:
+        return read_tolerant_json(body)
+    except JsonSyntaxError as problem:
+        raise HttpError(400, f"JSON Parse error: {problem}") from None
+
+
+def _may_repeat(body: bytes, values: Any, argument: str) -> bool:
+    """Whether a named input, or `b64`, may stand twice in one object."""
+    if not isinstance(values, list) or not values or not isinstance(values[0], dict):
+        return False
+    if isinstance(values[0], JsonObject):
+        return False
+    return body.count(_BASE64) > len(values) or body.count(orjson.dumps(argument)) > len(values)
+
+
+def _from_instances(document: Mapping[str, Any], argument: str, limits: Limits) -> tuple[list[bytes], tuple[int, ...]]:
     instances = document["instances"]
     if not isinstance(instances, list):
-        raise HttpError(400, f"JSON Value: {_show(document)} Excepting 'instances' to be an list/array")
+        raise HttpError(400, f"JSON Value: {_show(document)} Expecting 'instances' to be an list/array")
     if not instances:
         raise HttpError(400, f"JSON Value: {_show(document)} No values in 'instances' array")
     _check_count(len(instances), limits)
-    if not _is_named(instances[0]):
-        return list(_plain_instances(instances, limits))
-    return list(_named_instances(instances, argument, limits))
+    named = _is_named(instances[0])
+    if not named and isinstance(instances[0], str):
+        # Nearly all requests: no list in a list.
+        shape: tuple[int, ...] = ()
+    else:
+        first = instances[0].get(argument) if named else instances[0]
+        shape = _shape(first)
+    _check_count(len(instances) * math.prod(shape), limits)
+    read = _named_instances if named else _plain_instances
+    values = list(read(instances, argument, shape, limits))
+    return values, (len(instances), *shape)
 
 
-def _plain_instances(instances: Iterable[Any], limits: Limits) -> Iterable[bytes]:
+def _plain_instances(
+    instances: Sequence[Any], argument: str, shape: tuple[int, ...], limits: Limits
+) -> Iterator[bytes]:
     for number, value in enumerate(instances):
+        if isinstance(value, str) and not shape:
+            yield _text(value, number, limits)
+            continue
         if _is_named(value):
             raise HttpError(400, f"Expecting value/list but got object at item {number} of input list")
         try:
-            yield _string(value, number, limits)
+            yield from _instance(value, shape, number, limits)
         except ValueError as error:
             raise HttpError(
                 400, f"Failed to process element: {number} of 'instances' list. Error: INVALID_ARGUMENT: {error}"
             ) from None
 
 
-def _named_instances(instances: Iterable[Any], argument: str, limits: Limits) -> Iterable[bytes]:
+def _named_instances(
+    instances: Sequence[Any], argument: str, shape: tuple[int, ...], limits: Limits
+) -> Iterator[bytes]:
     for number, named in enumerate(instances):
         if not _is_named(named):
             raise HttpError(400, f"Expecting object but got list at item {number} of input list")
         if unknown := [key for key in named if key != argument]:
+            name = _cut(_readable(unknown[0]))
             raise HttpError(
                 400,
-                f"Failed to process element: {number} key: {unknown[0]} of 'instances' list. Error: INVALID_ARGUMENT: "
-                f"JSON object: does not have named input: {unknown[0]}",
+                f"Failed to process element: {number} key: {name} of 'instances' list. Error: INVALID_ARGUMENT: "
+                f"JSON object: does not have named input: {name}",
             )
         if argument not in named:
             raise HttpError(
@@ -138,7 +193,7 @@ def _named_instances(instances: Iterable[Any], argument: str, limits: Limits) ->
                 f"equal to: {argument}",
             )
         try:
-            yield _string(named[argument], number, limits)
+            yield from _instance(named[argument], shape, number, limits)
         except ValueError as error:
             raise HttpError(
                 400,
@@ -147,30 +202,76 @@ def _named_instances(instances: Iterable[Any], argument: str, limits: Limits) ->
             ) from None
 
 
-def _from_inputs(inputs: Any, argument: str, limits: Limits) -> list[bytes]:
+def _instance(value: Any, shape: tuple[int, ...], number: int, limits: Limits) -> Iterator[bytes]:
+    """All instances must have the shape of the first one."""
+    own = _shape(value)
+    found = list(_fill(value, own, 0, number, limits))
+    if math.prod(own) != math.prod(shape):
+        raise ValueError(f"Expecting tensor size: {math.prod(shape)} but got: {math.prod(own)}")
+    if own != shape:
+        raise ValueError(f"Expecting shape {_brackets(shape)} but got: {_brackets(own)}")
+    yield from found
+
+
+def _from_inputs(inputs: Any, argument: str, limits: Limits) -> tuple[list[bytes], tuple[int, ...]]:
     if _is_named(inputs):
         if argument not in inputs:
             raise HttpError(400, f"Missing named input: {argument} in 'inputs' object.")
         inputs = inputs[argument]
-    if not isinstance(inputs, list):
-        raise HttpError(400, f"Input {argument} has shape [], but the model takes a list of strings.")
-    _check_count(len(inputs), limits)
+    shape = _shape(inputs)
+    _check_count(math.prod(shape), limits)
     try:
-        return [_string(value, number, limits) for number, value in enumerate(inputs)]
+        return list(_fill(inputs, shape, 0, 0, limits)), shape
     except ValueError as error:
         raise HttpError(400, str(error)) from None
 
 
+def _shape(value: Any) -> tuple[int, ...]:
+    """As the first values say; a text has none."""
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        if len(shape) > _DEEPEST:
+            raise HttpError(400, f"Lists are nested more than {_DEEPEST} deep.")
+        value = value[0]
+    return tuple(shape)
+
+
+def _fill(value: Any, shape: tuple[int, ...], level: int, number: int, limits: Limits) -> Iterator[bytes]:
+    if not isinstance(value, list):
+        if level != len(shape):
+            raise ValueError(
+                f"JSON Value: {_show(value)} found at incorrect level: {level + 1} in the JSON DOM. Expected at level: "
+                f"{len(shape)}"
+            )
+        yield _string(value, number, limits)
+        return
+    if level >= len(shape):
+        raise ValueError(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+    if len(value) != shape[level]:
+        raise ValueError(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
+        )
+    for position, each in enumerate(value):
+        yield from _fill(each, shape, level + 1, number if level else number + position, limits)
+
+
 def _string(value: Any, number: int, limits: Limits) -> bytes:
     if isinstance(value, str):
-        found = value.encode()
-    elif isinstance(value, dict):
-        found = _decode(value)
-    elif isinstance(value, list):
-        raise ValueError(f"Encountered list at unexpected level: 0 expected < 0: {_show(value)}")
-    else:
-        kind = str(value) if isinstance(value, bool) else _KINDS[type(value)]
-        raise ValueError(f"JSON Value: {_show(value)} Type: {kind} is not of expected type: string")
+        return _text(value, number, limits)
+    if isinstance(value, dict):
+        return _check_length(_decode(value), number, limits)
+    kind = str(value) if isinstance(value, bool) else _KINDS[type(value)]
+    raise ValueError(f"JSON Value: {_show(value)} Type: {kind} is not of expected type: string")
+
+
+def _text(value: str, number: int, limits: Limits) -> bytes:
+    return _check_length(value.encode(errors="surrogateescape"), number, limits)
+
+
+def _check_length(found: bytes, number: int, limits: Limits) -> bytes:
     if len(found) > limits.text_bytes:
         raise HttpError(
             422, f"Text {number} has {len(found):,} bytes; this server takes up to {limits.text_bytes:,} a text."
@@ -179,11 +280,18 @@ def _string(value: Any, number: int, limits: Limits) -> bytes:
 
 
 def _decode(value: Mapping[str, Any]) -> bytes:
+    """Decodes as Abseil's `Base64Unescape` does: padding may be left out, or must be right."""
     if not _is_base64(value):
         raise ValueError(f"JSON Value: {_show(value)} not formatted correctly for base64 data")
-    encoded = "".join(value["b64"].split()).rstrip("=")
+    encoded = value["b64"].translate(_WHITE)
+    padding = _PADDING.search(encoded)
+    given = len(padding.group()) if padding else 0
+    encoded = encoded[: len(encoded) - given]
+    missing = -len(encoded) % 4
+    if given not in (0, missing):
+        raise ValueError("Unable to base64 decode")
     try:
-        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        return base64.b64decode(encoded + "=" * missing, validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("Unable to base64 decode") from None
 
@@ -198,9 +306,55 @@ def _is_named(value: Any) -> bool:
 
 
 def _is_base64(value: Mapping[str, Any]) -> bool:
-    return len(value) == 1 and isinstance(value.get("b64"), str)
+    if len(value) != 1 or (isinstance(value, JsonObject) and value.repeated):
+        return False
+    return isinstance(value.get("b64"), str)
+
+
+def _brackets(shape: tuple[int, ...]) -> str:
+    return f"[{','.join(map(str, shape))}]"
 
 
 def _show(value: Any) -> str:
-    text = orjson.dumps(value).decode()
+    """Writes a value as RapidJSON's pretty writer does, and stops where nobody would read on."""
+    found, length = [], 0
+    for part in _written(value, 0):
+        found.append(part)
+        length += len(part)
+        if length > _SHOWN:
+            break
+    return _cut("".join(found))
+
+
+def _written(value: Any, indent: int) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        inner = "    " * (indent + 1)
+        yield "{\n"
+        for number, (name, each) in enumerate(value.items()):
+            yield f"{',' + chr(10) if number else ''}{inner}{_quoted(name)}: "
+            yield from _written(each, indent + 1)
+        yield f"\n{'    ' * indent}}}"
+    elif isinstance(value, list):
+        yield "["
+        for number, each in enumerate(value):
+            yield ", " if number else ""
+            yield from _written(each, indent)
+        yield "]"
+    elif isinstance(value, str):
+        yield _quoted(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield ""
+    else:
+        yield orjson.dumps(value).decode() if isinstance(value, bool | float | int | None) else "{}"
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(_readable(text[: _SHOWN + 1])).decode()
+
+
+def _readable(text: str) -> str:
+    return text.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
+from typing import Self
 
 from agnews.components.model_server.batcher import Batcher
-from agnews.components.model_server.json_response import Limits
+from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.model_host import ModelHost
 
@@ -20,6 +22,8 @@ class ServingState:
         metrics: The counters.
         limits: What is refused.
         is_draining: Whether the server is about to stop: it still answers, and asks for no new clients.
+        bytes_in_flight: Of the bodies of all requests that are not answered yet.
+        ended_tasks: Background tasks that ended though they should not, and why.
     """
 
     host: ModelHost
@@ -27,3 +31,65 @@ class ServingState:
     metrics: Metrics
     limits: Limits
     is_draining: bool = False
+    bytes_in_flight: int = 0
+    ended_tasks: dict[str, str] = field(default_factory=dict)
+
+    def watch_task(self, task: asyncio.Task[None]) -> None:
+        """Notes when a background task ends by itself; the server is not healthy from then on.
+
+        Args:
+            task: With a name.
+        """
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self.ended_tasks[task.get_name()] = repr(task.exception())
+
+    def problems(self) -> list[str]:
+        """Says in words without paths why the process should be started anew; empty where all is well."""
+        found = [f"the task {name!r} ended" for name in self.ended_tasks]
+        if not self.batcher.is_working:
+            found.append("no thread comes back from the model")
+        return found
+
+
+class HeldBytes:
+    """The bytes that one request holds until it is answered; used with `with`.
+
+    Args:
+        state: The server, which counts those of all requests.
+    """
+
+    __slots__ = ("_count", "_state")
+
+    def __init__(self, state: ServingState) -> None:
+        self._state = state
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._state.bytes_in_flight -= self._count
+
+    def add(self, count: int) -> None:
+        """Takes bytes into the common budget.
+
+        Args:
+            count: Bytes.
+
+        Raises:
+            HttpError: 503 where the budget is used up.
+        """
+        state = self._state
+        if state.bytes_in_flight + count > state.limits.inflight_bytes:
+            state.metrics.refused.labels("bytes").inc()
+            raise HttpError(
+                503,
+                f"Requests of {state.bytes_in_flight:,} bytes are under way; this server takes up to "
+                f"{state.limits.inflight_bytes:,}.",
+                {"Retry-After": "1", "Connection": "close"},
+            )
+        state.bytes_in_flight += count
+        self._count += count

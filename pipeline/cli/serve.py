@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from agnews.components.model_server.model_host import ModelHost
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
+    from agnews.schemas.errors import AgnewsError
 
 _SMALL_BYTES = 32 << 20
 _LIMITS = "Limits"
@@ -53,7 +55,26 @@ def serve(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Let in only those who send the token in this file, or in the variable AGNEWS_SERVE_TOKEN.",
+            help="Let in only those who send the token in this file, or in the variable AGNEWS_SERVE_TOKEN. Two lines "
+            "are two tokens, while one takes the place of the other.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    no_token: Annotated[
+        bool,
+        typer.Option(
+            "--no-token",
+            help="Let in everybody who reaches the address, also from other machines.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = False,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allowed-host",
+            metavar="NAME",
+            help="Name that clients may know this server by; may be repeated. Addresses and names of this machine are "
+            "known. With a token and another --host than a local one, all names are taken unless some are given.",
             rich_help_panel=_ACCESS,
         ),
     ] = None,
@@ -86,6 +107,21 @@ def serve(
         float,
         typer.Option(metavar="SECONDS", min=0.1, help="Longest wait in the queue (429, 504).", rich_help_panel=_LIMITS),
     ] = 10.0,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Most clients at a time; idle ones make room, then 503. 0: up to 10,000, as files may be open.",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = 0,
+    max_inflight_mb: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Bodies of all requests under way, in MiB (503).", rich_help_panel=_LIMITS
+        ),
+    ] = 256,
     max_batch: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most texts that the model sees at once.", rich_help_panel=_RUNNING)
     ] = 32,
@@ -133,15 +169,26 @@ def serve(
       agnews serve --root DIR --port 0                a free port
       agnews serve --model DIR/models/agnews/1763820000
       agnews serve --host 0.0.0.0 --token-file token  for other machines
+      agnews serve --host 0.0.0.0 --no-token          for everybody who reaches this machine
 
       curl -d '{"instances": ["Oil prices soar to all-time record"]}' http://127.0.0.1:8501/v1/models/agnews:predict
     """
     from rich.console import Console
 
     from agnews.components.model_server.access_token import read_access_token
-    from agnews.components.model_server.graceful_server import available_cores, is_loopback, listening_socket
+    from agnews.components.model_server.allowed_origins import allowed_hosts as hosts_of
+    from agnews.components.model_server.allowed_origins import check_cors_origins
+    from agnews.components.model_server.graceful_server import (
+        available_cores,
+        is_loopback,
+        listening_socket,
+        most_connections,
+        raise_file_limit,
+    )
     from agnews.components.model_server.json_response import Limits
 
+    check_cors_origins(cors_origins or [])
+    raise_file_limit()
     limits = Limits(
         body_bytes=max_body_kb << 10,
         instances=max_instances,
@@ -149,15 +196,18 @@ def serve(
         queue_rows=max_queue,
         batch_rows=max_batch,
         deadline_seconds=deadline,
+        connections=min(max_connections or most_connections(), most_connections()),
+        inflight_bytes=max(max_inflight_mb << 20, max_body_kb << 10),
     )
     console = Console(stderr=True, highlight=False)
     token = read_access_token(token_file)
+    is_local = is_loopback(host)
+    if token is None and not is_local and not no_token:
+        raise _open_to_all(host)
+    hosts = hosts_of(host, allowed_hosts or [], has_token=token is not None, is_local=is_local)
     found, store = chosen_model(root, name, models, version, model, trust=trust_model)
-    if token is None and not is_loopback(host):
-        console.print(
-            f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server: there is no "
-            "token. Give one with --token-file."
-        )
+    if token is None and not is_local:
+        console.print(f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server.")
     listening = listening_socket(host, port)
     _serve(
         found,
@@ -173,6 +223,7 @@ def serve(
         drain=drain,
         access_log=access_log,
         cors_origins=cors_origins or [],
+        hosts=hosts,
         console=console,
     )
 
@@ -192,6 +243,7 @@ def _serve(
     drain: float,
     access_log: bool,
     cors_origins: list[str],
+    hosts: frozenset[str] | None,
     console: Console,
 ) -> None:
     from rich.console import Console as Terminal
@@ -206,6 +258,7 @@ def _serve(
     with quiet_output(Path(os.devnull)) as terminal, Terminal(file=terminal).status(loading):
         from agnews.components.model_server.batcher import Batcher
         from agnews.components.model_server.create_app import create_app
+        from agnews.components.model_server.event_log import EventLog
         from agnews.components.model_server.graceful_server import GracefulServer
         from agnews.components.model_server.metrics import Metrics
         from agnews.components.model_server.model_host import ModelHost
@@ -215,21 +268,43 @@ def _serve(
         # Models come afterwards, so that nothing of them stays when they go.
         gc.collect()
         gc.freeze()
+        log = EventLog(lambda line: _log(console, line))
         metrics = Metrics()
+        metrics.lost_lines.set_function(lambda: log.lost)
         host = ModelHost(
             found,
             store=store,
             follows=follows,
             metrics=metrics,
-            log=lambda line: _log(console, line),
+            log=log,
             threads=threads,
         )
-        state = ServingState(host, Batcher(limits, metrics, workers=workers), metrics, limits)
-        app = create_app(state, token=token, open_metrics=open_metrics, cors_origins=cors_origins, poll_seconds=poll)
-    _greet(console, host, listening, has_token=token is not None, follows=follows)
-    GracefulServer(app, state, drain_seconds=drain, access_log=access_log).run(sockets=[listening])
+        state = ServingState(host, Batcher(limits, metrics, workers=workers, log=log), metrics, limits)
+        app = create_app(
+            state,
+            token=token,
+            open_metrics=open_metrics,
+            cors_origins=cors_origins,
+            hosts=hosts,
+            poll_seconds=poll,
+        )
+    with suppress(OSError):
+        # Nobody may be reading, and the server is there all the same.
+        _greet(console, host, listening, has_token=token is not None, follows=follows)
+    GracefulServer(app, state, drain_seconds=drain, access_log=access_log, log=log).run(sockets=[listening])
     host.close()
-    _log(console, "stopped")
+    log("stopped")
+    log.flush()
+
+
+def _open_to_all(host: str) -> AgnewsError:
+    from agnews.schemas.errors import AgnewsError
+
+    return AgnewsError(
+        "Everybody who reaches this address could use the server: there is no token.",
+        found=f"--host {host}",
+        fix="Give a token with --token-file, or say --no-token if that is what you want.",
+    )
 
 
 def _is_small(folder: str) -> bool:

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from google.protobuf import text_format
 
+from agnews.components.model_server.metrics import Metrics
+
 Document = dict[str, Any]
 VERSIONS = ("1.30", "1.34", "1.37")
 
@@ -186,3 +188,18 @@ def test_tensorflow_serving_reads_which_model_to_serve(documents: list[Document]
     # Where the server's own folder of models lies, seen from TensorFlow Serving.
     assert (model.name, model.base_path) == ("agnews", "/models/agnews")
     assert model.model_version_policy.latest.num_versions == 1
+
+
+def test_alerts_ask_for_counters_that_the_server_has(repository: Path) -> None:
+    rules = yaml.safe_load((repository / "kubeflow" / "prometheus" / "serving-rules.yaml").read_text())
+    metrics = Metrics()
+    metrics.refused.labels("queue").inc()
+    metrics.requests.labels("predict", 200).inc()
+    page = metrics.page().decode()
+    names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")}
+    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    assert {"AgnewsPointerNotRead", "AgnewsVersionBroken"} <= {rule["alert"] for rule in alerts}
+    for rule in alerts:
+        for name in re.findall(r"agnews_\w+", rule["expr"]):
+            assert name in names, f"{rule['alert']} asks for {name}"
+        assert rule["annotations"]["summary"]

@@ -63,3 +63,19 @@ def test_every_guess_is_compared_whole_whatever_its_length_or_scheme() -> None:
 @pytest.mark.parametrize("guess", ["Bearer 0123456789abcdeF", "Bearer 0123456789abcde", "Bearer é", "bearer"])
 def test_nearly_right_is_wrong(guess: str) -> None:
     assert not AccessToken(SECRET).matches(guess)
+
+
+def test_two_lines_are_two_tokens_while_one_takes_the_place_of_the_other(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{SECRET}\n\nthe-old-one-0123456789\n")
+    token = read_access_token(tmp_path / "token")
+    assert token is not None
+    assert token.matches(f"Bearer {SECRET}")
+    assert token.matches("Bearer the-old-one-0123456789")
+    assert not token.matches(f"Bearer {SECRET} the-old-one-0123456789")
+
+
+@pytest.mark.parametrize("content", [f"{SECRET}\nshort", "\n".join([SECRET] * 3)])
+def test_of_several_tokens_each_has_to_be_good(tmp_path: Path, content: str) -> None:
+    (tmp_path / "token").write_text(content)
+    with pytest.raises(AgnewsError, match="one word of ASCII"):
+        read_access_token(tmp_path / "token")

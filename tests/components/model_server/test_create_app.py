@@ -102,6 +102,11 @@ def test_what_the_model_cannot_read_is_the_clients_mistake(shared_server: Any) -
             "Failed to convert version: 18446744073709551615 to numeric.",
         ),
         ("/v1/foo", 400, "Malformed request: POST /v1/foo"),
+        (f"{PREDICT}/", 400, f"Malformed request: POST {PREDICT}/"),
+        (f"{PREDICT}?key=1", 400, f"Malformed request: POST {PREDICT}?key=1"),
+        (f"{MODEL}%3Apredict", 400, f"Malformed request: POST {MODEL}%3Apredict"),
+        (f"{MODEL}/versions/{'0' * 4999}5:predict", 404, "Servable not found for request: Specific(agnews, 5)"),
+        (f"{MODEL}/versions/{'9' * 5000}:predict", 400, f"Failed to convert version: {'9' * 200} to numeric."),
     ],
 )
 def test_errors_about_paths_are_those_of_tensorflow_serving(
@@ -215,3 +220,50 @@ def test_connections_are_kept(shared_server: Any) -> None:
         for _ in range(3):
             answer = client.post(PREDICT, json={"instances": ["coach"]})
             assert answer.headers.get("connection", "keep-alive") == "keep-alive"
+
+
+@pytest.mark.parametrize("path", ["/V1/MODELS/agnews:PREDICT", "/v1/Models/agnews:predict"])
+def test_capitals_in_a_path_do_not_matter_but_in_the_name_of_the_model(shared_server: Any, path: str) -> None:
+    assert shared_server.client.post(path, json={"instances": [SPORTS]}).status_code == 200
+    other = shared_server.client.post(path.replace("agnews", "AGNEWS"), json={"instances": [SPORTS]})
+    assert (other.status_code, other.json()["error"]) == (404, "Servable not found for request: Latest(AGNEWS)")
+    assert shared_server.client.get("/V1/MODELS/agnews").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs/", f"{MODEL}/", f"{MODEL}/card/"])
+def test_nobody_is_sent_to_a_place_that_the_client_named(shared_server: Any, path: str) -> None:
+    answer = shared_server.client.get(path, headers={"Host": "localhost"}, follow_redirects=False)
+    assert answer.status_code in (400, 404)
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_who_asks_for_the_head_gets_the_code_alone(shared_server: Any, path: str) -> None:
+    answer = shared_server.client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels"),
+    [
+        ({"instances": [[SPORTS], [BUSINESS]]}, [["Sports"], ["Business"]]),
+        ({"instances": [{"text": [SPORTS, BUSINESS]}]}, [["Sports", "Business"]]),
+    ],
+)
+def test_lists_of_lists_are_answered_in_their_form(shared_server: Any, inputs: object, labels: object) -> None:
+    answer = shared_server.client.post(PREDICT, json=inputs).json()["predictions"]
+    assert [row["label"] for row in answer] == labels
+    assert np.shape([row["probabilities"] for row in answer]) == (*np.shape(labels), 4)
+
+
+def test_a_text_that_is_no_list_is_answered_without_one(shared_server: Any) -> None:
+    for inputs in (SPORTS, {"text": SPORTS}, {"b64": base64.b64encode(SPORTS.encode()).decode()}):
+        outputs = shared_server.client.post(PREDICT, json={"inputs": inputs}).json()["outputs"]
+        assert (outputs["class_id"], outputs["label"]) == (1, "Sports")
+        assert np.shape(outputs["probabilities"]) == (4,)
+
+
+def test_a_long_name_is_not_sent_back_whole(shared_server: Any) -> None:
+    answer = shared_server.client.post(PREDICT, json={"instances": ["a"], "signature_name": "s" * 3_000_000})
+    assert answer.status_code == 400
+    assert len(answer.content) < 400

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agnews.components.model_server import model_host
+from agnews.components.model_server import event_log, model_host
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_store.find_pushed_model import find_pushed_model
 from agnews.components.model_store.serving_leases import living_leases
@@ -174,3 +175,59 @@ def test_memory_is_given_back_without_a_store_too(
 
     asyncio.run(watch_a_moment())
     host.close()
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(
+    toy_store: Any, toy_models: dict[str, Path], start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_store.push(toy_models["sure"])
+    with start_server(toy_store.store) as server:
+
+        def full(line: str) -> None:
+            raise OSError(28, "No space left on device")
+
+        # As the command line does it, and as a caller might who does not think of it.
+        for log in (event_log.EventLog(full), event_log.never_raising(full)):
+            server.state.host._log = log
+            new = toy_store.push(toy_models["unsure"])
+            server.wait_for(lambda new=new: server.state.host.version == new)
+        assert server.client.get("/healthz").status_code == 200
+
+
+def test_a_log_that_nobody_reads_keeps_nobody_waiting() -> None:
+    gate = threading.Event()
+    log = event_log.EventLog(lambda line: gate.wait(10))
+    for _ in range(2000):
+        log("line")
+    assert log.lost > 900
+    gate.set()
+
+
+def test_the_end_of_a_background_task_and_the_age_of_the_pointer_show(
+    toy_store: Any, toy_models: dict[str, Path], start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_store.push(toy_models["sure"])
+
+    def age(server: Any) -> float:
+        (line,) = (
+            line for line in server.client.get("/metrics").text.splitlines() if line.startswith("agnews_pointer_age")
+        )
+        return float(line.split()[1])
+
+    with start_server(toy_store.store) as server:
+        assert age(server) < 5.0
+        assert server.client.get("/healthz").status_code == 200
+
+        class EndError(BaseException):
+            """No exception that anybody catches."""
+
+        def end(*_: object) -> None:
+            raise EndError
+
+        monkeypatch.setattr(model_host, "find_pushed_model", end)
+        server.wait_for(lambda: server.client.get("/healthz").status_code == 503)
+        assert "follow the pointer" in server.client.get("/healthz").text
+        before = age(server)
+        time.sleep(0.1)
+        assert age(server) > before
+        assert server.predict(TEXT).status_code == 200

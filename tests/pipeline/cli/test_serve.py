@@ -152,12 +152,24 @@ def test_a_port_that_is_taken_is_named_before_anything_slow_happens(pushed_root:
     assert time.monotonic() - started < 10
 
 
-def test_other_machines_are_let_in_with_a_warning_only(pushed_root: Path) -> None:
+def test_other_machines_are_let_in_with_a_token_or_if_it_is_said_that_they_need_none(pushed_root: Path) -> None:
+    done = agnews("--root", pushed_root, "--host", ALL_ADDRESSES)
+    assert done.returncode == 2
+    assert "--token-file" in done.stderr
+    assert "--no-token" in done.stderr
     with socket.create_server((ALL_ADDRESSES, 0)) as taken:
         # The warning comes before the port is refused, so nothing has to start for it.
-        done = agnews("--root", pushed_root, "--host", ALL_ADDRESSES, "--port", str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        done = agnews("--root", pushed_root, "--host", ALL_ADDRESSES, "--port", str(port), "--no-token")
     assert "Everybody who reaches 0.0.0.0 can use this server" in done.stderr
-    assert "--token-file" in done.stderr
+    assert f"Port {port}" in done.stderr
+
+
+@pytest.mark.parametrize("origin", ["*", "https://news.example/", "news.example", "https://a@b.example", "HTTPS://A.B"])
+def test_an_origin_that_no_browser_sends_is_refused(pushed_root: Path, origin: str) -> None:
+    done = agnews("--root", pushed_root, "--cors-origin", origin)
+    assert done.returncode == 2
+    assert "https://news.example" in done.stderr
 
 
 def test_a_bad_token_file_stops_it(pushed_root: Path, tmp_path: Path) -> None:
