@@ -40,6 +40,10 @@ def exclusively(store: ModelStore) -> Iterator[None]:
         AgnewsError: Another process has been writing for a minute.
     """
     with _lock(store):
+        if store.files.exists(store.uri):
+            # A process that was killed may have left a pointer that a power cut would still undo: nothing is built on
+            # it before it is safe.
+            store.files.sync_folder(store.uri)
         yield
 
 
@@ -87,6 +91,7 @@ def commit(store: ModelStore, pointer: Pointer, etag: str | None) -> None:
         # The answer may have been lost, and not the request.
         try:
             done = _is_committed(store, pointer)
+            store.files.sync_folder(store.uri)  # Seen is not yet safe from a power cut.
         except (AgnewsError, OSError):
             raise AgnewsError(
                 f"Nobody knows whether version {pointer.version} is in production: the storage failed while the "

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.literal_text import literal, printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
@@ -69,9 +71,11 @@ def fetch(
         return
     for file in files:
         how = "downloaded" if file.downloaded else "already there"
-        console.print(f"[green]✓[/green] [bold]{file.name}[/bold]  {file.size:,} bytes, {how}, sha256 as published")
-    console.print(f"\n[dim]{wanted.licence}[/dim]")
-    console.print(f"\nNext: [bold]agnews run --data {folder}[/bold]", soft_wrap=True)
+        console.print(
+            f"[green]✓[/green] [bold]{literal(file.name)}[/bold]  {file.size:,} bytes, {how}, sha256 as published"
+        )
+    console.print(f"\n[dim]{literal(wanted.licence)}[/dim]")
+    console.print(f"\nNext: [bold]agnews run --data {literal(folder)}[/bold]", soft_wrap=True)
 
 
 @app.command()
@@ -99,7 +103,7 @@ def check(
         for file in found.card.files:
             _print_file(console, file, found)
         for note in found.notes:
-            console.print(f"[yellow]![/yellow] {note}", soft_wrap=True)
+            console.print(f"[yellow]![/yellow] {literal(note)}", soft_wrap=True)
     if found.problem is not None:
         raise found.problem
     if not as_json:
@@ -183,7 +187,7 @@ def _print_file(console: Console, file: str, found: Inspection) -> None:
     mark = "[green]✓[/green]" if not rejects else "[yellow]![/yellow]"
     bad = f", [yellow]{len(rejects):,} of them cannot be used[/yellow]" if rejects else ""
     official = "  [dim]the official file, byte for byte[/dim]" if found.official[file] else ""
-    console.print(f"{mark} [bold]{file}[/bold]  {counts.records:,} rows{bad}{official}")
+    console.print(f"{mark} [bold]{literal(file)}[/bold]  {counts.records:,} rows{bad}{official}")
     if not rejects:
         return
     table = Table(box=None, padding=(0, 2), header_style="dim")
@@ -192,7 +196,7 @@ def _print_file(console: Console, file: str, found: Inspection) -> None:
     table.add_column("reason", style="yellow", no_wrap=True)
     table.add_column("what is wrong, and what was found", overflow="fold")
     for reject in rejects:
-        what = Text.assemble(reject.detail, "\n", (reject.found, "dim"))
+        what = Text.assemble(printable(reject.detail), "\n", (printable(reject.found), "dim"))
         table.add_row(f"{reject.line:,}", f"{reject.row:,}", str(reject.reason), what)
     console.print(table)
 
@@ -230,7 +234,7 @@ def _classes_table(card: DataCard) -> Table:
         table.add_column("", width=_BAR)
     splits = list(card.splits.values())
     for label in splits[0].rows_per_class:
-        cells: list[str | Text] = [label]
+        cells: list[str | Text] = [literal(label)]
         for split in splits:
             rows, most = split.rows_per_class[label], max(split.rows_per_class.values())
             cells += [f"{rows:,}", Text("━" * (round(_BAR * rows / most) if most else 0), style="cyan")]
@@ -291,13 +295,13 @@ def _remarks(found: Inspection) -> Iterator[RenderableType]:
     table.add_row(f"{card.shared_by_train_and_eval:,}", "texts are in both train and eval")
     for name, file in card.files.items():
         for reason, count in file.rejects.items():
-            table.add_row(f"{count:,}", f"rows of {name} cannot be used: {reason}", style="yellow")
+            table.add_row(f"{count:,}", f"rows of {literal(name)} cannot be used: {reason}", style="yellow")
     for note in found.notes:
-        table.add_row("!", note, style="yellow")
+        table.add_row("!", literal(note), style="yellow")
     yield table
     yield Text(f"\nTwo texts count as the same when they are equal with {card.normalisation}.", style="dim")
     if found.problem is not None:
-        yield Text.assemble(("\nA run would refuse these files. ", "bold red"), found.problem.problem)
+        yield Text.assemble(("\nA run would refuse these files. ", "bold red"), printable(found.problem.problem))
 
 
 @contextmanager

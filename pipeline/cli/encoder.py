@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from agnews.pipeline.literal_text import literal
+
 if TYPE_CHECKING:
     from agnews.components.encoders.download import OnProgress
     from agnews.components.encoders.resolve_encoder import Encoder
@@ -42,10 +44,10 @@ def list_encoders(as_json: JsonOption = False) -> None:
     table.add_column("what it is", overflow="fold")
     table.add_column("MB", justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(str(row["name"]), str(row["what"]), f"{row['bytes'] / 1e6:,.0f}")  # type: ignore[operator]
+        table.add_row(literal(row["name"]), literal(row["what"]), f"{row['bytes'] / 1e6:,.0f}")  # type: ignore[operator]
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(f"\n{EncoderCache().root}", style="dim")
+    console.print(f"\n{literal(EncoderCache().root)}", style="dim")
 
 
 def _rows() -> Iterator[dict[str, object]]:
@@ -113,9 +115,11 @@ def fetch(
         typer.echo(json.dumps({"handle": handle, "revision": revision, "folder": str(folder)}, indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[green]✓[/green] [bold]{handle}[/bold]{f'  commit {revision}' if revision else ''}")
-    console.print(f"  {folder}", style="dim")
-    console.print(f"\nNext: [bold]agnews encoder show {handle}[/bold]")
+    console.print(
+        f"[green]✓[/green] [bold]{literal(handle)}[/bold]{f'  commit {literal(revision)}' if revision else ''}"
+    )
+    console.print(f"  {literal(folder)}", style="dim")
+    console.print(f"\nNext: [bold]agnews encoder show {literal(handle)}[/bold]")
 
 
 @app.command()
@@ -189,9 +193,9 @@ def export(
 
         export_checkpoint(_model_folder(model, root, name), target)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[green]✓[/green] [bold]{target}[/bold]")
-    console.print(f"\nUse it here: [bold]agnews encoder show {target}[/bold]")
-    console.print(f'or there:    [bold]transformers.BertModel.from_pretrained("{target}")[/bold]')
+    console.print(f"[green]✓[/green] [bold]{literal(target)}[/bold]")
+    console.print(f"\nUse it here: [bold]agnews encoder show {literal(target)}[/bold]")
+    console.print(f'or there:    [bold]transformers.BertModel.from_pretrained("{literal(target)}")[/bold]')
 
 
 def _model_folder(model: str, root: Path, name: str) -> Path:

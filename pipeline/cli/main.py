@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agnews.pipeline.cli import batch, compare, config, data, doctor, encoder, models, predict, report, run, serve, tune
+from agnews.pipeline.literal_text import printable
 from agnews.pipeline.local.standard_streams import prepare_streams
 from agnews.schemas.errors import AgnewsError
 
@@ -82,11 +83,11 @@ def _complain(error: AgnewsError) -> None:
     from rich.text import Text
 
     console = _stderr()
-    console.print(Text.assemble(("error  ", "bold red"), (error.problem, "bold")), soft_wrap=True)
+    console.print(Text.assemble(("error  ", "bold red"), (printable(error.problem), "bold")), soft_wrap=True)
     if error.found is not None:
-        console.print(Text.assemble(("found  ", "yellow"), str(error.found)), soft_wrap=True)
+        console.print(Text.assemble(("found  ", "yellow"), printable(error.found)), soft_wrap=True)
     if error.fix:
-        console.print(Text.assemble(("fix    ", "green"), error.fix), soft_wrap=True)
+        console.print(Text.assemble(("fix    ", "green"), printable(error.fix)), soft_wrap=True)
 
 
 def _stderr() -> Console:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ def list_models(
 ) -> None:
     """List the versions, newest first: accuracy, size, which one is in production, and which servers use them."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
@@ -48,7 +48,7 @@ def list_models(
         return
     console = Console(highlight=False, soft_wrap=True)
     if not rows:
-        console.print(f"No version was pushed to {escape(models.uri)} yet. Next: [bold]agnews run[/bold]")
+        console.print(f"No version was pushed to {literal(models.uri)} yet. Next: [bold]agnews run[/bold]")
         return
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
     table.add_column("version", no_wrap=True)
@@ -66,7 +66,7 @@ def list_models(
             f"{100 * row['accuracy']:.2f} %" if row["accuracy"] is not None else "-",
             f"{row['bytes'] / 1e6:,.1f}",
             Text(row["state"], style=style),
-            ", ".join(row["served_by"]) or "-",
+            literal(", ".join(row["served_by"])) or "-",
         )
     console.print(table)
     _print_moves(console, models)
@@ -115,10 +115,10 @@ def show(
     console = Console(highlight=False, soft_wrap=True)
     for fact, value in facts.items():
         if value:
-            console.print(Text.assemble((f"{fact:<16}", "bold"), value))
+            console.print(Text.assemble((f"{fact:<16}", "bold"), printable(value)))
     if card:
         console.print()
-        console.print(Markdown(card))
+        console.print(Markdown(printable(card)))
 
 
 @app.command()
@@ -202,7 +202,9 @@ def prune(
     removed = "would be removed" if dry_run else "removed"
     table = Table(box=None, padding=(0, 2), pad_edge=False, show_header=False)
     for each in reversed(prunings):
-        fate = Text(f"kept: {each.kept_because}") if each.kept_because else Text(removed, style="bold yellow")
+        fate = (
+            Text(printable(f"kept: {each.kept_because}")) if each.kept_because else Text(removed, style="bold yellow")
+        )
         table.add_row(each.version, f"{each.size / 1e6:,.1f} MB", fate)
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
@@ -261,12 +263,7 @@ def _print_moves(console: Console, models: ModelStore) -> None:
     for move in reversed(told):
         how = f"{move.action} to {move.version} from {move.before or 'nothing'} by {move.by} on {move.host}"
         why = f": {move.why}" if move.why else ""
-        console.print(Text(_printable(f"{_ago(move.at.isoformat())}, {how}{why}"), style="dim"))
-
-
-def _printable(text: str) -> str:
-    """What strangers may have written holds no control characters for the terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+        console.print(Text(printable(f"{_ago(move.at.isoformat())}, {how}{why}"), style="dim"))
 
 
 def _describe_version(models: ModelStore, version: str, current: str, leases: tuple[Lease, ...]) -> dict[str, Any]:

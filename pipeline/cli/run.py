@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.literal_text import literal
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _name_page(request: RunRequest, console: Console) -> None:
     page = request.paths.page(request.run_id)
     # A full disk has no room for it.
     if page.is_file():
-        console.print(f"[dim]report    [/dim]{shortest_path(page)}", soft_wrap=True)
+        console.print(f"[dim]report    [/dim]{literal(shortest_path(page))}", soft_wrap=True)
 
 
 def _exit_code(report: RunReport) -> int:

@@ -19,6 +19,7 @@ from agnews.pipeline.cli.model_options import (
     VersionOption,
     chosen_model,
 )
+from agnews.pipeline.literal_text import literal, printable
 
 if TYPE_CHECKING:
     import socket
@@ -320,10 +321,10 @@ def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_t
     record = host.current.record
     header = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
     rest = "another one takes over when it is pushed" if follows else "and stays with it"
-    console.print(f"[green]✓[/green] [bold]{url}[/bold]  {' · '.join(record.classes)}", soft_wrap=True)
+    console.print(f"[green]✓[/green] [bold]{url}[/bold]  {literal(' · '.join(record.classes))}", soft_wrap=True)
     console.print(f"  version {record.version}, accuracy {100 * record.accuracy:.2f} %; {rest}", soft_wrap=True)
     console.print(
-        f'  curl{header} -d \'{{"instances": ["Oil prices soar"]}}\' {url}/v1/models/{record.name}:predict',
+        f'  curl{header} -d \'{{"instances": ["Oil prices soar"]}}\' {url}/v1/models/{literal(record.name)}:predict',
         soft_wrap=True,
         style="dim",
     )
@@ -333,4 +334,4 @@ def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_t
 def _log(console: Console, line: str) -> None:
     from datetime import datetime
 
-    console.print(f"{datetime.now():%H:%M:%S}  {line}", soft_wrap=True, markup=False)
+    console.print(f"{datetime.now():%H:%M:%S}  {printable(line)}", soft_wrap=True, markup=False)

@@ -18,6 +18,7 @@ from scipy import stats
 from agnews.components.evaluator.paired_test import paired_test
 from agnews.components.report.flatten_settings import flatten_settings
 from agnews.components.storage.files_at import files_at
+from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas import predictions as columns
 from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
@@ -238,7 +239,9 @@ def _classes(found: RunComparison) -> Table:
     for name in ("recall", "", "precision", "", "won", "lost"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in found.classes:
-        table.add_row(each.name, *_change(each.recall), *_change(each.precision), f"{each.won:,}", f"{each.lost:,}")
+        table.add_row(
+            literal(each.name), *_change(each.recall), *_change(each.precision), f"{each.won:,}", f"{each.lost:,}"
+        )
     return table
 
 
@@ -264,9 +267,9 @@ def _change(pair: tuple[float, float]) -> tuple[str, Text]:
 def _settings(found: RunComparison) -> Table:
     table = _table()
     for name in ("setting", found.first, found.second):
-        table.add_column(name, overflow="fold")
+        table.add_column(literal(name), overflow="fold")
     for key, pair in found.settings.items():
-        table.add_row(key, *("-" if value is None else str(value) for value in pair))
+        table.add_row(literal(key), *("-" if value is None else literal(value) for value in pair))
     return table
 
 
@@ -274,8 +277,10 @@ def _print_flips(flips: Sequence[Flip], console: Console) -> None:
     for each in flips:
         text = each.text if len(each.text) <= _MOST_CHARACTERS else each.text[: _MOST_CHARACTERS - 1] + "…"
         answers = f"{each.first or 'no answer'} → {each.second or 'no answer'}"
-        console.print(Text.assemble((f"{each.row:>6}  ", "dim"), (each.label, "bold"), f"  {answers}"), soft_wrap=True)
-        console.print(Text(f"        {text}", style="dim"), soft_wrap=True)
+        console.print(
+            Text.assemble((f"{each.row:>6}  ", "dim"), (printable(each.label), "bold"), f"  {answers}"), soft_wrap=True
+        )
+        console.print(Text(f"        {printable(text)}", style="dim"), soft_wrap=True)
 
 
 def _table() -> Table:

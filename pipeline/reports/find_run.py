@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agnews.components.report.assemble_report import headline
+from agnews.pipeline.literal_text import literal
 from agnews.pipeline.paths import Paths
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
@@ -147,7 +148,7 @@ def show_runs(reports: Mapping[str, RunReport | None], more: int, console: Conso
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("outcome")
     for name, report in reports.items():
-        table.add_row(name, *(_cells(report) if report else ("", "", "", "", Text("no report", style="dim"))))
+        table.add_row(literal(name), *(_cells(report) if report else ("", "", "", "", Text("no report", style="dim"))))
     console.print(table)
     if more:
         console.print(f"[dim]and {more:,} older: --last {more + len(reports)}[/dim]")
@@ -156,8 +157,8 @@ def show_runs(reports: Mapping[str, RunReport | None], more: int, console: Conso
 def _cells(report: RunReport) -> tuple[str | Text, ...]:
     outcome = headline(report)
     return (
-        str(report.model.get("kind", "")),
-        report.data.name if report.data else "",
+        literal(report.model.get("kind", "")),
+        literal(report.data.name) if report.data else "",
         f"{100 * report.metrics.accuracy:.2f} %" if report.metrics else "",
         f"{report.seconds:,.0f}" if report.seconds is not None else "",
         Text(outcome.words, style=_STYLES[outcome.tone]),

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas.run_report import SpansSummary
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def show_report(report: RunReport, paths: Paths, console: Console) -> None:
         for note in report.spans.notes:
             console.print(Text.assemble(("note      ", "dim"), (note, "yellow")), soft_wrap=True)
     if report.error is not None:
-        console.print(Text(f"✗ {report.error}", style="red"), soft_wrap=True)
+        console.print(Text(f"✗ {printable(report.error)}", style="red"), soft_wrap=True)
     if report.ended_early is not None:
         console.print(Text(f"✓ {report.ended_early}", style="green"), soft_wrap=True)
     if report.metrics is not None:
@@ -123,7 +124,9 @@ def _metrics_table(metrics: Metrics) -> Table:
     for name in ("precision", "recall", "F1", "rows"):
         table.add_column(name, justify="right")
     for row in metrics.per_class:
-        table.add_row(row.name, _percent(row.precision), _percent(row.recall), _percent(row.f1), f"{row.count:,}")
+        table.add_row(
+            literal(row.name), _percent(row.precision), _percent(row.recall), _percent(row.f1), f"{row.count:,}"
+        )
     table.add_row()
     for figure in metrics.figures:
         style = "bold" if figure.name == "accuracy" else ""

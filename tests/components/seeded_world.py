@@ -300,6 +300,11 @@ class Client(Files):
             self.world.put(path, None)
             self.world.later(path.rpartition("/")[0], lambda disk: disk.pop(path, None) and None)
 
+    def sync_folder(self, path: str) -> None:
+        if self.world.kind == "disk":
+            self.step(path)
+            self.world.sync(path)
+
     def remove(self, folder: str) -> None:
         for name in self.files_below(folder):
             self.remove_file(f"{folder}/{name}")
