@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from agnews.kubeflow.execution.end_children import adopt_orphans, end_children
 from agnews.pipeline.local.explain_failure import exception_chain
@@ -19,8 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one step.
 
     Args:
-        arguments: `--plan` for the step Plan, or `--step` with a `StepContract` as JSON; and `--executor-input`, what
-            Kubeflow Pipelines puts in the place of `{{$}}`. None takes those of the process.
+        arguments: `--plan` for the step Plan, `--step` with a `StepContract` as JSON, or `--group` with a
+            `GroupContract`; and `--executor-input`, what Kubeflow Pipelines puts in the place of `{{$}}`. None takes
+            those of the process.
 
     Returns:
         The exit code: 0, that of an AgnewsError, or 1 for any other error.
@@ -28,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m agnews.kubeflow.entrypoint")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--step", metavar="JSON", help="types of a node of the pipeline")
+    what.add_argument("--group", metavar="JSON", help="types of several nodes that share the step")
     what.add_argument("--plan", action="store_true", help="the step before the first node")
     parser.add_argument("--executor-input", required=True, metavar="JSON", help="ExecutorInput")
     options = parser.parse_args(arguments)
@@ -36,22 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        _run(options.step, options.executor_input)
+        _run(options, json.loads(options.executor_input))
     except Exception as error:  # noqa: BLE001 - the process ends here, and says what it ends with
         return _complain(error)
     return ExitCode.OK
 
 
-def _run(step: str | None, executor_input: str) -> None:
-    if step is None:
+def _run(options: argparse.Namespace, executor_input: dict[str, Any]) -> None:
+    if options.plan:
         from agnews.kubeflow.execution.run_plan_step import run_plan_step
 
-        run_plan_step(json.loads(executor_input))
+        run_plan_step(executor_input)
+        return
+    from agnews.kubeflow.execution.step_contract import GroupContract, StepContract
+
+    if options.group:
+        from agnews.kubeflow.execution.run_group import run_group
+
+        run_group(executor_input, GroupContract.model_validate_json(options.group))
         return
     from agnews.kubeflow.execution.run_step import run_step
-    from agnews.kubeflow.execution.step_contract import StepContract
 
-    run_step(json.loads(executor_input), StepContract.model_validate_json(step))
+    run_step(executor_input, StepContract.model_validate_json(options.step))
 
 
 def _complain(error: Exception) -> int:

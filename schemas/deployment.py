@@ -184,6 +184,10 @@ class Deployment(_Section):
     one."""
     settings: tuple[str, ...] = ()
     """Settings of the run that follow from the machines, as `--set` takes them; the command line comes after them."""
+    fuse: Literal["none", "light", "all"] = "light"
+    """Which nodes share a container, which saves pods, imports and copies: `none`; `light`, those of the data, of the
+    tokens and of the decision; `all` that stand in a row. A node whose row differs from its neighbours' in anything but
+    `cache` has a container of its own."""
     defaults: NodeDeployment
     """What rows inherit; it must name all requests and limits."""
     nodes: dict[str, NodeDeployment]

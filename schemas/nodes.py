@@ -44,12 +44,15 @@ class Node:
         outputs: Those that are read by name.
         run_time: By property: the parameter of a compiled run, or the output of its first step, that holds the value.
             All other properties are constants of a compiled pipeline.
+        step: Name of the step that it shares with neighbours where a cluster runs several nodes in one container; empty
+            for a step of its own.
         knows_the_run: Whether a compiled run tells it its id, which keeps the server's cache from answering for it.
     """
 
     code: str = ""
     outputs: tuple[Output, ...] = ()
     run_time: Mapping[str, str] = field(default_factory=dict)
+    step: str = ""
     knows_the_run: bool = False
 
 
@@ -58,28 +61,33 @@ NODES: dict[str, Node] = {
         code="agnews.components.news_example_gen.executor",
         outputs=(Output("data_card", "data_card", DataCard),),
         run_time={"data_uri": "data_uri", "digest": "data_digest"},
+        step="data",
     ),
-    "StatisticsGen": Node(outputs=(Output("statistics", "statistics"),)),
-    "ImportSchemaGen": Node(),
-    "ExampleValidator": Node(outputs=(Output("anomalies", "anomalies"),)),
+    "StatisticsGen": Node(outputs=(Output("statistics", "statistics"),), step="data"),
+    "ImportSchemaGen": Node(step="data"),
+    "ExampleValidator": Node(outputs=(Output("anomalies", "anomalies"),), step="data"),
     "BaselineModel": Node(
         code="agnews.components.baseline_model.executor",
         outputs=(Output("model", "baseline"),),
         run_time={"push_uri": "push_uri", "production": "production"},
+        step="data",
     ),
     "DataGate": Node(
         code="agnews.components.data_gate.executor",
         outputs=(Output("report", "data_check", DataCheck),),
+        step="data",
     ),
     "Transform": Node(
         code="agnews.components.transform",
         outputs=(Output("transform_graph", "transform_graph"),),
         run_time={"custom_config": "transform_settings"},
+        step="transform",
     ),
     "TokenGate": Node(
         code="agnews.components.token_gate.executor",
         outputs=(Output("report", "token_check", TokenCheck),),
         run_time={"max_length": "max_length", "max_unknown_share": "max_unknown_share"},
+        step="transform",
     ),
     "Trainer": Node(
         code="agnews.components.trainer",
@@ -90,10 +98,12 @@ NODES: dict[str, Node] = {
         code="agnews.components.evaluator.executor",
         outputs=(Output("evaluation", "evaluation", Evaluation), Output("predictions", "predictions")),
         run_time={"force_promotion": "force_promotion"},
+        step="decide",
     ),
     "SmokeTest": Node(
         code="agnews.components.smoke_test.executor",
         outputs=(Output("report", "smoke_report", SmokeReport),),
+        step="decide",
     ),
     "Pusher": Node(
         code="agnews.components.pusher.executor",
@@ -101,7 +111,8 @@ NODES: dict[str, Node] = {
         # `withdrawn` is a constant, and empty: a compiled run that would make a withdrawn version ends before it.
         run_time={"push_uri": "push_uri", "fingerprint": "fingerprint"},
         knows_the_run=True,
+        step="decide",
     ),
-    "Report": Node(code="agnews.components.report.executor", knows_the_run=True),
+    "Report": Node(code="agnews.components.report.executor", step="decide", knows_the_run=True),
 }
 """By name, in the order of a run."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from agnews.kubeflow.compiler.fuse_steps import Step
 from agnews.kubeflow.compiler.shared_container import check_mounts, require_no_token_for_all, step_environment
 from agnews.schemas.deployment import Deployment, NodeDeployment, Volume
 from agnews.schemas.errors import AgnewsError
@@ -40,13 +41,13 @@ def _retry_policy(row: NodeDeployment) -> Tree:
     }
 
 
-def apply_deployment(spec: Tree, deployment: Deployment, nodes: Mapping[str, str]) -> Tree:
+def apply_deployment(spec: Tree, deployment: Deployment, steps: Sequence[Step]) -> Tree:
     """Gives each executor its resources and environment, each task its retries and its cache.
 
     Args:
         spec: The pipeline spec; it is changed.
         deployment: The table.
-        nodes: Name of the node by name of the step, `news-example-gen` for example; all of the spec's steps.
+        steps: All of the spec's steps. Nodes that share one have the same row, but for `cache`.
 
     Returns:
         The platform document: what the spec has no place for.
@@ -54,25 +55,26 @@ def apply_deployment(spec: Tree, deployment: Deployment, nodes: Mapping[str, str
     Raises:
         AgnewsError: The table has a row for a node that is none, or asks for more than its limit.
     """
-    unknown = sorted(set(deployment.nodes) - set(nodes.values()))
+    nodes = [node for step in steps for node in step.nodes]
+    unknown = sorted(set(deployment.nodes) - set(nodes))
     if unknown:
         raise AgnewsError(
             "The deployment table has rows for nodes that the pipeline does not have.",
             found=", ".join(unknown),
-            fix=f"The nodes are {', '.join(sorted(nodes.values()))}.",
+            fix=f"The nodes are {', '.join(sorted(nodes))}.",
         )
     require_no_token_for_all(deployment)
     executors, platform = spec["deploymentSpec"]["executors"], {}
     tasks = dict(_tasks(spec))
-    for step, node in nodes.items():
-        row = deployment.row(node)
-        executor = f"exec-{step}"
+    for step in steps:
+        node, executor = step.nodes[0], f"exec-{step.name}"
+        row = _row(step, deployment)
         container = executors[executor]["container"]
         container["resources"] = _resources(node, row)
         if env := step_environment(node, row):
             container["env"] = [{"name": name, "value": value} for name, value in env.items()]
         check_mounts(node, row)
-        task = tasks[step]
+        task = tasks[step.name]
         # An empty message is how the server is told not to look into its cache.
         task["cachingOptions"] = {"enableCache": True} if row.cache else {}
         if row.retries:
@@ -80,6 +82,14 @@ def apply_deployment(spec: Tree, deployment: Deployment, nodes: Mapping[str, str
         if config := _kubernetes(row, deployment):
             platform[executor] = config
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": platform}}}} if platform else {}
+
+
+def _row(step: Step, deployment: Deployment) -> NodeDeployment:
+    """The row of its nodes: cached as a whole only if each of them may be, and with the time of all of them."""
+    rows = [deployment.row(node) for node in step.nodes]
+    minutes = [row.timeout_minutes for row in rows if row.timeout_minutes]
+    timeout = sum(minutes) if len(minutes) == len(rows) else None
+    return rows[0].model_copy(update={"cache": all(row.cache for row in rows), "timeout_minutes": timeout})
 
 
 def _tasks(spec: Tree) -> Iterator[tuple[str, Tree]]:

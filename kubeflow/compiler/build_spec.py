@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
-from agnews.kubeflow.execution.step_contract import ParameterKind, StepContract
+from agnews.kubeflow.compiler.fuse_steps import Step, step_name
+from agnews.kubeflow.execution.step_contract import GroupContract, ParameterKind, StepContract
 from agnews.kubeflow.planning.run_parameters import (
     PLAN_CONSTANTS,
     PLAN_OUTPUTS,
     PROCEED,
     RUN_PARAMETERS,
+    SCRATCH_URI,
     SUMMARY,
     Kind,
 )
@@ -65,14 +68,10 @@ def kind_of(name: str) -> Kind:
     return RUN_PARAMETERS[name].kind if name in RUN_PARAMETERS else PLAN_OUTPUTS[name]
 
 
-def step_name(node: str) -> str:
-    """Returns the name of a node as Kubeflow Pipelines writes names: `NewsExampleGen` becomes `news-example-gen`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", node).lower()
-
-
 PLAN = "Plan"
 GROUP = "learn-and-push"
 _COMMAND = ["python", "-m", "agnews.kubeflow.entrypoint"]
+_INDEX = "steps"
 _EXECUTOR_INPUT = ["--executor-input", "{{$}}"]
 # The server puts the id of the run in its place.
 _RUN_ID_VALUE = "{{$.pipeline_job_uuid}}"
@@ -81,7 +80,12 @@ Tree = dict[str, Any]
 
 
 def build_spec(
-    pipeline: Pipeline, *, image: str, defaults: Mapping[str, Any], plan_constants: Mapping[str, Any]
+    pipeline: Pipeline,
+    steps: Sequence[Step],
+    *,
+    image: str,
+    defaults: Mapping[str, Any],
+    plan_constants: Mapping[str, Any],
 ) -> Tree:
     """Makes a pipeline spec: the step Plan, and all nodes in a group that runs if Plan found something to do.
 
@@ -89,6 +93,7 @@ def build_spec(
 
     Args:
         pipeline: The graph.
+        steps: Which of its nodes share a container.
         image: Image of all steps.
         defaults: Defaults of the parameters of a run; those without one are required.
         plan_constants: Values by the names of `PLAN_CONSTANTS`.
@@ -99,15 +104,22 @@ def build_spec(
     compiled = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(default_image=image, default_commands=_COMMAND, use_pipeline_spec_2_1=True)
     ).run(pipeline, write_out=False)["pipelineSpec"]
-    compiled_tasks = compiled["root"]["dag"]["tasks"]
+    nodes = {node.id: node for node in pipeline.components}
     plan, components, executors, tasks = step_name(PLAN), {}, {}, {}
-    for node in pipeline.components:
-        name, contract = step_name(node.id), describe_step(node)
-        if NODES[node.id].knows_the_run:
-            contract = contract.model_copy(update={"run_id": RUN_ID})
-        components[f"comp-{name}"] = _component(node, compiled["components"][node.id])
-        executors[f"exec-{name}"] = _executor(image, ["--step", _json(contract)])
-        tasks[name] = _task(node, compiled_tasks[node.id], contract)
+    for step in steps:
+        members = [_Member(nodes[node], step, compiled) for node in step.nodes]
+        if step.is_fused:
+            group = GroupContract(
+                name=step.name,
+                index_uri=posixpath.join(plan_constants[SCRATCH_URI], _INDEX) if plan_constants[SCRATCH_URI] else "",
+                members=tuple(member.contract for member in members),
+            )
+            arguments = ["--group", _json(group)]
+        else:
+            arguments = ["--step", _json(members[0].contract)]
+        executors[f"exec-{step.name}"] = _executor(image, arguments)
+        components[f"comp-{step.name}"] = _component(step, members)
+        tasks[step.name] = _task(step, members, {node: other for other in steps for node in other.nodes})
     executors[f"exec-{plan}"] = _executor(image, ["--plan"])
     components[f"comp-{plan}"] = _plan_component()
     components[f"comp-{GROUP}"] = {
@@ -131,7 +143,7 @@ def build_spec(
     }
 
 
-def _json(contract: StepContract) -> str:
+def _json(contract: BaseModel) -> str:
     # With spaces, where YAML breaks the line: this is read in reviews.
     return json.dumps(contract.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
 
@@ -140,19 +152,80 @@ def _executor(image: str, arguments: list[str]) -> Tree:
     return {"container": {"image": image, "command": list(_COMMAND), "args": [*arguments, *_EXECUTOR_INPUT]}}
 
 
-def _component(node: BaseComponent, compiled: Tree) -> Tree:
-    component: Tree = {"executorLabel": f"exec-{step_name(node.id)}"}
-    for side in ("inputDefinitions", "outputDefinitions"):
-        if side in compiled:
-            component[side] = {**compiled[side]}
-            if artifacts := compiled[side].get("artifacts"):
-                component[side]["artifacts"] = {name: _artifact_type(artifacts[name]) for name in artifacts}
-    parameters = component.get("inputDefinitions", {}).get("parameters", {})
-    for name, source in NODES[node.id].run_time.items():
-        parameters[name] = _typed(kind_of(source))
-    if NODES[node.id].knows_the_run:
-        parameters[RUN_ID] = _typed("STRING")
-    return component
+class _Member:
+    """A node in its step, with the names that it has there."""
+
+    def __init__(self, node: BaseComponent, step: Step, compiled: Tree) -> None:
+        self.node, self._step = node.id, step
+        self.task = compiled["root"]["dag"]["tasks"][node.id]
+        self._component = compiled["components"][node.id]
+        contract = describe_step(node)
+        if NODES[node.id].knows_the_run:
+            contract = contract.model_copy(update={"run_id": self.parameter(RUN_ID)})
+        if step.is_fused:
+            sources = {key: f"{step_name(node)}-{output}" for key, (node, output) in self.sources().items()}
+            cache = self.node not in step.uncached
+            contract = contract.model_copy(update={"prefix": self.parameter(""), "sources": sources, "cache": cache})
+        self.contract = contract
+
+    def parameter(self, name: str) -> str:
+        return f"{step_name(self.node)}-{name}" if self._step.is_fused else name
+
+    def sources(self) -> dict[str, tuple[str, str]]:
+        """By input: the node that makes it, and the key of its output."""
+        given = self.task.get("inputs", {}).get("artifacts", {})
+        outputs = {key: value["taskOutputArtifact"] for key, value in given.items()}
+        return {key: (output["producerTask"], output["outputArtifactKey"]) for key, output in outputs.items()}
+
+    def inputs(self) -> Tree:
+        """Types of the artifacts that it takes, by input."""
+        return self._artifacts("inputDefinitions")
+
+    def outputs(self) -> Tree:
+        """Types of the artifacts that it makes, by name among the outputs of the step."""
+        return {self._step.output(self.node, key): kind for key, kind in self._artifacts("outputDefinitions").items()}
+
+    def parameter_types(self) -> Tree:
+        types = {**self._component.get("inputDefinitions", {}).get("parameters", {})}
+        types |= {name: _typed(kind_of(source)) for name, source in NODES[self.node].run_time.items()}
+        if NODES[self.node].knows_the_run:
+            types[RUN_ID] = _typed("STRING")
+        return {self.parameter(name): kind for name, kind in types.items()}
+
+    def parameters(self) -> Tree:
+        values = {**self.task.get("inputs", {}).get("parameters", {})}
+        values |= {name: {"componentInputParameter": source} for name, source in NODES[self.node].run_time.items()}
+        if NODES[self.node].knows_the_run:
+            values[RUN_ID] = _constant(_RUN_ID_VALUE)
+        return {self.parameter(name): value for name, value in values.items()}
+
+    def _artifacts(self, side: str) -> Tree:
+        artifacts = self._component.get(side, {}).get("artifacts", {})
+        return {name: _artifact_type(kind) for name, kind in artifacts.items()}
+
+
+def _component(step: Step, members: Sequence[_Member]) -> Tree:
+    artifacts = {name: kind for name, kind, _ in _outer_inputs(step, members)}
+    parameters = {name: kind for member in members for name, kind in member.parameter_types().items()}
+    sides = {
+        "inputDefinitions": _filled(artifacts=artifacts, parameters=parameters),
+        "outputDefinitions": _filled(artifacts={k: v for member in members for k, v in member.outputs().items()}),
+    }
+    return {"executorLabel": f"exec-{step.name}", **_filled(**sides)}
+
+
+def _filled(**parts: Tree) -> Tree:
+    return {name: part for name, part in parts.items() if part}
+
+
+def _outer_inputs(step: Step, members: Sequence[_Member]) -> Iterator[tuple[str, Tree, tuple[str, str]]]:
+    """Name, type and source of each artifact that comes from another step."""
+    for member in members:
+        types = member.inputs()
+        for key, (node, output) in member.sources().items():
+            if node not in step.nodes:
+                name = f"{step_name(node)}-{output}" if step.is_fused else key
+                yield name, types[key], (node, output)
 
 
 def _artifact_type(compiled: Tree) -> Tree:
@@ -161,26 +234,25 @@ def _artifact_type(compiled: Tree) -> Tree:
     return {"artifactType": {"schemaTitle": schema["title"], "schemaVersion": "0.0.1"}}
 
 
-def _task(node: BaseComponent, compiled: Tree, contract: StepContract) -> Tree:
-    name, inputs = step_name(node.id), {**compiled.get("inputs", {})}
-    if "artifacts" in inputs:
-        inputs["artifacts"] = {
-            key: {
-                "taskOutputArtifact": {
-                    "outputArtifactKey": value["taskOutputArtifact"]["outputArtifactKey"],
-                    "producerTask": step_name(value["taskOutputArtifact"]["producerTask"]),
-                }
+def _task(step: Step, members: Sequence[_Member], places: Mapping[str, Step]) -> Tree:
+    artifacts = {
+        name: {
+            "taskOutputArtifact": {
+                "outputArtifactKey": places[node].output(node, output),
+                "producerTask": places[node].name,
             }
-            for key, value in inputs["artifacts"].items()
         }
-    parameters = inputs.get("parameters", {})
-    for key, source in NODES[node.id].run_time.items():
-        parameters[key] = {"componentInputParameter": source}
-    if contract.run_id:
-        parameters[contract.run_id] = _constant(_RUN_ID_VALUE)
-    task: Tree = {"componentRef": {"name": f"comp-{name}"}, "inputs": inputs, "taskInfo": {"name": name}}
-    if upstream := compiled.get("dependentTasks"):
-        task["dependentTasks"] = sorted(step_name(node_id) for node_id in upstream)
+        for name, _, (node, output) in _outer_inputs(step, members)
+    }
+    parameters = {name: value for member in members for name, value in member.parameters().items()}
+    task: Tree = {
+        "componentRef": {"name": f"comp-{step.name}"},
+        "inputs": _filled(artifacts=artifacts, parameters=parameters),
+        "taskInfo": {"name": step.name},
+    }
+    upstream = {places[node].name for member in members for node in member.task.get("dependentTasks", ())}
+    if upstream := upstream - {step.name}:
+        task["dependentTasks"] = sorted(upstream)
     return task
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agnews.kubeflow.compiler.apply_deployment import apply_deployment
-from agnews.kubeflow.compiler.build_spec import PLAN, build_spec, step_name
+from agnews.kubeflow.compiler.build_spec import PLAN, build_spec
 from agnews.kubeflow.compiler.check_documents import check_documents
+from agnews.kubeflow.compiler.fuse_steps import Step, fuse_steps, step_name
 from agnews.kubeflow.planning.run_parameters import (
     CODE,
     CONFIGS,
@@ -113,8 +114,10 @@ def compile_pipeline(request: CompileRequest) -> str:
         EPOCHS: 0,
         FORCE_PROMOTION: config.evaluation.force_promotion,
     }
+    steps = fuse_steps([node.id for node in pipeline.components], request.deployment)
     spec = build_spec(
         pipeline,
+        steps,
         image=request.image,
         defaults={name: value for name, value in defaults.items() if value is not None},
         plan_constants={
@@ -123,8 +126,7 @@ def compile_pipeline(request: CompileRequest) -> str:
             SCRATCH_URI: request.deployment.scratch_uri,
         },
     )
-    nodes = {step_name(node): node for node in (PLAN, *(component.id for component in pipeline.components))}
-    platform = apply_deployment(spec, request.deployment, nodes)
+    platform = apply_deployment(spec, request.deployment, [Step(step_name(PLAN), (PLAN,)), *steps])
     check_documents(spec, platform)
     return write_documents(spec, platform)
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agnews.pipeline.local.explain_failure import exception_chain
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -16,6 +16,9 @@ REFUSED = "AGNEWS-REPORT "
 """Starts the line of a step that ended with an AgnewsError; JSON follows."""
 VERDICT = "AGNEWS-VERDICT "
 """Starts the line of the Pusher; the JSON that follows is a `PushOutcome` with the name of the node."""
+NODE = "AGNEWS-NODE "
+"""Begins and ends the part of a node in the log of a step that runs several; JSON follows: node, state, seconds."""
+NodeState = Literal["started", "cached", "done", "failed"]
 _REPORT_FILE = "report.json"
 _LONGEST = 32_768
 
@@ -71,6 +74,43 @@ def write_verdict(node: str, outcome: Path) -> None:
         outcome: Its `pushed.json`.
     """
     _write(VERDICT, {"node": node, **json.loads(outcome.read_text(encoding="utf-8"))})
+
+
+def write_node(node: str, state: NodeState, seconds: float) -> None:
+    """Writes that a node of a fused step begins, or what became of it.
+
+    Args:
+        node: Name of the node.
+        state: `started`, or how it ended.
+        seconds: Since it began.
+    """
+    _write(NODE, {"node": node, "state": state, "seconds": round(seconds, 3)})
+
+
+def node_part(log: str, node: str) -> str:
+    """Returns what a node has written into the log of a step that runs several.
+
+    Args:
+        log: Log of the step, perhaps with time stamps before each line.
+        node: Name of the node.
+
+    Returns:
+        Its lines, from its beginning to its end or to that of the log; the whole log where no node says that it begins,
+        as in the step of a single one; nothing where others do.
+    """
+    part: list[str] = []
+    inside, fused = False, False
+    for line in log.splitlines(keepends=True):
+        for mark in find_lines(line, NODE):
+            fused = True
+            if mark.get("node") == node:
+                inside = True
+            if mark.get("state") != "started" and mark.get("node") == node:
+                part.append(line)
+                inside = False
+        if inside:
+            part.append(line)
+    return "".join(part) if fused else log
 
 
 def _write(prefix: str, content: Mapping[str, Any]) -> None:

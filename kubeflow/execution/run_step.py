@@ -6,7 +6,7 @@ import importlib
 import json
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from agnews.kubeflow.execution.log_lines import report_refusal, write_verdict
 from agnews.kubeflow.execution.read_artifact import describe_artifact, mirror_path, read_artifact, remove_folder_markers
 from agnews.kubeflow.execution.step_contract import StepContract, read_properties
 
-_Runtimes = dict[str, list[dict[str, Any]]]
+Runtime = dict[str, Any]
+"""An artifact as Kubeflow Pipelines describes it: name, URI, metadata."""
 _Artifacts = dict[str, list[Artifact]]
 
 
@@ -35,48 +36,86 @@ def run_step(executor_input: Mapping[str, Any], contract: StepContract) -> None:
         Exception: Whatever else the executor raises.
     """
     given, wanted = executor_input.get("inputs", {}), executor_input["outputs"]
-    inputs, outputs = _runtimes(given, contract.inputs), _runtimes(wanted, contract.outputs)
-    for runtimes in inputs.values():
-        for runtime in runtimes:
-            remove_folder_markers(Path(mirror_path(runtime["uri"])))
-    input_dict = _artifacts(inputs, contract.inputs)
-    output_dict = _artifacts(outputs, contract.outputs)
-    values = given.get("parameterValues", {})
+    inputs, outputs = pick_artifacts(given, contract.inputs), pick_artifacts(wanted, contract.outputs)
+    clean_inputs(inputs.values())
+    write_outputs(wanted, run_executor(contract, inputs, outputs, given.get("parameterValues", {})))
+
+
+def run_executor(
+    contract: StepContract, inputs: Mapping[str, Runtime], outputs: Mapping[str, Runtime], values: Mapping[str, Any]
+) -> dict[str, Runtime]:
+    """Runs the executor of a node.
+
+    Args:
+        contract: The node.
+        inputs: Its input artifacts as Kubeflow Pipelines describes them, by key.
+        outputs: The same of its outputs, before they are written.
+        values: Parameters of the step.
+
+    Returns:
+        Its outputs, with the properties that the executor has set.
+
+    Raises:
+        AgnewsError: The executor, or the parameters, say that something is wrong.
+        Exception: Whatever else the executor raises.
+    """
+    input_dict, output_dict = _artifacts(inputs, contract.inputs), _artifacts(outputs, contract.outputs)
     with (
         report_refusal(contract.node, _folders(output_dict)),
         explain_step_failure(contract.node, _folders(input_dict)),
     ):
         properties = read_properties(values, contract)
-        for artifacts in output_dict.values():
-            for artifact in artifacts:
-                # An output without files is one, but older launchers do not find nothing.
-                Path(artifact.uri).mkdir(parents=True, exist_ok=True)
+        for folder in _folders(output_dict).values():
+            # An output without files is one, but older launchers do not find nothing.
+            folder.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="agnews-") as folder:
-            _executor(contract, folder, values).Do(input_dict, output_dict, properties)
-        for output in _folders(output_dict).values():
-            replace_links(output)
-        _write_output(Path(wanted["outputFile"]), outputs, output_dict, time.monotonic() - start)
-    for output in _folders(output_dict).values():
-        if (output / _OUTCOME).is_file():
-            write_verdict(contract.node, output / _OUTCOME)
+        with tempfile.TemporaryDirectory(prefix="agnews-") as temporary:
+            _executor(contract, temporary, values).Do(input_dict, output_dict, properties)
+        for folder in _folders(output_dict).values():
+            replace_links(folder)
+        seconds = time.monotonic() - start
+        described = {
+            name: describe_artifact(artifact, outputs[name], seconds) for name, (artifact,) in output_dict.items()
+        }
+    for folder in _folders(output_dict).values():
+        if (folder / _OUTCOME).is_file():
+            write_verdict(contract.node, folder / _OUTCOME)
+    return described
 
 
 # What the Pusher writes into its output.
 _OUTCOME = "pushed.json"
 
 
-def _runtimes(side: Mapping[str, Any], ours: Collection[str]) -> _Runtimes:
-    # Servers add artifacts of their own: `executor-logs`, which the launcher writes and uploads itself.
-    return {name: entry["artifacts"] for name, entry in side.get("artifacts", {}).items() if name in ours}
+def pick_artifacts(side: Mapping[str, Any], ours: Collection[str]) -> dict[str, Runtime]:
+    """Returns the artifacts of one side of ExecutorInput by name, one each: we hand on no lists.
+
+    Servers add artifacts of their own: `executor-logs`, which the launcher writes and uploads itself.
+    """
+    found = {name: entry["artifacts"] for name, entry in side.get("artifacts", {}).items() if name in ours}
+    return {name: entries[0] for name, entries in found.items() if entries}
+
+
+def clean_inputs(inputs: Iterable[Runtime]) -> None:
+    """Removes what the launcher has downloaded although it is no file."""
+    for runtime in inputs:
+        remove_folder_markers(Path(mirror_path(runtime["uri"])))
+
+
+def write_outputs(wanted: Mapping[str, Any], described: Mapping[str, Runtime]) -> None:
+    """Tells Kubeflow Pipelines what the outputs are like."""
+    path = Path(wanted["outputFile"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    artifacts = {name: {"artifacts": [runtime]} for name, runtime in described.items()}
+    path.write_text(json.dumps({"artifacts": artifacts}, indent=2) + "\n", encoding="utf-8")
 
 
 def _folders(artifacts: _Artifacts) -> dict[str, Path]:
-    return {name: Path(entries[0].uri) for name, entries in artifacts.items() if entries}
+    return {name: Path(artifact.uri) for name, (artifact,) in artifacts.items()}
 
 
-def _artifacts(runtimes: _Runtimes, types: Mapping[str, str]) -> _Artifacts:
-    return {name: [read_artifact(runtime, types[name]) for runtime in entries] for name, entries in runtimes.items()}
+def _artifacts(runtimes: Mapping[str, Runtime], types: Mapping[str, str]) -> _Artifacts:
+    return {name: [read_artifact(runtime, types[name])] for name, runtime in runtimes.items()}
 
 
 def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) -> BaseExecutor:
@@ -93,12 +132,3 @@ def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) ->
 
         return executor_class(BaseBeamExecutor.Context(beam_pipeline_args=list(contract.beam_args), **context))
     return executor_class(BaseExecutor.Context(**context))
-
-
-def _write_output(path: Path, runtimes: _Runtimes, artifacts: _Artifacts, seconds: float) -> None:
-    described = {
-        name: {"artifacts": [describe_artifact(*pair, seconds) for pair in zip(artifacts[name], entries, strict=True)]}
-        for name, entries in runtimes.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"artifacts": described}, indent=2) + "\n", encoding="utf-8")

@@ -35,6 +35,24 @@ class StepContract(BaseModel):
     """Parameter that holds the id of the run; None where the step is not told, so that it can be cached."""
     beam_args: tuple[str, ...] | None = None
     """Arguments for Beam; None for an executor that does not use it."""
+    prefix: str = ""
+    """What the names of its parameters and outputs begin with, in a step that runs several nodes."""
+    sources: dict[str, str] = {}
+    """By input, in such a step: the name of the artifact there, an input of the step or an output of a node before."""
+    cache: bool = True
+    """Whether the result of an earlier run may stand in for it, in such a step."""
+
+
+class GroupContract(BaseModel):
+    """A step that runs several nodes, one after the other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str
+    """Of the step."""
+    index_uri: str = ""
+    """Folder or URI that keeps what earlier runs have made; empty for none."""
+    members: tuple[StepContract, ...]
 
 
 def _whole(value: Any) -> int:
@@ -60,14 +78,14 @@ def read_properties(values: Mapping[str, Any], contract: StepContract) -> dict[s
     Raises:
         AgnewsError: A value is missing that the step was compiled with, or is not of its type.
     """
-    missing = sorted(set(contract.parameters) - set(values))
+    missing = sorted(name for name in contract.parameters if contract.prefix + name not in values)
     if missing:
         raise AgnewsError(
             f"{contract.node} was not given all of its parameters.",
             found=f"no {', '.join(missing)}",
             fix="Compile and submit the pipeline again, with the version of agnews that is in the image.",
         )
-    return {name: _cast(name, values[name], kind) for name, kind in contract.parameters.items()}
+    return {name: _cast(name, values[contract.prefix + name], kind) for name, kind in contract.parameters.items()}
 
 
 def _cast(name: str, value: Any, kind: str) -> Any:

@@ -24,10 +24,13 @@ from typing import Any
 import pytest
 
 from agnews.components.model_store import ModelStore
+from agnews.kubeflow.execution.log_lines import NODE, find_lines
 from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.load_deployment import load_deployment
+from agnews.schemas.deployment import Deployment
 from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.nodes import NODES
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport
 
@@ -35,21 +38,6 @@ from agnews.schemas.run_report import RunReport
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 IMAGE = os.environ.get("AGNEWS_TEST_IMAGE")
-NODES = {
-    "baseline-model",
-    "data-gate",
-    "evaluator",
-    "example-validator",
-    "import-schema-gen",
-    "news-example-gen",
-    "pusher",
-    "report",
-    "smoke-test",
-    "statistics-gen",
-    "token-gate",
-    "trainer",
-    "transform",
-}
 
 
 @dataclass
@@ -70,7 +58,7 @@ class Cluster:
     def store(self) -> ModelStore:
         return ModelStore(str(self.root / "models"), "agnews")
 
-    def run(self, config: RunConfig, **parameters: Any) -> Path:
+    def run(self, config: RunConfig, *, deployment: Deployment | None = None, **parameters: Any) -> Path:
         """Compiles and runs; returns the folder of the run."""
         from kfp import components
 
@@ -78,7 +66,9 @@ class Cluster:
 
         request = CompileRequest(
             config=config,
-            deployment=load_deployment("cpu").model_copy(update={"scratch_uri": str(self.root / "scratch")}),
+            deployment=(deployment or load_deployment("cpu")).model_copy(
+                update={"scratch_uri": str(self.root / "scratch")}
+            ),
             image=IMAGE or "registry.example/agnews:conformance",
             code=code_versions(),
             data_uri="sample",
@@ -89,14 +79,36 @@ class Cluster:
         (run,) = set(self.root.glob("agnews-*")) - before
         return run
 
+    def states(self, step: str) -> dict[str, str]:
+        """What became of the nodes of a fused step in the latest run."""
+        lines = find_lines((self.logs / f"{step}.log").read_text(), NODE)
+        return {line["node"]: line["state"] for line in lines}
 
-def document(run: Path, name: str, path: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / name / path).read_text())
+
+def place(run: Path, node: str) -> tuple[Path, str]:
+    """Folder of the step that ran a node, and what the names of its outputs begin with there."""
+    if (run / node).is_dir():
+        return run / node, ""
+    (output,) = {path.parent for path in run.glob(f"*/{node}-*")}
+    return output, f"{node}-"
+
+
+def document(run: Path, node: str, path: str) -> dict[str, Any]:
+    folder, prefix = place(run, node)
+    content: dict[str, Any] = json.loads((folder / f"{prefix}{path}").read_text())
     return content
 
 
-def outputs(run: Path, name: str) -> dict[str, Any]:
-    return document(run, name, "executor_output.json")
+def outputs(run: Path, node: str) -> dict[str, Any]:
+    """What KFP was told of the node's outputs, by key."""
+    folder, prefix = place(run, node)
+    told = json.loads((folder / "executor_output.json").read_text())["artifacts"]
+    return {key.removeprefix(prefix): entry["artifacts"][0] for key, entry in told.items() if key.startswith(prefix)}
+
+
+def plan_of(run: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((run / "plan" / "executor_output.json").read_text())["parameterValues"]
+    return values
 
 
 def push_outcome(run: Path) -> dict[str, Any]:
@@ -134,7 +146,10 @@ def _run_step(handler: Any, cluster: Cluster) -> Any:
 
     command: list[str] = handler.full_command
     assert command[:3] == ["python", "-m", "agnews.kubeflow.entrypoint"]
-    name = "Plan" if "--plan" in command else json.loads(command[command.index("--step") + 1])["node"]
+    name = "plan"
+    if "--plan" not in command:
+        contract = json.loads(command[4])
+        name = contract.get("name") or contract["node"]
     # What an image sets, and no variable of this process.
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(cluster.logs)}
     start = time.monotonic()
@@ -170,7 +185,7 @@ def first(cluster: Cluster, config: RunConfig) -> Path:
 
 
 def test_a_first_run_ends_with_a_tested_and_pushed_model(cluster: Cluster, first: Path) -> None:
-    assert {path.name for path in first.iterdir()} == {"plan", *NODES}
+    assert {path.name for path in first.iterdir()} == {"plan", "data", "transform", "trainer", "decide"}
     verdict = evaluation(first).verdict
     assert verdict.blessed
     assert verdict.paired_test is None
@@ -178,7 +193,7 @@ def test_a_first_run_ends_with_a_tested_and_pushed_model(cluster: Cluster, first
     assert record is not None
     assert push_outcome(first)["version"] == record.version
     assert (Path(cluster.store.folder(record.version)) / "saved_model.pb").is_file()
-    plan = outputs(first, "plan")["parameterValues"]
+    plan = plan_of(first)
     assert (plan["proceed"], plan["production"]) == (True, "")
     assert record.fingerprint == plan["fingerprint"]
     assert record.run_id
@@ -191,6 +206,8 @@ def test_its_figures_are_those_of_a_local_run(first: Path, run: Callable[..., Ru
     ours, theirs = metrics.model_dump(), local_run.metrics.model_dump()
     assert ours.pop("per_class") == theirs.pop("per_class")
     assert ours.pop("confusion_matrix") == theirs.pop("confusion_matrix")
+    for here, there in zip(ours.pop("figures"), theirs.pop("figures"), strict=True):
+        assert here == pytest.approx(there, abs=1e-6)
     assert ours == pytest.approx(theirs, abs=1e-6)
     training = document(first, "trainer", "model_run/training.json")
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -199,14 +216,13 @@ def test_its_figures_are_those_of_a_local_run(first: Path, run: Callable[..., Ru
 
 
 def test_what_steps_know_of_their_outputs_reaches_the_next(first: Path) -> None:
-    (examples,) = outputs(first, "news-example-gen")["artifacts"]["examples"]["artifacts"]
+    examples = outputs(first, "news-example-gen")["examples"]
     assert json.loads(examples["metadata"]["split_names"]) == ["train", "eval", "test"]
     assert examples["metadata"]["seconds"] > 0
-    (page,) = outputs(first, "report")["artifacts"]["page"]["artifacts"]
-    assert page["uri"].endswith("/page/report.html")
+    assert outputs(first, "report")["page"]["uri"].endswith("page/report.html")
     report = RunReport.model_validate(document(first, "report", "report/report.json"))
     assert report.nodes["Trainer"].seconds == pytest.approx(
-        outputs(first, "trainer")["artifacts"]["model_run"]["artifacts"][0]["metadata"]["seconds"], abs=0.01
+        outputs(first, "trainer")["model_run"]["metadata"]["seconds"], abs=0.01
     )
 
 
@@ -216,7 +232,7 @@ def test_a_run_ends_early_and_successfully_where_nothing_is_new(
     record = cluster.store.production()
     again = cluster.run(config, epochs=2)
     assert {path.name for path in again.iterdir()} == {"plan"}
-    assert outputs(again, "plan")["parameterValues"]["proceed"] is False
+    assert plan_of(again)["proceed"] is False
     assert record is not None
     page = (again / "plan" / "summary" / "plan.md").read_text()
     assert page.startswith(f"# Nothing is new since version {record.version} was pushed")
@@ -226,6 +242,12 @@ def test_a_run_ends_early_and_successfully_where_nothing_is_new(
 def test_a_second_run_is_judged_against_the_first(cluster: Cluster, config: RunConfig, first: Path) -> None:
     pushed = push_outcome(first)["version"]
     second = cluster.run(config, epochs=3)
+    # The model in production is another one now, so it is fetched; the rows are those of the first run.
+    assert cluster.states("data") == {
+        **dict.fromkeys(["NewsExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator"], "cached"),
+        **dict.fromkeys(["BaselineModel", "DataGate"], "done"),
+    }
+    assert set(cluster.states("transform").values()) == {"cached"}
     verdict = evaluation(second).verdict
     assert verdict.paired_test is not None
     assert verdict.paired_test.baseline == pushed
@@ -239,9 +261,37 @@ def test_a_second_run_is_judged_against_the_first(cluster: Cluster, config: RunC
 def test_a_worse_model_is_not_pushed(cluster: Cluster, config: RunConfig, first: Path) -> None:
     production = cluster.store.production()
     worse = config.model_copy(update={"training": config.training.model_copy(update={"learning_rate": 1e-7})})
-    third = cluster.run(worse, epochs=1)
+    table = load_deployment("cpu").model_copy(update={"fuse": "none"})
+    third = cluster.run(worse, deployment=table, epochs=1)
+    assert len(list(third.iterdir())) == 1 + len(NODES)
     verdict = evaluation(third).verdict
     assert not verdict.blessed
     assert "not_worse" in verdict.failed_rules
     assert not push_outcome(third)["pushed"]
     assert cluster.store.production() == production
+
+
+def test_in_one_step_a_changed_rule_judges_again_and_trains_nothing(
+    cluster: Cluster, config: RunConfig, first: Path
+) -> None:
+    table = load_deployment("cpu")
+    rows = {node: row for node, row in table.nodes.items() if node != "Trainer"}
+    whole = table.model_copy(update={"fuse": "all", "nodes": rows})
+    fourth = cluster.run(config, deployment=whole, epochs=1)
+    assert {path.name for path in fourth.iterdir()} == {"plan", "run"}
+    assert cluster.states("run")["Trainer"] == "done"
+    rules = config.evaluation.model_copy(update={"min_accuracy": 0.999999})
+    fifth = cluster.run(config.model_copy(update={"evaluation": rules}), deployment=whole, epochs=1)
+    behind = ("Evaluator", "SmokeTest", "Pusher", "Report")
+    assert cluster.states("run") == {node: "done" if node in behind else "cached" for node in NODES}
+    assert "min_accuracy" in evaluation(fifth).verdict.failed_rules
+    # The model is this run's own, to the byte.
+    assert _bytes_below(place(fifth, "trainer")[0] / "trainer-model") == _bytes_below(
+        place(fourth, "trainer")[0] / "trainer-model"
+    )
+
+
+def _bytes_below(folder: Path) -> dict[str, bytes]:
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found
+    return found

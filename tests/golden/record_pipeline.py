@@ -1,4 +1,6 @@
-"""Writes pipeline.yaml: what `agnews compile` makes of the pipeline. Review the difference by eye.
+"""Writes pipeline.yaml and pipeline_fused.yaml: what `agnews compile` makes of the pipeline.
+
+Review the difference by eye.
 
 python tests/golden/record_pipeline.py
 """
@@ -12,12 +14,14 @@ from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.load_deployment import load_deployment
 
-TARGET = Path(__file__).with_name("pipeline.yaml")
+FOLDER = Path(__file__).parent
+TARGETS = {"none": "pipeline.yaml", "light": "pipeline_fused.yaml"}
+"""What is recorded, by the key `fuse` of the deployment table."""
 
 
-def golden_request() -> CompileRequest:
+def golden_request(fuse: str = "none") -> CompileRequest:
     """Says what is compiled: all that changes with each change of code has a fixed value."""
-    deployment = load_deployment("gpu")
+    deployment = load_deployment("gpu").model_copy(update={"fuse": fuse})
     return CompileRequest(
         config=load_config("bert_finetune", deployment.settings),
         deployment=deployment,
@@ -28,4 +32,5 @@ def golden_request() -> CompileRequest:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(compile_pipeline(golden_request()), encoding="utf-8")
+    for fuse, name in TARGETS.items():
+        (FOLDER / name).write_text(compile_pipeline(golden_request(fuse)), encoding="utf-8")

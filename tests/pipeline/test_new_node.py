@@ -143,7 +143,7 @@ def test_it_compiles_with_a_row_of_the_deployment_table(notary: Any) -> None:
     from agnews.pipeline.load_deployment import load_deployment
 
     table = load_deployment("cpu").model_dump(exclude_unset=True)
-    table["nodes"]["Notary"] = {"memory_limit": "3Gi"}
+    table["nodes"]["Notary"] = {"memory_limit": "5Gi"}
     deployment = type(load_deployment("cpu")).model_validate(table)
     request = CompileRequest(load_config("transformer", []), deployment, "registry.example/agnews:1", code_versions())
     (spec, *_) = yaml.safe_load_all(compile_pipeline(request))
@@ -151,7 +151,7 @@ def test_it_compiles_with_a_row_of_the_deployment_table(notary: Any) -> None:
     assert tasks["notary"]["inputs"]["parameters"]["push_uri"] == {"componentInputParameter": "push_uri"}
     assert "evaluator" in str(tasks["notary"]["inputs"]["artifacts"])
     container = spec["deploymentSpec"]["executors"]["exec-notary"]["container"]
-    assert container["resources"]["resourceMemoryLimit"] == "3Gi"
+    assert container["resources"]["resourceMemoryLimit"] == "5Gi"
 
 
 @pytest.mark.integration
@@ -178,7 +178,7 @@ def test_it_runs_on_this_machine_and_says_what_it_found(notary: Any, tmp_path: P
     (tmp_path / "blessing").mkdir()
     blessing = Importer(source_uri=str(tmp_path / "blessing"), artifact_type=ModelBlessing).with_id("Blessing")
     node = notary(blessing=blessing.outputs["result"], push_uri="here", code_version="1")
-    LocalRunner(Observer(), "run").run(
+    LocalRunner(Observer(), "run", keep=tmp_path / "kept").run(
         Pipeline(
             pipeline_name="agnews",
             pipeline_root=str(tmp_path / "artifacts"),

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from agnews.kubeflow.compiler.apply_deployment import apply_deployment
+from agnews.kubeflow.compiler.fuse_steps import Step
 from agnews.pipeline.load_deployment import load_deployment, profile_names
 from agnews.schemas.deployment import Deployment, NodeDeployment
 from agnews.schemas.errors import AgnewsError
@@ -34,7 +35,7 @@ EVERYTHING = {
     "run_as_user": 10001,
     "run_as_group": 10001,
 }
-NODES = {"trainer": "Trainer", "evaluator": "Evaluator"}
+NODES = [Step("trainer", ("Trainer",)), Step("evaluator", ("Evaluator",))]
 
 
 def spec_of(*steps: str) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def test_a_row_is_written_as_kfp_writes_it(reference: tuple[dict[str, Any], dict
         {"image_pull_secrets": ["registry"], "defaults": DEFAULTS, "nodes": {"Trainer": EVERYTHING}}
     )
     spec = spec_of("trainer")
-    platform = apply_deployment(spec, deployment, {"trainer": "Trainer"})
+    platform = apply_deployment(spec, deployment, NODES[:1])
 
     theirs, their_platform = reference
     assert platform == their_platform
@@ -165,7 +166,7 @@ def test_a_profile_has_a_row_for_every_node_and_gpus_for_the_trainer_alone(name:
     (spec, *_) = yaml.safe_load_all((repository / "tests" / "golden" / "pipeline.yaml").read_text())
     steps = {*spec["components"]["comp-learn-and-push"]["dag"]["tasks"], "plan"}
     deployment = load_deployment(name)
-    from agnews.kubeflow.compiler.build_spec import step_name
+    from agnews.kubeflow.compiler.fuse_steps import step_name
 
     assert {step_name(node) for node in deployment.nodes} == steps
     with_gpus = {node: row.accelerator.count for node, row in deployment.nodes.items() if row.accelerator}

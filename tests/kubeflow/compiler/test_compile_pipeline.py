@@ -19,15 +19,21 @@ from agnews.schemas.run_config import RunConfig
 
 
 @pytest.fixture(scope="module")
-def request_() -> Any:
-    """What tests/golden/record_pipeline.py compiles."""
+def record_pipeline() -> Any:
+    """tests/golden/record_pipeline.py."""
     script = Path(__file__).parents[2] / "golden" / "record_pipeline.py"
     spec = importlib.util.spec_from_file_location("record_pipeline", script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.golden_request()
+    return module
+
+
+@pytest.fixture(scope="module")
+def request_(record_pipeline: Any) -> Any:
+    """What it compiles, with a step for each node."""
+    return record_pipeline.golden_request()
 
 
 def compiled(request: Any) -> str:
@@ -36,11 +42,13 @@ def compiled(request: Any) -> str:
     return compile_pipeline(request)
 
 
-def test_the_golden_file_is_what_is_compiled_twice(request_: Any, repository: Path) -> None:
+@pytest.mark.parametrize("fuse", ["none", "light"])
+def test_the_golden_file_is_what_is_compiled_twice(record_pipeline: Any, repository: Path, fuse: str) -> None:
     """After a change that is meant: python tests/golden/record_pipeline.py, and review the difference."""
-    golden = (repository / "tests" / "golden" / "pipeline.yaml").read_text(encoding="utf-8")
-    assert compiled(request_) == golden
-    assert compiled(request_) == golden
+    golden = (repository / "tests" / "golden" / record_pipeline.TARGETS[fuse]).read_text(encoding="utf-8")
+    request = record_pipeline.golden_request(fuse)
+    assert compiled(request) == golden
+    assert compiled(request) == golden
 
 
 def test_it_is_what_submit_reads(request_: Any) -> None:
