@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agnews.kubeflow.client.compiled_pipeline import tasks_by_node
 from agnews.kubeflow.compiler.fuse_steps import Step, fuse_steps
 from agnews.pipeline.load_deployment import load_deployment, profile_names
 from agnews.schemas.deployment import Deployment, NodeDeployment
@@ -44,7 +45,8 @@ def test_light_is_the_default_and_makes_four_steps_of_every_profile(profile: str
 
 def test_all_joins_what_needs_the_same() -> None:
     assert list(stretches(table("all"))) == ["run", "trainer", "run-2"]
-    same = table("all", Trainer=dict.fromkeys(("cpu_request", "memory_request", "memory_limit", "retries")))
+    same = table("all")
+    same = same.model_copy(update={"nodes": {node: row for node, row in same.nodes.items() if node != "Trainer"}})
     assert stretches(same) == {"run": tuple(ORDER)}
 
 
@@ -125,3 +127,17 @@ def test_a_fused_step_has_the_time_of_all_its_nodes() -> None:
     platform = apply_deployment(spec, deployment, [step])
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert executors["exec-decide"]["activeDeadlineSeconds"] == str(60 * 60)
+
+
+def test_a_node_is_found_in_the_task_that_runs_it(repository: Path) -> None:
+    single, _ = _dag(repository, "pipeline.yaml")
+    fused, _ = _dag(repository, "pipeline_fused.yaml")
+    assert tasks_by_node(single)["NewsExampleGen"] == "news-example-gen"
+    found = tasks_by_node({"pipeline_spec": fused})
+    assert found.keys() == NODES.keys()
+    assert [found[node] for node in ("NewsExampleGen", "TokenGate", "Trainer", "Pusher")] == [
+        "data",
+        "transform",
+        "trainer",
+        "decide",
+    ]
