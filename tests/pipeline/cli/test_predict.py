@@ -262,7 +262,11 @@ def test_a_model_of_a_stranger_that_could_reach_files_is_refused(pushed_root: Pa
     (foreign / RECORD_FILE).parent.mkdir(parents=True, exist_ok=True)
     (foreign / RECORD_FILE).write_bytes((own / RECORD_FILE).read_bytes())
     (tmp_path / "x.csv").write_text("text\na\n")
-    given = {"predict": ["text"], "batch": [str(tmp_path / "x.csv"), "--output", str(tmp_path / "out")], "serve": []}
+    given = {
+        "predict": ["text"],
+        "batch": ["--input", str(tmp_path / "x.csv"), "--output", str(tmp_path / "out")],
+        "serve": [],
+    }
     for command, arguments in given.items():
         refused = CliRunner().invoke(app, [command, *arguments, "--model", str(foreign)]).exception
         assert isinstance(refused, AgnewsError)
