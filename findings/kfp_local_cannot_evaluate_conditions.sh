@@ -35,12 +35,12 @@ def unused():
     return dsl.ContainerSpec(image="debian:12", command=["true"])
 
 
-@dsl.component
+@dsl.component(install_kfp_package=False)
 def is_right() -> bool:
     return True
 
 
-@dsl.component
+@dsl.component(install_kfp_package=False)
 def branch(marker: str):
     open(marker, "w").close()
 

@@ -195,6 +195,7 @@ def choose_config(*, data: str | None, model: str | None, config: str | None, se
     Raises:
         AgnewsError: The configuration is wrong, or is not one of the model.
     """
+    from agnews.components.storage.read_secret import require_no_credentials
     from agnews.pipeline.paths import require_plain_path
     from agnews.schemas.learning_config import BertFinetuneConfig, BertFrozenConfig
 
@@ -207,7 +208,10 @@ def choose_config(*, data: str | None, model: str | None, config: str | None, se
         )
     if isinstance(tree.model, BertFrozenConfig | BertFinetuneConfig):
         require_plain_path(tree.model.encoder, "the encoder (model.encoder)")
+        require_no_credentials(tree.model.encoder, "the encoder (model.encoder)")
+    require_no_credentials(tree.data.source, "the data (data.source)")
     if data is None:
         return tree
+    require_no_credentials(data, "the data")
     source = data if data == "sample" or "://" in data else str(Path(data).expanduser().absolute())
     return tree.model_copy(update={"data": tree.data.model_copy(update={"source": source})})

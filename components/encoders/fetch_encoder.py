@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import tensorflow_hub as hub
 
@@ -33,11 +33,13 @@ from agnews.components.encoders.hugging_face_checkpoint import (
 )
 from agnews.components.encoders.saved_encoder import open_saved_encoder
 from agnews.components.model_trust.require_harmless import require_harmless
+from agnews.components.storage.read_secret import hide_credentials, read_secret, require_no_credentials
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _ENDPOINT = "https://huggingface.co"
 _ABOUT = ".about.json"
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,13 @@ def fetch_checkpoint(
     """
     endpoint = os.environ.get("HF_ENDPOINT", _ENDPOINT).rstrip("/")
     if not endpoint.startswith(("http://", "https://")):
-        raise AgnewsError("HF_ENDPOINT is no address.", found=endpoint, fix=f"Unset it, or set it to {_ENDPOINT}")
-    token = os.environ.get("HF_TOKEN", "")
+        raise AgnewsError(
+            "HF_ENDPOINT is no address.", found=hide_credentials(endpoint), fix=f"Unset it, or set it to {_ENDPOINT}"
+        )
+    require_no_credentials(endpoint, "the hub (HF_ENDPOINT)")
+    secret = read_secret("HF_TOKEN")
+    token = secret.get_secret_value() if secret else ""
+    _require_private(endpoint, token)
     name, _, revision = handle.partition("@")
     about = folder / _ABOUT
     about.unlink(missing_ok=True)
@@ -97,6 +104,16 @@ def fetch_checkpoint(
         download(url, folder / each.name, token=token, on_progress=on_progress, attempts=attempts)
         _verify(folder / each.name, each, url)
     open_checkpoint(folder)
+
+
+def _require_private(endpoint: str, token: str) -> None:
+    parts = urlsplit(endpoint)
+    if token and parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
+        raise AgnewsError(
+            "HF_TOKEN would cross the network unencrypted.",
+            found=endpoint,
+            fix="Use an address with https:// as HF_ENDPOINT, or unset HF_TOKEN.",
+        )
 
 
 def _parse(about: Path, address: str) -> tuple[str, Mapping[str, _Published]]:
@@ -169,6 +186,8 @@ def fetch_encoder(
     Raises:
         AgnewsError: It is no handle, cannot be fetched, or is no BERT encoder that can be used.
     """
+    # The cache's folder is named after it.
+    require_no_credentials(handle, "the encoder")
     if handle == EMBEDDED or not (is_handle(handle) or is_hugging_face_id(handle)):
         raise AgnewsError(
             "This is nothing that can be fetched.",

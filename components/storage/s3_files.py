@@ -42,7 +42,7 @@ def connect_s3(environment: Mapping[str, str] = os.environ) -> Any:
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
     if endpoint:
         parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in endpoint:
             raise AgnewsError(
                 "The endpoint of the object store is no address.",
                 found=f"AWS_ENDPOINT_URL={endpoint.rpartition('@')[2]}"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from agnews.components.storage.read_secret import hide_credentials, read_secret
 from agnews.schemas.errors import AgnewsError
 
 PREFIX = "AGNEWS_KFP_"
@@ -36,7 +37,7 @@ def _checked_host(host: str) -> str:
     parts = urlsplit(host)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must start with http:// or https://")
-    if parts.username or parts.password:
+    if hide_credentials(host) != host:
         raise ValueError("must not hold a user name or a password")
     return host.rstrip("/")
 
@@ -102,7 +103,7 @@ class Connection(BaseModel):
             secret = name in ("token", "cookie")
             raise AgnewsError(
                 f"The connection's setting `{name}` is wrong: {first['msg'].removeprefix('Value error, ')}.",
-                found=None if secret else settings.get(name),
+                found=None if secret else hide_credentials(str(settings.get(name))),
                 fix=f"Correct --{name.replace('_', '-')} or the environment variable {PREFIX}{name.upper()}.",
             ) from None
         connection._check()
@@ -135,11 +136,11 @@ class Connection(BaseModel):
         """
         match self.kind:
             case Authentication.BEARER:
-                return {"authorization": f"Bearer {_secret(self.token_file, self.token)}"}
+                return {"authorization": f"Bearer {_secret(self.token_file, self.token, 'TOKEN')}"}
             case Authentication.SERVICE_ACCOUNT:
-                return {"authorization": f"Bearer {_secret(self.service_account_file, None)}"}
+                return {"authorization": f"Bearer {_secret(self.service_account_file, None, 'TOKEN')}"}
             case Authentication.COOKIE:
-                return {"cookie": _secret(self.cookie_file, self.cookie)}
+                return {"cookie": _secret(self.cookie_file, self.cookie, "COOKIE", words=True)}
             case Authentication.NONE:
                 return {}
 
@@ -176,26 +177,10 @@ def _private(hostname: str) -> bool:
     return hostname in ("localhost", "127.0.0.1", "::1") or hostname.endswith((".svc", ".svc.cluster.local"))
 
 
-def _secret(file: Path | None, value: SecretStr | None) -> str:
-    if file is None:
-        text = value.get_secret_value().strip() if value else ""
-        if not text:
-            raise AgnewsError(
-                "The credential from the environment is empty.", fix=f"Set {PREFIX}TOKEN or _COOKIE anew."
-            )
-        return text
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise AgnewsError(
-            "The file with the credential cannot be read.",
-            found=f"{file}: {error.strerror}",
-            fix="Correct the path, or mount the token into the pod.",
-        ) from error
-    if not text or "\n" in text:
-        raise AgnewsError(
-            "The file with the credential must hold one line.",
-            found=f"{file}: {len(text.splitlines())} lines",
-            fix="Write the token or the cookie alone into the file.",
-        )
-    return text
+def _secret(file: Path | None, value: SecretStr | None, name: str, *, words: bool = False) -> str:
+    variable = f"{PREFIX}{name}"
+    given = {variable: value.get_secret_value() if value else ""}
+    found = read_secret(variable, file=file, environment=given, words=words)
+    if found is None:
+        raise AgnewsError("The credential from the environment is empty.", fix=f"Set {variable} anew.")
+    return found.get_secret_value()

@@ -77,11 +77,13 @@ def chosen_model(
     """
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import find_pushed_model, pushed_model_at
+    from agnews.components.storage.read_secret import require_no_credentials
     from agnews.pipeline.paths import Paths, require_plain_path
     from agnews.schemas.errors import AgnewsError
 
     named, what = (model, "the model (--model)") if model is not None else (models or str(root), "the models")
     require_plain_path(named, what)
+    require_no_credentials(named, what)
     if model is None:
         store = ModelStore(models or str(Paths(root.expanduser().absolute()).models), name)
         return ChosenModel(find_pushed_model(store, version), store)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -109,11 +108,13 @@ def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | 
     with root_lock(paths.lock, f"run {run_id}"), quiet_output(paths.log(run_id)) as terminal:
         from rich.console import Console
 
+        from agnews.components.storage.read_secret import show_command
+
         console = Console(file=terminal, highlight=False)
         with console.status("Loading TensorFlow and TFX ..."):
             from agnews.pipeline.local.run_locally import RunRequest
 
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = show_command(sys.argv)
         request = RunRequest(config, paths, run_id, command, from_node, to_node)
         return _run_and_tell(request, console)
 

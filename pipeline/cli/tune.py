@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -138,13 +137,15 @@ def _tune(
     with root_lock(paths.lock, f"tune {name}"), quiet_output(paths.log(run_id)) as terminal:
         from rich.console import Console
 
+        from agnews.components.storage.read_secret import show_command
+
         console = Console(file=terminal, highlight=False)
         with console.status("Loading TensorFlow and TFX ..."):
             from agnews.pipeline.local.run_locally import RunRequest
             from agnews.pipeline.tuning.train_trial import LAST_NODE
             from agnews.pipeline.tuning.tune import TuneRequest
 
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = show_command(sys.argv)
         request = TuneRequest(
             run=RunRequest(tree, paths, run_id, command, to_node=LAST_NODE),
             space=space,
