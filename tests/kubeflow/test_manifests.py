@@ -123,9 +123,28 @@ def test_services_budgets_and_policies_find_their_pods(documents: list[Document]
             if _selects(document["spec"]["selector"], pod["metadata"]["labels"])
         ]
         assert 0 < budget["spec"]["minAvailable"] < deployment["spec"]["replicas"], "a node must still be drainable"
-        (policy,) = _of(documents, "NetworkPolicy")
+        (policy,) = [
+            document
+            for document in _of(documents, "NetworkPolicy")
+            if _selects(document["spec"]["podSelector"], pod["metadata"]["labels"])
+        ]
         assert _selects(policy["spec"]["podSelector"], pod["metadata"]["labels"])
         assert ports <= {port["port"] for port in policy["spec"]["ingress"][0]["ports"]}
+
+
+def test_steps_reach_what_the_launcher_needs_and_nobody_reaches_them(documents: list[Document]) -> None:
+    (policy,) = [
+        document for document in _of(documents, "NetworkPolicy") if document["metadata"]["name"] == "agnews-steps"
+    ]
+    # The label that Kubeflow Pipelines' compiler gives to all pods of a run.
+    assert _selects(policy["spec"]["podSelector"], {"pipelines.kubeflow.org/v2_component": "true"})
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["ingress"] == []
+    platform, names, stores = policy["spec"]["egress"]
+    assert "ports" not in platform, "metadata, API server and object store have ports of their own"
+    assert {(port["port"], port["protocol"]) for port in names["ports"]} == {(53, "UDP"), (53, "TCP")}
+    assert 443 in {port["port"] for port in stores["ports"]}
+    assert 80 not in {port["port"] for port in stores["ports"]}, "addresses of instances' credentials answer there"
 
 
 def test_volumes_are_there(documents: list[Document]) -> None:
