@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, Parameter, check_parameters, declared_parameters
 from agnews.kubeflow.client.kfp_api import KfpApi
-from agnews.kubeflow.client.run_record import RecurringRunRecord
+from agnews.kubeflow.client.run_record import RecurringRunRecord, VersionRecord
 from agnews.kubeflow.client.submit_pipeline import version_name
 from agnews.kubeflow.schedules.cron import Cron, server_cron
 from agnews.kubeflow.schedules.managed_runs import ManagedRuns, Mark, digest, next_step
@@ -220,18 +221,25 @@ def plan_schedules(api: KfpApi, file: ScheduleFile, target: Target | None, now: 
     Raises:
         AgnewsError: If a schedule cannot be kept by this server, or its parameters do not fit the pipeline.
     """
-    records = api.list_recurring_runs()
-    changes = [
-        _change(api, schedule, records, target, ZoneInfo(file.server_time_zone), now) for schedule in file.schedules
-    ]
+    records, look_up = api.list_recurring_runs(), _LookUp(cache(api.find_experiment), cache(api.get_version))
+    zone = ZoneInfo(file.server_time_zone)
+    changes = [_change(look_up, schedule, records, target, zone, now) for schedule in file.schedules]
     names = {schedule.name for schedule in file.schedules}
     left = sorted({mark.name for record in records if (mark := Mark.read(record)) and mark.name not in names})
     changes += [Change(name, Kind.LEFT, None, None, ManagedRuns.of(records, name)) for name in left]
     return Plan(tuple(changes))
 
 
+@dataclass(frozen=True)
+class _LookUp:
+    """Asks the server once for what many schedules have in common."""
+
+    find_experiment: Callable[[str], str | None]
+    get_version: Callable[[str, str], VersionRecord]
+
+
 def _change(
-    api: KfpApi,
+    look_up: _LookUp,
     schedule: Schedule,
     records: Sequence[RecurringRunRecord],
     target: Target | None,
@@ -246,13 +254,13 @@ def _change(
             found=foreign[0].recurring_run_id,
             fix="Both would start runs: delete or disable it in the UI, or rename the schedule.",
         )
-    target = target or _kept(api, schedule.name, found)
+    target = target or _kept(look_up, schedule.name, found)
     check_parameters(target.parameters, schedule.parameters)
     wanted = desired_run(
         schedule,
         pipeline_id=target.pipeline_id or NEW,
         version_id=target.version_id or NEW,
-        experiment_id=api.find_experiment(schedule.experiment) or NEW,
+        experiment_id=look_up.find_experiment(schedule.experiment) or NEW,
         server_zone=server_zone,
         now=now,
     )
@@ -309,14 +317,14 @@ def _up_to(last: datetime, times: Iterator[datetime]) -> Iterator[datetime]:
     return takewhile(lambda time: time <= last, times)
 
 
-def _kept(api: KfpApi, name: str, found: ManagedRuns) -> Target:
+def _kept(look_up: _LookUp, name: str, found: ManagedRuns) -> Target:
     if not found.runs:
         raise AgnewsError(
             f"The schedule {name} is new, and it is not said which version of the pipeline it shall run.",
             fix="Name the compiled pipeline: agnews schedule plan PIPELINE.yaml, or a version: --version NAME.",
         )
     newest = found.records[-1]
-    version = api.get_version(newest.pipeline_id, newest.version_id)
+    version = look_up.get_version(newest.pipeline_id, newest.version_id)
     return Target(newest.pipeline_id, newest.version_id, version.name, declared_parameters(version.spec or {}))
 
 

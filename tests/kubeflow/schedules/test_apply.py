@@ -112,6 +112,18 @@ def test_again_changes_nothing(world: _World) -> None:
     assert world.server.calls("POST") == before
 
 
+def test_a_plan_asks_for_what_schedules_share_once(world: _World) -> None:
+    entries = tuple(_file(name=f"schedule-{number}").schedules[0] for number in range(7))
+    file = ScheduleFile(schedules=entries)
+    world.apply(file)
+    world.server.requests.clear()
+    world.plan(file)
+    assert world.server.calls() == 4, "recurring runs, the experiment, the pipeline, the version"
+    world.server.requests.clear()
+    plan_schedules(world.api, file, None, NOW)
+    assert world.server.calls() == 3
+
+
 def test_what_the_server_fills_in_is_not_a_change(world: _World) -> None:
     assert world.apply(_file()) == 1
     assert world.only["service_account"] == "pipeline-runner"
