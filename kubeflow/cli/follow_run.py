@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,18 +11,31 @@ from rich.table import Table
 from rich.text import Text
 
 from agnews.kubeflow.client.kfp_api import KfpApi
+from agnews.kubeflow.client.resume_run import resume_run
 from agnews.kubeflow.client.run_record import RunRecord
+from agnews.kubeflow.client.run_tasks import TaskRecord, TaskState
+from agnews.kubeflow.client.run_view import RunView
 from agnews.kubeflow.client.watch_run import watch_run
-from agnews.schemas.errors import ExitCode
+from agnews.schemas.errors import AgnewsError, ExitCode
 
-if TYPE_CHECKING:
-    from agnews.kubeflow.client.kfp_api import KfpApi
+_COLOURS = {
+    "SUCCEEDED": "green",
+    "FAILED": "bold red",
+    "RUNNING": "cyan",
+    "CANCELING": "yellow",
+    "STOPPED": "yellow",
+    "SKIPPED": "dim",
+    TaskState.DONE: "green",
+    TaskState.CACHED: "green",
+    TaskState.FAILED: "bold red",
+    TaskState.RUNNING: "cyan",
+    TaskState.STOPPED: "yellow",
+    TaskState.WAITING: "dim",
+    TaskState.SKIPPED: "dim",
+}
 
 
-_COLOURS = {"SUCCEEDED": "green", "FAILED": "bold red", "RUNNING": "cyan", "CANCELED": "yellow", "SKIPPED": "dim"}
-
-
-def follow_run(api: KfpApi, run_id: str, console: Console, interval: float) -> ExitCode:
+def follow_run(api: KfpApi, run_id: str, console: Console, interval: float, *, retries: int = 0) -> ExitCode:
     """Shows the steps of a run until it has ended: live on a terminal, else a line for each change.
 
     Args:
@@ -30,63 +43,104 @@ def follow_run(api: KfpApi, run_id: str, console: Console, interval: float) -> E
         run_id: The run.
         console: Where to show it.
         interval: Seconds between two questions.
+        retries: How often a run that fails is to go on from where it was cut. One that a step refuses is not tried
+            again.
 
     Returns:
         What the command line ends with.
     """
+    view = RunView(api)
+    lines = _Lines(console, view)
     try:
-        if console.is_terminal:
-            with Live(console=console, refresh_per_second=4) as live:
-                run = watch_run(api, run_id, lambda seen: live.update(show_run(seen)), interval=interval)
-        else:
-            run = watch_run(api, run_id, _Lines(console), interval=interval)
-            console.print(f"{_clock()} run {run.state}{f': {run.error}' if run.error else ''}", markup=False)
+        for number in range(retries + 1):
+            run = _watch(api, lines, run_id, interval)
+            code = _tell_end(view, run, console)
+            if code is not ExitCode.FAILED or number == retries:
+                return code
+            if view.is_final(run):
+                console.print("  A step refuses what it was given, and would do so again: no retry.", style="yellow")
+                return code
+            run_id = resume_run(api, run).run_id
+            console.print(f"{_clock()} retry {number + 1} of {retries}: run {run_id} goes on", markup=False)
     except KeyboardInterrupt:
         console.print(f"\nThe run goes on. To stop it: agnews runs stop {run_id}")
         return ExitCode.INTERRUPTED
-    return run.exit_code
+    return code
+
+
+def _watch(api: KfpApi, lines: _Lines, run_id: str, interval: float) -> RunRecord:
+    if not lines.console.is_terminal:
+        return watch_run(api, run_id, lines, interval=interval)
+    with Live(console=lines.console, refresh_per_second=4) as live:
+        return watch_run(api, run_id, lambda seen: live.update(show_run(seen, lines.view)), interval=interval)
+
+
+def _tell_end(view: RunView, run: RunRecord, console: Console) -> ExitCode:
+    console.print(f"{_clock()} run {run.outcome}{f': {run.error}' if run.error else ''}", markup=False)
+    try:
+        verdict = view.verdict(run) if run.state == "SUCCEEDED" else None
+    except AgnewsError as error:
+        console.print(f"  whether a model was pushed could not be read: {error.problem}", markup=False, style="yellow")
+        return run.exit_code
+    if verdict is not None:
+        console.print(f"  {'pushed' if verdict.get('pushed') else 'not pushed'}: {verdict.get('reason')}", markup=False)
+    return view.exit_code(run)
 
 
 class _Lines:
     """Prints what has changed since it was last told."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._seen: dict[str, str] = {}
+    def __init__(self, console: Console, view: RunView) -> None:
+        self.console = console
+        self.view = view
+        self._seen: dict[str, tuple[TaskState, int]] = {}
 
     def __call__(self, run: RunRecord) -> None:
-        for step in run.steps:
-            if self._seen.get(step.task_id) != step.state:
-                self._seen[step.task_id] = step.state
-                error = f": {step.error}" if step.error else ""
-                self._console.print(f"{_clock()} {step.name} {step.state}{error}", markup=False)
+        for task in self.view.tasks(run):
+            now = (task.state, len(task.pods))
+            before = self._seen.get(task.name, (TaskState.WAITING, 0))
+            self._seen[task.name] = now
+            if now == before or (task.state is TaskState.RUNNING and before[0] is task.state and len(task.pods) < 2):
+                continue
+            words = self.view.last_words(run, task).text
+            tries = f" (try {len(task.pods)})" if len(task.pods) > 1 else ""
+            said = f": {words}" if words else ""
+            self.console.print(f"{_clock()} {task.title} {task.state}{tries}{said}", markup=False)
 
 
-def show_run(run: RunRecord) -> RenderableType:
+def show_run(run: RunRecord, view: RunView) -> RenderableType:
     """Draws a run and its steps.
 
     Args:
         run: The run.
+        view: What is known of it.
 
     Returns:
         A table with a heading.
     """
-    now = datetime.now(UTC)
     heading = Text.assemble(
-        (run.name, "bold"), "  ", state_text(run.state), "  ", elapsed(run.created_at, run.finished_at)
+        (run.name, "bold"), "  ", state_text(run.outcome), "  ", elapsed(run.created_at, run.finished_at)
     )
-    table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
-    for column in ("step", "state", "time", "error"):
-        table.add_column(column, overflow="fold")
-    for step in run.steps:
-        table.add_row(step.name, state_text(step.state), _duration(step.duration(now)), Text(step.error))
     error = [Text(run.error, style="red")] if run.error else []
-    return Group(heading, *error, table)
+    return Group(heading, *error, _table(run, view, view.tasks(run)))
+
+
+def _table(run: RunRecord, view: RunView, tasks: Sequence[TaskRecord]) -> Table:
+    now = datetime.now(UTC)
+    table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
+    for column in ("step", "state", "tries", "time", "last words"):
+        table.add_column(column, overflow="fold")
+    for task in tasks:
+        nodes = Text.assemble(task.title, (f" ({', '.join(task.nodes)})" if len(task.nodes) > 1 else "", "dim"))
+        tries = str(len(task.pods)) if task.pods else ""
+        words = view.last_words(run, task).text
+        table.add_row(nodes, state_text(task.state), tries, _duration(task.duration(now)), Text(words))
+    return table
 
 
 def state_text(state: str) -> Text:
     """Returns a state in its colour."""
-    return Text(state or "UNKNOWN", style=_COLOURS.get(state, ""))
+    return Text(state, style=_COLOURS.get(state, ""))
 
 
 def elapsed(begin: datetime | None, end: datetime | None) -> str:

@@ -34,6 +34,13 @@ def submit(
     ] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Follow the steps until the run has ended.")] = False,
     interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="How often --wait asks.")] = 5.0,
+    retries: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="With --wait: how often a failed run goes on from where it was cut."),
+    ] = 0,
+    mlflow_experiment: Annotated[
+        str, typer.Option(metavar="NAME", help="Experiment of MLflow that the server enters the run in (from 2.17 on).")
+    ] = "",
     image: ImageOption = None,
     profile: ProfileOption = "cpu",
     model: ModelOption = None,
@@ -45,9 +52,12 @@ def submit(
     A pipeline that was compiled before is given as a file; without one it is compiled from --image, --profile, --model,
     --config and --set, as agnews compile does.
 
-    Prints the link to the run. With --wait the exit code is that of the run: 0 it succeeded, 1 it failed, 130 it was
-    cancelled; Ctrl-C ends the waiting, not the run. 2 stands for wrong arguments or a refusal, 5 for a server that
-    cannot be reached.
+    Prints the link to the run. With --wait the exit code is that of the run: 0 it succeeded, 1 it failed, 3 its model
+    was not good enough to be pushed, 130 it was stopped; Ctrl-C ends the waiting, not the run. 2 stands for wrong
+    arguments or a refusal, 5 for a server that cannot be reached.
+
+    Whatever the server retries itself, --retries N takes a failed run up again: failed steps and what follows them run
+    anew, the others keep their outputs. A step that refuses its data, its settings or its code is not asked again.
 
     [bold]Examples[/bold]
 
@@ -57,10 +67,18 @@ def submit(
     """
     from agnews.kubeflow.cli.follow_run import open_console
     from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, parse_parameters
+    from agnews.kubeflow.client.server_retries import describe_retries
     from agnews.kubeflow.client.submit_pipeline import git_commit, submit_pipeline
+    from agnews.schemas.errors import AgnewsError
 
     text = _text(pipeline, image=image, profile=profile, model=model, config=config, settings=settings or [])
-    values = parse_parameters(CompiledPipeline.read(text).parameters, parameters or [])
+    compiled = CompiledPipeline.read(text)
+    values = parse_parameters(compiled.parameters, parameters or [])
+    if retries and not wait:
+        raise AgnewsError(
+            "--retries is for a command that waits: nobody else takes a run up again.",
+            fix="Add --wait, or run agnews runs retry RUN when it has failed.",
+        )
     submission = submit_pipeline(
         api,
         text,
@@ -69,14 +87,18 @@ def submit(
         experiment=experiment,
         run_name=run_name,
         service_account=service_account,
+        mlflow_experiment=mlflow_experiment,
     )
     console = open_console()
     console.print(f"[green]✓[/green] run [bold]{submission.run.run_id}[/bold]  version {submission.version.name}")
     console.print(f"  {submission.link}")
+    console.print(f"  {describe_retries(compiled.spec, api.server_version)}", style="dim")
+    if mlflow_experiment:
+        console.print(f"  MLflow: {submission.run.mlflow or 'nothing was said about it'}", markup=False)
     if wait:
         from agnews.kubeflow.cli.follow_run import follow_run
 
-        raise typer.Exit(follow_run(api, submission.run.run_id, console, interval))
+        raise typer.Exit(follow_run(api, submission.run.run_id, console, interval, retries=retries))
 
 
 def _text(pipeline: Path | None, **options: Any) -> str:

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -50,12 +50,14 @@ class CompiledPipeline:
         text: YAML, as it is uploaded.
         digest: SHA-256 of the content, 64 hexadecimal digits; comments and layout do not count.
         parameters: The parameters of a run, by name.
+        spec: The pipeline spec.
     """
 
     name: str
     text: str
     digest: str
     parameters: Mapping[str, Parameter]
+    spec: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def read(cls, text: str) -> CompiledPipeline:
@@ -95,6 +97,7 @@ class CompiledPipeline:
             text=text,
             digest=hashlib.sha256(content.encode()).hexdigest(),
             parameters=declared_parameters(spec),
+            spec=spec,
         )
 
 

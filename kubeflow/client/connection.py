@@ -48,7 +48,9 @@ class Connection(BaseModel):
     Attributes:
         host: Address of the API server or of the UI before it, with http:// or https://.
         ui_host: Address for links that people open; empty: the host.
-        namespace: Namespace of the user; empty for an installation with a single user.
+        namespace: Namespace of the user; not needed, and left out, where the server has a single one.
+        artifacts: Where the server keeps the artifacts of runs, as `s3://mlpipeline/v2/artifacts`: logs are read there
+            where the host hands no request for one on. Empty: nowhere else.
         authentication: How to prove who we are; None: what the other settings say.
         token_file: File with a bearer token.
         token: The token itself, from the environment only.
@@ -66,6 +68,7 @@ class Connection(BaseModel):
     host: Annotated[str, AfterValidator(_checked_host)] = "http://localhost:8888"
     ui_host: str = ""
     namespace: str = ""
+    artifacts: str = ""
     authentication: Authentication | None = None
     token_file: Path | None = None
     token: SecretStr | None = None

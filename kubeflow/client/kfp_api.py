@@ -17,12 +17,13 @@ from kfp_server_api.exceptions import ApiException
 
 from agnews.kubeflow.client.connection import Connection
 from agnews.kubeflow.client.retry import Retry
-from agnews.kubeflow.client.run_record import RecurringRunRecord, RunRecord, StepRecord, VersionRecord
+from agnews.kubeflow.client.run_record import RecurringRunRecord, RowRecord, RunRecord, VersionRecord
 from agnews.kubeflow.client.server_error import ServerError
 
 Result = TypeVar("Result")
 _NEWEST_FIRST = "created_at desc"
 _ALL = 100_000
+_LOOK = 64
 
 
 class KfpApi:
@@ -207,13 +208,13 @@ class KfpApi:
 
     # Runs
 
-    def create_run(self, run: RunRecord, mark: str, service_account: str = "") -> RunRecord:
+    def create_run(self, run: RunRecord, mark: str, mlflow_experiment: str = "") -> RunRecord:
         """Starts a run.
 
         Args:
-            run: What to start: name, experiment, pipeline, version, parameters, description.
+            run: What to start: name, experiment, pipeline, version, parameters, description, service account.
             mark: Text that no other run has in its description: by it the run is found again after a cut.
-            service_account: Kubernetes service account of its pods; empty: the server's default.
+            mlflow_experiment: Experiment of MLflow in which the server's plug-in enters it; empty: as the server does.
 
         Returns:
             The run as the server knows it.
@@ -226,16 +227,28 @@ class KfpApi:
                 pipeline_id=run.pipeline_id, pipeline_version_id=run.version_id
             ),
             runtime_config=kfp.V2beta1RuntimeConfig(parameters=run.parameters),
-            service_account=service_account or None,
+            service_account=run.service_account or None,
+            plugins_input={"mlflow": {"experiment_name": mlflow_experiment}} if mlflow_experiment else None,
         )
 
         def find() -> RunRecord | None:
             newest = self.list_runs(limit=50, experiment_id=run.experiment_id)
             return next((found for found in newest if mark in found.description), None)
 
-        return self._retry.create(
-            lambda: _run(self._once("start the run", self._runs.run_service_create_run, body)), find
-        )
+        def create() -> RunRecord:
+            try:
+                return _run(self._once("start the run", self._runs.run_service_create_run, body))
+            except ServerError as error:
+                if mlflow_experiment and error.status == 400 and "plugins_input" in str(error.found):
+                    raise ServerError(
+                        "This server has no plug-in for MLflow: 2.17 is the first that has one.",
+                        found=error.found,
+                        fix="Leave --mlflow-experiment out, or upgrade the server.",
+                        status=error.status,
+                    ) from error
+                raise
+
+        return self._retry.create(create, find)
 
     def list_runs(self, *, limit: int, experiment_id: str = "", recurring_run_id: str = "") -> list[RunRecord]:
         """Returns runs, newest first.
@@ -254,8 +267,22 @@ class KfpApi:
         return [_run(run) for run in pages]
 
     def get_run(self, run_id: str) -> RunRecord:
-        """Returns a run with its steps."""
+        """Returns a run with its rows."""
         return _run(self._repeat("show the run", self._runs.run_service_get_run, run_id))
+
+    def retry_run(self, run_id: str) -> None:
+        """Lets a run that failed or was stopped go on: failed steps, and what follows them, run again."""
+        retry = self._runs.run_service_retry_run
+
+        def going_on() -> bool | None:
+            # Refused a second time, since the first request was carried out and only its answer was lost.
+            return None if self.get_run(run_id).finished else True
+
+        def request() -> bool:
+            self._once("run the failed steps again", retry, run_id)
+            return True
+
+        self._retry.create(request, going_on)
 
     def stop_run(self, run_id: str) -> None:
         """Asks the server to stop a run. The run ends a little later."""
@@ -271,8 +298,8 @@ class KfpApi:
         Returns:
             Pieces of the log.
         """
-        # The only way to a log that the API server has; it is in no OpenAPI document. It answers 500 for a pod that is
-        # gone, so that trying again is of no use.
+        # The only way to a log that the API server has; it is in no OpenAPI document. What it says of a pod that is
+        # gone does not pass, so that trying again is of no use.
         answer = self._once(
             "show the log",
             self._client.call_api,
@@ -282,11 +309,26 @@ class KfpApi:
             _preload_content=False,
         )
         try:
-            yield from answer.stream(65536)
+            pieces = answer.stream(65536)
+            first = b""
+            while len(first) < _LOOK and (piece := next(pieces, b"")):
+                first += piece
+            self._require_log(first)
+            yield first
+            yield from pieces
         except urllib3.exceptions.HTTPError as error:
             raise ServerError.cut(self.connection, "show the log", str(error)) from error
         finally:
             answer.release_conn()
+
+    def _require_log(self, first: bytes) -> None:
+        """Errors come with status 200; a gateway or the UI answers with a page of its own."""
+        start = first.lstrip()[:15].lower()
+        if start.startswith((b"<!doctype", b"<html")):
+            raise ServerError.no_logs(self.connection)
+        if first.startswith(b'{"error_message"'):
+            said = first.decode("utf-8", "replace")
+            raise ServerError.answered(self.connection, "show the log", 404, said)
 
     # Recurring runs
 
@@ -301,6 +343,16 @@ class KfpApi:
             **self._namespace,
         )
         return [_recurring_run(run) for run in pages]
+
+    def has_recurring_run(self, recurring_run_id: str) -> bool:
+        """Whether the server has this recurring run."""
+        try:
+            self._repeat("show the schedule", self._recurring.recurring_run_service_get_recurring_run, recurring_run_id)
+        except ServerError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
 
     def create_recurring_run(
         self, wanted: RecurringRunRecord, find: Callable[[], RecurringRunRecord | None]
@@ -438,6 +490,7 @@ def _version(version: Any) -> VersionRecord:
         version_id=version.pipeline_version_id,
         name=version.display_name or "",
         created_at=_time(version.created_at),
+        description=version.description or "",
         spec=version.pipeline_spec,
     )
 
@@ -458,37 +511,28 @@ def _run(run: Any) -> RunRecord:
         error=(run.error.message if run.error else None) or "",
         description=run.description or "",
         parameters=dict((config.parameters if config else None) or {}),
-        steps=_steps(details or []),
+        service_account=run.service_account or "",
+        mlflow=_mlflow(run.plugins_output),
+        history=tuple(entry.state or "" for entry in run.state_history or ()),
+        rows=tuple(_row(task) for task in details or ()),
     )
 
 
-def _steps(tasks: Sequence[Any]) -> tuple[StepRecord, ...]:
-    """Keeps the nodes of the pipeline: not its root, and not the pods that prepare and carry out each of them."""
-    children: dict[str, list[Any]] = {}
-    for task in tasks:
-        children.setdefault(task.parent_task_id or "", []).append(task)
-    named = [task for task in tasks if _is_step(task.display_name or "")]
-    long_ago = datetime.min.replace(tzinfo=UTC)
-    named.sort(key=lambda task: _time(task.start_time) or _time(task.create_time) or long_ago)
-    return tuple(_step(task, children.get(task.task_id, [])) for task in named)
-
-
-def _is_step(name: str) -> bool:
-    return bool(name) and name not in ("root", "executor") and not name.endswith("-driver")
-
-
-def _step(task: Any, inner: Sequence[Any]) -> StepRecord:
-    errors = [part.error.message for part in (task, *inner) if part.error and part.error.message]
-    pods = [part.pod_name for part in (*inner, task, *(task.child_tasks or ()))]
-    return StepRecord(
-        task_id=task.task_id or "",
-        name=task.display_name,
+def _row(task: Any) -> RowRecord:
+    return RowRecord(
+        name=task.display_name or "",
         state=task.state or "",
         started_at=_time(task.start_time),
         ended_at=_time(task.end_time),
-        error=errors[0] if errors else "",
-        pods=tuple(dict.fromkeys(pod for pod in pods if pod)),
+        children=tuple(child.pod_name for child in task.child_tasks or () if child.pod_name),
     )
+
+
+def _mlflow(outputs: Any) -> str:
+    plugin = (outputs or {}).get("mlflow")
+    if plugin is None:
+        return ""
+    return f"{plugin.state or ''} {plugin.state_message or ''}".strip()
 
 
 def _recurring_run(run: Any) -> RecurringRunRecord:

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agnews.schemas.errors import ExitCode
 
 
 @dataclass(frozen=True)
-class StepRecord:
-    """A step of a run.
+class RowRecord:
+    """A node of the workflow behind a run, which is what the server lists as a task.
 
     Attributes:
-        task_id: The server's name for it.
-        name: The node of the pipeline.
-        state: As of a run.
-        started_at: When it was started.
+        name: Its name within its parent; empty for rows that name none.
+        state: As of a run; empty where Argo left it out.
+        started_at: When it began.
         ended_at: When it ended.
-        error: What the server says went wrong.
-        pods: Names that its pod may have, the likeliest first.
+        children: Ids of the nodes that follow it: name of the workflow, hyphen, hash of the node's full name.
     """
 
-    task_id: str
-    name: str
+    name: str = ""
     state: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    error: str = ""
-    pods: tuple[str, ...] = ()
-
-    def duration(self, now: datetime) -> timedelta | None:
-        """Returns how long it has taken, until now if it still goes on; None before its start."""
-        if self.started_at is None:
-            return None
-        return (self.ended_at or now) - self.started_at
+    children: tuple[str, ...] = ()
 
 
 FINISHED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
@@ -57,7 +47,10 @@ class RunRecord:
         error: What the server says went wrong.
         description: What we wrote about it.
         parameters: The values it runs with.
-        steps: Its steps, in the order in which they were started.
+        service_account: Kubernetes service account of its pods.
+        mlflow: What became of the entry in MLflow that was asked for; empty: nothing.
+        history: Its states so far, the oldest first.
+        rows: The nodes of its workflow, in no order.
     """
 
     run_id: str
@@ -72,7 +65,10 @@ class RunRecord:
     error: str = ""
     description: str = ""
     parameters: dict[str, object] = field(default_factory=dict)
-    steps: tuple[StepRecord, ...] = ()
+    service_account: str = ""
+    mlflow: str = ""
+    history: tuple[str, ...] = ()
+    rows: tuple[RowRecord, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -80,11 +76,31 @@ class RunRecord:
         return self.state in FINISHED
 
     @property
+    def settled(self) -> bool:
+        """Whether its rows have ended too: the server writes them some seconds after the state."""
+        return self.finished and not any(row.state in ("RUNNING", "PENDING") for row in self.rows)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it: servers end such a run as FAILED, and the state before tells."""
+        if self.state == "FAILED":
+            return self.history[-2:-1] == ("CANCELING",)
+        return self.state == "CANCELED"
+
+    @property
+    def outcome(self) -> str:
+        """Its state in a word for people."""
+        if self.stopped:
+            return "STOPPED"
+        # Until Argo has looked at it a run has no state.
+        return self.state if self.state not in ("", "RUNTIME_STATE_UNSPECIFIED") else "PENDING"
+
+    @property
     def exit_code(self) -> ExitCode:
         """What a command that waited for this run ends with."""
         if self.state in ("SUCCEEDED", "SKIPPED"):
             return ExitCode.OK
-        return ExitCode.INTERRUPTED if self.state == "CANCELED" else ExitCode.FAILED
+        return ExitCode.INTERRUPTED if self.stopped else ExitCode.FAILED
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,7 @@ class VersionRecord:
         version_id: The server's name for the version.
         name: Our name for it: its digest.
         created_at: When it was uploaded.
+        description: What we wrote about it: commit and digest of the spec.
         spec: What was uploaded, as the server gives it back; None where it was not asked for.
     """
 
@@ -103,6 +120,7 @@ class VersionRecord:
     version_id: str
     name: str
     created_at: datetime | None = None
+    description: str = ""
     spec: dict[str, object] | None = None
 
 

@@ -16,11 +16,13 @@ class Failure(StrEnum):
         UNREACHABLE: No connection; the request never arrived.
         CUT: The connection or the server failed after the request was sent; it may have been carried out.
         REFUSED: The server understood the request and refused it.
+        ELSEWHERE: What answered does not know this request, and another server would.
     """
 
     UNREACHABLE = "unreachable"
     CUT = "cut"
     REFUSED = "refused"
+    ELSEWHERE = "elsewhere"
 
 
 class ServerError(AgnewsError):
@@ -52,7 +54,7 @@ class ServerError(AgnewsError):
     @property
     def may_pass(self) -> bool:
         """Whether the same request may succeed a little later."""
-        return self.failure is not Failure.REFUSED
+        return self.failure in (Failure.UNREACHABLE, Failure.CUT)
 
     @classmethod
     def unreachable(cls, connection: Connection, reason: str) -> ServerError:
@@ -132,6 +134,17 @@ class ServerError(AgnewsError):
                 status=status,
             )
         return cls(f"The server refused to {doing}.", found=said, fix="Mend what the server names.", status=status)
+
+    @classmethod
+    def no_logs(cls, connection: Connection) -> ServerError:
+        """What answers is no API server, and does not hand the request for a log on to one."""
+        return cls(
+            f"{connection.host} shows no logs: it is a page or a gateway before the API server.",
+            fix="Name the API server itself with --host (port 8888 of ml-pipeline), or the object store of the "
+            "artifacts with AGNEWS_KFP_ARTIFACTS=s3://mlpipeline/v2/artifacts and the variables of AWS.",
+            failure=Failure.ELSEWHERE,
+            status=501,
+        )
 
     @classmethod
     def other_version(cls, connection: Connection, found: str) -> ServerError:

@@ -12,9 +12,13 @@ from pathlib import Path
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, check_parameters
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.run_record import RunRecord, VersionRecord
+from agnews.schemas.errors import AgnewsError
 
 _DIGITS = 12
+_DIGEST = "SHA-256 of the spec "
 NO_COMMIT = "nogit"
+VERSION = "version "
+"""Starts the line in a run's description that names its version."""
 
 
 def version_name(pipeline: CompiledPipeline) -> str:
@@ -54,12 +58,21 @@ def upload_pipeline(api: KfpApi, pipeline: CompiledPipeline, commit: str) -> Ver
         The version, found or uploaded.
 
     Raises:
+        AgnewsError: If the server has another version of this name.
         ServerError: If the server refuses or cannot be reached.
     """
     name = version_name(pipeline)
     pipeline_id = api.find_pipeline(pipeline.name) or api.create_pipeline(pipeline.name, "Made by agnews.")
-    description = f"commit {commit}, SHA-256 of the spec {pipeline.digest}"
-    return api.find_version(pipeline_id, name) or api.upload_version(pipeline_id, name, pipeline.text, description)
+    description = f"commit {commit}, {_DIGEST}{pipeline.digest}"
+    version = api.find_version(pipeline_id, name) or api.upload_version(pipeline_id, name, pipeline.text, description)
+    _, said, digest = version.description.partition(_DIGEST)
+    if not said or digest.strip() != pipeline.digest:
+        raise AgnewsError(
+            f"The server has a version {name} of the pipeline {pipeline.name} with other content.",
+            found=version.description or "a version without a description: somebody else has uploaded it",
+            fix="Delete or rename it in the UI, then run the command again.",
+        )
+    return version
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,7 @@ def submit_pipeline(
     experiment: str = "agnews",
     run_name: str = "",
     service_account: str = "",
+    mlflow_experiment: str = "",
 ) -> Submission:
     """Uploads a compiled pipeline if the server does not have it, and starts a run of it.
 
@@ -99,6 +113,7 @@ def submit_pipeline(
         experiment: Experiment of the run; created if it is missing.
         run_name: Name of the run; empty: pipeline and time.
         service_account: Kubernetes service account of the run's pods; empty: the server's default.
+        mlflow_experiment: Experiment of MLflow that the server enters the run in (2.17); empty: as the server does.
 
     Returns:
         Version, run and link.
@@ -117,8 +132,11 @@ def submit_pipeline(
         pipeline_id=version.pipeline_id,
         version_id=version.version_id,
         parameters=values,
+        service_account=service_account,
+        # Lists of runs name versions by their identifiers only.
+        description=f"{VERSION}{version.name}",
     )
-    run = api.create_run(wanted, mark=f"submission {uuid.uuid4()}", service_account=service_account)
+    run = api.create_run(wanted, mark=f"submission {uuid.uuid4()}", mlflow_experiment=mlflow_experiment)
     return Submission(version, run, run_link(api, run.run_id))
 
 

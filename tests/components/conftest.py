@@ -176,7 +176,7 @@ def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (root / "schema").mkdir()
     (root / "schema" / "schema.pbtxt").write_text((repository / "schemas" / "schema.pbtxt").read_text())
 
-    chance = random.Random(1)  # noqa: S311 - no secret
+    chance = random.Random(1)
     for split, count in {"train": 240, "eval": 60}.items():
         (root / "raw" / f"Split-{split}").mkdir(parents=True)
         path = root / "raw" / f"Split-{split}" / "rows.gz"

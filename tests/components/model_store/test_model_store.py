@@ -268,7 +268,7 @@ def test_pushes_killed_at_random_moments_leave_a_consistent_store(tmp_path: Path
         """
     )
     store = ModelStore(str(tmp_path / "store"), "agnews")
-    moments = random.Random(5)  # noqa: S311 - moments, not secrets
+    moments = random.Random(5)
     seen = 0
     for _ in range(8):
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -1,5 +1,5 @@
 # Odd characters are what this file is about.
-# ruff: noqa: RUF001, S311
+# ruff: noqa: RUF001
 
 from __future__ import annotations
 

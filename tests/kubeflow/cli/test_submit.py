@@ -1,4 +1,4 @@
-"""`agnews submit` and `agnews runs`, as a shell sees them."""
+"""`agnews submit`, as a shell sees it."""
 
 from __future__ import annotations
 
@@ -22,24 +22,6 @@ Agnews = Callable[..., Result]
 def agnews(server: Any, monkeypatch: pytest.MonkeyPatch) -> Agnews:
     monkeypatch.setenv("AGNEWS_KFP_HOST", server.host)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def _ends(server: Any, state: str, error: str = "") -> None:
-    """Lets runs take three questions until they end."""
-    states = iter(["RUNNING", "RUNNING", state])
-
-    def on_get_run(run: dict[str, Any]) -> None:
-        run["state"] = next(states, state)
-        task = {"run_id": run["run_id"], "start_time": "2026-01-01T00:00:00Z", "create_time": "2026-01-01T00:00:00Z"}
-        failed = {"error": {"code": 2, "message": error}} if error and run["state"] == state else {}
-        run["run_details"]["task_details"] = [
-            {**task, "task_id": "0", "display_name": "root", "state": run["state"]},
-            {**task, "task_id": "1", "display_name": "train-driver", "state": "SUCCEEDED", "parent_task_id": "0"},
-            {**task, "task_id": "2", "display_name": "train", "state": run["state"], "parent_task_id": "0", **failed},
-            {**task, "task_id": "3", "display_name": "executor", "parent_task_id": "2", "pod_name": "agnews-x-123"},
-        ]
-
-    server.on_get_run = on_get_run
 
 
 def _submit(agnews: Agnews, file: Path, *more: object) -> Result:
@@ -71,20 +53,6 @@ def test_a_submit_prints_run_version_and_link(server: Any, agnews: Agnews, pipel
     assert result.exit_code == 0
     assert f"{server.host}/#/runs/details/{run['run_id']}" in result.stdout
     assert run["runtime_config"]["parameters"] == {"data_uri": "s3://news", "epochs": 2, "names": ["a"], "force": True}
-
-
-@pytest.mark.parametrize(
-    ("state", "code"), [("SUCCEEDED", ExitCode.OK), ("FAILED", ExitCode.FAILED), ("CANCELED", ExitCode.INTERRUPTED)]
-)
-def test_wait_ends_with_the_runs_status(
-    server: Any, agnews: Agnews, pipeline_file: Path, state: str, code: ExitCode
-) -> None:
-    _ends(server, state, "out of memory" if state == "FAILED" else "")
-    result = _submit(agnews, pipeline_file, "--wait", "--interval", 0)
-    assert result.exit_code == code
-    lines = [line.split(" ", 1)[1] for line in result.stdout.splitlines()[2:]]
-    said = ": out of memory" if state == "FAILED" else ""
-    assert lines == ["train RUNNING", f"train {state}{said}", f"run {state}"]
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_run(
@@ -144,62 +112,6 @@ def test_what_the_server_would_not_take_is_not_sent(
     result = _submit(agnews, pipeline_file)
     assert message in str(result.exception)
     assert server.calls("POST") == 0
-
-
-def test_runs_are_listed_newest_first(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
-    for name in ("first", "second"):
-        _submit(agnews, pipeline_file, "--run-name", name)
-    result = agnews("runs", "list")
-    lines = result.stdout.splitlines()
-    (version,) = server.versions.values()
-    assert [line.split()[-1] for line in lines[1:]] == ["second", "first"]
-    assert version["name"] in lines[1]
-    assert "PENDING" in lines[1]
-    server.versions.clear()
-    assert "(deleted)" in agnews("runs", "list").stdout
-    assert "There is no experiment other" in str(agnews("runs", "list", "--experiment", "other").exception)
-
-
-def test_a_run_shows_its_steps_with_their_errors(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
-    _submit(agnews, pipeline_file)
-    _ends(server, "FAILED", "out of memory")
-    (run_id,) = server.runs
-    for _ in range(3):
-        result = agnews("runs", "show", run_id)
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("train")]
-    assert line.split()[:2] == ["train", "FAILED"]
-    assert "out of memory" in line
-    assert "driver" not in result.stdout
-    assert "data_uri = s3://news" in result.stdout
-
-
-@pytest.mark.parametrize("pod", ["agnews-x-123", "agnews-x-system-container-impl-123"])
-def test_the_log_of_a_step_is_found_under_either_name_of_its_pod(
-    server: Any, agnews: Agnews, pipeline_file: Path, pod: str
-) -> None:
-    _submit(agnews, pipeline_file)
-    _ends(server, "RUNNING")
-    (run_id,) = server.runs
-    server.logs[pod] = "epoch 1: loss 0.5 \u2713\n"
-    assert agnews("runs", "logs", run_id, "Train").stdout == "epoch 1: loss 0.5 \u2713\n"
-
-
-def test_a_log_that_is_gone_says_where_else_to_look(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
-    _submit(agnews, pipeline_file)
-    _ends(server, "FAILED")
-    (run_id,) = server.runs
-    error = agnews("runs", "logs", run_id, "train").exception
-    assert "cannot show the log of train" in str(error)
-    assert 'pods "agnews-x-123" not found' in str(error)
-    assert "kubectl logs" in str(error)
-    assert "Did you mean train" in str(agnews("runs", "logs", run_id, "trian").exception)
-
-
-def test_stop(server: Any, agnews: Agnews, pipeline_file: Path) -> None:
-    _submit(agnews, pipeline_file)
-    (run,) = server.runs.values()
-    agnews("runs", "stop", run["run_id"])
-    assert run["state"] == "CANCELED"
 
 
 def test_a_token_is_no_option_and_a_credential_does_not_cross_the_network_in_the_clear(
