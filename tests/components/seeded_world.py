@@ -35,7 +35,7 @@ class World:
     """
 
     def __init__(self, seed: int, kind: Kind, list_delay: int = 0) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - chance that can be repeated
+        self.random = random.Random(seed)
         self.kind = kind
         self.list_delay = list_delay
         self.seconds = 1_800_000_000.0

@@ -131,7 +131,7 @@ def test_a_token_is_no_option_and_a_credential_does_not_cross_the_network_in_the
         (["--host", "https://ann:pw@kubeflow.example"], "must not hold a user name"),
         (["--auth", "magic"], "--authentication"),
         (["--auth", "bearer"], "The token for --auth bearer is missing"),
-        (["--auth", "service-account"], "credential cannot be read"),
+        (["--auth", "service-account"], "A file with a secret cannot be read"),
         (["--ca-file", "/nowhere"], "certificate authority does not exist"),
     ],
 )
