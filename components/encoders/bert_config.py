@@ -1,42 +1,92 @@
-"""The config.json of a BERT checkpoint."""
+"""The config.json of a checkpoint of BERT or of a family that computes what BERT computes."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from agnews.components.encoders.encoder_families import FAMILIES, family_of
+from agnews.components.encoders.encoder_family import EncoderFamily
 from agnews.schemas.errors import AgnewsError
 
 _Count = Annotated[int, Field(ge=1)]
 _Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
+_SAME_ACTIVATIONS = {
+    "gelu_python": "gelu",
+    "gelu_fast": "gelu_new",
+    "gelu_accurate": "gelu_new",
+    "gelu_python_tanh": "gelu_new",
+}
+"""Other names in Hugging Face's libraries for what gives the same values."""
+
+
+def _plain_activation(name: object) -> object:
+    return _SAME_ACTIVATIONS.get(name, name) if isinstance(name, str) else name
+
 
 class BertConfig(BaseModel):
-    """What decides about the outputs of a BERT encoder, by the names that Hugging Face gives it.
+    """What decides about the outputs of an encoder, by the names that Hugging Face gives it for BERT.
 
     Other keys of a config.json are ignored; defaults are Hugging Face's.
+
+    Attributes:
+        type_vocab_size: Segments that have a vector; 0 where an encoder knows none.
+        embedding_size: Width of the vectors of word pieces, where they are projected to `hidden_size`; None where they
+            are as wide.
+        attention_output_dropout_prob: What is dropped behind attention; None means `hidden_dropout_prob`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
-    model_type: Literal["bert"] = "bert"
+    model_type: str = "bert"
     vocab_size: _Count
     hidden_size: _Count
     num_hidden_layers: _Count
     num_attention_heads: _Count
     intermediate_size: _Count
     max_position_embeddings: _Count
-    type_vocab_size: _Count = 2
-    hidden_act: Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "relu"] = "gelu"
+    type_vocab_size: Annotated[int, Field(ge=0)] = 2
+    hidden_act: Annotated[
+        Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "relu"], BeforeValidator(_plain_activation)
+    ] = "gelu"
     hidden_dropout_prob: _Rate = 0.1
     attention_probs_dropout_prob: _Rate = 0.1
     layer_norm_eps: Annotated[float, Field(gt=0.0)] = 1e-12
     position_embedding_type: Literal["absolute"] = "absolute"
     is_decoder: Literal[False] = False
     add_cross_attention: Literal[False] = False
+    embedding_size: _Count | None = None
+    attention_output_dropout_prob: _Rate | None = None
+
+    @model_validator(mode="after")
+    def _knows_its_family(self) -> Self:
+        if self.model_type not in FAMILIES:
+            raise ValueError(f"model_type {self.model_type}, known are {', '.join(FAMILIES)}")
+        return self
+
+    @property
+    def family(self) -> EncoderFamily:
+        """The family whose names its checkpoints have."""
+        return FAMILIES[self.model_type]
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of the vectors of word pieces."""
+        return self.embedding_size or self.hidden_size
+
+    @property
+    def projects_embeddings(self) -> bool:
+        """Whether vectors of word pieces are of another width than the layers."""
+        return self.embedding_width != self.hidden_size
+
+    def facts(self) -> dict[str, object]:
+        """Returns all settings that are set, by the names of this class: what the outputs depend on."""
+        return self.model_dump(exclude_none=True)
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
@@ -65,11 +115,13 @@ def read_bert_config(path: Path) -> BertConfig:
         raise _not_bert(path, error.strerror or error) from error
     except ValueError as error:
         raise _not_bert(path, f"no JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("model_type") != "bert":
-        kind = content.get("model_type") if isinstance(content, dict) else None
-        raise _not_bert(path, f"model_type {kind}" if kind else "no model_type")
+    if not isinstance(content, dict):
+        raise _not_bert(path, "no settings")
+    family = family_of(content)
+    if family is None:
+        raise _of_no_family(path, content)
     try:
-        return BertConfig.model_validate(content)
+        return BertConfig.model_validate({**family.read_settings(content), "model_type": family.model_type})
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join(str(part) for part in each['loc']) or 'all'}: {each['msg']} (value {each['input']!r})"
@@ -80,9 +132,22 @@ def read_bert_config(path: Path) -> BertConfig:
         raise _not_bert(path, found) from error
 
 
-def _not_bert(path: Path, found: object) -> AgnewsError:
+def _of_no_family(path: Path, content: Mapping[str, object]) -> AgnewsError:
+    known = ", ".join(FAMILIES)
+    if content.get("model_type") is not None:
+        return _not_bert(path, f"model_type {content['model_type']}", fix=f"Use an encoder of another family: {known}.")
+    return _not_bert(
+        path,
+        f"no model_type, and architectures {content.get('architectures')}",
+        fix=f'Where its page says what it is, add a key that says so: `"model_type": "bert"`. Known are {known}.',
+    )
+
+
+def _not_bert(path: Path, found: object, fix: str = "") -> AgnewsError:
     return AgnewsError(
-        f"{path} does not describe a BERT encoder that can be used.",
+        f"{path} does not describe an encoder that can be used.",
         found=found,
-        fix='Use a checkpoint whose config.json says `"model_type": "bert"`, with absolute positions, unchanged.',
+        fix=fix
+        or f"Use an encoder of the families {', '.join(FAMILIES)} with absolute positions, gelu, gelu_new or relu as "
+        "its activation, and a width that its heads can share.",
     )

@@ -74,7 +74,7 @@ class BertNetwork(tf.Module):
             words: int32 (batch, length).
 
         Returns:
-            float32 (batch, length, width).
+            float32 (batch, length, width of the vectors of word pieces).
         """
         return tf.gather(self.weights_by_name["word_embeddings/embeddings"], words)
 
@@ -84,7 +84,7 @@ class BertNetwork(tf.Module):
         """Encodes vectors of word pieces, which need not be those of any piece.
 
         Args:
-            of_words: float32 (batch, length, width), from `embed`.
+            of_words: float32 (batch, length, width of the vectors of word pieces), from `embed`.
             mask: `input_mask`, int32 (batch, length).
             types: `input_type_ids`, int32 (batch, length).
             dropout_seed: As in a call.
@@ -93,9 +93,11 @@ class BertNetwork(tf.Module):
             What a call returns.
         """
         dropout = _Dropout(dropout_seed)
-        shape = tf.shape(of_words)
-        rows = tf.reshape(self._place(of_words, types), (-1, self._config.hidden_size))  # (B * L, D)
+        shape = tf.concat([tf.shape(of_words)[:2], [self._config.hidden_size]], axis=0)
+        rows = tf.reshape(self._place(of_words, types), (-1, self._config.embedding_width))  # (B * L, D)
         rows = dropout(self._normalise(rows, "embeddings/layer_norm"), self._config.hidden_dropout_prob)
+        if self._config.projects_embeddings:
+            rows = tf.cast(self._affine(tf.cast(rows, self._dtype), "embedding_projection"), tf.float32)
         # Large enough that the exponential of a masked score is exactly 0 in float32, so no gradient passes either.
         penalty = (tf.cast(mask, tf.float32)[:, tf.newaxis, tf.newaxis, :] - 1.0) * 1e9
         layers = []
@@ -117,11 +119,13 @@ class BertNetwork(tf.Module):
     def _place(self, of_words: tf.Tensor, types: tf.Tensor) -> tf.Tensor:
         """Adds vectors of types and positions."""
         tables = self.weights_by_name
+        of_positions = tables["position_embedding/embeddings"][: tf.shape(of_words)[1]]
+        if not self._config.type_vocab_size:
+            return of_words + of_positions
         # Few rows and many occurrences: a product gives a small dense gradient where a gather gives many slices.
         of_types = tf.matmul(
             tf.one_hot(tf.reshape(types, [-1]), self._config.type_vocab_size), tables["type_embeddings/embeddings"]
         )
-        of_positions = tables["position_embedding/embeddings"][: tf.shape(of_words)[1]]
         return of_words + tf.reshape(of_types, tf.shape(of_words)) + of_positions
 
     def _attend(self, rows: tf.Tensor, name: str, shape: tf.Tensor, penalty: tf.Tensor, dropout: _Dropout) -> tf.Tensor:
@@ -139,7 +143,8 @@ class BertNetwork(tf.Module):
         shares = dropout(tf.nn.softmax(scores), self._config.attention_probs_dropout_prob)
         contexts = tf.transpose(tf.matmul(tf.cast(shares, self._dtype), value), (0, 2, 1, 3))
         output = self._affine(tf.reshape(contexts, (-1, width)), f"{name}/{_SELF_ATTENTION}/attention_output")
-        return dropout(tf.cast(output, tf.float32), self._config.hidden_dropout_prob)
+        rate = self._config.attention_output_dropout_prob
+        return dropout(tf.cast(output, tf.float32), self._config.hidden_dropout_prob if rate is None else rate)
 
     def _feed_forward(self, rows: tf.Tensor, name: str, dropout: _Dropout) -> tf.Tensor:
         """Each position by itself, (B * L, D) to the same."""

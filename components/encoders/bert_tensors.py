@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ class BertTensor:
     """One weight under its two names.
 
     Attributes:
-        name: In a Hugging Face checkpoint, without the prefix `bert.`.
+        name: In a Hugging Face checkpoint of the encoder's family, without the prefix `bert.`.
         variable: In `official.nlp.modeling.networks.BertEncoder`, and in every SavedModel made of one.
         shape: In the checkpoint.
         variable_shape: In the encoder, where heads have an axis of their own.
@@ -51,20 +51,24 @@ def bert_tensors(config: BertConfig) -> tuple[BertTensor, ...]:
     Returns:
         The weights in the order of the checkpoint's layers, embeddings first, the pooler last.
     """
-    width = config.hidden_size
+    width, embedded = config.hidden_size, config.embedding_width
     tables = {
         "word_embeddings": ("word_embeddings", config.vocab_size),
         "position_embeddings": ("position_embedding", config.max_position_embeddings),
         "token_type_embeddings": ("type_embeddings", config.type_vocab_size),
     }
     tensors = [
-        BertTensor(f"embeddings.{name}.weight", f"{variable}/embeddings", (rows, width), (rows, width))
+        BertTensor(f"embeddings.{name}.weight", f"{variable}/embeddings", (rows, embedded), (rows, embedded))
         for name, (variable, rows) in tables.items()
+        if rows
     ]
-    tensors += _normalisation("embeddings.LayerNorm", "embeddings/layer_norm", width)
+    tensors += _normalisation("embeddings.LayerNorm", "embeddings/layer_norm", embedded)
+    if config.projects_embeddings:
+        tensors += _dense("embeddings.projection", "embedding_projection", (embedded, width))
     for number in range(config.num_hidden_layers):
         tensors += _layer(config, f"encoder.layer.{number}", f"transformer/layer_{number}")
-    return (*tensors, *_dense("pooler.dense", "pooler_transform", (width, width)))
+    tensors += _dense("pooler.dense", "pooler_transform", (width, width))
+    return tuple(replace(tensor, name=config.family.stored_name(tensor.name)) for tensor in tensors)
 
 
 def _layer(config: BertConfig, name: str, variable: str) -> list[BertTensor]:

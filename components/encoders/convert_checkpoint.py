@@ -13,9 +13,10 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 from agnews.components.encoders.bert_network import BertNetwork
 from agnews.components.encoders.bert_tensors import BertTensor, Weights, bert_tensors
 from agnews.components.encoders.encoder_card import CARD_FOLDER, EncoderCard, read_encoder_card
-from agnews.components.encoders.hugging_face_checkpoint import POOLER, VOCABULARY, WEIGHTS, HuggingFaceCheckpoint
+from agnews.components.encoders.hugging_face_checkpoint import POOLER, WEIGHTS, HuggingFaceCheckpoint
 from agnews.components.encoders.safetensors_file import write_safetensors
 from agnews.components.encoders.saved_encoder import DROPOUT_SEED
+from agnews.components.encoders.tokenizer_description import VOCABULARY
 from agnews.components.storage.atomic_output import make_folders, sync_folder, sync_tree
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.schemas.errors import AgnewsError
@@ -88,7 +89,7 @@ def _saveable(network: BertNetwork, vocabulary: Path, do_lower_case: bool) -> tf
 
 
 def export_checkpoint(saved_model: Path, target: Path) -> None:
-    """Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors for `transformers.BertModel`.
+    """Writes config.json, vocab.txt, tokenizer_config.json and model.safetensors for `transformers.AutoModel`.
 
     Args:
         saved_model: Folder of an encoder, or of a model that was fine-tuned with one; layers of its own, such as the
@@ -122,6 +123,7 @@ def export_checkpoint(saved_model: Path, target: Path) -> None:
             fix="Export a model that was trained from an encoder, or an encoder itself.",
         )
     weights = {each.name: each.from_variable(stored[each.variable]) for each in tensors}
+    # No class of the other families has a pooler; there it is always the stand-in, or was trained from it.
     if np.array_equal(weights[POOLER[0]], np.eye(card.config.hidden_size)) and not weights[POOLER[1]].any():
         # The stand-in for a pooler that the checkpoint never had, and that training never changed.
         weights = {name: values for name, values in weights.items() if name not in POOLER}

@@ -30,7 +30,7 @@ def download(
     Args:
         url: Its address, http or https. What it stands for must not change while the download is cut.
         target: Where to. Until it is whole, the file has the name with `.part` behind it.
-        token: Sent as a bearer token to the host of the address, and to no host that this one refers to.
+        token: See `resume_download`.
         on_progress: Told after each piece.
         attempts: Tries without any progress in between.
         wait_seconds: Wait before the second try; it doubles from try to try.

@@ -51,7 +51,8 @@ class EncoderCache:
     def folders(self) -> Iterator[Path]:
         """Yields the folders that exist, the fetched ones first."""
         for kind in ("fetched", "converted"):
-            yield from sorted(path for path in (self.root / kind).glob("*") if not path.name.startswith("."))
+            found = (self.root / kind).glob("*")
+            yield from sorted(path for path in found if not path.name.startswith(".") and holds_files(path))
 
     def make(self, folder: Path, write: Callable[[Path], None], *, resume: bool = False) -> None:
         """Makes a folder, whole or not at all. Of several processes one makes it, and the others wait.
@@ -65,13 +66,13 @@ class EncoderCache:
             AgnewsError: The cache cannot be written.
         """
         # Folders appear whole, so one that is there needs no lock: the cache of an image cannot be written.
-        if folder.is_dir():
+        if holds_files(folder):
             return
         writing = f"writing the cache of encoders {folder.parent}"
         with explain_storage_errors(writing, elsewhere=f"set the environment variable {_VARIABLE} to another folder"):
             make_folders(folder.parent)
             with FileLock(folder.with_name(f".{folder.name}.lock")):
-                if folder.is_dir():
+                if holds_files(folder):
                     return
                 incoming = folder.with_name(_INCOMING + folder.name)
                 if incoming.is_dir() and not resume:
@@ -79,8 +80,19 @@ class EncoderCache:
                 incoming.mkdir(exist_ok=True)
                 write(incoming)
                 sync_tree(incoming)
+                if folder.is_dir():
+                    shutil.rmtree(folder)
                 incoming.rename(folder)
                 sync_folder(folder.parent)
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether there is any file in a folder. Those who tidy caches remove files that are old, and leave the folders.
+
+    Args:
+        folder: It need not exist.
+    """
+    return any(path.is_file() for path in folder.rglob("*"))
 
 
 _FILE = "source.json"

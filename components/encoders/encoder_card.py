@@ -10,14 +10,9 @@ from pathlib import Path
 import tensorflow as tf
 
 from agnews.components.encoders.bert_config import BertConfig, read_bert_config
-from agnews.components.encoders.hugging_face_checkpoint import (
-    CONFIG,
-    TOKENIZER,
-    VOCABULARY,
-    read_lower_case,
-    read_word_pieces,
-)
+from agnews.components.encoders.hugging_face_checkpoint import CONFIG
 from agnews.components.encoders.saved_encoder import open_saved_encoder
+from agnews.components.encoders.tokenizer_description import TOKENIZER, VOCABULARY, read_tokenizer
 from agnews.components.text.vocabulary import load_vocabulary
 
 CARD_FOLDER = posixpath.join("assets.extra", "encoder")
@@ -54,9 +49,11 @@ class EncoderCard:
 
     def files(self) -> dict[str, bytes]:
         """Returns the content of the files by name, as Hugging Face's libraries read them."""
-        config = {"architectures": ["BertModel"], "pad_token_id": 0, **self.config.model_dump()}
+        family = self.config.family
+        settings = family.write_settings(self.config.facts())
+        config = {"architectures": [f"{family.class_stem}Model"], "pad_token_id": 0, **settings}
         tokenizer = {
-            "tokenizer_class": "BertTokenizer",
+            "tokenizer_class": f"{family.class_stem}Tokenizer",
             "do_lower_case": self.do_lower_case,
             "model_max_length": self.config.max_position_embeddings,
         }
@@ -86,9 +83,9 @@ def read_encoder_card(saved_model: Path) -> EncoderCard:
     """
     folder = saved_model / CARD_FOLDER
     if (folder / CONFIG).is_file():
-        vocabulary = read_word_pieces(folder)
-        lower_case = read_lower_case(folder, vocabulary)
-        return EncoderCard(read_bert_config(folder / CONFIG), vocabulary.tokens, lower_case)
+        config = read_bert_config(folder / CONFIG)
+        text = read_tokenizer(folder, vocab_size=config.vocab_size)
+        return EncoderCard(config, text.vocabulary.tokens, text.do_lower_case)
     saved = open_saved_encoder(saved_model)
     config = BertConfig(
         vocab_size=saved.vocabulary_size,

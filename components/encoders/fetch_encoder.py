@@ -23,15 +23,13 @@ from agnews.components.encoders.encoder_cache import EncoderCache, SourceRecord,
 from agnews.components.encoders.find_encoder import is_handle, is_hugging_face_id
 from agnews.components.encoders.hugging_face_checkpoint import (
     CONFIG,
-    FAST_TOKENIZER,
     PICKLES,
-    TOKENIZER,
-    VOCABULARY,
     WEIGHTS,
     open_checkpoint,
     refused_weights,
 )
 from agnews.components.encoders.saved_encoder import open_saved_encoder
+from agnews.components.encoders.tokenizer_description import FAST_TOKENIZER, TOKENIZER, VOCABULARY
 from agnews.components.model_trust.require_harmless import require_harmless
 from agnews.components.storage.read_secret import hide_credentials, read_secret, require_no_credentials
 from agnews.components.text.vocabulary import EMBEDDED
@@ -143,11 +141,11 @@ def _choose(handle: str, files: Mapping[str, _Published]) -> list[_Published]:
     missing = [name for name in (CONFIG, vocabulary, WEIGHTS) if name not in files]
     if missing:
         raise AgnewsError(
-            f"{handle} is not a BERT encoder.",
+            f"{handle} is not an encoder that can be used.",
             found=f"no {', '.join(missing)} among {', '.join(sorted(files)) or 'no file'}",
             fix=f"Use one that has {CONFIG}, {VOCABULARY} and {WEIGHTS}.",
         )
-    return [files[name] for name in (CONFIG, vocabulary, TOKENIZER, WEIGHTS) if name in files]
+    return [files[name] for name in (CONFIG, VOCABULARY, FAST_TOKENIZER, TOKENIZER, WEIGHTS) if name in files]
 
 
 def _verify(path: Path, published: _Published, url: str) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from agnews.components.encoders.encoder_cache import EncoderCache
+from agnews.components.encoders.encoder_cache import EncoderCache, holds_files
 from agnews.components.text.vocabulary import EMBEDDED, find_embedded_encoder
 from agnews.schemas.errors import AgnewsError
 
@@ -35,7 +35,7 @@ def find_encoder(source: str, cache: EncoderCache) -> Path:
         return embedded_folder()
     if is_handle(source):
         for folder in (cache.fetched(source), *_tensorflow_hub_cache(source)):
-            if folder.is_dir():
+            if holds_files(folder):
                 return folder
         raise _not_fetched(source)
     folder = Path(source).expanduser()
@@ -47,7 +47,7 @@ def find_encoder(source: str, cache: EncoderCache) -> Path:
             found=f"no folder {source}",
             fix=f"Use `{EMBEDDED}`, a folder, an address on TF Hub, or an id of the Hugging Face hub.",
         )
-    if not cache.fetched(source).is_dir():
+    if not holds_files(cache.fetched(source)):
         raise _not_fetched(source)
     return cache.fetched(source)
 

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from agnews.components.encoders.encoder_cache import EncoderCache
 from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
-from agnews.components.text.vocabulary import EMBEDDED, Vocabulary, load_vocabulary
-
-
-@dataclass(frozen=True)
-class EncoderText:
-    """How texts have to be cut for an encoder.
-
-    Attributes:
-        vocabulary: Its word pieces.
-        do_lower_case: Whether texts lose case and accents before that.
-    """
-
-    vocabulary: Vocabulary
-    do_lower_case: bool
+from agnews.components.encoders.tokenizer_description import EncoderText
+from agnews.components.text.vocabulary import EMBEDDED, load_vocabulary
 
 
 def find_vocabulary(source: str, *, cache_dir: Path | None = None) -> EncoderText:

@@ -1,12 +1,11 @@
-"""A BERT checkpoint as Hugging Face's libraries write it, checked before anything is made of it."""
+"""A checkpoint as Hugging Face's libraries write it, checked before anything is made of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,71 +13,18 @@ from pathlib import Path
 from agnews.components.encoders.bert_config import BertConfig, read_bert_config
 from agnews.components.encoders.bert_tensors import BertTensor, Weights, bert_tensors
 from agnews.components.encoders.safetensors_file import SafetensorsFile
-from agnews.components.text.vocabulary import Vocabulary, load_vocabulary
+from agnews.components.encoders.tokenizer_description import read_tokenizer
+from agnews.components.text.vocabulary import Vocabulary
 from agnews.schemas.errors import AgnewsError
 
-VOCABULARY = "vocab.txt"
-FAST_TOKENIZER = "tokenizer.json"
-"""All that transformers writes of a tokeniser since its version 5."""
-
-
-def read_word_pieces(folder: Path) -> Vocabulary:
-    """Reads and checks the vocabulary of a checkpoint.
-
-    Args:
-        folder: Holds vocab.txt, or else tokenizer.json.
-
-    Returns:
-        The vocabulary.
-
-    Raises:
-        AgnewsError: There is neither file, it is not one of BERT's word pieces, or it is damaged.
-    """
-    if (folder / VOCABULARY).is_file():
-        return load_vocabulary(str(folder / VOCABULARY))
-    path = folder / FAST_TOKENIZER
-    if not path.is_file():
-        raise AgnewsError(
-            f"{folder} is not a whole Hugging Face checkpoint.",
-            found=f"no {VOCABULARY} and no {FAST_TOKENIZER}",
-            fix="Copy one of them there, or fetch the checkpoint again: `agnews encoder fetch ID`.",
-        )
-    try:
-        tokens = _tokens(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AgnewsError(
-            f"{path} holds no word pieces of BERT.", found=repr(error), fix=f"Copy the checkpoint's {VOCABULARY} there."
-        ) from error
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch, VOCABULARY)
-        copy.write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8", newline="")
-        return Vocabulary(str(path), load_vocabulary(str(copy)).tokens)
-
-
-def _tokens(content: dict[str, dict[str, object]]) -> list[str]:
-    model = content["model"]
-    ids = model["vocab"]
-    if (
-        model["type"] != "WordPiece"
-        or model.get("continuing_subword_prefix", "##") != "##"
-        or not isinstance(ids, dict)
-    ):
-        raise ValueError(f"model {model['type']}, prefix {model.get('continuing_subword_prefix')}")
-    tokens = sorted(ids, key=ids.__getitem__)
-    if [ids[token] for token in tokens] != list(range(len(tokens))):
-        raise ValueError("ids that are not 0, 1, 2, ...")
-    return tokens
-
-
-CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 PICKLES = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
 """Names of weights that only unsafe or other formats hold; they are known so that their refusal can say why."""
 POOLER = ("pooler.dense.weight", "pooler.dense.bias")
 """The tensors that a checkpoint may come without."""
 
-# The task that a checkpoint was trained on leaves its head behind, and old versions a table of positions 0, 1, 2, ...
-_NOT_OF_THE_ENCODER = re.compile(r"(cls|classifier|qa_outputs|dropout)\.|embeddings\.(position|token_type)_ids$")
-_LAYER = re.compile(r"encoder\.layer\.(\d+)\.")
+_COUNTERS = re.compile(r"embeddings\.(position|token_type)_ids$")
+"""Old versions leave tables of 0, 1, 2, ... behind, which are no weights."""
 _SHOWN = 5
 
 
@@ -93,6 +39,7 @@ class HuggingFaceCheckpoint:
         do_lower_case: Whether texts lose case and accents.
         weights: Its weights.
         stored_names: Name in the file of each tensor that is kept, by the name of `bert_tensors`.
+        left_out: Tensors in the file that are not the encoder's: heads of tasks.
     """
 
     folder: Path
@@ -101,6 +48,7 @@ class HuggingFaceCheckpoint:
     do_lower_case: bool
     weights: SafetensorsFile
     stored_names: Mapping[str, str]
+    left_out: tuple[str, ...] = ()
 
     @property
     def has_pooler(self) -> bool:
@@ -112,7 +60,12 @@ class HuggingFaceCheckpoint:
         """sha256 of all that its outputs depend on, lower-case hexadecimal."""
         with self.weights.path.open("rb") as file:
             weights = hashlib.file_digest(file, "sha256").hexdigest()
-        facts = [self.config.model_dump_json(), self.do_lower_case, self.vocabulary.digest, weights]
+        facts = [
+            json.dumps(self.config.facts(), separators=(",", ":")),
+            self.do_lower_case,
+            self.vocabulary.digest,
+            weights,
+        ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def read(self, tensor: BertTensor) -> Weights:
@@ -136,18 +89,20 @@ def open_checkpoint(folder: Path, *, num_layers: int | None = None) -> HuggingFa
     """
     config = read_bert_config(_require(folder, CONFIG))
     weights = SafetensorsFile(_require_weights(folder))
-    vocabulary = read_word_pieces(folder)
-    if len(vocabulary) != config.vocab_size:
+    text = read_tokenizer(folder, vocab_size=config.vocab_size)
+    if len(text.vocabulary) != config.vocab_size:
         raise AgnewsError(
             f"The vocabulary in {folder} does not belong to its weights.",
-            found=f"{len(vocabulary)} tokens in {vocabulary.source}, vocab_size {config.vocab_size} in {CONFIG}",
+            found=f"{len(text.vocabulary)} tokens in {text.vocabulary.source}, "
+            f"vocab_size {config.vocab_size} in {CONFIG}",
             fix="Use the vocab.txt that the checkpoint was published with. If its table is padded on purpose, append "
             "as many unused tokens: [unused_a], [unused_b], ...",
         )
-    names: Mapping[str, str] = _match(weights, config)
+    stored, left_out = _sort(weights, config)
+    names: Mapping[str, str] = _match(weights, config, stored, left_out)
     if num_layers is not None:
         config, names = _cut(folder, config, names, num_layers)
-    return HuggingFaceCheckpoint(folder, config, vocabulary, read_lower_case(folder, vocabulary), weights, names)
+    return HuggingFaceCheckpoint(folder, config, text.vocabulary, text.do_lower_case, weights, names, left_out)
 
 
 def _require(folder: Path, name: str) -> Path:
@@ -204,9 +159,30 @@ def _names(folder: Path) -> str:
         return error.strerror or str(error)
 
 
-def _match(weights: SafetensorsFile, config: BertConfig) -> dict[str, str]:
+def _sort(weights: SafetensorsFile, config: BertConfig) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Tells the encoder's tensors, by their plain names, from those of heads, which stand outside of its parts."""
+    parts = {tensor.name.partition(".")[0] for tensor in bert_tensors(config)}
+    stored: dict[str, str] = {}
+    left_out = []
+    for name in weights.shapes:
+        plain = _plain(name, config)
+        if plain.partition(".")[0] not in parts:
+            left_out.append(name)
+        elif plain in stored:
+            raise AgnewsError(
+                f"A weight stands twice in {weights.path}, so nobody can say which one counts.",
+                found=f"{stored[plain]} and {name}",
+                fix="Save the checkpoint anew with Hugging Face's `save_pretrained`, or remove one of the two.",
+            )
+        elif not _COUNTERS.match(plain):
+            stored[plain] = name
+    return stored, tuple(left_out)
+
+
+def _match(
+    weights: SafetensorsFile, config: BertConfig, stored: dict[str, str], left_out: tuple[str, ...]
+) -> dict[str, str]:
     """Finds a tensor for each weight of the encoder, and a place for each tensor."""
-    stored = {plain: name for name in weights.shapes if not _NOT_OF_THE_ENCODER.match(plain := _plain(name))}
     wanted = {tensor.name: tensor for tensor in bert_tensors(config)}
     missing = [name for name in wanted if name not in stored]
     if missing == list(POOLER):
@@ -214,10 +190,12 @@ def _match(weights: SafetensorsFile, config: BertConfig) -> dict[str, str]:
     unknown = [stored[name] for name in stored if name not in wanted]
     if missing or unknown:
         found = [f"missing: {_some(missing)}"] * bool(missing) + [f"without a place: {_some(unknown)}"] * bool(unknown)
+        found += [f"left out as heads: {_some(left_out)}"] * bool(missing and left_out)
         raise AgnewsError(
             f"The weights in {weights.path} are not those of the encoder that {CONFIG} describes.",
             found="; ".join(found),
-            fix=f"Use the {CONFIG} and the {WEIGHTS} of the same checkpoint, unchanged.",
+            fix=f"Use the {CONFIG} and the {WEIGHTS} of the same checkpoint, unchanged, of a model of the family "
+            f"{config.model_type} itself: adapters have to be merged into it before.",
         )
     for plain, name in stored.items():
         if weights.shapes[name] != wanted[plain].shape:
@@ -229,14 +207,14 @@ def _match(weights: SafetensorsFile, config: BertConfig) -> dict[str, str]:
     return stored
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, config: BertConfig) -> str:
     """The name without what depends on the class and on the age of the checkpoint."""
-    name = name.removeprefix("bert.")
+    name = name.removeprefix(config.family.prefix)
     # Checkpoints converted from the first TensorFlow release keep its names of these two.
     return re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name))
 
 
-def _some(names: list[str]) -> str:
+def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
@@ -250,52 +228,6 @@ def _cut(
             found=f"num_layers {num_layers}, the checkpoint has {config.num_hidden_layers}",
             fix=f"Set num_layers to 1 up to {config.num_hidden_layers}, or leave it out.",
         )
-    kept = {
-        name: stored
-        for name, stored in names.items()
-        if (layer := _LAYER.match(name)) is None or int(layer[1]) < num_layers
-    }
-    return config.model_copy(update={"num_hidden_layers": num_layers}), kept
-
-
-def read_lower_case(folder: Path, vocabulary: Vocabulary) -> bool:
-    """Reads whether texts lose case and accents.
-
-    Args:
-        folder: Folder of the checkpoint.
-        vocabulary: Its word pieces.
-
-    Returns:
-        The setting of tokenizer_config.json; True, as Hugging Face has it, where that does not say.
-
-    Raises:
-        AgnewsError: It contradicts the vocabulary, or texts are to be tokenised in another way than BERT's.
-    """
-    path = folder / TOKENIZER
-    settings = _read_settings(path) if path.is_file() else {}
-    lower_case = settings.get("do_lower_case", True)  # Hugging Face's default
-    if lower_case and vocabulary.is_cased:
-        raise AgnewsError(
-            f"{folder} says that texts lose their case, but its vocabulary has capital letters.",
-            found=f"do_lower_case {settings.get('do_lower_case', 'not set, which means true')} in {TOKENIZER}",
-            fix=f'Write {{"do_lower_case": false}} into {path} if this is a cased encoder.',
-        )
-    # Our tokeniser ties accents to case and always splits Chinese characters, as BERT does.
-    if settings.get("strip_accents") not in (None, lower_case) or settings.get("tokenize_chinese_chars") is False:
-        raise AgnewsError(
-            f"{folder} wants texts to be tokenised in a way that is not BERT's.",
-            found=f"{TOKENIZER} with do_lower_case {lower_case}, strip_accents {settings.get('strip_accents')}, "
-            f"tokenize_chinese_chars {settings.get('tokenize_chinese_chars', True)}",
-            fix="Use an encoder that strips accents if and only if it drops case, and splits Chinese characters.",
-        )
-    return bool(lower_case)
-
-
-def _read_settings(path: Path) -> dict[str, object]:
-    try:
-        settings = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise AgnewsError(f"{path} cannot be read.", found=error, fix="Copy or fetch the checkpoint again.") from error
-    if not isinstance(settings, dict):
-        raise AgnewsError(f"{path} holds no settings.", found=settings, fix="Copy or fetch the checkpoint again.")
-    return settings
+    cut = config.model_copy(update={"num_hidden_layers": num_layers})
+    kept = {tensor.name for tensor in bert_tensors(cut)}
+    return cut, {name: stored for name, stored in names.items() if name in kept}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class Encoder:
         takes_dropout_seed: Whether, in training, the dict of inputs may hold `dropout_seed`, int64 (2,), opaque: the
             same one drops the same values. Encoders of TF Hub draw from a generator of their own.
         digest: Changes whenever an output may change: sha256, lower-case hexadecimal.
+        left_out: Tensors of the checkpoint that are not the encoder's, such as the head of a task.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Encoder:
     has_pooler: bool
     takes_dropout_seed: bool
     digest: str
+    left_out: tuple[str, ...] = ()
 
 
 def resolve_encoder(
@@ -100,7 +102,8 @@ def _convert(source: str, checkpoint: HuggingFaceCheckpoint, cache: EncoderCache
     digest = hashlib.sha256(facts.encode()).hexdigest()
     folder = cache.converted(digest)
     cache.make(folder, partial(convert_checkpoint, checkpoint, compute_dtype=compute_dtype))
-    return _describe(source, folder, digest=digest, has_pooler=checkpoint.has_pooler)
+    found = _describe(source, folder, digest=digest, has_pooler=checkpoint.has_pooler)
+    return replace(found, left_out=checkpoint.left_out)
 
 
 def _describe(source: str, folder: Path, *, digest: str | None = None, has_pooler: bool = True) -> Encoder:

@@ -20,9 +20,20 @@ _LENGTH_BYTES = 8
 METADATA = "__metadata__"
 """Key of the header that is no tensor."""
 
+_BITS = {
+    "BOOL": 8,
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    **dict.fromkeys(("U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
+    **dict.fromkeys(("I32", "U32", "F32"), 32),
+    **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+}
+"""All types of the format: a tensor that nobody reads may be of any."""
+
 # numpy has no bfloat16: its 16 bits are the upper half of a float32.
-_STORED_AS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1"}
-_FLOATING = ("F64", "F32", "F16", "BF16")
+_FLOATING = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ class SafetensorsFile:
         if entry.kind not in _FLOATING:
             raise self._damaged(f"tensor {name} of type {entry.kind}, where weights are {', '.join(_FLOATING)}")
         stored = np.memmap(
-            self.path, _STORED_AS[entry.kind], "r", offset=self._data + entry.start, shape=(math.prod(entry.shape),)
+            self.path, _FLOATING[entry.kind], "r", offset=self._data + entry.start, shape=(math.prod(entry.shape),)
         )
         if entry.kind == "BF16":
             values = (stored.astype(np.uint32) << 16).view(np.float32)
@@ -119,8 +130,7 @@ class SafetensorsFile:
         """Each byte belongs to exactly one tensor, or something is missing, or something hides."""
         end = 0
         for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].end)):
-            width = np.dtype(_STORED_AS[entry.kind]).itemsize
-            if entry.start != end or entry.end - entry.start != width * math.prod(entry.shape):
+            if entry.start != end or 8 * (entry.end - entry.start) != _BITS[entry.kind] * math.prod(entry.shape):
                 raise self._damaged(f"tensor {name} at bytes {entry.start} to {entry.end}, which cannot be")
             end = entry.end
         if end != size:
@@ -135,7 +145,7 @@ class SafetensorsFile:
 
 def _entry(facts: Mapping[str, object]) -> _Entry:
     kind, shape, offsets = facts["dtype"], facts["shape"], facts["data_offsets"]
-    if kind not in _STORED_AS:
+    if kind not in _BITS:
         raise ValueError(f"type {kind}")
     if not isinstance(shape, list) or not all(isinstance(each, int) and each >= 0 for each in shape):
         raise ValueError(f"shape {shape}")

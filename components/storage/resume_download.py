@@ -8,6 +8,7 @@ import os
 import ssl
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import IO
@@ -18,6 +19,7 @@ _LONGEST_WAIT = 30.0
 _MAY_PASS = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)
 
 _OnProgress = Callable[[int, int | None], None]
+_AUTHORIZATION = "Authorization"
 
 
 class UnreachableError(Exception):
@@ -50,7 +52,8 @@ def resume_download(
         url: Its address, http or https.
         file: Open for appending, empty or with the beginning of the content.
         agent: Name that the server is told.
-        token: Sent as a bearer token to the host of the address, and to no host that this one refers to.
+        token: Sent as a bearer token to the scheme, host and port of the address, also where those refer to another
+            path of theirs, and to nobody else that they refer to.
         on_progress: Called with bytes so far, and bytes in all or None where that is not known.
         attempts: Tries without any progress in between.
         wait_seconds: Wait before the second try; it doubles from try to try. A server may ask for another one.
@@ -77,6 +80,36 @@ def resume_download(
             time.sleep(min(wait, _LONGEST_WAIT))
 
 
+class _KeepToken(urllib.request.HTTPRedirectHandler):
+    """Follows references, with the token only to where it came from: the hub moves names of models on itself."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        token = req.unredirected_hdrs.get(_AUTHORIZATION)
+        if request is not None and token and _origin(newurl) == _origin(req.full_url):
+            request.add_unredirected_header(_AUTHORIZATION, token)
+        return request
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+_OPENER = urllib.request.build_opener(_KeepToken)
+
+
 class _Transfer:
     """One file on its way."""
 
@@ -91,7 +124,7 @@ class _Transfer:
     def receive(self) -> None:
         start = self._file.seek(0, os.SEEK_END)
         try:
-            with urllib.request.urlopen(self._request(start), timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
+            with _OPENER.open(self._request(start), timeout=_TIMEOUT_SECONDS) as response:
                 if start and not _continues_at(response, start):
                     self._file.truncate(0)
                     start = self._file.seek(0)
@@ -115,7 +148,7 @@ class _Transfer:
             headers["Range"] = f"bytes={start}-"
         request = urllib.request.Request(self._url, headers=headers)  # noqa: S310 - callers hand over http(s) only
         if self._token:
-            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
+            request.add_unredirected_header(_AUTHORIZATION, f"Bearer {self._token}")
         return request
 
     def _copy(self, response: http.client.HTTPResponse, start: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +41,12 @@ EMBEDDED = "minilm"
 PAD, UNKNOWN, CLS, SEP = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 
 
+_CAPITAL = re.compile("[A-Z]")
+"""Other scripts tell less: what counts as a capital letter there has changed from version to version of Unicode."""
+_MARKER = re.compile(r"\[.*\]|<.*>")
+_FEW_CAPITALS = 0.01
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Word pieces in the order of their ids.
@@ -63,8 +70,13 @@ class Vocabulary:
 
     @cached_property
     def is_cased(self) -> bool:
-        """Whether a token holds a capital letter; tokens such as [CLS] do not count."""
-        return any(token != token.lower() for token in self.tokens if not token.startswith("["))
+        """Whether it was made for texts with capital letters.
+
+        Markers such as [CLS] and <S> do not count, and neither do a few names among thousands of words, such as URL:
+        texts that lose their case never reach them, which harms nobody.
+        """
+        with_capitals = sum(1 for token in self.tokens if _CAPITAL.search(token) and not _MARKER.fullmatch(token))
+        return with_capitals > _FEW_CAPITALS * len(self.tokens)
 
     @cached_property
     def unknown_id(self) -> int:
@@ -82,11 +94,13 @@ class Vocabulary:
         return self.tokens.index(SEP)
 
 
-def load_vocabulary(source: str) -> Vocabulary:
+def load_vocabulary(source: str, *, size: int | None = None) -> Vocabulary:
     """Reads and checks a vocabulary.
 
     Args:
         source: `minilm`, or the path or URI of a vocab.txt: UTF-8, a token a line, the first one id 0.
+        size: Tokens that there are known to be. A file that ends without a line end is whole if it has as many; None
+            takes such a file for one that was cut off.
 
     Returns:
         The vocabulary. [PAD] has id 0, which batches are padded with.
@@ -95,8 +109,22 @@ def load_vocabulary(source: str) -> Vocabulary:
         AgnewsError: It is missing, or not a BERT vocabulary, or damaged.
     """
     name = "the embedded encoder's vocab.txt" if source == EMBEDDED else source
-    tokens = _split(_read(source), name)
+    tokens = _split(_read(source), name, size)
     _check(tokens, name)
+    return Vocabulary(source=source, tokens=tokens)
+
+
+def make_vocabulary(source: str, tokens: tuple[str, ...]) -> Vocabulary:
+    """Checks tokens that stood in another file than a vocab.txt.
+
+    Args:
+        source: Path of the file.
+        tokens: In the order of their ids.
+
+    Raises:
+        AgnewsError: It is not a BERT vocabulary.
+    """
+    _check(tokens, source)
     return Vocabulary(source=source, tokens=tokens)
 
 
@@ -129,16 +157,18 @@ def _unreadable(source: str, error: Exception) -> AgnewsError:
     )
 
 
-def _split(content: bytes, name: str) -> tuple[str, ...]:
+def _split(content: bytes, name: str, size: int | None) -> tuple[str, ...]:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _damaged(name, f"not UTF-8: {error}") from error
     if "\0" in text:
         raise _damaged(name, "a NUL byte: this is a binary file")
-    if not text.endswith("\n"):
+    # Lines end as they do for BERT: U+2028, which str.splitlines() would split at, is a token of the Chinese one.
+    lines = tuple(line.removesuffix("\r") for line in text.removesuffix("\n").split("\n"))
+    if not text.endswith("\n") and len(lines) != size:
         raise _damaged(name, f"no line end after the last token, {text[-40:]!r}: the file may be cut off")
-    return tuple(line.removesuffix("\r") for line in text[:-1].split("\n"))
+    return lines
 
 
 def _check(tokens: tuple[str, ...], name: str) -> None:
@@ -147,7 +177,7 @@ def _check(tokens: tuple[str, ...], name: str) -> None:
     missing = [token for token in (UNKNOWN, CLS, SEP) if token not in tokens]
     if missing:
         raise _damaged(name, f"{len(tokens)} tokens without {', '.join(missing)}")
-    blank = next((line for line, token in enumerate(tokens, start=1) if not token.strip()), None)
+    blank = next((line for line, token in enumerate(tokens, start=1) if not token), None)
     if blank is not None:
         raise _damaged(name, f"no token in line {blank}")
     twice = [token for token, count in Counter(tokens).items() if count > 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -159,10 +159,16 @@ def _facts(encoder: Encoder) -> dict[str, str]:
         "longest text": f"{encoder.max_length} word pieces",
         "case": "dropped, with accents" if encoder.do_lower_case else "kept",
         "pooler": "yes" if encoder.has_pooler else "none in the checkpoint: pool by the mean",
+        **({"left out": _some(encoder.left_out)} if encoder.left_out else {}),
         "vocabulary": encoder.vocabulary_digest,
         "digest": encoder.digest,
         "folder": str(encoder.folder),
     }
+
+
+def _some(names: Sequence[str], shown: int = 4) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{', '.join(names[:shown])}{more}: no part of the encoder"
 
 
 def _layers(count: int) -> str:
@@ -184,7 +190,7 @@ def export(
     """Write the encoder in a model, fine-tuned or not, as a Hugging Face checkpoint.
 
     The folder gets config.json, vocab.txt, tokenizer_config.json and model.safetensors, for
-    `transformers.BertModel.from_pretrained`. The classes are left out.
+    `transformers.AutoModel.from_pretrained`. The classes are left out.
     """
     from rich.console import Console
 
@@ -195,7 +201,7 @@ def export(
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[green]✓[/green] [bold]{literal(target)}[/bold]")
     console.print(f"\nUse it here: [bold]agnews encoder show {literal(target)}[/bold]")
-    console.print(f'or there:    [bold]transformers.BertModel.from_pretrained("{literal(target)}")[/bold]')
+    console.print(f'or there:    [bold]transformers.AutoModel.from_pretrained("{literal(target)}")[/bold]')
 
 
 def _model_folder(model: str, root: Path, name: str) -> Path:

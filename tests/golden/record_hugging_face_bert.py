@@ -1,4 +1,4 @@
-"""Records what Hugging Face's PyTorch BertModel computes: for two tiny random encoders, and for the embedded one.
+"""Records what Hugging Face's PyTorch encoders compute: tiny random ones of each family, and the embedded one.
 
 Run it in an environment of its own; the project itself needs none of these packages:
 
@@ -13,6 +13,7 @@ weights are not copied. Of its hidden layers every sixteenth feature is kept, of
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -58,39 +59,39 @@ def batch(vocabulary_size: int) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
-def record(model: transformers.BertModel, inputs: dict[str, torch.Tensor], path: Path, stride: int = 1) -> None:
-    """Runs the encoder and writes inputs and outputs."""
+def record(model: transformers.PreTrainedModel, inputs: dict[str, torch.Tensor], path: Path, stride: int = 1) -> None:
+    """Runs the encoder and writes inputs and outputs; one without segments or pooler has none of them written."""
+    taken = {name: value for name, value in inputs.items() if name in inspect.signature(model.forward).parameters}
     with torch.no_grad():
-        outputs = model.eval()(**inputs, output_hidden_states=True)
+        outputs = model.eval()(**taken, output_hidden_states=True)
     layers = torch.stack(outputs.hidden_states[1:])[..., ::stride]
+    pooled = getattr(outputs, "pooler_output", None)
     np.savez_compressed(
         path,
         input_word_ids=inputs["input_ids"].numpy().astype(np.int32),
         input_mask=inputs["attention_mask"].numpy().astype(np.int32),
         input_type_ids=inputs["token_type_ids"].numpy().astype(np.int32),
         encoder_outputs=layers.numpy(),
-        pooled_output=outputs.pooler_output.numpy(),
+        **({} if pooled is None else {"pooled_output": pooled.numpy()}),
     )
     print(f"{path}: {path.stat().st_size:,} bytes, layers {tuple(layers.shape)}")
 
 
-def tiny(name: str, letters: str, kind: type, **config: object) -> None:
+def tiny(name: str, letters: str, kind: type, config: type = transformers.BertConfig, **settings: object) -> None:
     """Makes a checkpoint with two layers of width 16, and records it."""
     folder = TARGET / name
     folder.mkdir(parents=True, exist_ok=True)
     tokens = pieces(letters)
-    model = kind(
-        transformers.BertConfig(
-            vocab_size=len(tokens),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=24,
-            max_position_embeddings=32,
-            attn_implementation="eager",
-            **config,
-        )
-    )
+    sizes = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 24,
+        "max_position_embeddings": 32,
+    }
+    if config is transformers.DistilBertConfig:
+        sizes = {"dim": 16, "n_layers": 2, "n_heads": 4, "hidden_dim": 24, "max_position_embeddings": 32}
+    model = kind(config(vocab_size=len(tokens), attn_implementation="eager", **sizes, **settings))
     shake(model)
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
@@ -112,6 +113,28 @@ def main() -> None:
         layer_norm_eps=1e-3,
         hidden_dropout_prob=0.2,
         attention_probs_dropout_prob=0.0,
+    )
+    tiny(
+        "distilbert",
+        "abcdefghijklmnopqrstuvwxyz",
+        transformers.DistilBertForSequenceClassification,
+        transformers.DistilBertConfig,
+    )
+    # Small sizes have narrower vectors of word pieces; larger ones, and those of the generator's task, have not.
+    tiny(
+        "electra_small",
+        "abcdefghijklmnopqrstuvwxyz",
+        transformers.ElectraForPreTraining,
+        transformers.ElectraConfig,
+        embedding_size=8,
+    )
+    tiny(
+        "electra_base",
+        "abcdefghijklmnopqrstuvwxyz",
+        transformers.ElectraModel,
+        transformers.ElectraConfig,
+        embedding_size=16,
+        hidden_act="relu",
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
     model = transformers.BertModel.from_pretrained(minilm, attn_implementation="eager")

@@ -90,6 +90,7 @@ class Server:
         cut_after: Bytes after which a connection breaks, by path; each one happens once.
         requests: Paths that were asked for, with the value of the header Range.
         tokens: Values of the header Authorization that came with them.
+        moved: Where a path refers to, by path, with status 307.
     """
 
     url: str = ""
@@ -97,6 +98,7 @@ class Server:
     cut_after: dict[str, int] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -110,6 +112,12 @@ def server() -> Iterator[Server]:
             wanted = self.headers.get("Range")
             state.requests.append((path, wanted))
             state.tokens.append(self.headers.get("Authorization"))
+            if path in state.moved:
+                self.send_response(307)
+                self.send_header("Location", state.moved[path])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if path not in state.files:
                 self.send_error(404)
                 return

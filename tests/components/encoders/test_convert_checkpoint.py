@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +19,31 @@ from agnews.schemas.errors import AgnewsError
 
 def tensors_in(folder: Path) -> dict[str, np.ndarray]:
     file = SafetensorsFile(folder / "model.safetensors")
-    return {name.removeprefix("bert."): file.read(name) for name in file.shapes}
+    return {re.sub("^(bert|distilbert|electra)[.]", "", name): file.read(name) for name in file.shapes}
 
 
-@pytest.mark.parametrize("name", ["cased", "uncased"])
+HEADS = {
+    "uncased": {"classifier"},
+    "distilbert": {"classifier", "pre_classifier"},
+    "electra_small": {"discriminator_predictions"},
+}
+
+
+@pytest.mark.parametrize("name", ["cased", "uncased", "distilbert", "electra_small", "electra_base"])
 def test_what_was_converted_is_written_back_tensor_by_tensor(
     name: str, recordings: Path, cache: Path, tmp_path: Path
 ) -> None:
     encoder = resolve_encoder(str(recordings / name), cache_dir=cache)
     export_checkpoint(encoder.folder, tmp_path / "out")
     original, written = tensors_in(recordings / name), tensors_in(tmp_path / "out")
-    assert set(original) - set(written) == ({"classifier.weight", "classifier.bias"} if name == "uncased" else set())
+    assert {each.partition(".")[0] for each in set(original) - set(written)} == HEADS.get(name, set())
     for each, values in written.items():
         np.testing.assert_array_equal(values, original[each])
     assert (tmp_path / "out" / "vocab.txt").read_bytes() == (recordings / name / "vocab.txt").read_bytes()
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     before = json.loads((recordings / name / "config.json").read_text())
     assert all(config[key] == before[key] for key in config.keys() & before.keys() - {"architectures"})
-    assert open_checkpoint(tmp_path / "out").do_lower_case is (name == "uncased")
+    assert open_checkpoint(tmp_path / "out").do_lower_case is (name != "cased")
 
 
 def test_what_was_written_is_converted_to_the_same_outputs(recordings: Path, cache: Path, tmp_path: Path) -> None:

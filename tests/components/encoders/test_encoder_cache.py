@@ -31,12 +31,23 @@ def test_of_several_at_once_one_makes_the_folder_and_all_find_it(tmp_path: Path)
 
 def test_a_cache_that_cannot_be_written_is_read(tmp_path: Path) -> None:
     cache = EncoderCache(tmp_path)
-    cache.make(cache.converted("digest"), lambda incoming: None)
+    cache.make(cache.converted("digest"), lambda incoming: (incoming / "whole").write_text(""))
     # A user who may write everywhere, as in CI, is not stopped by permissions: this lock cannot be opened by anybody.
     lock = cache.converted("digest").with_name(".digest.lock")
     lock.unlink(missing_ok=True)
     lock.mkdir()
     cache.make(cache.converted("digest"), lambda incoming: pytest.fail("it was made again"))
+
+
+def test_one_whose_files_were_tidied_away_is_not_there_and_is_made_again(tmp_path: Path) -> None:
+    cache = EncoderCache(tmp_path)
+    folder = cache.converted("digest")
+    cache.make(folder, lambda incoming: (incoming / "whole").write_text(""))
+    (folder / "whole").unlink()
+    (folder / "variables").mkdir()
+    assert list(cache.folders()) == []
+    cache.make(folder, lambda incoming: (incoming / "whole").write_text("again"))
+    assert [path.name for path in folder.iterdir()] == ["whole"]
 
 
 def test_one_that_was_cut_is_not_there_and_the_next_begins_anew(tmp_path: Path) -> None:

@@ -104,6 +104,16 @@ def test_other_bytes_than_announced_are_removed(name: str, hub, tmp_path: Path) 
     assert not list(tmp_path.rglob(name))
 
 
+def test_a_private_encoder_that_was_renamed_is_fetched_with_the_token(
+    hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    hub.files["/api/models/owner/new/revision/main"] = hub.files.pop("/api/models/owner/tiny/revision/main")
+    hub.moved["/api/models/owner/tiny/revision/main"] = "/api/models/owner/new/revision/main"
+    fetch_encoder("owner/tiny", cache_dir=tmp_path)
+    assert set(hub.tokens) == {"Bearer secret"}
+
+
 def test_a_token_is_sent_to_the_hub(hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
     fetch_encoder("owner/tiny", cache_dir=tmp_path)

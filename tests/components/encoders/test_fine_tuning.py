@@ -11,6 +11,7 @@ import tensorflow_hub as hub
 import tf_keras as keras
 
 from agnews.components.encoders.resolve_encoder import resolve_encoder
+from agnews.components.modeling.pooled_encoder import PooledEncoder
 
 Inputs = dict[str, tf.Tensor]
 
@@ -50,6 +51,31 @@ def test_gradients_reach_every_weight(folder: str, inputs: Inputs) -> None:
         dense = tf.convert_to_tensor(gradient)
         # Attention does not change when one number is added to all its scores, so nothing depends on keys' biases.
         assert weight.name.endswith("key/bias:0") or float(tf.reduce_max(tf.abs(dense))) > 0.0, weight.name
+
+
+@pytest.mark.parametrize(("name", "weights"), [("distilbert", 38), ("electra_small", 41)])
+def test_encoders_of_other_families_learn_and_explain(
+    name: str, weights: int, recordings: Path, cache: Path, inputs: Inputs
+) -> None:
+    encoder = resolve_encoder(str(recordings / name), cache_dir=cache)
+    assert encoder.takes_dropout_seed
+    learning = PooledEncoder(str(encoder.folder), pooling="mean", trainable=True, takes_dropout_seed=True)
+    rows = {"token_ids": inputs["input_word_ids"], "padding_mask": inputs["input_mask"] > 0}
+    with tf.GradientTape() as tape:
+        features = learning(rows, training=True, seed=tf.constant([3, 5], tf.int64))
+        loss = tf.reduce_sum(features[:, 0] ** 2)
+    # All but the two of a pooler, which the mean has no use for.
+    assert len(learning.trainable_weights) == weights - 2
+    for weight, gradient in zip(
+        learning.trainable_weights, tape.gradient(loss, learning.trainable_weights), strict=True
+    ):
+        assert gradient is not None, weight.name
+    again = learning(rows, training=True, seed=tf.constant([3, 5], tf.int64))
+    np.testing.assert_allclose(features, again, atol=1e-5)
+    assert float(tf.reduce_max(tf.abs(features - learning(rows)))) > 1e-2
+    # What explanations enter behind the lookup of word pieces.
+    entered = learning.encode(learning.embed(rows["token_ids"]), rows["padding_mask"])
+    np.testing.assert_allclose(entered, learning(rows), atol=1e-5)
 
 
 def test_frozen_is_frozen(folder: str, inputs: Inputs) -> None:

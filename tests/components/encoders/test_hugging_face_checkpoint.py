@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agnews.components.encoders.bert_config import BertConfig
+from agnews.components.encoders.encoder_families import FAMILIES
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
 from agnews.schemas.errors import AgnewsError
 
@@ -20,7 +22,7 @@ def without(name: str):
     ("config", "found"),
     [
         ({"model_type": "roberta"}, "model_type roberta"),
-        ({"model_type": None}, "no model_type"),
+        ({"model_type": None, "architectures": ["RobertaModel"]}, "no model_type"),
         ({"hidden_size": "wide"}, "hidden_size: .*wide"),
         ({"num_attention_heads": 3}, "hidden_size 16 is not a multiple of num_attention_heads 3"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type: .*relative_key"),
@@ -29,7 +31,7 @@ def without(name: str):
     ],
 )
 def test_a_config_that_is_not_bert_is_refused(config: dict[str, object], found: str, make_checkpoint) -> None:
-    with pytest.raises(AgnewsError, match=f"does not describe a BERT encoder(?s:.*){found}"):
+    with pytest.raises(AgnewsError, match=f"does not describe an encoder(?s:.*){found}"):
         open_checkpoint(make_checkpoint(**config))
 
 
@@ -45,7 +47,22 @@ def test_a_config_that_is_no_json_is_refused(make_checkpoint) -> None:
     [
         (without("encoder.layer.1.output.dense.bias"), "missing: encoder.layer.1.output.dense.bias"),
         (without("pooler.dense.bias"), "missing: pooler.dense.bias"),
-        (lambda tensors: tensors | {"adapter.down": np.zeros((2, 2))}, "without a place: adapter.down"),
+        (
+            lambda tensors: tensors | {"encoder.layer.0.adapter.down": np.zeros((2, 2))},
+            "without a place: encoder.layer.0.adapter.down",
+        ),
+        (
+            lambda tensors: tensors | {"bert.pooler.dense.bias": tensors["pooler.dense.bias"]},
+            "twice(?s:.*)bert.pooler.dense.bias and pooler.dense.bias",
+        ),
+        (
+            lambda tensors: tensors | {"embeddings.LayerNorm.gamma": np.zeros(16)},
+            "twice(?s:.*)embeddings.LayerNorm.gamma and embeddings.LayerNorm.weight",
+        ),
+        (
+            lambda tensors: {f"model.{name}": values for name, values in tensors.items()},
+            "missing: embeddings.word_embeddings.weight(?s:.*)left out as heads: model.",
+        ),
         (
             lambda tensors: tensors | {"pooler.dense.weight": np.zeros((16, 8))},
             r"pooler.dense.weight \[16, 8\], expected \[16, 16\]",
@@ -55,6 +72,40 @@ def test_a_config_that_is_no_json_is_refused(make_checkpoint) -> None:
 def test_each_tensor_needs_its_place_and_each_place_its_tensor(weights, found: str, make_checkpoint) -> None:
     with pytest.raises(AgnewsError, match=found):
         open_checkpoint(make_checkpoint(weights=weights))
+
+
+def test_a_head_of_whatever_name_is_left_out_and_named(make_checkpoint, recordings: Path) -> None:
+    folder = make_checkpoint(weights=lambda tensors: tensors | {"linear.weight": np.zeros((2, 2))})
+    found = open_checkpoint(folder)
+    assert found.left_out == ("linear.weight",)
+    assert open_checkpoint(recordings / "uncased").left_out == ("classifier.bias", "classifier.weight")
+    assert open_checkpoint(recordings / "cased").left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "found", "fix"),
+    [
+        ({"model_type": None, "architectures": None}, "no model_type", '"model_type": "bert"'),
+        ({"model_type": "roberta"}, "roberta", "another family: bert, distilbert, electra"),
+        ({"hidden_act": "silu"}, "hidden_act", "gelu, gelu_new or relu"),
+    ],
+)
+def test_each_refusal_of_a_config_says_what_helps(
+    config: dict[str, object], found: str, fix: str, make_checkpoint
+) -> None:
+    with pytest.raises(AgnewsError, match=f"{found}(?s:.*)fix: .*{fix}"):
+        open_checkpoint(make_checkpoint(**config))
+
+
+def test_a_config_from_before_there_were_model_types_is_known_by_its_class(make_checkpoint, recordings: Path) -> None:
+    for name in ("BertModel", "BertForMaskedLM"):
+        found = open_checkpoint(make_checkpoint(model_type=None, architectures=[name]))
+        assert found.digest == open_checkpoint(recordings / "cased").digest
+
+
+@pytest.mark.parametrize(("name", "same"), [("gelu_python", "gelu"), ("gelu_fast", "gelu_new")])
+def test_other_names_of_an_activation_are_known(name: str, same: str, make_checkpoint) -> None:
+    assert open_checkpoint(make_checkpoint(hidden_act=name)).config.hidden_act == same
 
 
 def test_a_config_of_another_size_is_refused(make_checkpoint) -> None:
@@ -107,7 +158,7 @@ def test_case_is_dropped_unless_the_tokenizer_says_otherwise(recordings: Path, m
     assert not open_checkpoint(recordings / "cased").do_lower_case
     folder = make_checkpoint()
     (folder / "tokenizer_config.json").unlink()
-    with pytest.raises(AgnewsError, match=r"has capital letters(?s:.*)not set, which means true"):
+    with pytest.raises(AgnewsError, match=r"has capital letters(?s:.*)not set in .*, which means true"):
         open_checkpoint(folder)
 
 
@@ -116,6 +167,129 @@ def test_a_tokenizer_that_is_not_berts_is_refused(setting: dict[str, bool], make
     folder = make_checkpoint()
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False} | setting))
     with pytest.raises(AgnewsError, match="not BERT's"):
+        open_checkpoint(folder)
+
+
+BERT_NORMALIZER = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": False}
+
+
+def described(folder: Path, settings: dict[str, object] | None = None, **parts: object) -> Path:
+    """Adds a tokenizer.json as BERT's is, with changed parts, beside vocab.txt; `settings` go to tokenizer_config."""
+    tokens = (folder / "vocab.txt").read_text().split()
+    content = {
+        "normalizer": {**BERT_NORMALIZER, "strip_accents": None},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [
+                {"SpecialToken": {"id": "[CLS]"}},
+                {"Sequence": {"id": "A"}},
+                {"SpecialToken": {"id": "[SEP]"}},
+            ],
+        },
+        "model": {"type": "WordPiece", "vocab": {token: number for number, token in enumerate(tokens)}},
+        "added_tokens": [{"content": "[MASK]", "id": 4, "special": True}],
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(content | parts))
+    if settings is not None:
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_whole_description_of_berts_tokenizer_is_taken(make_checkpoint, recordings: Path) -> None:
+    settings = {
+        "tokenizer_class": "BertTokenizerFast",
+        "never_split": None,
+        "do_basic_tokenize": True,
+        "unk_token": {"content": "[UNK]"},
+    }
+    found = open_checkpoint(described(make_checkpoint(), settings))
+    assert not found.do_lower_case  # tokenizer.json alone says so
+    assert found.digest == open_checkpoint(recordings / "cased").digest
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        ({"normalizer": {"type": "NFKC"}}, "normalizer NFKC"),
+        ({"normalizer": None}, "normalizer none"),
+        ({"normalizer": {**BERT_NORMALIZER, "handle_chinese_chars": False}}, "handle_chinese_chars false"),
+        ({"normalizer": {**BERT_NORMALIZER, "clean_text": False}}, "clean_text false"),
+        ({"normalizer": {**BERT_NORMALIZER, "strip_accents": True}}, "strip_accents in tokenizer.json true"),
+        ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, BERT_NORMALIZER]}}, "NFC, BertNorm"),
+        ({"pre_tokenizer": {"type": "Whitespace"}}, "pre_tokenizer Whitespace"),
+        ({"post_processor": None}, "post_processor none"),
+        ({"post_processor": {"type": "RobertaProcessing"}}, "post_processor RobertaProcessing"),
+        ({"added_tokens": [{"content": "covid", "id": 96, "special": False}]}, "added_tokens covid"),
+    ],
+)
+def test_each_part_of_a_description_that_is_not_berts_is_named(parts, found: str, make_checkpoint) -> None:
+    with pytest.raises(AgnewsError, match=rf"not BERT's(?s:.*){found}"):
+        open_checkpoint(described(make_checkpoint(), **parts))
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"word_tokenizer_type": "mecab"}, "word_tokenizer_type mecab"),
+        ({"do_basic_tokenize": False}, "do_basic_tokenize False"),
+        ({"tokenizer_class": "BertJapaneseTokenizer"}, "tokenizer_class BertJapaneseTokenizer"),
+        ({"never_split": ["covid"]}, "never_split"),
+        ({"unk_token": "<unk>"}, "unk_token <unk>"),
+    ],
+)
+def test_each_setting_that_is_not_berts_is_named(settings, found: str, make_checkpoint) -> None:
+    folder = make_checkpoint()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False} | settings))
+    with pytest.raises(AgnewsError, match=rf"not BERT's(?s:.*){found}"):
+        open_checkpoint(folder)
+
+
+def test_files_that_contradict_each_other_are_named(make_checkpoint) -> None:
+    with pytest.raises(AgnewsError, match=r"contradict(?s:.*)do_lower_case in tokenizer_config.json: true.*false"):
+        open_checkpoint(described(make_checkpoint(), {"do_lower_case": True}))
+    tokens = {"[PAD]": 0, "[UNK]": 1, "[SEP]": 2, "[CLS]": 3}
+    with pytest.raises(AgnewsError, match="different word pieces"):
+        open_checkpoint(described(make_checkpoint(), model={"type": "WordPiece", "vocab": tokens}))
+
+
+def test_an_encoder_family_is_one_entry_of_the_register() -> None:
+    """All that differs from BERT stands in the family: names there and back give the same settings."""
+    assert list(FAMILIES) == ["bert", "distilbert", "electra"]
+    for family in FAMILIES.values():
+        config = BertConfig(
+            model_type=family.model_type,
+            **family.always,
+            vocab_size=96,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=24,
+            max_position_embeddings=32,
+            hidden_dropout_prob=0.3,
+        )
+        written = family.write_settings(config.facts())
+        assert BertConfig.model_validate(family.read_settings(written)).hidden_dropout_prob == 0.3
+        assert ("dim" in written) == (family.model_type == "distilbert")
+
+
+def test_a_tokenizer_that_does_not_name_its_kind_is_known_by_its_parts(make_checkpoint, recordings: Path) -> None:
+    folder = with_fast_tokenizer(make_checkpoint(), max_input_chars_per_word=100)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    del content["model"]["type"]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    assert open_checkpoint(folder).digest == open_checkpoint(recordings / "cased").digest
+
+
+def test_a_vocabulary_without_last_line_end_is_whole_if_it_has_as_many_tokens(
+    make_checkpoint, recordings: Path
+) -> None:
+    folder = make_checkpoint()
+    file = folder / "vocab.txt"
+    file.write_text(file.read_text().removesuffix("\n"))
+    assert open_checkpoint(folder).digest == open_checkpoint(recordings / "cased").digest
+    file.write_text("\n".join(file.read_text().split("\n")[:-1]))
+    with pytest.raises(AgnewsError, match="may be cut off"):
         open_checkpoint(folder)
 
 

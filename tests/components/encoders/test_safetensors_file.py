@@ -84,3 +84,22 @@ def test_weights_that_are_no_numbers_are_not_used(tmp_path: Path) -> None:
         SafetensorsFile(stored(tmp_path / "nan", "F32", [2], content)).read("table")
     with pytest.raises(AgnewsError, match="tensor table of type I64"):
         SafetensorsFile(stored(tmp_path / "ids", "I64", [2], bytes(16))).read("table")
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "size"),
+    [("BOOL", 3, 3), ("I8", 3, 3), ("I16", 3, 6), ("U16", 3, 6), ("F8_E4M3", 3, 3), ("U64", 3, 24), ("F4", 4, 2)],
+)
+def test_a_tensor_of_any_type_may_stand_beside_the_weights(kind: str, count: int, size: int, tmp_path: Path) -> None:
+    header = {
+        "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+        "b": {"dtype": kind, "shape": [count], "data_offsets": [4, 4 + size]},
+    }
+    encoded = json.dumps(header).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + struct.pack("<f", 2.5) + bytes(size))
+    file = SafetensorsFile(path)
+    assert file.shapes == {"a": (1,), "b": (count,)}
+    assert file.read("a").tolist() == [2.5]
+    with pytest.raises(AgnewsError, match=f"tensor b of type {kind}"):
+        file.read("b")

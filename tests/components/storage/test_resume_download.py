@@ -118,7 +118,27 @@ def test_a_refusal_is_told_at_once(site: Site, tmp_path: Path) -> None:
     assert site.waits == []
 
 
-def test_a_token_goes_to_the_host_of_the_address_only(site: Site, tmp_path: Path) -> None:
-    site.answers = [Answer(302, {"Location": site.url}), whole()]
+@pytest.mark.parametrize(
+    ("scheme", "host", "token"),
+    [("", "", "Bearer secret"), ("http://", "127.0.0.1", "Bearer secret"), ("http://", "localhost", None)],
+)
+def test_a_token_goes_to_the_place_of_the_address_only(
+    scheme: str, host: str, token: str | None, site: Site, tmp_path: Path
+) -> None:
+    port = site.url.split(":")[2].partition("/")[0]
+    place = f"{scheme}{host}:{port}" if host else ""
+    site.answers = [Answer(307, {"Location": f"{place}/moved"}), whole()]
     receive(site, tmp_path / "file", token="secret")
-    assert [each.get("Authorization") for each in site.seen] == ["Bearer secret", None]
+    assert [each.get("Authorization") for each in site.seen] == ["Bearer secret", token]
+
+
+def test_a_token_does_not_come_back_by_way_of_another_place(site: Site, tmp_path: Path) -> None:
+    elsewhere = site.url.replace("127.0.0.1", "localhost")
+    site.answers = [Answer(307, {"Location": elsewhere}), Answer(307, {"Location": site.url}), whole()]
+    receive(site, tmp_path / "file", token="secret")
+    assert [each.get("Authorization") for each in site.seen] == ["Bearer secret", None, None]
+
+
+def test_another_port_or_scheme_is_another_place() -> None:
+    assert module._origin("https://hub/a") == module._origin("https://HUB:443/b?c")
+    assert len({module._origin(url) for url in ("http://hub/a", "https://hub/a", "https://hub:8443/a")}) == 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agnews.components.encoders.find_encoder import embedded_folder
-from agnews.components.text.vocabulary import EMBEDDED, find_embedded_encoder, load_vocabulary
+from agnews.components.text.vocabulary import EMBEDDED, Vocabulary, find_embedded_encoder, load_vocabulary
 from agnews.schemas.errors import AgnewsError
 
 WHOLE = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nnews\n##s\n"
@@ -105,3 +105,20 @@ def test_where_it_is_not_installed_each_use_says_what_to_do_instead(monkeypatch:
     with pytest.raises(AgnewsError, match="not installed") as caught:
         load_vocabulary(EMBEDDED)
     assert caught.value.fix == "Run `make setup`, or set text.vocabulary to the path of a vocab.txt."
+
+
+def test_what_berts_chinese_vocabulary_has_is_taken(tmp_path: Path) -> None:
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<S>", "<T>", "\u2028", "\u3000", "\u5929", "##\u5929"]
+    path = tmp_path / "vocab.txt"
+    path.write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8", newline="")
+    vocabulary = load_vocabulary(str(path))
+    assert vocabulary.tokens == tuple(tokens)
+    assert not vocabulary.is_cased
+    path.write_text("\n".join(tokens), encoding="utf-8", newline="")
+    assert load_vocabulary(str(path), size=len(tokens)).digest == vocabulary.digest
+
+
+def test_a_few_names_in_capitals_do_not_make_a_vocabulary_cased() -> None:
+    words = tuple(f"word{number}" for number in range(1000))
+    assert not Vocabulary("x", ("[PAD]", "URL", "\u13a0", *words)).is_cased
+    assert Vocabulary("x", ("[PAD]", *words, *(word.capitalize() for word in words))).is_cased
