@@ -196,7 +196,9 @@ def test_what_fails_in_a_worker_is_told_as_it_was_raised(pushed_root: Path, tmp_
     write(tmp_path)
     (folder,) = (path.parent for path in (pushed_root / "models").glob("agnews/*/saved_model.pb"))
     shutil.copytree(folder, tmp_path / "broken")
-    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"no model")
+    # The graph is looked at before there are workers; they are the first to read the weights.
+    (weights,) = (tmp_path / "broken" / "variables").glob("variables.data-*")
+    weights.write_bytes(b"no weights")
     options = ("--input", tmp_path / "b.parquet", "--output", tmp_path / "out")
     with pytest.raises(AgnewsError, match=r"^The files in \S+ are not what was pushed\.\n") as caught:
         batch(pushed_root, *options, "--model", tmp_path / "broken")
