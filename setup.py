@@ -19,6 +19,7 @@ DATA = (
     "*.txt",
     "*.yaml",
     "configs/*.yaml",
+    "corpora/*.yaml",
     "configs/deployment/*.yaml",
     "page/*",
     "py.typed",

@@ -76,13 +76,14 @@ def run_ours(folder: Path, out: Path) -> tuple[float, float]:
 
     from agnews.components.artifact_types import StepReport
     from agnews.components.news_example_gen.executor import Executor
+    from agnews.schemas.corpus_document import packaged_corpus
 
     examples, card = Examples(), StepReport()
     examples.uri, card.uri = str(out / "examples"), str(out / "card")
     executor = Executor(Executor.Context(beam_pipeline_args=BEAM_ARGS, tmp_dir=str(out / "tmp"), unique_id="1"))
     properties = {
         "data_uri": str(folder),
-        "corpus": "ag_news",
+        "corpus": packaged_corpus().canonical(),
         "window": 0,
         "digest": "",
         "limit": 0,

@@ -37,7 +37,9 @@ from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextInput, text_format
 from agnews.components.serving_model.predictor import Predictor
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
+
+AG_NEWS = packaged_corpus()
 
 BATCH = 128
 

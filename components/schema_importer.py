@@ -1,30 +1,25 @@
-"""The node ImportSchemaGen: brings the curated schema into the pipeline."""
+"""The node ImportSchemaGen: brings the schema of the corpus into the pipeline."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.resources
-from pathlib import Path
 from typing import Any, ClassVar
 
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components.schema_gen.import_schema_gen import executor as import_schema_gen
+import tensorflow as tf
 from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types.artifact import Artifact
+from tfx.types.artifact_utils import get_single_instance
 from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import Schema
 
-from agnews.schemas.errors import AgnewsError
-
-CURATED = "schema.pbtxt"
-"""The schema that is installed with the package, in `agnews.schemas`."""
+from agnews.components.carried_corpus import read_carried_corpus
+from agnews.components.corpus_schema import corpus_schema
 
 
-class Executor(import_schema_gen.Executor):
-    """Copies a schema file into the pipeline, after a look at whether it is the one that was meant."""
+class Executor(BaseExecutor):
+    """Writes the schema that follows from the description of the corpus, or stands in it."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -39,74 +34,42 @@ class Executor(import_schema_gen.Executor):
             output_dict:
                 - schema: one Schema artifact. Gets `schema.pbtxt`.
             exec_properties:
-                - schema_file: `schema.pbtxt` for the installed one, or a path.
-                - schema_digest: sha256 that the file must have.
+                - corpus: classes, limits and schema of the corpus, from `carry_corpus`.
+                - code_version: not used here; it keeps old results from being taken for new ones.
 
         Raises:
-            AgnewsError: The file is missing, is no schema, or is not the one that the pipeline was built with.
+            AgnewsError: The schema in the description is none.
         """
-        path = _locate(exec_properties["schema_file"])
-        content = _read(path)
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != exec_properties["schema_digest"]:
-            raise AgnewsError(
-                f"The schema {path} is not the one that this pipeline was built with.",
-                found=f"sha256 {digest}, expected {exec_properties['schema_digest']}",
-                fix="Run or compile the pipeline again, with the same version of agnews as the worker has.",
-            )
-        try:
-            text_format.Parse(content.decode(), schema_pb2.Schema())
-        except (UnicodeDecodeError, text_format.ParseError) as error:
-            raise AgnewsError(
-                f"{path} is not a schema of TensorFlow Metadata in text format.",
-                found=error,
-                fix="Mend the line that is named, or restore the file from the repository.",
-            ) from error
-        super().Do(input_dict, output_dict, {**exec_properties, "schema_file": str(path)})
+        self._log_startup(input_dict, output_dict, exec_properties)
+        text = corpus_schema(read_carried_corpus(exec_properties["corpus"]))
+        folder = get_single_instance(output_dict["schema"]).uri
+        tf.io.gfile.makedirs(folder)
+        with tf.io.gfile.GFile(f"{folder}/schema.pbtxt", "w") as file:
+            file.write(text)
 
 
 class SchemaImporterSpec(ComponentSpec):
     """Outputs and properties of ImportSchemaGen."""
 
     PARAMETERS: ClassVar[dict[str, ExecutionParameter]] = {
-        "schema_file": ExecutionParameter(type=str),
-        "schema_digest": ExecutionParameter(type=str),
+        "corpus": ExecutionParameter(type=str),
+        "code_version": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
     OUTPUTS: ClassVar[dict[str, ChannelParameter]] = {"schema": ChannelParameter(type=Schema)}
 
 
 class SchemaImporter(BaseComponent):
-    """TFX's ImportSchemaGen with a digest, so that an edited schema is not answered from the cache.
-
-    The path of the installed schema is not a property: it differs between the machine that builds a pipeline and
-    the one that runs it.
+    """TFX's ImportSchemaGen for a schema that travels with the description of the corpus, and not as a file.
 
     Args:
-        schema_file: `schema.pbtxt` for the curated schema that is installed with agnews, or a path.
+        corpus: Classes, limits and schema of the corpus, from `carry_corpus`.
+        code_version: Digest of the code behind this step.
     """
 
     SPEC_CLASS = SchemaImporterSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, schema_file: str = CURATED) -> None:
-        digest = hashlib.sha256(_read(_locate(schema_file))).hexdigest()
-        super().__init__(SchemaImporterSpec(schema_file=schema_file, schema_digest=digest, schema=Channel(type=Schema)))
+    def __init__(self, *, corpus: str, code_version: str) -> None:
+        super().__init__(SchemaImporterSpec(corpus=corpus, code_version=code_version, schema=Channel(type=Schema)))
         self.with_id("ImportSchemaGen")
-
-
-def _locate(schema_file: str) -> Path:
-    if schema_file == CURATED:
-        return Path(str(importlib.resources.files("agnews.schemas") / CURATED))
-    return Path(schema_file)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AgnewsError(
-            f"The schema {path} cannot be read.",
-            found=error,
-            fix="Install agnews again (`make setup`), or give the path of a schema.pbtxt.",
-        ) from error

@@ -13,13 +13,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.encoders.encoder_card import read_encoder_card
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.training.train_classifier import TrainedClassifier
 from agnews.components.training.training_job import train_together
 from agnews.components.training.warm_start import WEIGHT_NAMES
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.learning_config import DevicesConfig, TextConfig, TrainingConfig, parse_model_config
 from agnews.schemas.training_job import TrainingJob
 from agnews.schemas.training_record import TrainingRecord
@@ -30,9 +30,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: TFX's arguments. Read are `train_files`, `eval_files`, `transform_output`, `serving_model_dir`,
-            `model_run_dir`, and of `custom_config` the keys `corpus` (its name), `text`, `model`, `training` and
-            `devices` (sections of the configuration), `scratch_uri` (a folder that stays from run to run) and
-            `code_version`; for a warm start `base_model`, which need not exist.
+            `model_run_dir`, and of `custom_config` the keys `corpus` (its classes, from `carry_corpus`), `text`,
+            `model`, `training` and `devices` (sections of the configuration), `scratch_uri` (a folder that stays from
+            run to run) and `code_version`; for a warm start `base_model`, which need not exist.
             Written are the SavedModel, `assets.extra/model.json` in it, `training.json` and TensorBoard's logs in the
             model run.
 
@@ -40,7 +40,7 @@ def run_fn(fn_args: FnArgs) -> None:
         AgnewsError: The rows cannot be learnt from, or training has gone astray.
     """
     settings: Mapping[str, Any] = fn_args.custom_config or {}
-    class_names = corpus_named(str(settings["corpus"])).class_names
+    class_names = read_carried_corpus(str(settings["corpus"])).class_names
     job = TrainingJob(
         train_files=tuple(fn_args.train_files),
         eval_files=tuple(fn_args.eval_files),

@@ -22,7 +22,7 @@ _ROOT = "agnews"
 _LIBRARIES = ("tensorflow", "tensorflow-text", "tf-keras", "tfx")
 """Libraries whose version changes what a node computes."""
 
-_TEMPLATES = {".css", ".html", ".md"}
+_TEMPLATES = {".css", ".html", ".md", ".pbtxt"}
 
 
 def code_version(*modules: str) -> str:

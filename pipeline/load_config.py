@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agnews.pipeline.load_corpus import corpus_settings, is_file, load_corpus
+from agnews.schemas.corpus_document import AG_NEWS
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
@@ -22,28 +24,70 @@ def config_names() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
-def load_config(name_or_file: str, settings: Iterable[str] = ()) -> RunConfig:
-    """Reads a configuration and applies single settings on top.
+def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: str | None = None) -> RunConfig:
+    """Reads a configuration and applies what a corpus says, and single settings on top.
+
+    What is said by hand, in a file or a setting, wins over what the description of the corpus says, and that over the
+    configurations that come along.
 
     Args:
-        name_or_file: A name in `pipeline/configs`, or the path of a YAML file.
+        name_or_file: A name in `pipeline/configs`, or the path of a YAML file; None takes the kind of model that the
+            corpus asks for, or the transformer.
         settings: `KEY=VALUE` each; the key is dotted (`training.epochs`), the value is YAML.
+        corpus: What `data.corpus` says unless a setting does; None takes that of the configuration.
 
     Returns:
-        The validated tree.
+        The validated tree. A description that is a file has its absolute path in it, and where nothing else is said,
+        the data are the files that it names.
 
     Raises:
         AgnewsError: The file is missing or no YAML mapping, a key is unknown or a value is not allowed. The error
             names the key, the value and what is allowed.
     """
-    path = _config_file(name_or_file)
-    tree = _read_mapping(path)
     origins: dict[str, str] = {}
+    over: dict[str, Any] = {"data": {"corpus": _absolute(corpus)}} if corpus is not None else {}
     for setting in settings:
         key, value = _parse_setting(setting)
-        _put(tree, key, value, setting)
+        _put(over, key, value, setting)
         origins[".".join(key)] = f"--set {setting}"
+    packaged = name_or_file is None or name_or_file in config_names()
+    if not packaged:
+        over = _merged(_read_mapping(_config_file(str(name_or_file))), over)
+    name = str(_section(over, "data").get("corpus", AG_NEWS))
+    loaded = load_corpus(name)
+    said = corpus_settings(loaded.corpus)
+    wanted = _section(said, "model").get("kind", "transformer")
+    path = _config_file(str(name_or_file or wanted)) if packaged else _config_file(str(name_or_file))
+    base = _read_mapping(path) if packaged else {}
+    kind = _section(over, "model").get("kind", _section(base, "model").get("kind", wanted))
+    if kind != wanted and "model" in said:
+        # Its keys are those of another kind of model, and so are the settings of its training.
+        said = {section: said[section] for section in said if section not in ("model", "training")}
+    for section, keys in said.items():
+        for name_of_key in keys:
+            origins.setdefault(f"{section}.{name_of_key}", f"the description of the corpus, {name}")
+    tree = _merged(_merged(base, said), over)
+    if loaded.root:
+        tree = _merged({"data": {"source": loaded.root}}, tree)
+        tree["data"]["corpus"] = _absolute(name)
     return _validate(tree, str(path), origins)
+
+
+def _section(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = tree.get(name, {})
+    return section if isinstance(section, dict) else {}
+
+
+def _absolute(corpus: str) -> str:
+    if not is_file(corpus) or "://" in corpus:
+        return corpus
+    return str(Path(corpus).expanduser().absolute())
+
+
+def _merged(base: Any, over: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
 
 
 def _config_file(name_or_file: str) -> Path:
@@ -180,7 +224,14 @@ def _allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     return (f"Did you mean {close[0]!r}? " if close else "") + f"Keys allowed there: {', '.join(names)}."
 
 
-def choose_config(*, data: str | None, model: str | None, config: str | None, settings: Iterable[str]) -> RunConfig:
+def choose_config(
+    *,
+    data: str | None,
+    model: str | None,
+    config: str | None,
+    settings: Iterable[str],
+    corpus: str | None = None,
+) -> RunConfig:
     """Reads the configuration that a command line asks for.
 
     Args:
@@ -188,6 +239,7 @@ def choose_config(*, data: str | None, model: str | None, config: str | None, se
         model: Kind of model, or None for that of the configuration.
         config: Name or file of a configuration, or None for the model's own.
         settings: `KEY=VALUE` each, as `load_config` takes them.
+        corpus: Name or file of the description of a corpus, or None for that of the configuration.
 
     Returns:
         The configuration; a folder with data has its absolute path in it.
@@ -199,7 +251,7 @@ def choose_config(*, data: str | None, model: str | None, config: str | None, se
     from agnews.pipeline.paths import require_plain_path
     from agnews.schemas.learning_config import BertFinetuneConfig, BertFrozenConfig
 
-    tree = load_config(config or model or "transformer", settings)
+    tree = load_config(config or model, settings, corpus)
     if model is not None and tree.model.kind != model:
         raise AgnewsError(
             "The model asked for is not the one of the configuration.",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from agnews.components.carried_corpus import carry_corpus
 from agnews.components.encoders.encoder_digest import encoder_digest
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.text.vocabulary import EMBEDDED
+from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import TextConfig, TransformerConfig
 from agnews.schemas.run_config import RunConfig
@@ -45,7 +47,33 @@ def token_limits(text: TextConfig) -> TokenLimits:
     return TokenLimits(max_length=text.max_length, max_unknown_share=text.max_unknown_share)
 
 
-def trainer_settings(config: RunConfig, text: TextConfig, scratch_uri: str, code_version: str) -> dict[str, Any]:
+CORPUS_PARTS: dict[str, tuple[str, ...]] = {
+    "NewsExampleGen": ("title", "files", "read", "columns", "label", "texts", "limits"),
+    "ImportSchemaGen": ("limits", "schema_pbtxt"),
+    "Trainer": (),
+    "Evaluator": (),
+    "SmokeTest": ("golden_texts",),
+    "Pusher": tuple(Corpus.model_fields),
+}
+"""What each node reads of the description besides its name and classes: another title makes no model anew."""
+
+
+def carried_corpora(corpus: Corpus, scratch_uri: str) -> dict[str, str]:
+    """Returns what each node is told of the corpus.
+
+    Args:
+        corpus: The description.
+        scratch_uri: Folder or URI that nodes can read; see `carry_corpus`.
+
+    Returns:
+        Values of the property `corpus` by node.
+    """
+    return {node: carry_corpus(corpus.only(*parts), scratch_uri) for node, parts in CORPUS_PARTS.items()}
+
+
+def trainer_settings(
+    config: RunConfig, text: TextConfig, scratch_uri: str, code_version: str, corpus: str
+) -> dict[str, Any]:
     """Returns the `custom_config` of the Trainer.
 
     Args:
@@ -53,12 +81,13 @@ def trainer_settings(config: RunConfig, text: TextConfig, scratch_uri: str, code
         text: Its section `text`, from `resolve_text`.
         scratch_uri: Folder or URI that stays from run to run.
         code_version: Digest of the code behind the node.
+        corpus: What it is told of the corpus, from `carried_corpora`.
 
     Raises:
         AgnewsError: The encoder cannot be found or is damaged.
     """
     return {
-        "corpus": config.data.corpus,
+        "corpus": corpus,
         "text": text.model_dump(),
         "model": config.model.model_dump(),
         "encoder_digest": _encoder_digest(config),

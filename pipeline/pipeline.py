@@ -55,6 +55,9 @@ class PipelineContext:
         fingerprint: Digest of all that decides about the model; written beside a pushed version.
         code: Digest of the code by node, from `agnews.pipeline.code_version`.
         metadata: Connection to the store of executions, for runners that need one.
+        corpus: What nodes are told of the corpus, by node, from `carried_corpora`.
+        replaces: Version in production that the candidate is not judged against and takes the place of all the same;
+            empty where there is none.
         withdrawn: Version that the run would make again and that somebody rolled back from; empty where there is none.
     """
 
@@ -65,8 +68,10 @@ class PipelineContext:
     production: str
     fingerprint: str
     code: Mapping[str, str]
+    corpus: Mapping[str, str]
     metadata: object | None = None
     withdrawn: str = ""
+    replaces: str = ""
 
 
 def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
@@ -83,10 +88,10 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         AgnewsError: The encoder or the vocabulary cannot be found or is damaged, or they do not belong together.
     """
     text = resolve_text(config)
-    corpus, code = config.data.corpus, around.code
+    corpus, code = around.corpus, around.code
     example_gen = NewsExampleGen(
         data_uri=config.data.source,
-        corpus=corpus,
+        corpus=corpus["NewsExampleGen"],
         window=config.data.window or 0,
         digest=around.data_digest,
         limit=config.data.limit or 0,
@@ -96,7 +101,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         code_version=code["NewsExampleGen"],
     )
     examples = example_gen.outputs["examples"]
-    schema = SchemaImporter().outputs["schema"]
+    schema = SchemaImporter(corpus=corpus["ImportSchemaGen"], code_version=code["ImportSchemaGen"]).outputs["schema"]
     statistics_gen = StatisticsGen(examples=examples, stats_options=statistics_options())
     validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
     baseline = BaselineModel(
@@ -137,7 +142,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         eval_args=EvalArgs(splits=["eval"]),
         # Only then: otherwise each new model in production would make the Trainer run again.
         base_model=baseline.outputs["model"] if config.training.warm_start else None,
-        custom_config=trainer_settings(config, text, around.scratch_uri, code["Trainer"]),
+        custom_config=trainer_settings(config, text, around.scratch_uri, code["Trainer"], corpus["Trainer"]),
     )
     trainer.add_upstream_node(token_gate)
     model = trainer.outputs["model"]
@@ -145,7 +150,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         examples=examples,
         model=model,
         baseline=baseline.outputs["model"],
-        corpus=corpus,
+        corpus=corpus["Evaluator"],
         **config.evaluation.model_dump(),
         code_version=code["Evaluator"],
     )
@@ -153,7 +158,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
     smoke_test = SmokeTest(
         model=model,
         blessing=blessing,
-        corpus=corpus,
+        corpus=corpus["SmokeTest"],
         **config.smoke_test.model_dump(),
         code_version=code["SmokeTest"],
     )
@@ -166,7 +171,8 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         data_card=example_gen.outputs["data_card"],
         push_uri=around.push_uri,
         model_name=config.name,
-        corpus=corpus,
+        corpus=corpus["Pusher"],
+        replaces=around.replaces,
         fingerprint=around.fingerprint,
         withdrawn=around.withdrawn,
         code_version=code["Pusher"],
@@ -184,7 +190,6 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         predictions=evaluator.outputs["predictions"],
         smoke_report=smoke_test.outputs["report"],
         pushed_model=pusher.outputs["pushed_model"],
-        corpus=corpus,
         code_version=code["Report"],
     )
     return Pipeline(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from agnews.components.corpus_files.compare_spans import compare_spans
 from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import ModelRecord
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import SpansSummary
@@ -26,6 +28,8 @@ class RunPlan:
         spans: The spans, without rows; None where the data is no folder of dated spans.
         nothing_new: Why the run would make again a model that was pushed already; None where it would not.
         withdrawn: Version that the run would make again and that somebody rolled back from; empty where there is none.
+        replaces: Version in production that the candidate is not compared with and takes the place of all the same;
+            empty where there is none.
     """
 
     digest: str
@@ -34,42 +38,74 @@ class RunPlan:
     spans: SpansSummary | None
     nothing_new: str | None
     withdrawn: str
+    replaces: str = ""
 
 
-def plan_run(config: RunConfig, store: ModelStore, code: Mapping[str, str]) -> RunPlan:
+def plan_run(
+    config: RunConfig, corpus: Corpus, store: ModelStore, code: Mapping[str, str], *, new_baseline: bool = False
+) -> RunPlan:
     """Reads the data and the store.
 
     Args:
         config: The configuration.
+        corpus: The description of the corpus.
         store: Where models are pushed to.
         code: Digest of the code by node.
+        new_baseline: Whether the candidate is compared with nothing and takes the place of what is in production.
 
     Returns:
         The plan; nothing is written.
 
     Raises:
-        AgnewsError: The data cannot be used, or the store is damaged.
+        AgnewsError: The data cannot be used, the store is damaged, or the model in production knows other classes.
     """
-    state = read_state(config.data.source, config.data.corpus, config.data.window)
     record = store.production()
+    if record is not None and not new_baseline:
+        _require_same_classes(record, corpus)
+    state = read_state(config.data.source, corpus, config.data.window)
     spans = compare_spans(state, record)
-    fingerprint = _fingerprint(config, state.digest, code)
+    fingerprint = _fingerprint(config, corpus, state.digest, code)
     withdrawn = next((each.version for each in store.withdrawn() if each.fingerprint == fingerprint), "")
     return RunPlan(
         digest=state.digest,
         fingerprint=fingerprint,
-        production=_judged_against(record, fingerprint),
+        production="" if new_baseline else _judged_against(record, fingerprint),
+        replaces=record.version if new_baseline and record is not None and record.fingerprint != fingerprint else "",
         spans=spans,
         nothing_new=_nothing_new(store, record, fingerprint, withdrawn, spans),
         withdrawn=withdrawn,
     )
 
 
-def _fingerprint(config: RunConfig, digest: str, code: Mapping[str, str]) -> str:
-    # Neither forcing nor the look of the report decides about the model.
-    tree = config.model_dump(mode="json", exclude={"evaluation": {"force_promotion"}})
+_SHOWN = 6
+
+
+def _require_same_classes(record: ModelRecord, corpus: Corpus) -> None:
+    """Says before hours of training what the Evaluator would say behind them."""
+    if record.classes == corpus.class_names:
+        return
+    gone = [name for name in record.classes if name not in corpus.class_names]
+    new = [name for name in corpus.class_names if name not in record.classes]
+    changes = [
+        f"{what}: {', '.join(names[:_SHOWN])}{' ...' * (len(names) > _SHOWN)}"
+        for what, names in (("new", new), ("gone", gone))
+        if names
+    ]
+    raise AgnewsError(
+        f"The model in production, version {record.version} of {record.name}, knows other classes than the corpus "
+        f"{corpus.name}, so a new one cannot be compared with it.",
+        found="; ".join(changes) or "the same classes in another order",
+        fix="Begin anew with `agnews run --new-baseline`: the model is compared with nothing and takes the place of "
+        "that version. Or push models of this corpus under another name: --set name=NAME.",
+    )
+
+
+def _fingerprint(config: RunConfig, corpus: Corpus, digest: str, code: Mapping[str, str]) -> str:
+    # Neither forcing nor the look of the report decides about the model, nor where the description lies.
+    tree = config.model_dump(mode="json", exclude={"evaluation": {"force_promotion"}, "data": {"corpus"}})
     facts = {
         "config": tree,
+        "corpus": corpus.digest,
         "data": digest,
         "code": {node: version for node, version in code.items() if node != "Report"},
     }

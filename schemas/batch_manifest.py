@@ -53,6 +53,8 @@ class BatchPlan(Document):
     model_version: str
     model_digest: str
     classes: tuple[str, ...]
+    corpus: str = ""
+    """What the model's corpus says about columns and limits, canonical; empty in plans of before models carried it."""
     format: Literal["parquet", "jsonl"]
     with_text: bool
     inputs: tuple[BatchInput, ...]

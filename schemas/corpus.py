@@ -1,166 +1,308 @@
-"""What is particular to a corpus: files, columns, classes, digests. Everything else in the project asks here.
+"""The description of a corpus: what a person says about labelled texts, once, so that nothing has to guess.
 
-Another corpus is one more `Corpus` in `CORPORA`, with a name that the configuration's key `data.corpus` takes.
+`corpus.yaml` is an instance of `Corpus`. It travels: through the properties of nodes, into compiled pipelines, and into
+every pushed model as `assets.extra/corpus.json`, in its canonical form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
-from agnews.schemas.errors import AgnewsError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+CORPUS_FORMAT = 1
+"""What this version writes; a higher number in a description is of a later version."""
+
+MAX_CLASSES = 10_000
+Share = Annotated[float, Field(gt=0.0, le=0.5)]
 
 
-@dataclass(frozen=True)
-class PublishedFile:
-    """A file of a corpus as its owners publish it.
+def _known_encoding(name: str) -> str:
+    import codecs
 
-    Attributes:
-        url: Where it can be downloaded.
-        sha256: Digest of its bytes, lower-case hexadecimal.
-        size: Bytes, or None where no figure is published.
-        rows: Records in it.
-    """
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError("there is no such encoding") from None
+
+
+class _Part(BaseModel):
+    """A frozen part of the description; an unknown key is an error, and nothing is converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class PublishedFile(_Part):
+    """A file of a corpus as its owners publish it."""
 
     url: str
-    sha256: str
-    size: int | None
+    """Where it can be downloaded."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Digest of its bytes."""
+    size: int | None = None
+    """Bytes; null where no figure is published."""
     rows: int
+    """Records in it."""
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """A labelled text corpus in headerless CSV files, one record a text.
+class TestRows(_Part):
+    """Which rows decide about a model: one of a file, a share, a column, or the newest spans."""
 
-    Attributes:
-        name: What the configuration calls it.
-        title: What people call it.
-        texts: What its texts are, words that follow "sorting".
-        licence: Under which terms its rows may be used, one sentence.
-        train_file: Name of the file that training and eval rows come from.
-        test_file: Name of the held-out file that decides about a model.
-        columns: Meaning of the columns in order.
-        label_column: The column that holds the class number.
-        text_columns: The columns whose texts, joined by one space, are the model's input.
-        class_names: Names of the classes; position 0 is the label 0 that models learn.
-        first_label: The class number that the file uses for `class_names[0]`.
-        max_field_bytes: Longest UTF-8 text of one column that is accepted.
-        published: The official files by file name.
-        golden_texts: Unmistakable texts, each after the name of its class, written by us: what any usable model gets
-            mostly right. Checked before a model is pushed.
-    """
+    __test__ = False
 
-    name: str
-    title: str
-    texts: str
-    licence: str
-    train_file: str
-    test_file: str
-    columns: tuple[str, ...]
-    label_column: str
-    text_columns: tuple[str, ...]
-    class_names: tuple[str, ...]
-    first_label: int
-    max_field_bytes: int
-    published: Mapping[str, PublishedFile] = field(default_factory=dict)
-    golden_texts: tuple[tuple[str, str], ...] = ()
+    file: str | None = None
+    """Name of a file of its own."""
+    share: Share | None = None
+    """Share of the texts of the training file, chosen by a hash of the normalised text."""
+    column: str | None = None
+    """The column of the training file that says so."""
+    value: str | None = None
+    """What stands in that column of a test row."""
+    newest_spans: Annotated[int, Field(ge=1)] | None = None
+    """That many of the newest spans."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> TestRows:
+        ways = [name for name in ("file", "share", "column", "newest_spans") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            raise ValueError("say one of file, share, column (with value) and newest_spans")
+        if (self.value is None) == (self.column is not None):
+            raise ValueError("column and value belong together")
+        return self
+
+
+class Files(_Part):
+    """The files, as names in one folder."""
+
+    root: str = "."
+    """That folder, relative to the description; `--data` takes another one."""
+    train: str = "train.csv"
+    """The file that training and eval rows come from; for `folders`, the folder with a folder for each class. With
+    dated spans it stands in each of them."""
+    test: TestRows = TestRows(file="test.csv")
+    """The rows that decide about a model."""
+    published: dict[str, PublishedFile] = {}
+    """The official files by name."""
+
+    @field_validator("train")
+    @classmethod
+    def _relative(cls, name: str) -> str:
+        if not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise ValueError("name it relative to files.root, and below it")
+        return name
+
+
+Format = Literal["csv", "tsv", "jsonl", "parquet", "folders"]
+
+_SUFFIXES: Mapping[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+def format_of(name: str) -> Format | None:
+    """Tells the format of a file by its name, `.gz` left out; None where the name says nothing."""
+    return _SUFFIXES.get(PurePosixPath(name.lower().removesuffix(".gz")).suffix)
+
+
+class Reading(_Part):
+    """How the files are read."""
+
+    format: Format | None = None
+    """`csv`, `tsv`, `jsonl` (an object a line), `parquet`, or `folders` (a folder of text files for each class); null
+    goes by the file's name. `.gz` behind a name is understood."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What stands between columns; null takes a comma, or a tab for `tsv`."""
+    header: bool = True
+    """Whether the first row names the columns."""
+    quotes: bool = True
+    """Whether columns may stand in double quotes, doubled inside; otherwise quotes are letters like others."""
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    """Of the texts."""
+
+
+class CorpusClass(_Part):
+    """A class."""
+
+    value: Annotated[str, Field(min_length=1)]
+    """What stands in the file."""
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    """What people are shown."""
+
+
+class Limits(_Part):
+    """What no row may exceed."""
+
+    max_field_bytes: Annotated[int, Field(ge=16, le=16 << 20)] = 64 * 1024
+    """Longest UTF-8 text of one column."""
+    max_words: Annotated[int, Field(ge=1)] = 1000
+    """Most words of a text; more are an article where a sentence was meant, or a quote that was never closed."""
+
+
+class Floors(_Part):
+    """What a model must show before it may be pushed; null takes what the configuration says."""
+
+    min_accuracy: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    min_class_recall: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    min_examples: Annotated[int, Field(ge=1)] | None = None
+    min_class_examples: Annotated[int, Field(ge=1)] | None = None
+
+
+SETTINGS = ("text", "model", "training", "evaluation", "smoke_test", "data")
+"""Sections of the configuration that a description may fill."""
+
+
+class Corpus(_Part):
+    """Labelled texts, and all that is particular to them."""
+
+    format: Literal[1]
+    """Of the description; a later format gets another number."""
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+    """What records and reports call it."""
+    title: str = ""
+    """What people call it."""
+    about: str = "short texts"
+    """What its texts are, words that follow "sorting"."""
+    text: str = "text"
+    """What one of its texts is called, a singular noun: `headline`, `question`, `review`."""
+    question: str = "Which class is it?"
+    """What the model answers."""
+    language: str = "und"
+    """Of the texts, a BCP 47 tag: `en`, `he`, `zh-Hans`; `und` where nobody has said."""
+    licence: str = ""
+    """Under which terms its rows may be used, one sentence."""
+    files: Files = Files()
+    read: Reading = Reading()
+    columns: tuple[str, ...] = ()
+    """Names of the columns of a file without a header, in order."""
+    label: str = "label"
+    """The column that holds the class."""
+    texts: Annotated[tuple[str, ...], Field(min_length=1)] = ("text",)
+    """The columns whose texts, joined by one space, are the model's input."""
+    classes: Annotated[tuple[CorpusClass, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+    """In the order in which models learn them, from 0. The list is closed: a row with another value is a bad row."""
+    limits: Limits = Limits()
+    floors: Floors = Floors()
+    settings: dict[str, dict[str, JsonValue]] = {}
+    """Sections of the configuration: what this corpus needs, unless somebody says otherwise."""
+    golden_texts: dict[str, tuple[str, ...]] = {}
+    """Unmistakable texts by name of their class, written by people: what any usable model gets mostly right. Checked
+    before a model is pushed."""
+    example_texts: tuple[str, ...] = ()
+    """What the interface's page offers to try."""
+    schema_pbtxt: str = ""
+    """The schema of raw rows, tensorflow_metadata's Schema as text; empty derives it from classes and limits."""
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[CorpusClass, ...]) -> tuple[CorpusClass, ...]:
+        for what in ("value", "name"):
+            counted = Counter(getattr(each, what) for each in classes)
+            twice = [each for each, n in counted.items() if n > 1]
+            if twice:
+                raise ValueError(f"the {what} {twice[0]!r} stands there more than once")
+        return classes
+
+    @field_validator("settings")
+    @classmethod
+    def _known_sections(cls, settings: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+        unknown = [name for name in settings if name not in SETTINGS]
+        if unknown:
+            raise ValueError(f"there is no section {unknown[0]!r}; sections are {', '.join(SETTINGS)}")
+        return settings
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Corpus:
+        if self.is_table and not self.read.header:
+            if not self.columns:
+                raise ValueError("columns: a file without a header needs the names of its columns")
+            for column in (self.label, *self.texts):
+                if column not in self.columns:
+                    raise ValueError(f"columns: {column!r} is none of {', '.join(self.columns)}")
+        elif self.columns:
+            raise ValueError("columns: names are for files without a header (read.header: false)")
+        if self.label in self.texts:
+            raise ValueError(f"texts: {self.label!r} is the label, and would tell the answer")
+        if len(set(self.texts)) < len(self.texts):
+            raise ValueError("texts: a column stands there more than once")
+        for name in self.golden_texts:
+            if name not in self.class_names:
+                raise ValueError(f"golden_texts: there is no class {name!r}")
+        return self
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; position 0 is the label 0 that models learn."""
+        return tuple(each.name for each in self.classes)
 
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
-        return len(self.class_names)
+        return len(self.classes)
 
     @property
-    def last_label(self) -> int:
-        """The highest class number that the file may use."""
-        return self.first_label + self.num_classes - 1
+    def form(self) -> Format:
+        """The format of the files: what the description says, or what the name of the training file says."""
+        return self.read.format or format_of(self.files.train) or "csv"
 
+    @property
+    def is_table(self) -> bool:
+        """Whether the files are lines of columns."""
+        return self.form in ("csv", "tsv")
 
-_AG_NEWS_FOLDER = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
+    @property
+    def delimiter(self) -> str:
+        """What stands between columns."""
+        return self.read.delimiter or ("\t" if self.form == "tsv" else ",")
 
-AG_NEWS = Corpus(
-    name="ag_news",
-    title="AG News",
-    texts="short news in English, a headline and a sentence or two,",
-    licence="AG's corpus of news articles: free for research and other non-commercial use.",
-    train_file="train.csv",
-    test_file="test.csv",
-    columns=("class", "title", "description"),
-    label_column="class",
-    text_columns=("title", "description"),
-    class_names=("World", "Sports", "Business", "Sci/Tech"),
-    first_label=1,
-    max_field_bytes=64 * 1024,
-    published={
-        "train.csv": PublishedFile(
-            url=f"{_AG_NEWS_FOLDER}/train.csv",
-            sha256="76a0a2d2f92b286371fe4d4044640910a04a803fdd2538e0f3f29a5c6f6b672e",
-            size=None,
-            rows=120_000,
-        ),
-        "test.csv": PublishedFile(
-            url=f"{_AG_NEWS_FOLDER}/test.csv",
-            sha256="521465c2428ed7f02f8d6db6ffdd4b5447c1c701962353eb2c40d548c3c85699",
-            size=1_857_427,
-            rows=7_600,
-        ),
-    },
-    golden_texts=(
-        ("World", "President meets foreign minister for peace talks. The two governments want to end the war."),
-        ("World", "Soldiers killed in bomb attack near the capital. Police say militants fired on an army patrol."),
-        ("World", "Opposition wins parliament election. The prime minister will resign, the party leader said."),
-        ("World", "United Nations calls for a ceasefire. Rebels and government troops clash at the border."),
-        ("World", "Hostages freed by kidnappers after weeks. The embassy thanked the authorities for the release."),
-        ("Sports", "Coach praises team after victory in the final. The striker scored two goals in the second half."),
-        ("Sports", "Quarterback throws three touchdowns as the home team beats its rival to reach the playoffs."),
-        ("Sports", "Tennis champion wins the open in straight sets. She will play the semifinal match on Sunday."),
-        ("Sports", "Pitcher leads baseball team to win in the ninth inning. Fans celebrate the league title."),
-        ("Sports", "Sprinter takes Olympic gold medal in world record time at the athletics championship."),
-        ("Business", "Stocks fall as oil prices rise. Investors on Wall Street worry about interest rates."),
-        ("Business", "Company reports higher quarterly profit. Shares climb after sales and earnings beat forecasts."),
-        ("Business", "Bank agrees to buy rival in a merger worth two billion dollars, shareholders will vote."),
-        ("Business", "Airline files for bankruptcy and cuts jobs. Its chief executive blames high fuel costs."),
-        ("Business", "Federal Reserve raises rates as inflation grows. The dollar gains against the euro in trading."),
-        ("Sci/Tech", "New software fixes security hole in web browser. Users should download the update, experts say."),
-        ("Sci/Tech", "Scientists launch spacecraft to study the planet. The space agency expects images next week."),
-        ("Sci/Tech", "Chip maker shows faster processor for computers. The new technology uses less power."),
-        ("Sci/Tech", "Search engine adds a tool for mobile phones. The Internet company tests the service online."),
-        ("Sci/Tech", "Researchers find virus that infects computers through email and steals passwords of users."),
-    ),
-)
+    @property
+    def train_file(self) -> str:
+        """Name of the file that training and eval rows come from."""
+        return self.files.train
 
-CORPORA: Mapping[str, Corpus] = {corpus.name: corpus for corpus in (AG_NEWS,)}
+    @property
+    def test_name(self) -> str:
+        """What the test rows' source is called: the name of their file, or of what they are taken from."""
+        test = self.files.test
+        if test.file is not None:
+            return test.file
+        if test.share is not None:
+            return f"{self.train_file} (test share {test.share:g})"
+        if test.column is not None:
+            return f"{self.train_file} ({test.column} = {test.value})"
+        return f"{self.train_file} of the newest spans"
 
+    @property
+    def golden_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Golden texts, each after the name of its class."""
+        return tuple((name, text) for name, texts in self.golden_texts.items() for text in texts)
 
-def corpus_named(name: str) -> Corpus:
-    """Returns the description of a corpus.
+    def canonical(self) -> str:
+        """Returns the content as JSON: the same for the same description, wherever its files are."""
+        return self.model_dump_json(exclude_defaults=True, exclude={"files": {"root"}})
 
-    Args:
-        name: What the configuration calls it, `ag_news` for example.
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical content."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
 
-    Returns:
-        The description.
+    def only(self, *parts: str) -> Corpus:
+        """Returns the same with nothing but its name, its classes and some parts.
 
-    Raises:
-        AgnewsError: No corpus has this name.
-    """
-    if name not in CORPORA:
-        raise AgnewsError(
-            "No corpus has this name.",
-            found=name,
-            fix=f"Use one of {', '.join(CORPORA)}, or describe a new one in schemas/corpus.py.",
-        )
-    return CORPORA[name]
+        What a node does not read must not make it run again.
 
-
-def corpus_with(class_names: Sequence[str]) -> Corpus:
-    """Returns the corpus that a model has learnt from.
-
-    Args:
-        class_names: Names of the model's classes.
-
-    Returns:
-        The corpus with these classes; the first one where there is none, since files with the same columns are likely.
-    """
-    fitting = (corpus for corpus in CORPORA.values() if corpus.class_names == tuple(class_names))
-    return next(fitting, next(iter(CORPORA.values())))
+        Args:
+            *parts: Names of fields to keep.
+        """
+        kept = {"format", "name", "classes", *parts}
+        return Corpus.model_construct(**{name: getattr(self, name) for name in Corpus.model_fields if name in kept})

@@ -1,4 +1,4 @@
-"""The measured card of a corpus: what NewsExampleGen reports and `agnews data describe` prints."""
+"""The measured card of a corpus: what NewsExampleGen reports and `agnews corpus describe` prints."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ class DataCard(Document):
     FILE: ClassVar = "report.json"
 
     corpus: str
+    title: str = ""
+    """What people call it; empty in cards of before descriptions had one."""
     source: str
     is_sample: bool
     """Whether the rows are the generated sample and not news."""

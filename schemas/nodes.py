@@ -60,11 +60,15 @@ NODES: dict[str, Node] = {
     "NewsExampleGen": Node(
         code="agnews.components.news_example_gen.executor",
         outputs=(Output("data_card", "data_card", DataCard),),
-        run_time={"data_uri": "data_uri", "digest": "data_digest"},
+        run_time={"data_uri": "data_uri", "digest": "data_digest", "corpus": "corpus_NewsExampleGen"},
         step="data",
     ),
     "StatisticsGen": Node(outputs=(Output("statistics", "statistics"),), step="data"),
-    "ImportSchemaGen": Node(step="data"),
+    "ImportSchemaGen": Node(
+        code="agnews.components.schema_importer",
+        run_time={"corpus": "corpus_ImportSchemaGen"},
+        step="data",
+    ),
     "ExampleValidator": Node(outputs=(Output("anomalies", "anomalies"),), step="data"),
     "BaselineModel": Node(
         code="agnews.components.baseline_model.executor",
@@ -97,19 +101,20 @@ NODES: dict[str, Node] = {
     "Evaluator": Node(
         code="agnews.components.evaluator.executor",
         outputs=(Output("evaluation", "evaluation", Evaluation), Output("predictions", "predictions")),
-        run_time={"force_promotion": "force_promotion"},
+        run_time={"force_promotion": "force_promotion", "corpus": "corpus_Evaluator"},
         step="decide",
     ),
     "SmokeTest": Node(
         code="agnews.components.smoke_test.executor",
         outputs=(Output("report", "smoke_report", SmokeReport),),
+        run_time={"corpus": "corpus_SmokeTest"},
         step="decide",
     ),
     "Pusher": Node(
         code="agnews.components.pusher.executor",
         outputs=(Output("pushed_model", "pushed_model", PushOutcome),),
         # `withdrawn` is a constant, and empty: a compiled run that would make a withdrawn version ends before it.
-        run_time={"push_uri": "push_uri", "fingerprint": "fingerprint"},
+        run_time={"push_uri": "push_uri", "fingerprint": "fingerprint", "corpus": "corpus_Pusher"},
         knows_the_run=True,
         step="decide",
     ),

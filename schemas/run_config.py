@@ -26,10 +26,11 @@ class DataConfig(Section):
     """Which rows are learnt from."""
 
     corpus: str = "ag_news"
-    """Name of a description in schemas/corpus.py."""
+    """Which labelled texts: `ag_news`, or a file that describes others; `agnews corpus init` writes one."""
     source: str = "sample"
-    """`sample` (generated news, for a first look), a folder, or a URI that TFX's file layer opens. A folder holds
-    train.csv and test.csv, or dated spans (2026-11-22/train.csv, ...) and test.csv."""
+    """`sample` (generated news, for a first look), a folder, or a URI that TFX's file layer opens. A folder holds the
+    files that the description of the corpus names (train.csv and test.csv), or dated spans of them
+    (2026-11-22/train.csv, ...)."""
     window: Annotated[int, Field(ge=1)] | None = None
     """Learn from the newest that many spans of a folder of dated spans; null takes all."""
     limit: Annotated[int, Field(ge=8)] | None = None

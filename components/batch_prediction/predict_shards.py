@@ -30,7 +30,8 @@ from agnews.components.prediction.text_input import TextFormat, TextRow
 from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas import prediction_columns as columns
 from agnews.schemas.batch_manifest import BatchPart, BatchPlan, BatchShard
-from agnews.schemas.corpus import corpus_with
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.progress import Progress, report_progress
 
 
@@ -92,13 +93,17 @@ def predict_shard(
 
 def _rows(plan: BatchPlan, shard: BatchShard) -> Iterator[TextRow | Reject]:
     given = plan.inputs[shard.input]
-    source = shard_source(given, shard, corpus_with(plan.classes))
+    source = shard_source(given, shard, _corpus(plan))
     stream = open_texts(source)
     if source.format is not TextFormat.PARQUET and shard.offset:
         stream.seek(shard.offset)
     for row in read_texts(stream, source, start=Place(shard.row, shard.line, shard.offset), end=shard.end):
         # A number says little when there are many files.
         yield row if isinstance(row, Reject) or given.id_column else row._replace(id=f"{given.name}:{row.id}")
+
+
+def _corpus(plan: BatchPlan) -> Corpus:
+    return Corpus.model_validate_json(plan.corpus) if plan.corpus else packaged_corpus()
 
 
 class _JsonPart:

@@ -27,8 +27,8 @@ def compare_spans(state: CorpusState, production: ModelRecord | None) -> SpansSu
     notes = list(state.notes)
     if production and learnt and learnt.test_digest != state.test_digest:
         notes.append(
-            f"{state.test} has changed since version {production.version} was pushed, which may have learnt from rows "
-            "in it: the comparison leans towards that version"
+            f"{', '.join(state.test)} has changed since version {production.version} was pushed, which may have learnt "
+            "from rows in it: the comparison leans towards that version"
         )
     return SpansSummary(
         rows=dict.fromkeys(now),

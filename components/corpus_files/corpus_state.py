@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agnews.components.corpus_files.read_records import folder_files
 from agnews.components.corpus_files.sources import CorpusFiles, corpus_folder, require_corpus_files
 from agnews.components.storage.open_binary import sha256_of
-from agnews.schemas.corpus import corpus_named
+from agnews.schemas.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,13 @@ class CorpusState:
 
     Attributes:
         sha256: sha256 by file name, lower-case hexadecimal; training files first.
-        test: Name of the test file.
+        test: Names of where test rows are read, one but for spans.
         spans: Names of the spans, oldest first; empty where the folder is none of spans.
         notes: What was passed over, a sentence each.
     """
 
     sha256: Mapping[str, str]
-    test: str
+    test: tuple[str, ...]
     spans: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -35,21 +36,25 @@ class CorpusState:
 
     @property
     def test_digest(self) -> str:
-        """sha256 of the test file."""
-        return self.sha256[self.test]
+        """sha256 of the test file; where there are several, sha256 over theirs."""
+        if len(self.test) == 1:
+            return self.sha256[self.test[0]]
+        lines = "".join(f"{self.sha256[name]}  {name}\n" for name in sorted(self.test))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     @property
     def span_digests(self) -> dict[str, str]:
         """sha256 of the training file by span, oldest first."""
-        train = [sha256 for name, sha256 in self.sha256.items() if name != self.test]
+        train = [sha256 for name, sha256 in self.sha256.items() if name not in self.test]
         return dict(zip(self.spans, train, strict=True)) if self.spans else {}
 
 
-def corpus_state(files: CorpusFiles) -> CorpusState:
+def corpus_state(files: CorpusFiles, corpus: Corpus) -> CorpusState:
     """Digests files that are known to be there.
 
     Args:
         files: The files.
+        corpus: Their format.
 
     Returns:
         Their state; every byte is read once.
@@ -57,37 +62,44 @@ def corpus_state(files: CorpusFiles) -> CorpusState:
     Raises:
         AgnewsError: A file cannot be opened.
     """
-    (test,) = files.test
-    sha256 = {name: sha256_of(path) for name, path in files.paths.items()}
-    return CorpusState(sha256, test, files.spans, files.notes)
+    paths = files.paths
+    digests = {path: _sha256_of(path, corpus) for path in dict.fromkeys(paths.values())}
+    sha256 = {name: digests[path] for name, path in paths.items()}
+    return CorpusState(sha256, tuple(files.test), files.spans, files.notes)
 
 
-def read_state(source: str, corpus_name: str, window: int | None = None) -> CorpusState:
+def _sha256_of(path: str, corpus: Corpus) -> str:
+    if corpus.form != "folders":
+        return sha256_of(path)
+    lines = (f"{sha256_of(f'{path}/{name}')}  {name}\n" for name in folder_files(path))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def read_state(source: str, corpus: Corpus, window: int | None = None) -> CorpusState:
     """Finds and digests the files that a run would read now.
 
     Args:
         source: `sample`, a local folder, or the URI of one.
-        corpus_name: Name of the corpus in the configuration.
+        corpus: The description of the corpus.
         window: Take the newest that many spans; None takes all.
 
     Returns:
         Their state.
 
     Raises:
-        AgnewsError: The corpus is unknown, a file is missing, empty, or plainly something else than CSV, or spans are
+        AgnewsError: A file is missing, empty, or plainly something else than CSV, or spans are
             not as they should be.
     """
-    corpus = corpus_named(corpus_name)
     with corpus_folder(source, corpus) as folder:
-        return corpus_state(require_corpus_files(folder, corpus, window))
+        return corpus_state(require_corpus_files(folder, corpus, window), corpus)
 
 
-def data_digest(source: str, corpus_name: str, window: int | None = None) -> str:
+def data_digest(source: str, corpus: Corpus, window: int | None = None) -> str:
     """Digests the files of a corpus.
 
     Args:
         source: `sample`, a local folder, or the URI of one.
-        corpus_name: Name of the corpus in the configuration.
+        corpus: The description of the corpus.
         window: Take the newest that many spans; None takes all.
 
     Returns:
@@ -95,7 +107,7 @@ def data_digest(source: str, corpus_name: str, window: int | None = None) -> str
         does not change with the folder.
 
     Raises:
-        AgnewsError: The corpus is unknown, a file is missing, empty, or plainly something else than CSV, or spans are
+        AgnewsError: A file is missing, empty, or plainly something else than CSV, or spans are
             not as they should be.
     """
-    return read_state(source, corpus_name, window).digest
+    return read_state(source, corpus, window).digest

@@ -72,12 +72,12 @@ def fetch_corpus(
         AgnewsError: The corpus has no published files, the folder cannot be written, the network does not answer, the
             server refuses, or a file has another digest than the published one.
     """
-    if not corpus.published:
+    if not corpus.files.published:
         raise AgnewsError("Nobody publishes files of this corpus.", found=corpus.name, fix="Copy them into the folder.")
     with explain_storage_errors(f"writing {folder}", elsewhere=_ELSEWHERE):
         make_folders(folder)
     fetched = []
-    for name, published in corpus.published.items():
+    for name, published in corpus.files.published.items():
         url = f"{base_url.rstrip('/')}/{name}" if base_url else published.url
         if not url.startswith(("http://", "https://")):
             raise AgnewsError("Files are fetched over HTTP or HTTPS only.", found=url, fix="Copy local files by hand.")
@@ -180,7 +180,7 @@ class _Download:
 
     def _by_hand(self) -> str:
         folder = self._target.parent
-        return f"copy the files by hand into {folder} and run `agnews data check {folder}`."
+        return f"copy the files by hand into {folder} and run `agnews corpus check {folder}`."
 
     def _digest(self, part: IO[bytes]) -> str:
         part.flush()

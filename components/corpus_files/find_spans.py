@@ -89,6 +89,12 @@ def find_spans(folder: str, corpus: Corpus, window: int | None = None, *, today:
     if not dated:
         if not is_plain:
             _require_no_other_form(files, folder, names, corpus)
+        if corpus.files.test.newest_spans is not None:
+            raise AgnewsError(
+                "The newest spans are the test split, and this folder has no spans.",
+                found=folder,
+                fix=f"Name a folder with YYYY-MM-DD/{corpus.train_file} in it, or say another files.test.",
+            )
         if window is not None:
             raise AgnewsError(
                 "data.window takes the newest spans of a folder, and this folder has none.",
@@ -115,9 +121,9 @@ def _complete(
         if _UNFINISHED_NAME.fullmatch(name) or _OTHER_FORM.fullmatch(name)
     ]
     taken: list[str] = []
-    own_tests = 0
+    own_tests, held_out = 0, corpus.files.test.newest_spans or 0
     for name in sorted(dated, reverse=True):
-        if window is not None and len(taken) == window:
+        if window is not None and len(taken) == window + held_out:
             break
         if name > last:
             notes.append(f"{name} is passed over: that day is still to come")
@@ -128,23 +134,29 @@ def _complete(
             notes.append(f"{name} is passed over: {lacking}")
         else:
             taken.insert(0, name)
-            own_tests += corpus.test_file in inside
+            own_tests += corpus.files.test.file in inside
     if not taken:
         raise AgnewsError(
             "No span is complete.",
             found=f"{folder}: {'; '.join(notes)}",
             fix=f"A span counts once its day has come and it holds {corpus.train_file} and no {INCOMPLETE}.",
         )
-    if corpus.test_file not in names:
+    test = corpus.files.test.file
+    if test is not None and test not in names:
         raise AgnewsError(
-            f"A folder of spans needs {corpus.test_file} beside them.",
-            found=f"{folder}: {_few(taken)}, no {corpus.test_file}",
-            fix=f"Put rows that no span has into {folder}/{corpus.test_file}: all models are compared on them.",
+            f"A folder of spans needs {test} beside them.",
+            found=f"{folder}: {_few(taken)}, no {test}",
+            fix=f"Put rows that no span has into {folder}/{test}: all models are compared on them.",
         )
     if own_tests:
         notes.append(
-            f"{corpus.test_file} of {own_tests} span{'s' * (own_tests > 1)} is not read: the test split is "
-            f"{corpus.test_file} beside the spans"
+            f"{test} of {own_tests} span{'s' * (own_tests > 1)} is not read: the test split is {test} beside the spans"
+        )
+    if len(taken) <= held_out:
+        raise AgnewsError(
+            f"The newest {held_out} spans are the test split, and no other is left to learn from.",
+            found=f"{folder}: {_few(taken)}",
+            fix="Lower files.test.newest_spans, or wait for another span.",
         )
     return Spans(tuple(taken), tuple(notes))
 
@@ -156,6 +168,8 @@ def _lacking(span: str, inside: list[str], corpus: Corpus) -> str:
         return f"somebody is writing to it ({_TEMPORARY})"
     if corpus.train_file not in inside:
         return f"it has no {corpus.train_file}"
+    if corpus.form == "folders":
+        return "" if files_at(span).names(f"{span}/{corpus.train_file}") else f"{corpus.train_file} is empty"
     with open_binary(f"{span}/{corpus.train_file}") as stream:
         return f"{corpus.train_file} is empty" if is_blank(stream.read(_LOOKED_AT)) else ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from agnews.components.corpus_files.require_usable import require_usable
 from agnews.components.corpus_files.row_batch import read_files
 from agnews.components.corpus_files.sample import SAMPLE
 from agnews.components.corpus_files.sources import CorpusFiles, corpus_folder, require_corpus_files
-from agnews.components.corpus_files.split_rule import SplitRule
+from agnews.components.corpus_files.split_rule import SplitRule, eval_top_up
 from agnews.components.corpus_files.tally import Tally
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.features import TEST
+from agnews.schemas.features import EVAL, TEST, TRAIN
 
 
 def survey(
@@ -42,20 +42,26 @@ def survey(
     Raises:
         AgnewsError: A file cannot be opened.
     """
+    tell = on_rows or (lambda rows: None)
+    tally, keys = Tally(), [np.zeros(0, np.uint64)]
+    for batch in read_files(files.test, corpus, TEST):
+        keys.append(batch.keys)
+        tally.add(batch, {TEST: np.ones(len(batch.keys), np.bool_)}, left_out_as_test=0)
+        tell(sum(tally.records.values()))
+    rule = SplitRule(eval_share, np.unique(np.concatenate(keys)))
+    learnt = _survey_training(files, corpus, rule, tell)
+    more = eval_top_up(learnt.rows(TRAIN), learnt.rows(EVAL), eval_share)
+    if len(more):
+        learnt = _survey_training(files, corpus, replace(rule, more_eval=more), tell)
+    tally.merge(learnt)
+    return tally
+
+
+def _survey_training(files: CorpusFiles, corpus: Corpus, rule: SplitRule, tell: Callable[[int], None]) -> Tally:
     tally = Tally()
-    keys = [np.zeros(0, np.uint64)]
-    done = 0
-    for paths in (files.test, files.train):
-        rule = SplitRule(eval_share, np.unique(np.concatenate(keys)))
-        for batch in read_files(paths, corpus):
-            if paths is files.test:
-                keys.append(batch.keys)
-                tally.add(batch, {TEST: np.ones(len(batch.keys), np.bool_)}, left_out_as_test=0)
-            else:
-                tally.add(batch, *rule(batch))
-            done += len(batch.records) + len(batch.rejects)
-            if on_rows is not None:
-                on_rows(done)
+    for batch in read_files(files.train, corpus):
+        tally.add(batch, *rule(batch))
+        tell(sum(tally.records.values()))
     return tally
 
 
@@ -106,9 +112,9 @@ def inspect_corpus(
     """
     with corpus_folder(source, corpus) as folder:
         files = require_corpus_files(folder, corpus, window)
-        state = corpus_state(files)
+        state = corpus_state(files, corpus)
         official = {
-            name: name in corpus.published and sha256 == corpus.published[name].sha256
+            name: name in corpus.files.published and sha256 == corpus.files.published[name].sha256
             for name, sha256 in state.sha256.items()
         }
         tally = survey(files, corpus, eval_share=eval_share, on_rows=on_rows)

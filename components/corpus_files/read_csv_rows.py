@@ -7,7 +7,7 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from agnews.components.corpus_files.record import Reason, Reject
 
@@ -91,11 +91,17 @@ class CsvRow(NamedTuple):
 
 
 def read_csv_rows(
-    stream: io.BufferedReader, *, longest: int = LONGEST_LINE, start: Place = BEGINNING, end: int | None = None
+    stream: io.BufferedReader,
+    *,
+    longest: int = LONGEST_LINE,
+    start: Place = BEGINNING,
+    end: int | None = None,
+    delimiter: str = ",",
+    quotes: bool = True,
 ) -> Iterator[CsvRow | Reject]:
     """Parses CSV.
 
-    The parser is Python's `csv` in strict mode: commas, doubled quotes and line ends may stand inside quotes, lines
+    The parser is Python's `csv` in strict mode: delimiters, doubled quotes and line ends may stand inside quotes, lines
     may end in LF or CR LF, a byte-order mark is skipped, blank lines are not rows.
 
     A quote that never closes would swallow the good rows behind it. So when a row of several lines turns out to
@@ -107,6 +113,8 @@ def read_csv_rows(
         start: The row to begin with.
         end: No row is begun at this byte or behind it; None reads to the end of the file. Read in parts that meet at
             the beginnings of rows, a file gives the rows that it gives when read at once.
+        delimiter: What stands between fields.
+        quotes: Whether a field may stand in quotes; otherwise quotes are letters like others.
 
     Yields:
         Rows and rejects in the order of the file.
@@ -118,7 +126,8 @@ def read_csv_rows(
         if not offset:
             offset = skip_byte_order_mark(stream)
         lines = _Lines(stream, longest)
-        rows = csv.reader(iter(lines), strict=True)
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        rows = csv.reader(iter(lines), strict=True, delimiter=delimiter, quoting=quoting)
         while end is None or offset < end:
             lines.current.clear()
             lines.sizes.clear()
@@ -133,7 +142,7 @@ def read_csv_rows(
                 offset += lines.sizes[0]
                 # The parser has dropped what it held; what it swallowed beyond the first line is read again.
                 lines.again.extendleft(zip(lines.current[:0:-1], lines.sizes[:0:-1], strict=True))
-                rows = csv.reader(iter(lines), strict=True)
+                rows = csv.reader(iter(lines), strict=True, delimiter=delimiter, quoting=quoting)
                 continue
             if fields:
                 row += 1

@@ -11,6 +11,7 @@ from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import EVAL, TEST, TRAIN
 
 _EXAMPLES = 3
+_SHOWN_CLASSES = 20
 
 
 def require_usable(
@@ -29,14 +30,14 @@ def require_usable(
     """
     for file, counts in card.files.items():
         _require_good_records(file, counts.records, rejects.get(file, ()), card, max_reject_share)
-    for split, file in ((TEST, corpus.test_file), (TRAIN, corpus.train_file), (EVAL, corpus.train_file)):
+    for split, file in ((TEST, corpus.test_name), (TRAIN, corpus.train_file), (EVAL, corpus.train_file)):
         _require_classes(split, file, card)
 
 
 def _require_good_records(
     file: str, records: int, rejects: Sequence[Reject], card: DataCard, max_reject_share: float
 ) -> None:
-    listing = f"Run `agnews data check {card.source}` to list every bad row"
+    listing = f"Run `agnews corpus check {card.source}` to list every bad row"
     if not records:
         raise AgnewsError(f"{file} has no record.", found=card.source, fix="Copy or download it again.")
     for bad in rejects:
@@ -58,8 +59,10 @@ def _require_good_records(
 
 def _require_classes(split: str, file: str, card: DataCard) -> None:
     per_class = card.splits[split].rows_per_class
-    counts = ", ".join(f"{name} {n}" for name, n in per_class.items())
     missing = [name for name, n in per_class.items() if not n]
+    shown = sorted(per_class.items(), key=lambda pair: pair[1])[:_SHOWN_CLASSES] if missing else []
+    counts = ", ".join(f"{name} {n}" for name, n in (per_class.items() if len(per_class) <= _SHOWN_CLASSES else shown))
+    counts += f" and {len(per_class) - len(shown)} more" if len(per_class) > len(shown) > 0 else ""
     if not missing:
         return
     if len(missing) == len(per_class):
@@ -67,8 +70,10 @@ def _require_classes(split: str, file: str, card: DataCard) -> None:
     elif len(missing) == len(per_class) - 1:
         problem = f"The rows of the split {split!r}, from {file}, are of one class only."
     else:
-        problem = f"The split {split!r}, from {file}, has no row of {', '.join(missing)}."
-    fix = f"Add rows of every class to {file}."
+        more = f" and {len(missing) - _SHOWN_CLASSES} more classes" if len(missing) > _SHOWN_CLASSES else ""
+        problem = f"The split {split!r}, from {file}, has no row of {', '.join(missing[:_SHOWN_CLASSES])}{more}."
+    fix = f"Add rows of every class to {file}, or leave the class out of the description."
     if split == EVAL:
-        fix += " With few rows, a greater data.eval_share helps too."
+        fix = f"Add rows to {file}: a class needs two different texts at least, one to learn from and one for eval."
+        fix += " Or leave the class out of the description."
     raise AgnewsError(problem, found=counts, fix=fix)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -10,69 +9,11 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from agnews.components.corpus_files.read_csv_rows import cut_off, read_csv_rows
-from agnews.components.corpus_files.record import Reason, Record, Reject, UnusableText, join_texts, printable
+from agnews.components.corpus_files.read_records import read_records
+from agnews.components.corpus_files.record import Record, Reject
 from agnews.components.corpus_files.text_key import has_markup, text_key
-from agnews.components.storage.open_binary import open_binary
 from agnews.schemas.corpus import Corpus
-
-
-def read_records(stream: io.BufferedReader, corpus: Corpus) -> Iterator[Record | Reject]:
-    """Parses a corpus file; see `read_csv_rows` for the dialect, and for what becomes of broken rows.
-
-    Args:
-        stream: Bytes of the file, from its beginning. It is closed at the end.
-        corpus: Columns, classes and limits.
-
-    Yields:
-        Records and rejects in the order of the file, as many as it has records.
-    """
-    check = _Checker(corpus)
-    for found in read_csv_rows(stream):
-        if isinstance(found, Reject):
-            yield found
-            continue
-        row, line, _, fields, ragged = found
-        if ragged and (len(fields) < len(corpus.columns) or not fields[-1]):
-            yield cut_off(row, line, ",".join(fields))
-        else:
-            yield check(row, line, fields)
-
-
-class _Checker:
-    """Decides whether the fields of one record can be used."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        self._corpus = corpus
-        self._columns = len(corpus.columns)
-        self._label = corpus.columns.index(corpus.label_column)
-        self._texts = tuple(corpus.columns.index(name) for name in corpus.text_columns)
-        self._classes = {str(corpus.first_label + i): i for i in range(corpus.num_classes)}
-        self._allowed = f"{corpus.first_label} to {corpus.last_label}"
-
-    def __call__(self, row: int, line: int, fields: list[str]) -> Record | Reject:
-        if len(fields) != self._columns:
-            columns = "1 column" if len(fields) == 1 else f"{len(fields)} columns"
-            detail = f"{columns}, where there must be {self._columns}: {', '.join(self._corpus.columns)}"
-            return Reject.of(row, line, Reason.COLUMNS, detail, ",".join(fields))
-        label = self._classes.get(fields[self._label])
-        if label is None:
-            return self._unknown_class(row, line, fields)
-        values = [fields[i] for i in self._texts]
-        try:
-            text, encoded = join_texts(values, self._corpus.text_columns, self._corpus.max_field_bytes)
-        except UnusableText as unusable:
-            found = ",".join(fields) if unusable.reason is Reason.EMPTY else " ".join(values)
-            return Reject.of(row, line, unusable.reason, unusable.detail, found)
-        return Record(row, line, label, text, encoded)
-
-    def _unknown_class(self, row: int, line: int, fields: list[str]) -> Reject:
-        value = fields[self._label]
-        detail = f"{self._corpus.label_column} is {printable(value, 40)!r}, allowed are {self._allowed}"
-        if row == 1 and not value.strip().lstrip("+-").isdecimal():
-            detail += "; this looks like a header, and the format has none"
-        return Reject.of(row, line, Reason.CLASS, detail, ",".join(fields))
-
+from agnews.schemas.features import TEST, TRAIN
 
 BATCH_ROWS = 16_384
 
@@ -87,11 +28,12 @@ class RowBatch:
         records: The usable rows, n of them.
         rejects: The others.
         keys: Digests of the normalised texts, uint64 (n,).
-        labels: 0-based classes, uint8 (n,).
+        labels: 0-based classes, uint16 (n,).
         rows: 1-based numbers of the records among all that are read together, int64 (n,).
         words: Words a text, int32 (n,).
         characters: Characters a text, int32 (n,).
         markup: Whether a text holds remnants of markup, bool (n,).
+        last_row: Number of the last record that was read for it, within its file.
     """
 
     file: str
@@ -99,14 +41,37 @@ class RowBatch:
     records: list[Record]
     rejects: list[Reject]
     keys: npt.NDArray[np.uint64]
-    labels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint16]
     rows: npt.NDArray[np.int64]
     words: npt.NDArray[np.int32]
     characters: npt.NDArray[np.int32]
     markup: npt.NDArray[np.bool_]
+    last_row: int = 0
 
 
-def read_batches(path: str, file: str, corpus: Corpus, size: int = BATCH_ROWS) -> Iterator[RowBatch]:
+Ranks = npt.NDArray[np.uint64]
+
+
+def rank_rows(keys: npt.NDArray[np.uint64], seed: int) -> Ranks:
+    """Puts rows into an order that looks random and depends on nothing but their texts and a seed.
+
+    Args:
+        keys: Digests of the normalised texts, uint64 (n,).
+        seed: Another seed gives another order.
+
+    Returns:
+        Ranks, uint64 (n,): the finaliser of SplitMix64 over key and seed, one to one in the key.
+
+    References:
+        Steele, Lea, Flood: Fast splittable pseudorandom number generators. OOPSLA 2014.
+    """
+    x = keys ^ np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def read_batches(path: str, file: str, corpus: Corpus, size: int = BATCH_ROWS, part: str = TRAIN) -> Iterator[RowBatch]:
     """Reads a corpus file.
 
     Args:
@@ -114,6 +79,7 @@ def read_batches(path: str, file: str, corpus: Corpus, size: int = BATCH_ROWS) -
         file: Its name.
         corpus: Columns, classes and limits.
         size: Records a batch, bad ones included.
+        part: `test` or `train`: which rows, where the description takes test rows out of the training file.
 
     Yields:
         Batches in the order of the file, none where the file has no record.
@@ -121,11 +87,28 @@ def read_batches(path: str, file: str, corpus: Corpus, size: int = BATCH_ROWS) -
     Raises:
         AgnewsError: The file cannot be opened.
     """
-    results = read_records(open_binary(path), corpus)
+    results = read_records(path, corpus, part)
+    share = corpus.files.test.share
     index = 0
     while lot := list(islice(results, size)):
-        yield _measure(file, index, lot)
+        batch = _measure(file, index, lot)
+        yield batch if share is None else _part_of(batch, share, part)
         index += 1
+
+
+_TEST_SEED = 0x7E57
+
+
+def _part_of(batch: RowBatch, share: float, part: str) -> RowBatch:
+    """Keeps the rows of one part. What decides is the text alone: rows that are added move no other row."""
+    is_test = rank_rows(batch.keys, _TEST_SEED) < np.uint64(round(share * 2**64) - 1)
+    mask = is_test if part == TEST else ~is_test
+    return replace(
+        batch,
+        records=[record for record, taken in zip(batch.records, mask.tolist(), strict=True) if taken],
+        rejects=[] if part == TEST else batch.rejects,
+        **{name: getattr(batch, name)[mask] for name in ("keys", "labels", "rows", "words", "characters", "markup")},
+    )
 
 
 def _measure(file: str, index: int, lot: list[Record | Reject]) -> RowBatch:
@@ -138,20 +121,22 @@ def _measure(file: str, index: int, lot: list[Record | Reject]) -> RowBatch:
         records=records,
         rejects=[result for result in lot if isinstance(result, Reject)],
         keys=np.fromiter(map(text_key, texts), np.uint64, n),
-        labels=np.fromiter((record.label for record in records), np.uint8, n),
+        labels=np.fromiter((record.label for record in records), np.uint16, n),
         rows=np.fromiter((record.row for record in records), np.int64, n),
         words=np.fromiter((len(text.split()) for text in texts), np.int32, n),
         characters=np.fromiter(map(len, texts), np.int32, n),
         markup=np.fromiter(map(has_markup, texts), np.bool_, n),
+        last_row=lot[-1].row,
     )
 
 
-def read_files(paths: Mapping[str, str], corpus: Corpus) -> Iterator[RowBatch]:
+def read_files(paths: Mapping[str, str], corpus: Corpus, part: str = TRAIN) -> Iterator[RowBatch]:
     """Reads files one after the other.
 
     Args:
         paths: Path or URI by name, in the order in which they are read.
         corpus: Columns, classes and limits.
+        part: `test` or `train`: which rows, where the description takes test rows out of the training file.
 
     Yields:
         Batches, none of rows of two files. Numbers of batches and `RowBatch.rows` go on from file to file, so they
@@ -163,7 +148,7 @@ def read_files(paths: Mapping[str, str], corpus: Corpus) -> Iterator[RowBatch]:
     index = done = 0
     for name, path in paths.items():
         before = done
-        for batch in read_batches(path, name, corpus):
+        for batch in read_batches(path, name, corpus, part=part):
             yield replace(batch, index=index, rows=batch.rows + before)
             index += 1
-            done += len(batch.records) + len(batch.rejects)
+            done = before + batch.last_row

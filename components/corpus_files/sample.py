@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from agnews.schemas.corpus import AG_NEWS, Corpus
+from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 
 SAMPLE = "sample"
@@ -52,9 +52,9 @@ def write_sample(folder: str | Path, corpus: Corpus) -> None:
         corpus: Names of files and classes.
 
     Raises:
-        AgnewsError: The corpus has other classes than AG News, of which the sample knows no stories.
+        AgnewsError: The corpus is not AG News, or one with its classes and columns: the sample knows no other stories.
     """
-    if corpus.class_names != AG_NEWS.class_names:
+    if corpus.class_names != tuple(_content()["classes"]) or corpus.columns != ("class", "title", "description"):
         raise AgnewsError(
             "The sample has no stories for the classes of this corpus.",
             found=f"{corpus.name}: {', '.join(corpus.class_names)}",
@@ -71,8 +71,8 @@ def write_sample(folder: str | Path, corpus: Corpus) -> None:
     ]
     for row in repeated:
         train.insert(int(draw.random() * len(train)), row)
-    for name, rows in ((corpus.train_file, train), (corpus.test_file, test)):
-        lines = (_csv_line(corpus.first_label + label, title, text) for label, title, text in rows)
+    for name, rows in ((corpus.train_file, train), (corpus.test_name, test)):
+        lines = (_csv_line(corpus.classes[label].value, title, text) for label, title, text in rows)
         (target / name).write_bytes("".join(lines).encode())
 
 
@@ -96,12 +96,18 @@ class _Grammar:
 
 
 @cache
-def _grammar() -> _Grammar:
+def _content() -> dict[str, Any]:
     content: dict[str, Any] = yaml.load(
         Path(__file__).with_name("sample_news.yaml").read_bytes(),
         Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),  # noqa: S506 - both are safe, one is fast
     )
-    names = AG_NEWS.class_names
+    return content
+
+
+@cache
+def _grammar() -> _Grammar:
+    content = _content()
+    names = tuple(content["classes"])
     return _Grammar(
         pools=content["pools"],
         classes=[[_Story(**story) for story in content["classes"][name]] for name in names],
@@ -186,8 +192,8 @@ def _capitalise(headline: str) -> str:
     return " ".join(word if i and word in _SMALL_WORDS else word[0].upper() + word[1:] for i, word in enumerate(words))
 
 
-def _csv_line(label: int, title: str, text: str) -> str:
-    fields = (str(label), title, text)
+def _csv_line(label: str, title: str, text: str) -> str:
+    fields = (label, title, text)
     return ",".join('"' + field.replace('"', '""') + '"' for field in fields) + "\n"
 
 

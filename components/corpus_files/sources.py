@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agnews.components.corpus_files.find_spans import find_spans, is_blank
+from agnews.components.corpus_files.open_corpus_file import open_corpus_file
+from agnews.components.corpus_files.read_records import folder_files
 from agnews.components.corpus_files.sample import SAMPLE, write_sample
-from agnews.components.storage.open_binary import open_binary
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 
@@ -25,7 +26,7 @@ _OTHER_FORMATS = (
     (b"PK\x03\x04", "a ZIP archive or a spreadsheet", "Unpack it, or export the sheet as CSV in UTF-8."),
     (b"\xfd7zXZ", "an xz archive", "Unpack it with unxz."),
     (b"BZh", "a bzip2 archive", "Unpack it with bunzip2."),
-    (b"PAR1", "a Parquet file", "Write its rows as CSV without a header."),
+    (b"PAR1", "a Parquet file", "Say so in the description: read.format: parquet."),
     (codecs.BOM_UTF32_LE, "text in UTF-32", "Convert it: iconv -f UTF-32 -t UTF-8 OLD > NEW."),
     (codecs.BOM_UTF16_LE, "text in UTF-16", "Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW."),
     (codecs.BOM_UTF16_BE, "text in UTF-16", "Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW."),
@@ -75,7 +76,7 @@ class CorpusFiles:
 
     Attributes:
         train: Path or URI by name; with spans the names are `YYYY-MM-DD/FILE`, oldest first.
-        test: Path or URI by name, one file.
+        test: Path or URI by name: one file of its own, or the training files that the description takes test rows from.
         spans: Names of the spans, oldest first; empty where the folder is none of spans.
         notes: What was passed over, a sentence each.
     """
@@ -110,17 +111,45 @@ def require_corpus_files(source: str, corpus: Corpus, window: int | None = None)
         _require_folder(source)
         folder = str(Path(source).expanduser())
     spans = find_spans(folder, corpus, window)
-    names = [f"{span}/{corpus.train_file}" for span in spans.names] or [corpus.train_file]
+    learnt = spans.names[: len(spans.names) - (corpus.files.test.newest_spans or 0)]
+    names = [f"{span}/{corpus.train_file}" for span in learnt] or [corpus.train_file]
     found = CorpusFiles(
         train={name: f"{folder}/{name}" for name in names},
-        test={corpus.test_file: f"{folder}/{corpus.test_file}"},
-        spans=spans.names,
+        test={name: f"{folder}/{source}" for name, source in _test_sources(corpus, names, spans.names).items()},
+        spans=learnt,
         notes=spans.notes,
     )
-    for path in found.paths.values():
-        with open_binary(path) as stream:
-            require_text(path, stream.read(_LOOKED_AT))
+    for path in dict.fromkeys(found.paths.values()):
+        _require_usable(path, corpus)
     return found
+
+
+def _test_sources(corpus: Corpus, train: list[str], spans: tuple[str, ...]) -> dict[str, str]:
+    """Returns where test rows are read, below the folder, by what that is called."""
+    test = corpus.files.test
+    if test.file is not None:
+        return {test.file: test.file}
+    if test.newest_spans is not None:
+        return {f"{span}/{corpus.train_file}": f"{span}/{corpus.train_file}" for span in spans[-test.newest_spans :]}
+    how = corpus.test_name.removeprefix(corpus.train_file)
+    return {f"{name}{how}": name for name in train}
+
+
+def _require_usable(path: str, corpus: Corpus) -> None:
+    if corpus.form == "folders":
+        if not folder_files(path):
+            raise AgnewsError(
+                "The folder holds no folder of text files.",
+                found=path,
+                fix="Put the texts of each class into a folder of their own: CLASS/FILE.txt.",
+            )
+        return
+    with open_corpus_file(path, corpus) as stream:
+        head = stream.read(_LOOKED_AT)
+    if corpus.form != "parquet":
+        require_text(path, head, corpus.form.upper())
+    elif head[:4] != b"PAR1":
+        raise AgnewsError("The file is no Parquet file.", found=path, fix="Say read.format in the description.")
 
 
 def _require_folder(source: str) -> None:
@@ -129,7 +158,7 @@ def _require_folder(source: str) -> None:
         raise AgnewsError(
             "The data folder does not exist.",
             found=source,
-            fix="Name a folder that holds the files, or run `agnews data fetch DIR` to get the official ones.",
+            fix="Name a folder that holds the files, or run `agnews corpus fetch DIR` to get the official ones.",
         )
     if not folder.is_dir():
         raise AgnewsError("The data folder is a file.", found=source, fix="Name the folder that it lies in.")

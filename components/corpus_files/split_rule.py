@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.corpus_files.row_batch import Ranks, RowBatch, rank_rows
 from agnews.schemas.features import EVAL, TRAIN
 
 Mask = npt.NDArray[np.bool_]
-Ranks = npt.NDArray[np.uint64]
 Strata = dict[tuple[str, int], tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]
 """Digests and row numbers of rows by split and class."""
+Rows = tuple[npt.NDArray[np.uint64], npt.NDArray[np.integer]]
+"""Digests and classes of rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +41,13 @@ class SplitRule:
         eval_share: Share of the texts that go to eval.
         test_keys: Digests of the test texts, sorted, uint64; rows with one of these are left out.
         cutoffs: The subset to take, or None for all rows.
+        more_eval: Digests of texts that go to eval as well, sorted, uint64; see `eval_top_up`.
     """
 
     eval_share: float
     test_keys: npt.NDArray[np.uint64]
     cutoffs: Cutoffs | None = None
+    more_eval: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
 
     def __call__(self, batch: RowBatch) -> tuple[dict[str, Mask], int]:
         """Splits a batch of the training file.
@@ -61,6 +64,9 @@ class SplitRule:
         if self.cutoffs is not None:
             ranks = rank_rows(batch.keys, self.cutoffs.seed)
             masks = {split: mask & self._taken(split, batch, ranks) for split, mask in masks.items()}
+        if len(self.more_eval):
+            more = _contains(self.more_eval, batch.keys) & ~seen_in_test
+            masks = {TRAIN: masks[TRAIN] & ~more, EVAL: masks[EVAL] | more}
         return masks, int(seen_in_test.sum())
 
     def _taken(self, split: str, batch: RowBatch, ranks: Ranks) -> Mask:
@@ -73,23 +79,34 @@ class SplitRule:
         return taken
 
 
-def rank_rows(keys: npt.NDArray[np.uint64], seed: int) -> Ranks:
-    """Puts rows into an order that looks random and depends on nothing but their texts and a seed.
+def eval_top_up(train: Rows, evaluation: Rows, eval_share: float) -> npt.NDArray[np.uint64]:
+    """Finds texts that have to go from train to eval, so that eval has rows of every class.
+
+    A hash alone leaves small classes out: of 35 rows, a share of a twentieth is none in one class of six. So a class
+    with less than half of its share in eval gets what it lacks. With classes of hundreds of rows it gets nothing, and
+    rows that are added move no other row.
 
     Args:
-        keys: Digests of the normalised texts, uint64 (n,).
-        seed: Another seed gives another order.
+        train: Digests and classes of the rows of train, uint64 (n,) and integers (n,).
+        evaluation: The same of eval.
+        eval_share: Share of the training texts that go to eval.
 
     Returns:
-        Ranks, uint64 (n,): the finaliser of SplitMix64 over key and seed, one to one in the key.
-
-    References:
-        Steele, Lea, Flood: Fast splittable pseudorandom number generators. OOPSLA 2014.
+        Digests, sorted. A class keeps at least one row in train; of a class with a single text nothing is taken.
     """
-    x = keys ^ np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    (keys, labels), (_, eval_labels) = train, evaluation
+    chosen: list[npt.NDArray[np.uint64]] = []
+    classes = int(max(labels.max(initial=0), eval_labels.max(initial=0))) + 1
+    in_train, in_eval = (np.bincount(each, minlength=classes) for each in (labels, eval_labels))
+    wanted = np.maximum(1, (eval_share * (in_train + in_eval) / 2).astype(np.int64)) - in_eval
+    for label in np.flatnonzero((wanted > 0) & (in_train > 1)).tolist():
+        distinct, rows = np.unique(keys[labels == label], return_counts=True)
+        reached = np.cumsum(rows)
+        needed = int(np.searchsorted(reached, wanted[label])) + 1
+        while needed and reached[min(needed, len(reached)) - 1] >= in_train[label]:
+            needed -= 1
+        chosen.append(distinct[:needed])
+    return np.unique(np.concatenate(chosen)) if chosen else np.zeros(0, np.uint64)
 
 
 def stratified_cutoffs(strata: Strata, limit: int, seed: int) -> Cutoffs:

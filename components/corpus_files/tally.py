@@ -20,10 +20,10 @@ NORMALISATION = "markup dropped, case folded, white space collapsed"
 
 @dataclass(eq=False)
 class _SplitTally:
-    """Counts of one split. Digests and classes take nine bytes a row, which is all that grows with the rows."""
+    """Counts of one split. Digests and classes take ten bytes a row, which is all that grows with the rows."""
 
     keys: list[npt.NDArray[np.uint64]] = field(default_factory=list)
-    labels: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    labels: list[npt.NDArray[np.uint16]] = field(default_factory=list)
     words: Counter[int] = field(default_factory=Counter)
     characters: Counter[int] = field(default_factory=Counter)
     markup: int = 0
@@ -68,6 +68,11 @@ class Tally:
             tally.characters.update(batch.characters[mask].tolist())
             tally.markup += int(batch.markup[mask].sum())
 
+    def rows(self, split: str) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.integer]]:
+        """Returns digests and classes of the rows of a split, uint64 (n,) and integers (n,)."""
+        tally = self.splits[split]
+        return _joined(tally.keys).astype(np.uint64), _joined(tally.labels).astype(np.int64)
+
     def merge(self, other: Tally) -> None:
         """Adds the counts of another tally, in any order with the same outcome.
 
@@ -102,6 +107,7 @@ class Tally:
         shared = np.intersect1d(_joined(self.splits[TRAIN].keys), _joined(self.splits[EVAL].keys))
         return DataCard(
             corpus=corpus.name,
+            title=corpus.title,
             source=source,
             is_sample=is_sample,
             digest=state.digest,
@@ -160,5 +166,5 @@ def _lengths(histogram: Counter[int]) -> Lengths:
     return Lengths(mean=round(mean, 2), p50=p50, p95=p95, p99=p99, max=int(values[-1]))
 
 
-def _joined(arrays: list[npt.NDArray[np.uint64]] | list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.unsignedinteger]:
+def _joined(arrays: list[npt.NDArray[np.uint64]] | list[npt.NDArray[np.uint16]]) -> npt.NDArray[np.unsignedinteger]:
     return np.concatenate(arrays) if arrays else np.zeros(0, np.uint64)

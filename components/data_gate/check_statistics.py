@@ -149,7 +149,8 @@ def _judge(distance: Distance, feature: Any, *, may_stop: bool) -> Finding:
 
 
 _FIXES = {
-    "anomaly": "look at the rows (`agnews data check`), or, if they are right, change schemas/schema.pbtxt",
+    "anomaly": "look at the rows (`agnews corpus check`), or, if they are right, mend the limits in the description of "
+    "the corpus",
     "skew": "train and test must come from the same source: check that both files are of one corpus and whole",
     "drift": "see whether the news changed or their feed did; set data.fail_on_drift to false to train all the same",
 }

@@ -23,7 +23,7 @@ class Evaluator(DeclaredBeamComponent):
         examples: Raw Examples; the split `test` decides.
         model: The candidate.
         baseline: The output of BaselineModel.
-        corpus: Name of a description in `agnews.schemas.corpus`.
+        corpus: The description of the corpus, from `carry_corpus`.
         min_accuracy: Floor.
         min_class_recall: Floor for every class by itself.
         min_examples: Test rows that are needed.

@@ -12,6 +12,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import encode_split_names, get_single_instance, get_split_uris
 
+from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.evaluator.analyse import analyse
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.paired_test import paired_test
@@ -20,7 +21,6 @@ from agnews.components.evaluator.scored import read_scored
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.serving_model.predictor import Predictor
 from agnews.components.storage.files_at import files_at
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.evaluation import Evaluation, PairedTest, Verdict
 from agnews.schemas.features import TEST
@@ -45,7 +45,7 @@ class Executor(BaseBeamExecutor):
             (1 or 0), where TFX's own Evaluator writes them too.
 
     Exec properties:
-        corpus: Name of a description in `agnews.schemas.corpus`.
+        corpus: Its classes, from `carry_corpus`.
         min_accuracy, min_class_recall, min_examples, min_class_examples, alpha: See `judge`.
         force_promotion: 1 to promote the model although rules fail; see `judge`.
         code_version: Not read: it makes the node run again when its code changes.
@@ -63,7 +63,7 @@ class Executor(BaseBeamExecutor):
             AgnewsError: There are no test rows, or a model cannot be loaded or knows other classes.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        class_names = corpus_named(exec_properties["corpus"]).class_names
+        class_names = read_carried_corpus(exec_properties["corpus"]).class_names
         evaluation = get_single_instance(output_dict["evaluation"])
         predictions = get_single_instance(output_dict["predictions"])
         baseline = baseline_at(get_single_instance(input_dict["baseline"]).uri)
@@ -133,7 +133,7 @@ def _predict(
         raise AgnewsError(
             "The test split has no rows, so there is nothing to judge a model on.",
             found=", ".join(files) or "no file",
-            fix="Check the test file with `agnews data check`.",
+            fix="Check the test file with `agnews corpus check`.",
             exit_code=ExitCode.FAILED,
         )
     return answers

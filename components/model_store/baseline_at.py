@@ -10,6 +10,8 @@ from agnews.schemas.model_record import ModelRecord
 
 SERVING_FOLDER = "Format-Serving"
 """Where TFX keeps the SavedModel of a `Model` artifact."""
+CORPUS_FILE = "assets.extra/corpus.json"
+"""The description of the corpus that a pushed model learnt from, canonical, in its folder."""
 STATISTICS_FILE = "assets.extra/statistics/FeatureStats.pb"
 """Statistics of the rows that a pushed model was trained on, in its folder."""
 

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from agnews.components.model_store.baseline_at import CORPUS_FILE
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.model_store.model_store import ModelStore
+from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.model_record import ModelRecord
@@ -25,6 +29,38 @@ class PushedModel:
 
     folder: str
     record: ModelRecord
+
+    def corpus(self) -> Corpus:
+        """Reads the description of the corpus that it learnt from; see `read_model_corpus`."""
+        return read_model_corpus(self.folder)
+
+
+def read_model_corpus(folder: str) -> Corpus:
+    """Reads which corpus a model has learnt from.
+
+    Args:
+        folder: Of a pushed version, local or remote.
+
+    Returns:
+        The description that lies in it. Versions that were pushed before models carried one are of AG News.
+
+    Raises:
+        AgnewsError: The description is of a later format, or damaged.
+    """
+    path = f"{folder.rstrip('/')}/{CORPUS_FILE}"
+    files = files_at(path)
+    with explain_storage_errors(f"reading {path}"):
+        if not files.exists(path):
+            return packaged_corpus()
+        content = b"".join(files.read(path))
+    try:
+        return Corpus.model_validate_json(content)
+    except ValidationError as error:
+        raise AgnewsError(
+            f"{path} is no description of a corpus that this version of agnews reads.",
+            found=first_problem(error),
+            fix="Install a newer agnews, or take another copy of the version's folder if this one is damaged.",
+        ) from error
 
 
 def find_pushed_model(store: ModelStore, version: str = "") -> PushedModel:

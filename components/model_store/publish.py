@@ -54,6 +54,7 @@ def publish(
     model: str,
     extra_files: Mapping[str, str],
     judged_against: str,
+    replaces: str = "",
     fingerprint: str,
     run_id: str,
     accuracy: float,
@@ -75,6 +76,8 @@ def publish(
         model: Folder of the SavedModel, local or remote.
         extra_files: Where the content of more files is, by their path in the version's folder.
         judged_against: Version that the model was found not worse than; empty where there was none.
+        replaces: Version in production that it was not compared with and takes the place of all the same; empty where
+            there is none.
         fingerprint: Digest of data, configuration and code that led to the model; empty where unknown.
         run_id: Run that made the model.
         accuracy: Of the model on the test split.
@@ -105,7 +108,7 @@ def publish(
             if known := _find_same(store, digest, fingerprint):
                 sweep(store)
                 return known
-            _require_unmoved(store, store.look().version, judged_against)
+            _require_unmoved(store, store.look().version, replaces or judged_against)
             sweep(store)
             facts = {
                 "format": FORMAT,
@@ -123,7 +126,7 @@ def publish(
             record, tag = _claim(store, facts)
             try:
                 _write_version(store, record, sources)
-                pointer = _commit(store, record, tag)
+                pointer = _commit(store, record, tag, replaces)
             except (OSError, AgnewsError, KeyboardInterrupt):
                 _undo(store, record.version, tag)
                 raise
@@ -196,13 +199,14 @@ def _write_version(store: ModelStore, record: ModelRecord, sources: Mapping[str,
         store.files.rename(folder, store.folder(record.version))
 
 
-def _commit(store: ModelStore, record: ModelRecord, tag: str) -> Pointer:
+def _commit(store: ModelStore, record: ModelRecord, tag: str, replaces: str) -> Pointer:
     action: Action = "forced push" if record.overruled else "push"
     reasons = [f"against {', '.join(record.overruled)}"] if record.overruled else []
+    reasons += [f"in the place of version {replaces}, which it was not compared with"] if replaces else []
     why = "; ".join([*reasons, *([f"run {record.run_id}"] if record.run_id else [])])
     for _ in range(_TRIES):
         production = store.look()
-        _require_unmoved(store, production.version, record.judged_against)
+        _require_unmoved(store, production.version, replaces or record.judged_against)
         # The order matters: whoever sweeps changes first the marker, then the pointer.
         if not is_marked(store, record.version, tag):
             raise AgnewsError(

@@ -12,13 +12,13 @@ from agnews.components.news_example_gen.executor import Executor
 
 
 class NewsExampleGen(DeclaredBeamComponent):
-    """Reads the CSV files of a corpus and writes the splits train, eval and test as tf.Examples.
+    """Reads the files of a corpus and writes the splits train, eval and test as tf.Examples.
 
     There is no driver, which Kubeflow would not run: that data has changed shows in the property `digest`.
 
     Args:
         data_uri: `sample`, a folder, or a URI that TensorFlow's file layer opens.
-        corpus: Name of a description in `agnews.schemas.corpus`.
+        corpus: How the files are read, from `carry_corpus`.
         window: Newest spans to take where the data is a folder of dated spans; 0 takes all.
         digest: `data_digest` of the data, so that the same data is answered from the cache and new data is not. The
             step refuses data with another digest; an empty string accepts any.

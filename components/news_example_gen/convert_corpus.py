@@ -1,4 +1,4 @@
-"""The Beam pipeline from CSV files to sharded tf.Examples and a data card.
+"""The Beam pipeline from the files of a corpus to sharded tf.Examples and a data card.
 
 A CSV file whose quoted fields hold line ends cannot be cut at arbitrary bytes, so one worker reads a file in order.
 What Beam buys is that this worker may be any worker of any runner, beside the data, and that the training files wait
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -23,11 +24,11 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 from agnews.components.corpus_files.corpus_state import CorpusState
 from agnews.components.corpus_files.row_batch import RowBatch, read_files
 from agnews.components.corpus_files.sources import CorpusFiles
-from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, stratified_cutoffs
+from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, eval_top_up, stratified_cutoffs
 from agnews.components.corpus_files.tally import Tally
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
-from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEST, TEXT
+from agnews.schemas.features import EVAL, HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEST, TEXT, TRAIN
 from agnews.schemas.progress import Progress, report_progress
 
 _MARKUP = (b"no", b"yes")
@@ -81,6 +82,8 @@ _KEYS = "keys"
 _Keys = npt.NDArray[np.uint64]
 _Files = tuple[tuple[str, str], ...]
 """Names and paths in the order in which they are read."""
+_Split = Callable[[RowBatch], tuple[dict[str, npt.NDArray[np.bool_]], int]]
+"""Which rows of a batch go to which split, and how many were left out because test has their text."""
 
 
 class ConvertCorpus(beam.PTransform):
@@ -164,26 +167,40 @@ class _ConvertFile(beam.DoFn):
         self._eval_share = eval_share
 
     def process(self, files: _Files, test_keys: _Keys | None = None, cutoffs: Cutoffs | None = None) -> Iterator[Any]:
-        encoder, tally, done = ExampleEncoder(), Tally(), 0
-        own_keys = [np.zeros(0, np.uint64)]
-        for batch in read_files(dict(files), self._corpus):
-            if test_keys is None:
-                masks, left_out = {TEST: np.ones(len(batch.records), np.bool_)}, 0
+        if test_keys is None:
+            own_keys = [np.zeros(0, np.uint64)]
+
+            def all_to_test(batch: RowBatch) -> tuple[dict[str, npt.NDArray[np.bool_]], int]:
                 own_keys.append(batch.keys)
-            else:
-                masks, left_out = SplitRule(self._eval_share, test_keys, cutoffs)(batch)
-            for split, mask in masks.items():
+                return {TEST: np.ones(len(batch.records), np.bool_)}, 0
+
+            yield self._write(files, TEST, all_to_test)[0]
+            yield TaggedOutput(_KEYS, np.unique(np.concatenate(own_keys)))
+            return
+        rule = SplitRule(self._eval_share, test_keys, cutoffs)
+        tally, shards = self._write(files, TRAIN, rule)
+        more = eval_top_up(tally.rows(TRAIN), tally.rows(EVAL), self._eval_share)
+        if len(more):
+            # Only a corpus with small classes is read twice.
+            tally, written = self._write(files, TRAIN, replace(rule, more_eval=more))
+            for shard in shards - written:
+                tf.io.gfile.remove(shard)
+        yield tally
+
+    def _write(self, files: _Files, part: str, split: _Split) -> tuple[Tally, set[str]]:
+        encoder, tally, done, shards = ExampleEncoder(), Tally(), 0, set()
+        for batch in read_files(dict(files), self._corpus, part):
+            masks, left_out = split(batch)
+            for name, mask in masks.items():
                 if mask.any():
-                    _write_shard(self._split_uris[split], batch.index, encoder.encode(batch, mask))
+                    shards.add(_write_shard(self._split_uris[name], batch.index, encoder.encode(batch, mask)))
             tally.add(batch, masks, left_out)
             done += len(batch.records) + len(batch.rejects)
             report_progress(Progress("NewsExampleGen", done))
-        yield tally
-        if test_keys is None:
-            yield TaggedOutput(_KEYS, np.unique(np.concatenate(own_keys)))
+        return tally, shards
 
 
-def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> None:
+def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> str:
     tf.io.gfile.makedirs(folder)
     name = f"data_tfrecord-{index:05d}.gz"
     # A runner may process a file twice, even at once: each writes files of its own, the last rename wins, and both
@@ -195,6 +212,7 @@ def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> None:
         for example in examples:
             writer.write(example)
     tf.io.gfile.rename(incoming, f"{folder}/{name}", overwrite=True)
+    return f"{folder}/{name}"
 
 
 class _FindCutoffs(beam.DoFn):

@@ -13,6 +13,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
+from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.corpus_files.corpus_state import corpus_state
 from agnews.components.corpus_files.record import Reason, Reject
 from agnews.components.corpus_files.require_usable import require_usable
@@ -20,7 +21,6 @@ from agnews.components.corpus_files.sample import SAMPLE, write_sample
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.news_example_gen.convert_corpus import REJECTS_FILE, ConvertCorpus
 from agnews.components.storage.files_at import files_at
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import SPLITS
@@ -29,7 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Executor(BaseBeamExecutor):
-    """Converts the CSV files of a corpus to tf.Examples in three splits, and reports what the files hold."""
+    """Converts the files of a corpus to tf.Examples in three splits, and reports what the files hold."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -51,7 +51,7 @@ class Executor(BaseBeamExecutor):
             exec_properties:
                 - data_uri: `sample`, a folder or a URI; a folder holds the training file or dated spans.
                 - window: newest spans to take, 0 for all.
-                - corpus: name of the corpus.
+                - corpus: how the files are read, from `carry_corpus`.
                 - digest: digest that the data must have, or an empty string.
                 - limit: rows wanted in train, 0 for all.
                 - eval_share: share of the training texts that go to eval.
@@ -63,7 +63,7 @@ class Executor(BaseBeamExecutor):
             AgnewsError: The data is missing, is not what its digest says, or cannot be learnt from.
         """
         source: str = exec_properties["data_uri"]
-        corpus = corpus_named(exec_properties["corpus"])
+        corpus = read_carried_corpus(exec_properties["corpus"])
         folder = source
         if source == SAMPLE:
             folder = str(Path(self._get_tmp_dir()) / SAMPLE)
@@ -71,7 +71,7 @@ class Executor(BaseBeamExecutor):
         files = require_corpus_files(folder, corpus, exec_properties["window"] or None)
         for note in files.notes:
             _LOGGER.warning("%s: %s", source, note)
-        state = corpus_state(files)
+        state = corpus_state(files, corpus)
         _require_digest(exec_properties["digest"], state.digest, source)
 
         examples = artifact_utils.get_single_instance(output_dict["examples"])

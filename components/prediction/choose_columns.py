@@ -29,7 +29,7 @@ def choose_columns(available: Sequence[str], wanted: Sequence[str], corpus: Corp
     """
     if wanted:
         return tuple(_find(available, name, path) for name in wanted)
-    for candidates in (corpus.text_columns, (TEXT,)):
+    for candidates in (corpus.texts, (TEXT,)):
         if all(_matches(available, name) for name in candidates):
             return tuple(_find(available, name, path) for name in candidates)
     raise AgnewsError(

@@ -86,10 +86,10 @@ def _header(first: CsvRow | Reject, source: TextInput) -> tuple[tuple[str, ...],
 
 def _is_record(fields: Sequence[str], corpus: Corpus) -> bool:
     """Whether a first row looks like a record of the corpus and not like a header."""
-    if len(fields) != len(corpus.columns):
+    if not corpus.columns or len(fields) != len(corpus.columns):
         return False
-    label = fields[corpus.columns.index(corpus.label_column)]
-    return label in {str(corpus.first_label + i) for i in range(corpus.num_classes)}
+    label = fields[corpus.columns.index(corpus.label)]
+    return any(label == each.value for each in corpus.classes)
 
 
 class _Columns:
@@ -102,7 +102,7 @@ class _Columns:
         self._id = names.index(find_column(names, source.id_column, source.path)) if source.id_column else None
         self._count = len(names)
         self._expected = ", ".join(names)
-        self._max_bytes = source.corpus.max_field_bytes
+        self._max_bytes = source.corpus.limits.max_field_bytes
 
     def __call__(self, found: CsvRow) -> TextRow | Reject:
         row, line, offset, fields, ragged = found

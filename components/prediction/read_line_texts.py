@@ -7,8 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
+from agnews.components.corpus_files.parse_json import kind_of_json, parse_json
 from agnews.components.corpus_files.read_csv_rows import (
     BEGINNING,
     LONGEST_LINE,
@@ -36,7 +35,7 @@ def read_line_texts(
     Yields:
         Texts and rejects; blank lines are passed over.
     """
-    max_bytes = source.corpus.max_field_bytes
+    max_bytes = source.corpus.limits.max_field_bytes
 
     def parse(row: int, raw: bytes) -> tuple[str, bytes]:
         text = raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -77,11 +76,11 @@ class _JsonParser:
     def __call__(self, row: int, raw: bytes) -> tuple[str, bytes]:
         value = parse_json(raw)
         if not isinstance(value, dict):
-            raise UnusableText(Reason.JSON, f"{_kind(value)}, where there must be an object")
+            raise UnusableText(Reason.JSON, f"{kind_of_json(value)}, where there must be an object")
         keys = self._keys or self._settle(value)
         texts = [self._text(value, key) for key in keys]
         own_id = self._own_id(value, raw) if self._id else str(row)
-        return own_id, join_texts(texts, keys, self._source.corpus.max_field_bytes)[1]
+        return own_id, join_texts(texts, keys, self._source.corpus.limits.max_field_bytes)[1]
 
     def _settle(self, value: dict[str, Any]) -> tuple[str, ...]:
         names, path = list(value), self._source.path
@@ -97,7 +96,7 @@ class _JsonParser:
         if text is None:
             return ""
         if not isinstance(text, str):
-            raise UnusableText(Reason.TYPE, f"{key} is {_kind(text)}, where there must be a string")
+            raise UnusableText(Reason.TYPE, f"{key} is {kind_of_json(text)}, where there must be a string")
         return text
 
     def _own_id(self, value: dict[str, Any], raw: bytes) -> str:
@@ -107,31 +106,6 @@ class _JsonParser:
         if isinstance(found, str):
             return found
         return "" if found is None else _as_written(raw, self._id)
-
-
-def parse_json(raw: bytes) -> Any:
-    """Parses a JSON value, and puts up with what stands in keys that nobody asks for.
-
-    Beside JSON proper: NaN and Infinity, which Python and pandas write; numbers of any size; bytes that are no UTF-8,
-    which become surrogates; halves of surrogate pairs. What a text must not hold is checked where the texts are.
-
-    Args:
-        raw: The value, UTF-8.
-
-    Returns:
-        The value. Numbers are good for their kind alone.
-
-    Raises:
-        UnusableText: It is no JSON.
-    """
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        try:
-            # Python refuses to make a number of more than 4,300 digits.
-            return json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=len, parse_float=len)
-        except (ValueError, RecursionError):
-            raise UnusableText(Reason.JSON, str(error)) from None
 
 
 def _as_written(raw: bytes, key: str) -> str:
@@ -161,18 +135,6 @@ def _skip_blanks(text: str, at: int) -> int:
     while text[at] in " \t\r\n":
         at += 1
     return at
-
-
-def _kind(value: object) -> str:
-    names = {
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        str: "a string",
-        list: "an array",
-        dict: "an object",
-    }
-    return names.get(type(value), "null")
 
 
 def _read(

@@ -149,7 +149,7 @@ def _ids(column: pa.Array) -> list[str]:
 
 def _row(row: int, own_id: str, values: list[str], names: Sequence[str], source: TextInput) -> TextRow | Reject:
     try:
-        _, encoded = join_texts(values, names, source.corpus.max_field_bytes)
+        _, encoded = join_texts(values, names, source.corpus.limits.max_field_bytes)
     except UnusableText as unusable:
         return Reject.of(row, 0, unusable.reason, unusable.detail, " ".join(values))
     return TextRow(row, 0, 0, own_id, encoded)

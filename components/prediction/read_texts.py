@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-from typing_extensions import override
 
 from agnews.components.corpus_files.find_spans import is_blank
+from agnews.components.corpus_files.open_corpus_file import Gunzipped
 from agnews.components.corpus_files.read_csv_rows import BEGINNING, Place
 from agnews.components.corpus_files.record import Reject, UnusableText, join_texts
 from agnews.components.corpus_files.sources import require_text
@@ -19,7 +15,6 @@ from agnews.components.prediction.read_line_texts import read_json_texts, read_l
 from agnews.components.prediction.read_parquet_texts import read_parquet_texts
 from agnews.components.prediction.text_input import TextFormat, TextInput, TextRow, is_gzipped
 from agnews.components.storage.open_binary import open_binary
-from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import TEXT
 
 
@@ -73,44 +68,11 @@ def open_texts(source: TextInput) -> io.BufferedReader:
     if source.format is TextFormat.PARQUET:
         return stream
     if is_gzipped(source.path):
-        stream = io.BufferedReader(_Gunzipped(stream, source.path), _CHUNK)
+        stream = io.BufferedReader(Gunzipped(stream, source.path), _CHUNK)
     head = stream.peek(_LOOKED_AT)[:_LOOKED_AT]
     if not is_blank(head):  # An empty file is one without rows.
         require_text(source.path, head, "lines of text" if source.format is TextFormat.TEXT else source.format.upper())
     return stream
-
-
-class _Gunzipped(io.RawIOBase):
-    """Decompresses, and says what is wrong with a damaged file in words that help."""
-
-    def __init__(self, stream: io.BufferedReader, path: str) -> None:
-        self._stream = stream
-        self._file = gzip.GzipFile(fileobj=stream)
-        self._path = path
-
-    @override
-    def readable(self) -> bool:
-        return True
-
-    @override
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self._file.read1(len(buffer))
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise AgnewsError(
-                "The compressed file is cut off or damaged.",
-                found=f"{self._path}: {error}",
-                fix="Copy or download it again; `gzip -t FILE` checks it.",
-            ) from error
-        buffer[: len(data)] = data
-        return len(data)
-
-    @override
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-            self._stream.close()
-        super().close()
 
 
 def read_argument_texts(texts: Sequence[str], source: TextInput) -> Iterator[TextRow | Reject]:
@@ -125,7 +87,7 @@ def read_argument_texts(texts: Sequence[str], source: TextInput) -> Iterator[Tex
     """
     for row, text in enumerate(texts, 1):
         try:
-            _, encoded = join_texts([text], [TEXT], source.corpus.max_field_bytes)
+            _, encoded = join_texts([text], [TEXT], source.corpus.limits.max_field_bytes)
         except UnusableText as unusable:
             yield Reject.of(row, 0, unusable.reason, unusable.detail, text)
         else:

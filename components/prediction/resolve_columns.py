@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agnews.components.corpus_files.parse_json import parse_json
 from agnews.components.corpus_files.read_csv_rows import LONGEST_LINE, physical_lines, skip_byte_order_mark
 from agnews.components.corpus_files.record import UnusableText
 from agnews.components.prediction.choose_columns import choose_columns, find_column
 from agnews.components.prediction.read_csv_texts import read_csv_header
-from agnews.components.prediction.read_line_texts import parse_json
 from agnews.components.prediction.read_parquet_texts import open_parquet
 from agnews.components.prediction.read_texts import open_texts
 from agnews.components.prediction.text_input import TextFormat, TextInput

@@ -27,7 +27,8 @@ class Pusher(DeclaredComponent):
         data_card: What NewsExampleGen read; its digests go with the model, so that the next run can tell what is new.
         push_uri: Folder or URI that models are pushed to.
         model_name: Name of the served model.
-        corpus: Name of a description in `agnews.schemas.corpus`.
+        corpus: The description of the corpus, from `carry_corpus`.
+        replaces: Version in production that the model was not judged against and takes the place of all the same.
         fingerprint: Digest of data, configuration and code that led to the model.
         withdrawn: Version that the model is and that was rolled back from; empty where there is none.
         code_version: Digest of the code behind this step.
@@ -45,6 +46,7 @@ class Pusher(DeclaredComponent):
     push_uri: str
     model_name: str
     corpus: str
+    replaces: str
     fingerprint: str
     withdrawn: str
     code_version: str

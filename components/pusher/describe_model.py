@@ -17,7 +17,6 @@ from agnews.schemas.features import SERVE_TEXT
 
 CARD_FILE = "assets.extra/model_card.md"
 """In the folder of a pushed version."""
-_EXAMPLE = "Stocks fall as oil prices rise"
 
 
 def describe_model(
@@ -49,6 +48,7 @@ def describe_model(
     return environment.from_string(template, globals={"interval": _interval}).render(
         name=name,
         corpus=corpus,
+        title=corpus.title or corpus.name,
         classes=corpus.class_names,
         facts=facts,
         kind=facts["model"]["kind"],
@@ -56,9 +56,15 @@ def describe_model(
         metrics=evaluation.metrics,
         slices=[each for each in evaluation.slices if each.feature != "label" and each.count],
         settings=flatten_settings({"model": facts["model"], "training": facts["training"]}),
-        example=_EXAMPLE,
+        example=_example(corpus),
         signature=SERVE_TEXT,
     )
+
+
+def _example(corpus: Corpus) -> str:
+    """Returns a text for a command line, so one without quotes."""
+    texts = [*corpus.example_texts, *(text for _, text in corpus.golden_pairs), "..."]
+    return next((text for text in texts if not set(text) & set("'\"\\\n")), "...")
 
 
 def _percent(share: float) -> str:

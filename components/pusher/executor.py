@@ -11,13 +11,13 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
+from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.model_store import ModelStore
-from agnews.components.model_store.baseline_at import SERVING_FOLDER, STATISTICS_FILE
+from agnews.components.model_store.baseline_at import CORPUS_FILE, SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store.publish import publish
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
 from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.storage.files_at import files_at
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.document import Document
 from agnews.schemas.evaluation import Evaluation
@@ -49,7 +49,9 @@ class Executor(BaseExecutor):
     Exec properties:
         push_uri: Folder or URI that models are pushed to.
         model_name: Name of the served model.
-        corpus: Name of a description in `agnews.schemas.corpus`.
+        corpus: The whole description, from `carry_corpus`.
+        replaces: Version in production that the model was not judged against and takes the place of all the same;
+            empty where there is none.
         fingerprint: Digest of data, configuration and code that led to the model; may be empty.
         withdrawn: Not read: it makes the node run again after a rollback. The store knows what it withdrew.
         code_version: Not read: it makes the node run again when its code changes.
@@ -84,9 +86,11 @@ class Executor(BaseExecutor):
     def _push(self, uris: dict[str, str], evaluation: Evaluation, exec_properties: dict[str, Any]) -> PushOutcome:
         store = ModelStore(exec_properties["push_uri"], exec_properties["model_name"])
         card = _document(DataCard, uris["data_card"])
-        corpus = corpus_named(exec_properties["corpus"])
+        corpus = read_carried_corpus(exec_properties["corpus"])
         model = f"{uris['model']}/{SERVING_FOLDER}"
         model_card = f"{uris['pushed_model']}/{posixpath.basename(CARD_FILE)}"
+        description = f"{uris['pushed_model']}/{posixpath.basename(CORPUS_FILE)}"
+        _write(description, corpus.canonical() + "\n")
         facts = json.loads(_read(f"{model}/{FACTS_FILE}"))
         _write(model_card, describe_model(store.name, corpus=corpus, facts=facts, data=card, evaluation=evaluation))
         compared = evaluation.verdict.paired_test
@@ -96,8 +100,10 @@ class Executor(BaseExecutor):
             extra_files={
                 STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb",
                 CARD_FILE: model_card,
+                CORPUS_FILE: description,
             },
             judged_against=compared.baseline if compared else "",
+            replaces=exec_properties["replaces"],
             fingerprint=exec_properties["fingerprint"],
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
             accuracy=evaluation.metrics.accuracy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple, get_args
 
@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from agnews.components.model_store.baseline_at import baseline_at
 from agnews.components.report.review_predictions import review_predictions
 from agnews.components.storage.files_at import files_at
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
+from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.features import TEST
 from agnews.schemas.nodes import NODES
 from agnews.schemas.prediction_review import PredictionReview
@@ -124,7 +124,7 @@ def _with_rows(spans: SpansSummary | None, card: DataCard | None) -> SpansSummar
 
 def _data_summary(card: DataCard) -> DataSummary:
     return DataSummary(
-        name="sample" if card.is_sample else corpus_named(card.corpus).title,
+        name="sample" if card.is_sample else card.title or card.corpus,
         source=card.source,
         rows={split: numbers.rows for split, numbers in card.splits.items()},
         rejected=card.rejected,
@@ -180,12 +180,11 @@ def headline(report: RunReport) -> Headline:
     return Headline(pushed, f"{push.reason[0].upper()}{push.reason[1:]}.", "good" if push.pushed else "bad")
 
 
-def read_documents(uris: Mapping[tuple[str, str], str], corpus: str) -> RunDocuments:
+def read_documents(uris: Mapping[tuple[str, str], str]) -> RunDocuments:
     """Reads what the steps of a run wrote down.
 
     Args:
         uris: URIs of output artifacts by node and key, of nodes that ended well; others are not there.
-        corpus: Name of a description in `agnews.schemas.corpus`.
 
     Returns:
         The documents; what is not there is None.
@@ -197,15 +196,16 @@ def read_documents(uris: Mapping[tuple[str, str], str], corpus: str) -> RunDocum
             uri, kind = uris.get((node, output.key)), output.document
             if uri is not None and kind is not None and kind in fields:
                 documents[fields[kind]] = kind.read(uri, files_at(uri).read)
-    if uri := uris.get(("Evaluator", "predictions")):
-        documents["review"] = _review(uri, corpus)
+    evaluation = documents.get("evaluation")
+    if (uri := uris.get(("Evaluator", "predictions"))) and isinstance(evaluation, Evaluation):
+        documents["review"] = _review(uri, [each.name for each in evaluation.metrics.per_class])
     if uri := uris.get(("BaselineModel", "model")):
         found = baseline_at(uri)
         documents["baseline"] = found.record if found else None
     return RunDocuments.model_validate(documents)
 
 
-def _review(uri: str, corpus: str) -> PredictionReview:
+def _review(uri: str, class_names: Sequence[str]) -> PredictionReview:
     path = posixpath.join(uri, FILE.format(split=TEST))
     table = pq.read_table(pa.BufferReader(b"".join(files_at(uri).read(path))))
-    return review_predictions(table, corpus_named(corpus).class_names)
+    return review_predictions(table, class_names)

@@ -36,7 +36,6 @@ class Report(DeclaredComponent):
         predictions: What was answered on the test split.
         smoke_report: What SmokeTest found.
         pushed_model: What became of the model.
-        corpus: Name of a description in `agnews.schemas.corpus`.
         code_version: Digest of the code behind this step.
     """
 
@@ -60,5 +59,4 @@ class Report(DeclaredComponent):
     predictions: Annotated[BaseChannel, Predictions]
     smoke_report: Annotated[BaseChannel, StepReport]
     pushed_model: Annotated[BaseChannel, PushedModel]
-    corpus: str
     code_version: str

@@ -51,7 +51,6 @@ class Executor(BaseExecutor):
             `dsl.ClassificationMetrics`: rows are true classes, columns predicted ones.
 
     Exec properties:
-        corpus: Name of a description in `agnews.schemas.corpus`.
         code_version: Not read: it makes the node run again when its code changes.
     """
 
@@ -65,9 +64,7 @@ class Executor(BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         inputs = {name: get_single_instance(artifacts) for name, artifacts in input_dict.items()}
         outputs = {name: get_single_instance(artifacts) for name, artifacts in output_dict.items()}
-        documents = read_documents(
-            {_SOURCES[name]: each.uri for name, each in inputs.items()}, exec_properties["corpus"]
-        )
+        documents = read_documents({_SOURCES[name]: each.uri for name, each in inputs.items()})
         settings = dict(documents.training.config) if documents.training else {}
         model = settings.pop("model", {})
         report = assemble_report(

@@ -20,7 +20,7 @@ class SmokeTest(DeclaredComponent):
     Args:
         model: The exported model.
         blessing: The Evaluator's decision.
-        corpus: Name of a description in `agnews.schemas.corpus`.
+        corpus: The description of the corpus, from `carry_corpus`.
         max_latency_ms: Bound of the median time of a request with one text.
         max_size_mb: Bound of the size of the model folder.
         timeout_seconds: The process is ended after this time.

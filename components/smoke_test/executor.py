@@ -18,12 +18,12 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
+from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.model_store.baseline_at import SERVING_FOLDER
 from agnews.components.smoke_test import probe
 from agnews.components.smoke_test.judge_probe import judge_probe
 from agnews.components.storage.files_at import files_at
 from agnews.schemas import features
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.smoke_report import SmokeReport
 
@@ -124,7 +124,7 @@ class Executor(BaseExecutor):
         report: StepReport, `report.json` is an `agnews.schemas.smoke_report.SmokeReport`.
 
     Exec properties:
-        corpus: Name of a description in `agnews.schemas.corpus`; it has the classes and the golden texts.
+        corpus: Its classes and golden texts, from `carry_corpus`.
         max_latency_ms: Bound of the median time of a request with one text.
         max_size_mb: Bound of the size of the model folder.
         timeout_seconds: The process is ended after this time.
@@ -165,7 +165,7 @@ class Executor(BaseExecutor):
 
 
 def _try(model: str, exec_properties: dict[str, Any]) -> SmokeReport:
-    corpus = corpus_named(exec_properties["corpus"])
+    corpus = read_carried_corpus(exec_properties["corpus"])
     with TemporaryDirectory() as folder:
         files, local = files_at(model), model
         paths = files.files_below(model)
@@ -175,7 +175,7 @@ def _try(model: str, exec_properties: dict[str, Any]) -> SmokeReport:
                 files_at(local).write(f"{local}/{path}", files.read(f"{model}/{path}"))
         findings = run_probe(
             local,
-            golden=[text.encode() for _, text in corpus.golden_texts] or [_ORDINARY_TEXT.encode()],
+            golden=[text.encode() for _, text in corpus.golden_pairs] or [_ORDINARY_TEXT.encode()],
             odd=list(ODD_TEXTS.values()),
             timeout_seconds=exec_properties["timeout_seconds"],
         )
@@ -183,7 +183,7 @@ def _try(model: str, exec_properties: dict[str, Any]) -> SmokeReport:
     return judge_probe(
         findings,
         class_names=corpus.class_names,
-        golden_classes=[corpus.class_names.index(name) for name, _ in corpus.golden_texts],
+        golden_classes=[corpus.class_names.index(name) for name, _ in corpus.golden_pairs],
         odd_names=list(ODD_TEXTS),
         size_mb=size / 1e6,
         max_latency_ms=exec_properties["max_latency_ms"],

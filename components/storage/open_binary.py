@@ -31,7 +31,7 @@ def open_binary(path: str) -> io.BufferedReader:
         raise AgnewsError(
             "There is no such file.",
             found=path,
-            fix="Name a folder or URI that holds the files; `agnews data fetch DIR` gets the official ones.",
+            fix="Name a folder or URI that holds the files; `agnews corpus fetch DIR` gets the official ones.",
         ) from error
     except OSError as error:
         raise AgnewsError(

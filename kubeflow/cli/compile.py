@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from agnews.pipeline.cli.corpus_option import CorpusOption
 from agnews.schemas.errors import AgnewsError
 
 ImageOption = Annotated[
@@ -48,6 +49,7 @@ def compile_(
     profile: ProfileOption = "cpu",
     model: ModelOption = None,
     config: ConfigOption = None,
+    corpus: CorpusOption = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +69,7 @@ def compile_(
     is checked: what a cluster would refuse, ignore or answer wrongly from its cache is an error here, and so is
     anything that looks like a secret.
 
-    A run takes the parameters data_uri, push_uri, model, epochs and force_promotion.
+    A run takes the parameters data_uri, corpus_uri, push_uri, model, epochs and force_promotion.
 
     [bold]Examples[/bold]
 
@@ -84,6 +86,7 @@ def compile_(
         profile=profile,
         model=model,
         config=config,
+        corpus=corpus,
         settings=settings or [],
         data=data,
         push_uri=push_uri,
@@ -125,6 +128,7 @@ def compile_text(
     model: str | None,
     config: str | None,
     settings: Iterable[str],
+    corpus: str | None = None,
     data: str | None = None,
     push_uri: str | None = None,
 ) -> CompiledText:
@@ -136,6 +140,7 @@ def compile_text(
         model: Kind of model, or None for that of the configuration.
         config: Name or file of a configuration, or None for the model's own.
         settings: `KEY=VALUE` each; they come after those of the profile.
+        corpus: Name or file of the description of a corpus, or None for that of the configuration.
         data: Default of the parameter data_uri, or None.
         push_uri: Default of the parameter push_uri, or None.
 
@@ -148,11 +153,15 @@ def compile_text(
     from rich.console import Console
 
     from agnews.pipeline.load_config import choose_config
+    from agnews.pipeline.load_corpus import load_corpus
     from agnews.pipeline.load_deployment import load_deployment
     from agnews.pipeline.local.quiet_output import quiet_output
 
     deployment = load_deployment(profile)
-    tree = choose_config(data=None, model=model, config=config, settings=[*deployment.settings, *settings])
+    tree = choose_config(
+        data=None, model=model, config=config, settings=[*deployment.settings, *settings], corpus=corpus
+    )
+    loaded = load_corpus(tree.data.corpus)
     reference = image or deployment.image
     if reference is None:
         raise AgnewsError(
@@ -174,7 +183,7 @@ def compile_text(
                 deployment=deployment,
                 image=reference,
                 code=code_versions(),
-                data_uri=data or (tree.data.source if "source" in tree.data.model_fields_set else None),
+                data_uri=data or (tree.data.source if tree.data.source not in ("sample", loaded.root) else None),
                 push_uri=push_uri,
             )
         )

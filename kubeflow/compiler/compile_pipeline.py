@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agnews.components.carried_corpus import MOST_CARRIED
 from agnews.kubeflow.compiler.apply_deployment import apply_deployment
 from agnews.kubeflow.compiler.build_spec import PLAN, build_spec
 from agnews.kubeflow.compiler.check_documents import check_documents
@@ -14,6 +15,8 @@ from agnews.kubeflow.compiler.fuse_steps import Step, fuse_steps, step_name
 from agnews.kubeflow.planning.run_parameters import (
     CODE,
     CONFIGS,
+    CORPUS,
+    CORPUS_URI,
     DATA_URI,
     EPOCHS,
     FORCE_PROMOTION,
@@ -22,6 +25,8 @@ from agnews.kubeflow.planning.run_parameters import (
     SCRATCH_URI,
 )
 from agnews.pipeline.load_config import load_config
+from agnews.pipeline.load_corpus import load_corpus
+from agnews.pipeline.node_settings import CORPUS_PARTS
 from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.errors import AgnewsError
@@ -43,7 +48,7 @@ def model_choices(chosen: RunConfig) -> dict[str, RunConfig]:
     """
     choices: dict[str, RunConfig] = {chosen.model.kind: chosen}
     for kind in sorted(set(MODEL_CONFIGS) - set(choices)):
-        own = load_config(kind)
+        own = load_config(kind, corpus=chosen.data.corpus)
         training = own.training.model_copy(update={"warm_start": chosen.training.warm_start})
         choices[kind] = chosen.model_copy(update={"text": own.text, "model": own.model, "training": training})
     return choices
@@ -94,6 +99,8 @@ class CompileRequest:
 def compile_pipeline(request: CompileRequest) -> str:
     """Compiles the pipeline. Neither cluster nor network nor bucket is needed.
 
+    The description of the corpus is compiled in; one that is too large to travel makes each run say `corpus_uri`.
+
     Args:
         request: What to compile.
 
@@ -107,7 +114,10 @@ def compile_pipeline(request: CompileRequest) -> str:
     config = request.config
     _require_name(config.name)
     pipeline = create_pipeline(_shape(config), _context(request))
+    content = load_corpus(config.data.corpus).corpus.canonical()
+    is_carried = len(content.encode()) <= MOST_CARRIED
     defaults = {
+        CORPUS_URI: "" if is_carried else None,
         DATA_URI: request.data_uri,
         PUSH_URI: request.push_uri,
         MODEL: config.model.kind,
@@ -123,6 +133,7 @@ def compile_pipeline(request: CompileRequest) -> str:
         plan_constants={
             CONFIGS: {kind: _as_constant(choice) for kind, choice in model_choices(config).items()},
             CODE: dict(request.code),
+            CORPUS: content if is_carried else "",
             SCRATCH_URI: request.deployment.scratch_uri,
         },
     )
@@ -155,10 +166,11 @@ def _context(request: CompileRequest) -> PipelineContext:
         production="",
         fingerprint="",
         code=request.code,
+        corpus=dict.fromkeys(CORPUS_PARTS, ""),
     )
 
 
 def _as_constant(config: RunConfig) -> dict[str, Any]:
-    """Leaves out the two keys that parameters of the run decide about, and what is null, which is the default of it."""
-    decided = {"data": {"source"}, "evaluation": {"force_promotion"}}
+    """Leaves out the keys that parameters of the run decide about, and what is null, which is the default of it."""
+    decided = {"data": {"source", "corpus"}, "evaluation": {"force_promotion"}}
     return config.model_dump(mode="json", exclude=decided, exclude_none=True)

@@ -11,6 +11,8 @@ from agnews.components.model_store import ModelStore
 from agnews.kubeflow.planning.run_parameters import (
     CODE,
     CONFIGS,
+    CORPUS,
+    CORPUS_URI,
     DATA_URI,
     EPOCHS,
     FORCE_PROMOTION,
@@ -18,11 +20,21 @@ from agnews.kubeflow.planning.run_parameters import (
     PROCEED,
     PUSH_URI,
     SCRATCH_URI,
+    TOLD_OF_CORPUS,
+    corpus_output,
 )
 from agnews.pipeline.code_version import code_versions
-from agnews.pipeline.node_settings import resolve_text, token_limits, trainer_settings, transform_settings
+from agnews.pipeline.load_corpus import load_corpus
+from agnews.pipeline.node_settings import (
+    carried_corpora,
+    resolve_text,
+    token_limits,
+    trainer_settings,
+    transform_settings,
+)
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.show_report import describe_spans
+from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
 
@@ -56,7 +68,9 @@ def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
     """
     code = _require_same_code(values[CODE])
     config = _configure(values)
-    plan = plan_run(config, ModelStore(values[PUSH_URI], config.name), code)
+    corpus = _corpus(values)
+    plan = plan_run(config, corpus, ModelStore(values[PUSH_URI], config.name), code)
+    told = carried_corpora(corpus, values[SCRATCH_URI])
     text = resolve_text(config)
     outputs = {
         PROCEED: plan.nothing_new is None,
@@ -64,10 +78,25 @@ def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
         "production": plan.production,
         "fingerprint": plan.fingerprint,
         "transform_settings": _json(transform_settings(text, code["Transform"])),
-        "trainer_settings": _json(trainer_settings(config, text, values[SCRATCH_URI], code["Trainer"])),
+        "trainer_settings": _json(
+            trainer_settings(config, text, values[SCRATCH_URI], code["Trainer"], told["Trainer"])
+        ),
         **token_limits(text),
+        **{corpus_output(node): told[node] for node in TOLD_OF_CORPUS},
     }
-    return ClusterPlan(outputs, _summary(config, plan))
+    return ClusterPlan(outputs, _summary(config, corpus, plan))
+
+
+def _corpus(values: Mapping[str, Any]) -> Corpus:
+    if values[CORPUS_URI]:
+        return load_corpus(values[CORPUS_URI]).corpus
+    if not values[CORPUS]:
+        raise AgnewsError(
+            "Nobody says which corpus this is.",
+            found=f"{CORPUS_URI} is empty, and the description was too large to be compiled in",
+            fix=f"Give {CORPUS_URI}: the description, where the steps can read it.",
+        )
+    return Corpus.model_validate_json(values[CORPUS])
 
 
 def _require_same_code(compiled: Mapping[str, str]) -> dict[str, str]:
@@ -107,11 +136,14 @@ def _json(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def _summary(config: RunConfig, plan: RunPlan) -> str:
+def _summary(config: RunConfig, corpus: Corpus, plan: RunPlan) -> str:
     lines = [f"# {plan.nothing_new or 'There is something to learn'}", ""]
     if plan.nothing_new:
         lines += ["No other step runs, and the model in production stays.", ""]
-    lines += [f"- data: {config.data.source}, digest {plan.digest}"]
+    lines += [
+        f"- corpus: {corpus.title or corpus.name}, {corpus.num_classes} classes, digest {corpus.digest[:12]}",
+        f"- data: {config.data.source}, digest {plan.digest}",
+    ]
     if plan.spans is not None:
         lines += [f"- spans: {describe_spans(plan.spans)}", *(f"- note: {note}" for note in plan.spans.notes)]
     lines += [

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from agnews.pipeline.node_settings import CORPUS_PARTS
+
 Kind = Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "STRUCT"]
 
 DATA_URI = "data_uri"
 PUSH_URI = "push_uri"
+CORPUS_URI = "corpus_uri"
 MODEL = "model"
 EPOCHS = "epochs"
 FORCE_PROMOTION = "force_promotion"
@@ -29,7 +32,10 @@ class RunParameter:
 
 RUN_PARAMETERS: dict[str, RunParameter] = {
     DATA_URI: RunParameter(
-        "STRING", "Folder or URI with train.csv and test.csv, or with dated spans; sample for generated news."
+        "STRING", "Folder or URI with the files that the corpus names, or with dated spans; sample for generated news."
+    ),
+    CORPUS_URI: RunParameter(
+        "STRING", "URI of the description of a corpus; empty takes the one that this was compiled with."
     ),
     PUSH_URI: RunParameter("STRING", "Folder or URI that models are pushed to."),
     MODEL: RunParameter("STRING", "Kind of model; the settings of each kind were fixed when this was compiled."),
@@ -43,11 +49,21 @@ RUN_PARAMETERS: dict[str, RunParameter] = {
 
 CONFIGS = "configs"
 CODE = "code"
+CORPUS = "corpus"
 SCRATCH_URI = "scratch_uri"
 
-PLAN_CONSTANTS: dict[str, Kind] = {CONFIGS: "STRUCT", CODE: "STRUCT", SCRATCH_URI: "STRING"}
-"""What it takes besides the parameters of the run: a RunConfig by kind of model, the digest of the code by node, and
-where backups of a training are kept."""
+PLAN_CONSTANTS: dict[str, Kind] = {CONFIGS: "STRUCT", CODE: "STRUCT", CORPUS: "STRING", SCRATCH_URI: "STRING"}
+"""What it takes besides the parameters of the run: a RunConfig by kind of model, the digest of the code by node, the
+description of the corpus, and where backups of a training are kept."""
+
+
+def corpus_output(node: str) -> str:
+    """Returns the name of what a node is told of the corpus."""
+    return f"corpus_{node}"
+
+
+TOLD_OF_CORPUS = tuple(node for node in CORPUS_PARTS if node != "Trainer")
+"""Nodes with a property `corpus`; the Trainer has it among its settings."""
 
 PROCEED = "proceed"
 SUMMARY = "summary"
@@ -61,5 +77,6 @@ PLAN_OUTPUTS: dict[str, Kind] = {
     "trainer_settings": "STRING",
     "max_length": "NUMBER_INTEGER",
     "max_unknown_share": "NUMBER_DOUBLE",
+    **{corpus_output(node): "STRING" for node in TOLD_OF_CORPUS},
 }
 """What it gives: whether there is anything to do, and what nodes are told that is known only now."""

@@ -92,6 +92,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
         model_version=record.version,
         model_digest=record.model_digest,
         classes=record.classes,
+        corpus=request.model.corpus().only("read", "columns", "label", "texts", "limits").canonical(),
         format=request.format,
         with_text=request.with_text,
         inputs=inputs,

@@ -125,9 +125,8 @@ def batch(
     from agnews.components.batch_prediction.plan_batch import find_inputs
     from agnews.components.prediction.text_input import TextInput
     from agnews.pipeline.batch.run_batch import BatchRequest
-    from agnews.schemas.corpus import corpus_with
 
-    corpus = corpus_with(pushed.record.classes)
+    corpus = pushed.corpus()
     columns, names = split_names(text_columns), split_names(header)
     request = BatchRequest(
         model=pushed,

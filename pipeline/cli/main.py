@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.pipeline.cli import batch, compare, config, data, doctor, encoder, models, predict, report, run, serve, tune
+from agnews.pipeline.cli import (
+    batch,
+    compare,
+    config,
+    corpus,
+    doctor,
+    encoder,
+    models,
+    predict,
+    report,
+    run,
+    serve,
+    tune,
+)
 from agnews.pipeline.literal_text import printable
 from agnews.pipeline.local.standard_streams import prepare_streams
 from agnews.schemas.errors import AgnewsError
@@ -19,9 +32,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="agnews",
-    help="Turn labelled news into a served topic classifier, again and again.\n\n"
+    help="Turn labelled texts into a served classifier, again and again.\n\n"
     "Start with [bold]agnews run[/bold]: it learns from a generated sample, in a few minutes, and ends with a "
-    "model that was tested and pushed. Then: [bold]agnews run --data DIR[/bold] with news of your own.",
+    "model that was tested and pushed. Then describe texts of your own: [bold]agnews corpus init FILE[/bold].",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -32,7 +45,8 @@ app = typer.Typer(
 _MAKE, _LOOK, _USE, _SET_UP = "Make a model", "See what came of it", "Use it", "Set up"
 app.command(name="run", rich_help_panel=_MAKE)(run.run)
 app.command(name="tune", rich_help_panel=_MAKE)(tune.tune)
-app.add_typer(data.app, name="data", rich_help_panel=_MAKE)
+app.add_typer(corpus.app, name="corpus", rich_help_panel=_MAKE)
+app.add_typer(corpus.app, name="data", hidden=True)
 app.add_typer(encoder.app, name="encoder", rich_help_panel=_MAKE)
 app.add_typer(report.app, name="report", rich_help_panel=_LOOK)
 app.command(name="compare", rich_help_panel=_LOOK)(compare.compare)

@@ -151,13 +151,10 @@ def predict(
     pushed = chosen_model(root, name, models, version, model, trust=trust_model).pushed
 
     from agnews.components.prediction.text_input import TextInput
-    from agnews.schemas.corpus import corpus_with
 
     kind = input_format or (TextFormat.TEXT if file == _STDIN else text_format(file))
     path = "standard input" if file == _STDIN else file
-    source = TextInput(
-        path, kind, corpus_with(pushed.record.classes), split_names(text_columns), id_column, split_names(header)
-    )
+    source = TextInput(path, kind, pushed.corpus(), split_names(text_columns), id_column, split_names(header))
     if texts and file != _STDIN:
         raise AgnewsError(
             "Texts are given twice.", found=f"arguments, and --file {file}", fix="Give either arguments or --file."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.cli.corpus_option import CorpusOption
 from agnews.pipeline.literal_text import literal
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -27,10 +28,11 @@ def run(
         str | None,
         typer.Option(
             metavar="sample|DIR|URI",
-            help="Rows to learn from: the generated [bold]sample[/bold], or a folder with test.csv and train.csv, or "
-            "dated spans (2026-11-22/train.csv, ...) in place of train.csv.",
+            help="Rows to learn from: the generated [bold]sample[/bold], or a folder with the files that the corpus "
+            "names (train.csv, test.csv), or dated spans (2026-11-22/train.csv, ...) in place of train.csv.",
         ),
     ] = None,
+    corpus: CorpusOption = None,
     model: Annotated[str | None, typer.Option(help="Kind of model; see [bold]agnews config list[/bold].")] = None,
     config: Annotated[
         str | None,
@@ -60,6 +62,14 @@ def run(
             "test stops it still.",
         ),
     ] = False,
+    new_baseline: Annotated[
+        bool,
+        typer.Option(
+            "--new-baseline",
+            help="Compare the model with nothing, and let it take the place of the one in production: for another list "
+            "of classes, which no older model can be compared on.",
+        ),
+    ] = False,
 ) -> None:
     """Run the pipeline: read, check, tokenise, train, evaluate, test, push.
 
@@ -71,6 +81,7 @@ def run(
 
       agnews run                                        a first look, on generated news
       agnews run --data DIR                             news of your own
+      agnews run --corpus corpus.yaml                   any other labelled texts; see agnews corpus init
       agnews run --data DIR --set training.epochs=3     with another setting
       agnews run --data DIR --from Trainer              train anew
       agnews run --data DIR --set data.window=7         the newest seven spans of a folder of dated spans
@@ -80,9 +91,9 @@ def run(
 
     _require_alone()
     forced = ["evaluation.force_promotion=true"] if force_promotion else []
-    tree = choose_config(data=data, model=model, config=config, settings=[*(settings or []), *forced])
+    tree = choose_config(data=data, corpus=corpus, model=model, config=config, settings=[*(settings or []), *forced])
     paths = prepare_root(root)
-    raise typer.Exit(_run(tree, paths, from_node, to_node))
+    raise typer.Exit(_run(tree, paths, from_node, to_node, new_baseline))
 
 
 def _require_alone() -> None:
@@ -100,7 +111,7 @@ def _require_alone() -> None:
         )
 
 
-def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | None) -> int:
+def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | None, new_baseline: bool) -> int:
     from agnews.pipeline.local.quiet_output import quiet_output
     from agnews.pipeline.paths import new_run_id, root_lock
 
@@ -115,7 +126,7 @@ def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | 
             from agnews.pipeline.local.run_locally import RunRequest
 
         command = show_command(sys.argv)
-        request = RunRequest(config, paths, run_id, command, from_node, to_node)
+        request = RunRequest(config, paths, run_id, command, from_node, to_node, new_baseline)
         return _run_and_tell(request, console)
 
 

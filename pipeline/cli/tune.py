@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.cli.corpus_option import CorpusOption
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def tune(
         str | None,
         typer.Option(metavar="sample|DIR|URI", help="Rows to learn from, as for [bold]agnews run[/bold]."),
     ] = None,
+    corpus: CorpusOption = None,
     model: Annotated[str | None, typer.Option(help="Kind of model; see [bold]agnews config list[/bold].")] = None,
     config: Annotated[
         str | None,
@@ -87,7 +89,7 @@ def tune(
     from agnews.pipeline.paths import prepare_root
     from agnews.pipeline.tuning.fit_space import fit_space
 
-    tree = choose_config(data=data, model=model, config=config, settings=settings or [])
+    tree = choose_config(data=data, corpus=corpus, model=model, config=config, settings=settings or [])
     wanted = _space(space, tree.model.kind)
     fitted, start = fit_space(wanted, tree)
     if show_space:

@@ -17,15 +17,18 @@ from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
 from agnews.components.storage.atomic_output import write_atomically
 from agnews.pipeline.code_version import code_versions
+from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.explain_failure import explain_failure, unusable_metadata
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.quiet_output import terminable
+from agnews.pipeline.node_settings import carried_corpora
 from agnews.pipeline.paths import Paths
 from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run
 from agnews.pipeline.reports.show_report import describe_spans
+from agnews.schemas.corpus import Corpus
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
 
@@ -41,6 +44,7 @@ class RunRequest:
         command: The command line, for the report.
         from_node: Run this node and all behind it even where a cached result exists.
         to_node: Stop after this node.
+        new_baseline: Compare the candidate with nothing, and let it take the place of what is in production.
     """
 
     config: RunConfig
@@ -49,6 +53,7 @@ class RunRequest:
     command: str
     from_node: str | None = None
     to_node: str | None = None
+    new_baseline: bool = False
 
 
 def run_locally(request: RunRequest, view: LiveView) -> RunReport:
@@ -78,7 +83,9 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         with terminable():
             require_usable_metadata(request.paths.metadata)
             code = code_versions()
-            plan = plan_run(request.config, ModelStore(str(request.paths.models), request.config.name), code)
+            corpus = load_corpus(request.config.data.corpus).corpus
+            store = ModelStore(str(request.paths.models), request.config.name)
+            plan = plan_run(request.config, corpus, store, code, new_baseline=request.new_baseline)
             spans = plan.spans
             if spans is not None:
                 for line in (describe_spans(spans), *spans.notes):
@@ -92,7 +99,7 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
                     keep=request.paths.run(request.run_id) / "failed",
                     from_node=request.from_node,
                     to_node=request.to_node,
-                ).run(create_pipeline(request.config, _context(request, plan, code)))
+                ).run(create_pipeline(request.config, _context(request, corpus, plan, code)))
     except BaseException as problem:
         error = _describe(problem, view.current, request.paths, request.run_id)
         raise
@@ -143,7 +150,7 @@ def _describe(problem: BaseException, node: str, paths: Paths, run_id: str) -> s
     return "interrupted" if isinstance(problem, KeyboardInterrupt) else repr(problem)
 
 
-def _context(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -> PipelineContext:
+def _context(request: RunRequest, corpus: Corpus, plan: RunPlan, code: Mapping[str, str]) -> PipelineContext:
     return PipelineContext(
         pipeline_root=str(request.paths.artifacts),
         push_uri=str(request.paths.models),
@@ -151,6 +158,8 @@ def _context(request: RunRequest, plan: RunPlan, code: Mapping[str, str]) -> Pip
         scratch_uri=str(request.paths.scratch),
         production=plan.production,
         withdrawn=plan.withdrawn,
+        replaces=plan.replaces,
+        corpus=carried_corpora(corpus, str(request.paths.scratch)),
         fingerprint=plan.fingerprint,
         code=code,
         metadata=sqlite_metadata_connection_config(str(request.paths.metadata)),

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from agnews.components.report.assemble_report import installed_versions
 from agnews.components.storage.atomic_output import write_atomically
-from agnews.pipeline.node_settings import resolve_text, trainer_settings, transform_settings
+from agnews.pipeline.load_corpus import load_corpus
+from agnews.pipeline.node_settings import carried_corpora, resolve_text, trainer_settings, transform_settings
 from agnews.pipeline.observer import NodeResult
 from agnews.pipeline.paths import Paths
 from agnews.pipeline.plan_run import RunPlan
@@ -48,14 +49,16 @@ def run_key(config: RunConfig, plan: RunPlan, code: Mapping[str, str], paths: Pa
         paths: Where the run is stored.
 
     Raises:
-        AgnewsError: The encoder or the vocabulary cannot be found or is damaged.
+        AgnewsError: The encoder, the vocabulary or the corpus cannot be found or is damaged.
     """
     text = resolve_text(config)
+    corpora = carried_corpora(load_corpus(config.data.corpus).corpus, str(paths.scratch))
     facts = {
         "config": config.model_dump(mode="json"),
         "plan": [plan.digest, plan.fingerprint, plan.production, plan.withdrawn],
         "transform": transform_settings(text, code["Transform"]),
-        "trainer": trainer_settings(config, text, str(paths.scratch), code["Trainer"]),
+        "trainer": trainer_settings(config, text, str(paths.scratch), code["Trainer"], corpora["Trainer"]),
+        "corpora": corpora,
         "code": dict(code),
         "source": _source_digest(),
         "versions": installed_versions(),

@@ -20,7 +20,6 @@ from agnews.components.report.flatten_settings import flatten_settings
 from agnews.components.storage.files_at import files_at
 from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas import predictions as columns
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import TEST
@@ -47,7 +46,7 @@ def compare_runs(first: RunReport, second: RunReport, *, examples: int = 10, alp
         AgnewsError: A run has no predictions, or they are of other test rows or other classes.
     """
     cards = _same_test_rows(first, second)
-    names = corpus_named(cards[0].corpus).class_names
+    names = tuple(cards[0].splits[TEST].rows_per_class)
     tables = [_predictions(run) for run in (first, second)]
     labels, others = (table[columns.LABEL].to_numpy() for table in tables)
     numbers = [table[columns.ROW].to_numpy() for table in tables]

@@ -53,7 +53,7 @@ def report_run(
     }
     settings = config.model_dump(mode="json")
     return assemble_report(
-        read_documents(uris, config.data.corpus),
+        read_documents(uris),
         run_id=run_id,
         command=command,
         model=settings.pop("model"),

@@ -14,11 +14,11 @@ from rich.console import Console
 
 from agnews.components.training.train_classifier import train_classifier
 from agnews.components.tuning.trial_study import TrialFailed, TrialOutcome
+from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.local.run_locally import RunRequest, run_locally
 from agnews.pipeline.node_settings import resolve_text
 from agnews.pipeline.reports.describe_node import describe_node
-from agnews.schemas.corpus import corpus_named
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.training_job import TrainingJob
@@ -50,7 +50,7 @@ def train_trial(
         job = TrainingJob(
             train_files=(posixpath.join(examples_uri, "Split-train", "*"),),
             eval_files=(posixpath.join(examples_uri, "Split-eval", "*"),),
-            num_classes=len(corpus_named(config.data.corpus).class_names),
+            num_classes=load_corpus(config.data.corpus).corpus.num_classes,
             text=text,
             model=config.model,
             training=config.training,

@@ -18,6 +18,7 @@ from agnews.components.tuning.plot_study import plot_study
 from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutcome, TrialRecord, TrialStudy
 from agnews.pipeline.code_version import code_version
+from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.local.run_locally import RunRequest
 from agnews.pipeline.node_settings import resolve_text
@@ -69,7 +70,7 @@ def tune(request: TuneRequest, console: Console) -> None:
     """
     config = request.run.config
     deadline = None if request.timeout is None else time.monotonic() + request.timeout
-    digest = data_digest(config.data.source, config.data.corpus, config.data.window)
+    digest = data_digest(config.data.source, load_corpus(config.data.corpus).corpus, config.data.window)
     study = TrialStudy(
         request.study,
         space=request.space,

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from agnews.components.encoders.resolve_encoder import Encoder
+    from agnews.schemas.corpus_document import packaged_corpus
+from agnews.components.corpus_schema import corpus_schema
+from agnews.components.encoders.resolve_encoder import Encoder
 
 KEYWORDS = (
     "president|minister|soldiers|parliament|troops|hostages",
@@ -174,7 +176,7 @@ def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *fillers, *(word for words in keywords for word in words)]
     (root / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
     (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text((repository / "schemas" / "schema.pbtxt").read_text())
+    (root / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
 
     chance = random.Random(1)
     for split, count in {"train": 240, "eval": 60}.items():

@@ -18,6 +18,7 @@ from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
 from agnews.components.training.train_classifier import find_temperature
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import CLASS_ID, CONTRIBUTIONS, EXPLAIN, LABEL, TEXT, TOKENS
 
@@ -38,7 +39,7 @@ def run_trainer(transformed: Path, root: Path, training: dict[str, object], base
         return made
 
     config = {
-        "corpus": "ag_news",
+        "corpus": packaged_corpus().canonical(),
         "text": {"vocabulary": str(transformed / "vocab.txt"), "lowercase": True, "max_length": 16},
         "model": MODEL,
         "training": training,

@@ -16,8 +16,10 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 
+from agnews.components.corpus_schema import corpus_schema
 from agnews.components.text.vocabulary import EMBEDDED, load_vocabulary
 from agnews.components.transform import preprocessing_fn
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEXT, TOKEN_IDS
 
 SETTINGS = {"vocabulary": EMBEDDED, "lowercase": True, "max_length": 32, "code_version": "1"}
@@ -43,7 +45,7 @@ def transformed(golden: list[dict[str, Any]], repository: Path, tmp_path_factory
             for number, row in enumerate(rows):
                 writer.write(example(row["text"], row["label"], number))
     (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text((repository / "schemas" / "schema.pbtxt").read_text())
+    (root / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
 
     def artifact(kind: type[Artifact], name: str) -> Artifact:
         made = kind()

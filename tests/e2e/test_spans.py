@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from agnews.components.corpus_files.sample import write_sample
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.run_report import RunReport
+
+AG_NEWS = packaged_corpus()
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from agnews.pipeline.paths import Paths
-from agnews.schemas.data_card import DataCard
+from agnews.schemas.corpus_document import packaged_corpus
+from agnews.schemas.data_card import DataCard, Lengths, SplitCard
 from agnews.schemas.run_report import NodeSummary, RunDocuments, RunReport
 
 MakeRun = Callable[..., RunReport]
@@ -80,6 +81,17 @@ def _write_predictions(folder: Path, labels: Sequence[int], answers: Sequence[in
     pq.write_table(pa.table(table), folder / "test.parquet")
 
 
+_SPLIT = SplitCard(
+    rows=0,
+    rows_per_class=dict.fromkeys(packaged_corpus().class_names, 0),
+    duplicates=0,
+    contradictions=0,
+    words=Lengths(mean=0.0, p50=0, p95=0, p99=0, max=0),
+    characters=Lengths(mean=0.0, p50=0, p95=0, p99=0, max=0),
+    markup_share=0.0,
+)
+
+
 def _card(test_digest: str) -> DataCard:
     return DataCard(
         corpus="ag_news",
@@ -88,7 +100,7 @@ def _card(test_digest: str) -> DataCard:
         digest="d" * 64,
         test_digest=test_digest,
         spans=(),
-        splits={},
+        splits={"test": _SPLIT},
         files={},
         left_out_as_test=0,
         left_out_by_limit=0,

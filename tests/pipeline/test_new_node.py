@@ -95,7 +95,7 @@ def test_the_table_and_the_graph_have_the_same_nodes() -> None:
     from agnews.pipeline.load_config import load_config
     from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 
-    around = PipelineContext("", "", "", "", "", "", code_versions())
+    around = PipelineContext("", "", "", "", "", "", code_versions(), dict.fromkeys(NODES, ""))
     nodes = create_pipeline(load_config("transformer", []), around).components
     assert {node.id for node in nodes} == set(NODES)
     by_input = {}

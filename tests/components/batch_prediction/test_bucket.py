@@ -12,8 +12,10 @@ from agnews.components.batch_prediction.predict_shards import predict_shard
 from agnews.components.prediction.text_input import TextFormat, TextInput
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.batch_manifest import BatchPlan
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
+
+AG_NEWS = packaged_corpus()
 
 
 def test_a_bucket_is_answered_into_a_bucket(bucket: str) -> None:

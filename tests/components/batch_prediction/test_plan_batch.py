@@ -14,8 +14,10 @@ from agnews.components.batch_prediction.plan_batch import find_inputs, plan_batc
 from agnews.components.corpus_files.read_csv_rows import Place
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_input import TextFormat, TextInput, text_format
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
+
+AG_NEWS = packaged_corpus()
 
 TEXTS = [f'row {i}, "quoted"\nover two lines ü' for i in range(25)]
 QUOTED = [f'"{text.replace(chr(34), 2 * chr(34))}"' for text in TEXTS]

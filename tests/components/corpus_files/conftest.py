@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from agnews.schemas.corpus import AG_NEWS, Corpus
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus_document import packaged_corpus
 
 WriteRows = Callable[[str, Iterable[tuple[str, str, str]]], Path]
 
 
 @pytest.fixture
 def corpus() -> Corpus:
-    return AG_NEWS
+    return packaged_corpus()
 
 
 @pytest.fixture

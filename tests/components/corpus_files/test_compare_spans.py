@@ -13,7 +13,7 @@ from agnews.schemas.model_record import LearntFrom, ModelRecord
 def state(spans: Mapping[str, str], test: str = "t") -> CorpusState:
     return CorpusState(
         {**{f"{name}/train.csv": digest for name, digest in spans.items()}, "test.csv": test},
-        "test.csv",
+        ("test.csv",),
         tuple(spans),
         ("a note",),
     )

@@ -8,27 +8,28 @@ import pytest
 
 from agnews.components.corpus_files.corpus_state import data_digest
 from agnews.components.storage.open_binary import sha256_of
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 
 
 def test_changes_with_every_byte_and_not_with_the_place(folder: Path, tmp_path: Path) -> None:
-    before = data_digest(str(folder), "ag_news")
+    before = data_digest(str(folder), packaged_corpus())
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("train.csv", "test.csv"):
         shutil.copy(folder / name, copy)
-    assert data_digest(str(copy), "ag_news") == before
+    assert data_digest(str(copy), packaged_corpus()) == before
     with (copy / "test.csv").open("a") as file:
         file.write('"1","one","more"\n')
-    assert data_digest(str(copy), "ag_news") != before
+    assert data_digest(str(copy), packaged_corpus()) != before
 
 
 def test_files_that_changed_places_are_other_data(folder: Path) -> None:
-    before = data_digest(str(folder), "ag_news")
+    before = data_digest(str(folder), packaged_corpus())
     (folder / "train.csv").rename(folder / "x")
     (folder / "test.csv").rename(folder / "train.csv")
     (folder / "x").rename(folder / "test.csv")
-    assert data_digest(str(folder), "ag_news") != before
+    assert data_digest(str(folder), packaged_corpus()) != before
 
 
 def test_sha256_is_that_of_sha256sum(tmp_path: Path) -> None:
@@ -37,12 +38,10 @@ def test_sha256_is_that_of_sha256sum(tmp_path: Path) -> None:
     assert sha256_of(str(tmp_path / "file")) == hashlib.sha256(data).hexdigest()
 
 
-def test_the_sample_has_a_digest_and_an_unknown_corpus_has_none() -> None:
-    assert data_digest("sample", "ag_news") == data_digest("sample", "ag_news")
-    with pytest.raises(AgnewsError, match="No corpus"):
-        data_digest("sample", "bbc")
+def test_the_sample_has_a_digest() -> None:
+    assert data_digest("sample", packaged_corpus()) == data_digest("sample", packaged_corpus())
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AgnewsError, match="no such file"):
-        data_digest(str(tmp_path), "ag_news")
+        data_digest(str(tmp_path), packaged_corpus())

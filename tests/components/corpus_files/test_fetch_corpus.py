@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import socket
 import threading
@@ -12,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from agnews.components.corpus_files.fetch_corpus import FetchedFile, fetch_corpus
-from agnews.schemas.corpus import AG_NEWS, Corpus, PublishedFile
+from agnews.schemas.corpus import Corpus, Files, PublishedFile
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 CONTENT = {"train.csv": bytes(range(256)) * 2_000, "test.csv": b'"1","a","b"\n' * 1_000}
@@ -84,7 +84,7 @@ def corpus() -> Corpus:
         name: PublishedFile(url="http://127.0.0.1:9/", sha256=hashlib.sha256(data).hexdigest(), size=None, rows=0)
         for name, data in CONTENT.items()
     }
-    return dataclasses.replace(AG_NEWS, published=published)
+    return packaged_corpus().model_copy(update={"files": Files(published=published)})
 
 
 def fetch(corpus: Corpus, folder: Path, site: Site, attempts: int = 4) -> list[FetchedFile]:
@@ -160,7 +160,7 @@ def test_a_wrong_digest_never_gets_the_files_name(corpus: Corpus, site: Site, tm
         fetch(corpus, tmp_path, site)
     assert caught.value.exit_code == ExitCode.FAILED
     assert hashlib.sha256(b"something else").hexdigest() in str(caught.value)
-    assert corpus.published["train.csv"].sha256 in str(caught.value)
+    assert corpus.files.published["train.csv"].sha256 in str(caught.value)
     assert names(tmp_path) == ["train.csv.rejected"]
 
 
@@ -204,7 +204,7 @@ def test_offline_says_what_to_do(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(AgnewsError, match="no network") as caught:
         fetch_corpus(corpus, tmp_path, base_url=url, attempts=2, wait_seconds=0.01)
     assert f"copy the files by hand into {tmp_path}" in caught.value.fix
-    assert f"agnews data check {tmp_path}" in caught.value.fix
+    assert f"agnews corpus check {tmp_path}" in caught.value.fix
     assert names(tmp_path) == []
 
 
@@ -238,4 +238,4 @@ def test_only_http_is_spoken(corpus: Corpus, tmp_path: Path) -> None:
 
 def test_a_corpus_that_nobody_publishes_cannot_be_fetched(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(AgnewsError, match="Nobody publishes"):
-        fetch_corpus(dataclasses.replace(corpus, published={}), tmp_path)
+        fetch_corpus(corpus.model_copy(update={"files": Files()}), tmp_path)

@@ -10,6 +10,7 @@ from agnews.components.corpus_files.find_spans import find_spans
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 
 
@@ -103,9 +104,9 @@ def test_a_name_of_another_form_beside_spans_is_a_note(spans: Path, corpus: Corp
 
 
 def test_test_rows_of_a_span_are_not_read_and_a_note_says_so(spans: Path, corpus: Corpus) -> None:
-    before = read_state(str(spans), "ag_news")
+    before = read_state(str(spans), packaged_corpus())
     (spans / "2026-11-22" / "test.csv").write_text('"1","a","b"\n')
-    after = read_state(str(spans), "ag_news")
+    after = read_state(str(spans), packaged_corpus())
     assert after.digest == before.digest
     (note,) = after.notes
     assert "test.csv of 1 span is not read" in note
@@ -155,18 +156,18 @@ def test_no_complete_span_is_an_error_that_says_why(spans: Path, corpus: Corpus)
 @pytest.mark.parametrize("source", ["sample", "FOLDER"])
 def test_a_window_needs_spans(folder: Path, source: str) -> None:
     with pytest.raises(AgnewsError, match=r"data\.window"):
-        read_state(source.replace("FOLDER", str(folder)), "ag_news", 3)
+        read_state(source.replace("FOLDER", str(folder)), packaged_corpus(), 3)
 
 
 @pytest.mark.integration  # loads TensorFlow
 def test_a_folder_of_the_file_layer_has_the_same_spans_and_digest(spans: Path) -> None:
     (spans / "2026-11-23").mkdir()
-    assert read_state(f"file://{spans}", "ag_news", 2) == read_state(str(spans), "ag_news", 2)
+    assert read_state(f"file://{spans}", packaged_corpus(), 2) == read_state(str(spans), packaged_corpus(), 2)
 
 
 def test_the_digest_is_that_of_the_files_in_the_window(spans: Path) -> None:
     def digests() -> tuple[str, str]:
-        return read_state(str(spans), "ag_news").digest, read_state(str(spans), "ag_news", 2).digest
+        return read_state(str(spans), packaged_corpus()).digest, read_state(str(spans), packaged_corpus(), 2).digest
 
     everything, newest = digests()
     assert everything != newest
@@ -190,7 +191,7 @@ def test_spans_in_a_bucket_are_those_of_a_folder(spans: Path, corpus: Corpus, bu
     for path in spans.rglob("*.csv"):
         files.write(f"{bucket}/news/{path.relative_to(spans)}", [path.read_bytes()])
     files.write(f"{bucket}/news/README.md", [b"What lies here."])
-    assert read_state(f"{bucket}/news", "ag_news", 2) == read_state(str(spans), "ag_news", 2)
+    assert read_state(f"{bucket}/news", packaged_corpus(), 2) == read_state(str(spans), packaged_corpus(), 2)
     options = {"eval_share": 0.05, "max_reject_share": 0.01, "window": 2}
     there, here = (inspect_corpus(source, corpus, **options).card for source in (f"{bucket}/news", str(spans)))
     assert there.model_copy(update={"source": here.source}) == here

@@ -49,7 +49,7 @@ def test_too_many_bad_rows_are_counted_by_reason_with_examples(folder: Path, cor
     assert "3 of the 203 records of train.csv cannot be used, more than 1.00%" in text
     assert "2 unknown class, 1 wrong number of columns" in text
     assert "line 202: class is '5', allowed are 1 to 4" in text
-    assert f"agnews data check {folder}" in text
+    assert f"agnews corpus check {folder}" in text
     assert inspect(folder, corpus, max_reject_share=0.5).problem is None
 
 

@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agnews.components.corpus_files.check_record import RecordChecker
+from agnews.components.corpus_files.read_records import read_table
 from agnews.components.corpus_files.record import Reason, Record, Reject
-from agnews.components.corpus_files.row_batch import read_records
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
+from agnews.schemas.features import TRAIN
+
+AG_NEWS = packaged_corpus()
 
 
 def read(data: bytes) -> list[Record | Reject]:
-    return list(read_records(io.BufferedReader(io.BytesIO(data)), AG_NEWS))
+    return list(read_table(io.BufferedReader(io.BytesIO(data)), AG_NEWS, RecordChecker(AG_NEWS, TRAIN)))
 
 
 def good(data: bytes) -> list[tuple[int, int, int, str]]:
@@ -96,7 +100,8 @@ def test_explains_what_was_found_and_what_is_allowed() -> None:
     assert isinstance(control, Reject)
     assert isinstance(columns, Reject)
     assert (
-        header.detail == "class is 'Class Index', allowed are 1 to 4; this looks like a header, and the format has none"
+        header.detail == "class is 'Class Index', allowed are 1 to 4; this looks like a header, and the description "
+        "says that there is none"
     )
     assert control.found == "7,\\x1b[31m,b"  # printing it must not change the terminal's colours
     assert columns.detail == "2 columns, where there must be 3: class, title, description"

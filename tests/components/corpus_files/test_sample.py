@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -9,8 +8,10 @@ import pytest
 
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.sample import TEST_ROWS, TRAIN_ROWS, write_sample
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus, parse_corpus
 from agnews.schemas.errors import AgnewsError
+
+AG_NEWS = packaged_corpus()
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,6 @@ def test_a_linear_model_gets_about_nine_in_ten(sample: Path) -> None:
 
 
 def test_another_set_of_classes_is_refused(tmp_path: Path) -> None:
-    other = dataclasses.replace(AG_NEWS, name="bbc", class_names=("tech", "sport"))
+    other = parse_corpus("format: 1\nname: bbc\nclasses: [tech, sport]\n", "corpus.yaml")
     with pytest.raises(AgnewsError, match="no stories"):
         write_sample(tmp_path, other)

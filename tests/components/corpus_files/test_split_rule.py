@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.corpus_files.inspect_corpus import inspect_corpus
+from agnews.components.corpus_files.row_batch import RowBatch, read_batches
 from agnews.components.corpus_files.split_rule import SplitRule, Strata, stratified_cutoffs
+from agnews.schemas.corpus_document import parse_corpus
+from agnews.schemas.features import EVAL
 
 NO_TEST = np.zeros(0, np.uint64)
 SHARES = (0.4, 0.3, 0.2, 0.1)
@@ -120,3 +124,31 @@ def test_the_subset_does_not_depend_on_how_rows_are_batched() -> None:
         for split, mask in limited(batch)[0].items():
             parts[split, 0] += int(mask.sum())
     assert parts["train", 0] == 1_000
+
+
+def test_small_classes_get_rows_in_eval_and_large_ones_stay_as_they_are(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(40)]
+    corpus = parse_corpus(f"format: 1\nname: small\nclasses: [{', '.join(names)}]\n", "corpus.yaml")
+    sizes = dict.fromkeys(names, 12) | {"c0": 2_000, "c1": 2}
+    (tmp_path / "train.csv").write_text(
+        "label,text\n" + "".join(f"{name},text {i} of {name}\n" for name in names for i in range(sizes[name]))
+    )
+    (tmp_path / "test.csv").write_text("label,text\n" + "".join(f"{name},{name} tested\n" for name in names))
+    found = inspect_corpus(str(tmp_path), corpus, eval_share=0.05, max_reject_share=0.0)
+    assert found.problem is None
+    train, evaluation = (found.card.splits[split].rows_per_class for split in ("train", "eval"))
+    assert all(1 <= evaluation[name] <= 4 for name in names[1:])
+    assert train["c1"] == evaluation["c1"] == 1
+    (batch,) = read_batches(str(tmp_path / "train.csv"), "train.csv", corpus)
+    by_hash = SplitRule(0.05, np.zeros(0, np.uint64))(batch)[0][EVAL]
+    assert evaluation["c0"] == int((by_hash & (batch.labels == 0)).sum())
+
+
+def test_a_class_of_one_text_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    corpus = parse_corpus("format: 1\nname: small\nclasses: [a, b]\n", "corpus.yaml")
+    (tmp_path / "train.csv").write_text("label,text\n" + "".join(f"a,text {i}\n" for i in range(50)) + "b,alone\n")
+    (tmp_path / "test.csv").write_text("label,text\na,x\nb,y\n")
+    problem = inspect_corpus(str(tmp_path), corpus, eval_share=0.05, max_reject_share=0.0).problem
+    assert problem is not None
+    assert "has no row of b" in problem.problem or "of one class only" in problem.problem
+    assert "two different texts" in problem.fix or "leave the class out" in problem.fix

@@ -16,7 +16,7 @@ from agnews.schemas.data_card import DataCard
 def card_of(folder: Path, corpus: Corpus, eval_share: float = 0.2) -> DataCard:
     files = require_corpus_files(str(folder), corpus)
     tally = survey(files, corpus, eval_share=eval_share)
-    return tally.card(corpus, source=str(folder), is_sample=False, state=corpus_state(files))
+    return tally.card(corpus, source=str(folder), is_sample=False, state=corpus_state(files, corpus))
 
 
 def test_counts_rows_duplicates_contradictions_and_what_is_left_out(folder: Path, write_rows, corpus: Corpus) -> None:
@@ -74,5 +74,9 @@ def test_tallies_made_apart_and_merged_in_any_order_give_the_same_card(folder: P
             total.merge(part)
         return total
 
-    about = {"source": "x", "is_sample": False, "state": corpus_state(require_corpus_files(str(folder), corpus))}
+    about = {
+        "source": "x",
+        "is_sample": False,
+        "state": corpus_state(require_corpus_files(str(folder), corpus), corpus),
+    }
     assert tally_of(7, True).card(corpus, **about) == tally_of(1_000, False).card(corpus, **about)

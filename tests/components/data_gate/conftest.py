@@ -9,7 +9,9 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from agnews.components.corpus_schema import corpus_schema
 from agnews.components.statistics import statistics_options
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEXT
 
 Columns = dict[str, Sequence[Any]]
@@ -18,7 +20,7 @@ Columns = dict[str, Sequence[Any]]
 @pytest.fixture(scope="session")
 def schema(repository: Any) -> schema_pb2.Schema:
     """The curated schema."""
-    return text_format.Parse((repository / "schemas" / "schema.pbtxt").read_text(), schema_pb2.Schema())
+    return text_format.Parse(corpus_schema(packaged_corpus()), schema_pb2.Schema())
 
 
 @pytest.fixture(scope="session")

@@ -206,7 +206,7 @@ def test_what_stops_comes_first_and_the_message_has_all_of_it(check: Check, news
     with pytest.raises(AgnewsError) as caught:
         require_clean(found)
     message = str(caught.value)
-    for part in ("`label` (test)", "`row` (test)", "0 to 3", "1 or more", "schemas/schema.pbtxt"):
+    for part in ("`label` (test)", "`row` (test)", "0 to 3", "1 or more", "description of the corpus"):
         assert part in message
     assert "has_markup" not in message
 

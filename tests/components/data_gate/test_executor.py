@@ -11,11 +11,13 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 
 from agnews.components.artifact_types import StepReport
+from agnews.components.corpus_schema import corpus_schema
 from agnews.components.data_gate.component import DataGate
 from agnews.components.data_gate.executor import Executor
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.statistics import tfdv
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_check import DataCheck
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import HAS_MARKUP, LABEL
@@ -50,7 +52,7 @@ def gate(
                 path.parent.mkdir(parents=True)
                 path.write_bytes(message.SerializeToString())
         (tmp_path / "schema").mkdir()
-        (tmp_path / "schema" / "schema.pbtxt").write_text((repository / "schemas" / "schema.pbtxt").read_text())
+        (tmp_path / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
         if pushed is not None:
             record = ModelRecord(
                 version="1763820000", name="agnews", run_id="r", pushed_at=datetime.now(UTC), model_digest="d",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import Evaluation
 
@@ -25,7 +26,7 @@ TOPICS = (
 # In this process; and with an image, which this runner ignores, TFX does not pack itself into an archive first.
 BEAM = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
 RULES = {
-    "corpus": "ag_news",
+    "corpus": packaged_corpus().canonical(),
     "min_accuracy": 0.8,
     "min_class_recall": 0.65,
     "min_examples": 100,

@@ -209,9 +209,7 @@ def test_a_document_of_0_1_0_shows_the_figures_that_it_has() -> None:
 
 
 def test_a_new_metric_makes_only_the_evaluator_run_again() -> None:
-    from agnews.pipeline import code_version
+    from agnews.pipeline.code_version import code_closures
 
     register = "agnews.components.evaluator.metrics"
-    assert {node for node, module in code_version._CODE.items() if register in code_version._closure((module,))} == {
-        "Evaluator"
-    }
+    assert {node for node, modules in code_closures().items() if register in modules} == {"Evaluator"}

@@ -20,9 +20,11 @@ from agnews.components.corpus_files.corpus_state import data_digest
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.news_example_gen.executor import Executor
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
+
+AG_NEWS = packaged_corpus()
 
 pytestmark = pytest.mark.integration
 
@@ -75,9 +77,9 @@ def run(tmp_path: Path) -> Run:
         count += 1
         properties = {
             "data_uri": str(source),
-            "corpus": "ag_news",
+            "corpus": packaged_corpus().canonical(),
             "window": 0,
-            "digest": data_digest(str(source), "ag_news", changes.get("window")),
+            "digest": data_digest(str(source), packaged_corpus(), changes.get("window")),
             "limit": 0,
             "eval_share": 0.2,
             "max_reject_share": 0.01,
@@ -145,7 +147,7 @@ def test_the_same_data_gives_the_same_bytes(run: Run, folder: Path) -> None:
 
 def test_many_batches_are_many_shards_of_the_same_rows(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(folder, limit=100)
-    monkeypatch.setattr(row_batch.read_batches, "__defaults__", (16,))
+    monkeypatch.setattr(row_batch.read_batches, "__defaults__", (16, "train"))
     sharded = run(folder, limit=100)
     assert len(list(Path(sharded.examples.uri, "Split-train").iterdir())) > 10
     for split in ("train", "eval", "test"):
@@ -228,7 +230,7 @@ def test_too_many_bad_rows_stop_the_step(run: Run, folder: Path) -> None:
 def test_data_that_changed_since_the_run_was_planned_is_refused(run: Run, folder: Path) -> None:
     with pytest.raises(AgnewsError, match="changed between"):
         run(folder, digest="0" * 64)
-    assert run(folder, digest="").card.digest == data_digest(str(folder), "ag_news")
+    assert run(folder, digest="").card.digest == data_digest(str(folder), packaged_corpus())
 
 
 def cut_into_spans(folder: Path) -> Path:
@@ -274,7 +276,11 @@ def test_a_window_takes_the_newest_spans_and_no_test_row_of_any(run: Run, folder
     (reject,) = result.rejects
     assert (reject["file"], reject["row"], reject["line"]) == ("2026-11-22/train.csv", 142, 282)
     assert result.card.spans[-1].rows == 141
-    assert result.card.digest == data_digest(str(folder), "ag_news", 2) != data_digest(str(folder), "ag_news")
+    assert (
+        result.card.digest
+        == data_digest(str(folder), packaged_corpus(), 2)
+        != data_digest(str(folder), packaged_corpus())
+    )
 
 
 def test_a_missing_uri_is_a_message(run: Run, folder: Path) -> None:

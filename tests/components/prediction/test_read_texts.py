@@ -18,8 +18,10 @@ from agnews.components.corpus_files.read_csv_rows import Place
 from agnews.components.corpus_files.record import Reason, Reject
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_input import TextFormat, TextInput, TextRow, text_format
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
+
+AG_NEWS = packaged_corpus()
 
 Read = Callable[..., list[TextRow | Reject]]
 

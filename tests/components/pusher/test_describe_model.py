@@ -9,9 +9,11 @@ from scipy import stats
 
 from agnews.components.evaluator.metrics import Metric
 from agnews.components.pusher.describe_model import describe_model
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard, FileCard, Lengths, SplitCard
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, SliceMetrics, Verdict
+
+AG_NEWS = packaged_corpus()
 
 LENGTHS = Lengths(mean=37.8, p50=37, p95=55, p99=76, max=171)
 
@@ -133,7 +135,7 @@ def test_every_table_has_as_many_cells_in_each_row() -> None:
 
 def test_a_model_of_the_sample_is_never_taken_for_one_of_news() -> None:
     text = card(data=data(is_sample=True))
-    assert "generated text, not from news" in text
+    assert "generated text, not from real rows" in text
     assert AG_NEWS.licence not in text
 
 

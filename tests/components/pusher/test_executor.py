@@ -11,6 +11,7 @@ import pytest
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.rollback import rollback
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard, Lengths, SpanCard, SplitCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, Verdict
@@ -146,7 +147,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
             {
                 "push_uri": str(tmp_path / "store"),
                 "model_name": "agnews",
-                "corpus": "ag_news",
+                "corpus": packaged_corpus().canonical(),
                 "fingerprint": fingerprint,
                 "code_version": "",
             },

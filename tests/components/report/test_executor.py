@@ -35,9 +35,7 @@ def report_on(tmp_path: Path) -> Callable[..., Outputs]:
         for name, parameter in Report.SPEC_CLASS.OUTPUTS.items():
             outputs[name] = [parameter.type()]
             outputs[name][0].uri = str(tmp_path / f"out-{name}")
-        Executor(Executor.Context(pipeline_run_id="run-17")).Do(
-            inputs, outputs, {"corpus": "ag_news", "code_version": ""}
-        )
+        Executor(Executor.Context(pipeline_run_id="run-17")).Do(inputs, outputs, {"code_version": ""})
         return {name: artifact for name, (artifact,) in outputs.items()}
 
     return run

@@ -39,7 +39,7 @@ def whole(make_run: Any) -> Callable[..., RunReport]:
     """The report of a run that came to its end."""
 
     def make(**how: Any) -> RunReport:
-        documents = read_documents(make_run(**how).uris, "ag_news")
+        documents = read_documents(make_run(**how).uris)
         return report_of(documents, "NewsExampleGen", "Trainer", "Pusher", seconds=61.5, peak_rss_mb=1500.0)
 
     return make
@@ -101,7 +101,7 @@ def test_drift_over_its_threshold_catches_the_eye(whole: Any) -> None:
 
 
 def test_the_error_of_a_failed_run_comes_first_and_what_is_known_is_shown(make_run: Any) -> None:
-    known = read_documents({k: v for k, v in make_run().uris.items() if k[0] in {"NewsExampleGen"}}, "ag_news")
+    known = read_documents({k: v for k, v in make_run().uris.items() if k[0] in {"NewsExampleGen"}})
     report = report_of(known, "NewsExampleGen", error="The vocabulary does not fit.\n  found: 9 %\n  fix:   another")
     tree = parsed(render_report(report))
     assert sections(tree) == {"error", "data", "steps", "settings", "versions"}

@@ -31,7 +31,7 @@ def test_the_calibration_curve_is_that_of_scikit_learn(make_run: Any) -> None:
 
 
 def test_the_bins_add_up_to_the_calibration_error_of_the_evaluation(make_run: Any) -> None:
-    documents = read_documents(make_run().uris, "ag_news")
+    documents = read_documents(make_run().uris)
     review, evaluation = documents.review, documents.evaluation
     assert review is not None
     assert evaluation is not None

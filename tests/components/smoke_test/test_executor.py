@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from agnews.components.smoke_test.executor import run_probe
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.smoke_report import SmokeReport
+
+AG_NEWS = packaged_corpus()
 
 pytestmark = pytest.mark.integration
 
 ExportModel = Callable[..., Path]
 BOUNDS = {
-    "corpus": "ag_news",
+    "corpus": packaged_corpus().canonical(),
     "max_latency_ms": 5000.0,
     "max_size_mb": 100.0,
     "timeout_seconds": 300.0,
@@ -102,8 +104,8 @@ def test_a_model_that_never_answers_is_given_up(export_model: ExportModel) -> No
 
 
 def test_golden_texts_name_every_class_equally() -> None:
-    names = [name for name, _ in AG_NEWS.golden_texts]
+    names = [name for name, _ in AG_NEWS.golden_pairs]
 
     assert {names.count(name) for name in AG_NEWS.class_names} == {5}
     assert set(names) == set(AG_NEWS.class_names)
-    assert len({text for _, text in AG_NEWS.golden_texts}) == 20
+    assert len({text for _, text in AG_NEWS.golden_pairs}) == 20

@@ -55,6 +55,7 @@ def test_it_is_what_submit_reads(request_: Any) -> None:
     pipeline = CompiledPipeline.read(compiled(request_))
     assert pipeline.name == "agnews"
     assert {name: (each.kind, each.required, each.default) for name, each in pipeline.parameters.items()} == {
+        "corpus_uri": ("STRING", False, ""),
         "data_uri": ("STRING", True, None),
         "push_uri": ("STRING", False, "/mnt/models"),
         "model": ("STRING", False, "bert_finetune"),
@@ -83,6 +84,7 @@ def _properties(config: RunConfig, letter: str) -> dict[tuple[str, str], Any]:
         production=letter,
         fingerprint=letter,
         code=dict.fromkeys(code_versions(), ""),
+        corpus=dict.fromkeys(code_versions(), letter),
     )
     nodes = create_pipeline(config, around).components
     return {(node.id, name): value for node in nodes for name, value in node.exec_properties.items()}

@@ -18,6 +18,7 @@ from agnews.kubeflow.planning.run_parameters import PLAN_OUTPUTS
 from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.node_settings import resolve_text, trainer_settings
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import LearntFrom
 
@@ -40,6 +41,8 @@ def values(tmp_path: Path, data: Path) -> dict[str, Any]:
     return {
         "data_uri": str(data),
         "push_uri": str(tmp_path / "models"),
+        "corpus_uri": "",
+        "corpus": packaged_corpus().canonical(),
         "model": "transformer",
         "epochs": 0.0,
         "force_promotion": False,
@@ -51,7 +54,7 @@ def values(tmp_path: Path, data: Path) -> dict[str, Any]:
 
 def push(values: dict[str, Any], plan: ClusterPlan, tmp_path: Path) -> str:
     """Puts what a run after this plan would make into production."""
-    state = read_state(values["data_uri"], "ag_news")
+    state = read_state(values["data_uri"], packaged_corpus())
     model = tmp_path / "model"
     model.mkdir(exist_ok=True)
     (model / "saved_model.pb").write_text(plan.outputs["fingerprint"])
@@ -63,7 +66,7 @@ def push(values: dict[str, Any], plan: ClusterPlan, tmp_path: Path) -> str:
         fingerprint=plan.outputs["fingerprint"],
         run_id="",
         accuracy=0.9,
-        classes=("a", "b", "c", "d"),
+        classes=packaged_corpus().class_names,
         learnt_from=LearntFrom(digest=state.digest, test_digest=state.test_digest, spans=state.span_digests),
     )
     return published.record.version
@@ -74,7 +77,7 @@ def test_a_first_plan_finds_something_to_learn(values: dict[str, Any], data: Pat
     assert plan.outputs.keys() == PLAN_OUTPUTS.keys()
     assert plan.outputs["proceed"] is True
     assert plan.outputs["production"] == ""
-    assert plan.outputs["data_digest"] == read_state(str(data), "ag_news").digest
+    assert plan.outputs["data_digest"] == read_state(str(data), packaged_corpus()).digest
     assert "2 spans, 2026-11-20 to 2026-11-21" in plan.summary
 
 
@@ -107,7 +110,7 @@ def test_the_kind_of_model_brings_its_settings(values: dict[str, Any], kind: str
     text = resolve_text(config)
     code = code_versions()
     assert json.loads(outputs["trainer_settings"]) == json.loads(
-        json.dumps(trainer_settings(config, text, "/scratch", code["Trainer"]))
+        json.dumps(trainer_settings(config, text, "/scratch", code["Trainer"], packaged_corpus().only().canonical()))
     )
     transform = json.loads(outputs["transform_settings"])
     assert (transform["max_length"], transform["vocabulary"]) == (text.max_length, text.vocabulary)

@@ -19,6 +19,7 @@ from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.paths import Paths, prepare_root
 from agnews.pipeline.reports.show_report import show_report
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import LearntFrom
 from agnews.schemas.run_report import RunReport
@@ -53,7 +54,7 @@ class Bench:
         model.mkdir(exist_ok=True)
         (model / "saved_model.pb").write_text(fingerprint)
         store = ModelStore(str(self.paths.models), "agnews")
-        state = read_state(str(self.data), "ag_news")
+        state = read_state(str(self.data), packaged_corpus())
         current = store.production()
         publish(
             store,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import subprocess
@@ -11,12 +10,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from agnews.components.corpus_files.sample import write_sample
-from agnews.pipeline.cli.data import app
-from agnews.schemas import corpus as corpora
-from agnews.schemas.corpus import AG_NEWS, PublishedFile
+from agnews.pipeline.cli.corpus import app
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 runner = CliRunner()
@@ -24,13 +23,13 @@ runner = CliRunner()
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_sample(tmp_path / "data", AG_NEWS)
+    write_sample(tmp_path / "data", packaged_corpus())
     return tmp_path / "data"
 
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
     code = (
-        "import sys, agnews.pipeline.cli.data;"
+        "import sys, agnews.pipeline.cli.corpus;"
         "print([m for m in ('tensorflow', 'apache_beam', 'tfx', 'numpy', 'yaml') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -40,7 +39,7 @@ def test_importing_the_command_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("command", [["describe"], ["check", "FOLDER"]])
 def test_reading_local_files_needs_no_tensorflow(folder: Path, command: list[str]) -> None:
     arguments = [str(folder) if word == "FOLDER" else word for word in command]
-    code = f"import sys; from agnews.pipeline.cli.data import app; app({arguments!r}, standalone_mode=False)"
+    code = f"import sys; from agnews.pipeline.cli.corpus import app; app({arguments!r}, standalone_mode=False)"
     code += "; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
@@ -50,7 +49,7 @@ def test_describe_shows_the_card() -> None:
     assert result.exit_code == 0
     assert "The generated sample" in result.stdout
     assert "not real news" in result.stdout
-    for name in AG_NEWS.class_names:
+    for name in packaged_corpus().class_names:
         assert name in result.stdout
     assert "…" not in result.stdout  # nothing is cut on a narrow terminal
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
@@ -76,14 +75,17 @@ def test_check_accepts_good_files(folder: Path) -> None:
     assert "A run accepts these files" in result.stdout
 
 
-def test_check_lists_every_bad_row_and_fails(folder: Path) -> None:
+def test_check_tells_bad_rows_by_kind_with_three_examples_and_fails(folder: Path) -> None:
     with (folder / "train.csv").open("a") as file:
         file.writelines(f'"{i}","[bold]fifth[/bold]","class"\n' for i in range(10, 60))
     result = runner.invoke(app, ["check", str(folder)], env={"COLUMNS": "100"})
     assert isinstance(result.exception, AgnewsError)
     assert result.exception.exit_code == ExitCode.USAGE
-    for i in range(10, 60):
+    for i in range(10, 13):
         assert f"class is '{i}', allowed are 1 to 4" in result.stdout
+    assert "class is '13'" not in result.stdout
+    assert "50 rows" in result.stdout
+    assert "47 more" in result.stdout
     assert "[bold]fifth[/bold]" in result.stdout  # data is shown as it is and not taken for markup of ours
 
 
@@ -108,19 +110,25 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def mirror(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def mirror(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A site with the files of a corpus `small` that is published with their digests."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *args: object) -> None:
             """Stays silent."""
 
-    published = {
-        name: PublishedFile("http://127.0.0.1:9/", hashlib.sha256((folder / name).read_bytes()).hexdigest(), None, 0)
-        for name in ("train.csv", "test.csv")
+    tree = json.loads(packaged_corpus().canonical()) | {"name": "small"}
+    tree["files"] = {
+        "published": {
+            name: {
+                "url": "http://127.0.0.1:9/",
+                "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+                "rows": 0,
+            }
+            for name in ("train.csv", "test.csv")
+        }
     }
-    small = dataclasses.replace(AG_NEWS, name="small", published=published)
-    monkeypatch.setattr(corpora, "CORPORA", {"small": small})
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(tree))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -132,19 +140,21 @@ def mirror(folder: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_fetch_downloads_once(mirror: str, tmp_path: Path) -> None:
-    command = ["fetch", str(tmp_path / "new"), "--corpus", "small", "--base-url", mirror]
+    command = ["fetch", str(tmp_path / "new"), "--corpus", str(tmp_path / "small.yaml"), "--base-url", mirror]
     first = runner.invoke(app, command)
     assert first.exit_code == 0, first.exception
     assert "downloaded" in first.stdout
-    assert f"agnews run --data {tmp_path / 'new'}" in first.stdout
+    assert f"--data {tmp_path / 'new'}" in first.stdout
     assert "non-commercial" in first.stdout
     second = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
     assert [file["downloaded_bytes"] for file in second] == [0, 0]
-    checked = runner.invoke(app, ["check", str(tmp_path / "new"), "--corpus", "small"])
+    checked = runner.invoke(app, ["check", str(tmp_path / "new"), "--corpus", str(tmp_path / "small.yaml")])
     assert checked.stdout.count("the official file, byte for byte") == 2
 
 
 def test_fetch_from_a_wrong_address_is_an_error(mirror: str, tmp_path: Path) -> None:
-    result = runner.invoke(app, ["fetch", str(tmp_path), "--corpus", "small", "--base-url", f"{mirror}/nowhere"])
+    result = runner.invoke(
+        app, ["fetch", str(tmp_path), "--corpus", str(tmp_path / "small.yaml"), "--base-url", f"{mirror}/nowhere"]
+    )
     assert isinstance(result.exception, AgnewsError)
     assert "HTTP 404" in str(result.exception)

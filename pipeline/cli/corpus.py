@@ -1,4 +1,4 @@
-"""`agnews data`: get the files of a corpus, check them, describe them."""
+"""`agnews corpus`: describe labelled texts, check them, get those that are published."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.cli.corpus_option import AG_NEWS, CorpusOption
 from agnews.pipeline.literal_text import literal, printable
 
 if TYPE_CHECKING:
@@ -18,25 +19,43 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from agnews.components.corpus_files.inspect_corpus import Inspection
+    from agnews.components.corpus_files.record import Reject
     from agnews.schemas.corpus import Corpus
     from agnews.schemas.data_card import DataCard
+    from agnews.schemas.run_config import RunConfig
 
-app = typer.Typer(help="Get the news, check them, describe them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Describe labelled texts of your own, check what a run would make of them, look at them.", no_args_is_help=True
+)
 
-CorpusOption = Annotated[str, typer.Option("--corpus", metavar="NAME", help="Which corpus the files are of.")]
+WhatArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[CORPUS.yaml|DIR|URI|sample]",
+        help="A description, or a folder with files of the corpus that --corpus names.",
+    ),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", metavar="DIR|URI", help="Folder of the files, if not that of the description."),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the run that the files are for; may be repeated."),
+]
 WindowOption = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Take the newest N of a folder of dated spans. \\[default: all]"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_CORPUS = "ag_news"
 _BAR = 10
+_EXAMPLES = 3
 
 
 @app.command()
 def fetch(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made if it is missing.")],
-    corpus: CorpusOption = _CORPUS,
+    corpus: CorpusOption = None,
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Take the files from a mirror, as URL/train.csv and so on.")
     ] = None,
@@ -50,9 +69,9 @@ def fetch(
     from rich.console import Console
 
     from agnews.components.corpus_files.fetch_corpus import fetch_corpus
-    from agnews.schemas.corpus import corpus_named
+    from agnews.pipeline.load_corpus import load_corpus
 
-    wanted = corpus_named(corpus)
+    wanted = load_corpus(corpus or AG_NEWS).corpus
     console = Console(highlight=False)
     with _download_bars(wanted) as on_progress:
         files = fetch_corpus(wanted, folder, base_url=base_url, on_progress=on_progress)
@@ -75,27 +94,51 @@ def fetch(
             f"[green]✓[/green] [bold]{literal(file.name)}[/bold]  {file.size:,} bytes, {how}, sha256 as published"
         )
     console.print(f"\n[dim]{literal(wanted.licence)}[/dim]")
-    console.print(f"\nNext: [bold]agnews run --data {literal(folder)}[/bold]", soft_wrap=True)
+    told = "" if corpus is None else f" --corpus {corpus}"
+    console.print(f"\nNext: [bold]agnews run{literal(told)} --data {literal(folder)}[/bold]", soft_wrap=True)
 
 
 @app.command()
 def check(
-    source: Annotated[str, typer.Argument(metavar="DIR|URI", help="Folder that holds the files.")],
-    corpus: CorpusOption = _CORPUS,
+    what: WhatArgument = None,
+    corpus: CorpusOption = None,
+    data: DataOption = None,
     max_reject_share: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", min=0.0, max=1.0, help="Share of bad rows to put up with. \\[default: 0.01]"),
+        typer.Option(
+            metavar="SHARE",
+            min=0.0,
+            max=1.0,
+            help="Share of bad rows to put up with. \\[default: that of the run, 0.01]",
+        ),
     ] = None,
     window: WindowOption = None,
+    settings: SettingsOption = None,
+    show_schema: Annotated[
+        bool, typer.Option("--schema", help="Print the schema that the rows are held to, and exit.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every row, list the bad ones with place and reason, and say whether a run would accept the files.
+    """Read every row and say what a run would refuse, with the settings of that run.
 
-    Ends with exit code 2 if it would not.
+    Bad rows are told by kind, with three examples each; --json lists them all. Ends with exit code 2 if a run would
+    refuse the files.
+
+    [bold]Examples[/bold]
+
+      agnews corpus check corpus.yaml
+      agnews corpus check corpus.yaml --set data.max_reject_share=0.05
+      agnews corpus check DIR                               files of AG News
     """
     from rich.console import Console
 
-    found = _inspect(source, corpus, max_reject_share, window)
+    config, loaded = _choose(what, corpus, data, window, max_reject_share, settings)
+    if show_schema:
+        from agnews.components.corpus_schema import corpus_schema
+
+        typer.echo(corpus_schema(loaded), nl=False)
+        return
+    found = _inspect(config, loaded)
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
     else:
@@ -108,56 +151,88 @@ def check(
         raise found.problem
     if not as_json:
         console.print(
-            f"\n[green]✓ A run accepts these files:[/green] [bold]agnews run --data {source}{_setting(window)}[/bold]"
+            f"\n[green]✓ A run accepts these files:[/green] [bold]{_run_command(config)}[/bold]", soft_wrap=True
         )
 
 
 @app.command()
 def describe(
-    source: Annotated[
-        str, typer.Argument(metavar="[sample|DIR|URI]", help="The generated sample, or a folder of files.")
-    ] = "sample",
-    corpus: CorpusOption = _CORPUS,
+    what: WhatArgument = "sample",
+    corpus: CorpusOption = None,
+    data: DataOption = None,
     window: WindowOption = None,
+    settings: SettingsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the measured card: rows, classes, lengths, duplicates within and across splits, remnants of markup.
 
-    The splits are those of a run with default settings.
+    The splits are those of a run.
     """
     from rich.console import Console
 
-    from agnews.schemas.corpus import corpus_named
-
-    found = _inspect(source, corpus, None, window)
+    config, loaded = _choose(what, corpus, data, window, None, settings)
+    found = _inspect(config, loaded)
     if as_json:
         typer.echo(found.card.model_dump_json(indent=2))
         return
     console = Console(highlight=False)
-    for part in _card(found, corpus_named(corpus)):
+    for part in _card(found, loaded):
         console.print(part)
 
 
-def _setting(window: int | None) -> str:
-    return "" if window is None else f" --set data.window={window}"
+def _choose(
+    what: str | None,
+    corpus: str | None,
+    data: str | None,
+    window: int | None,
+    max_reject_share: float | None,
+    settings: list[str] | None,
+) -> tuple[RunConfig, Corpus]:
+    """Finds out what is meant: a description by itself, or a folder with the files of one."""
+    from agnews.pipeline.load_config import choose_config
+    from agnews.pipeline.load_corpus import load_corpus
+    from agnews.schemas.errors import AgnewsError
+
+    if what is not None and what.endswith((".yaml", ".yml")):
+        if corpus is not None:
+            raise AgnewsError(
+                "Two descriptions are named.", found=f"{what}, --corpus {corpus}", fix="Keep one of them."
+            )
+        corpus = what
+    elif what is not None:
+        data = data or what
+    extra = [f"data.window={window}"] if window is not None else []
+    if max_reject_share is not None:
+        extra.append(f"data.max_reject_share={max_reject_share}")
+    config = choose_config(data=data, model=None, config=None, settings=[*(settings or []), *extra], corpus=corpus)
+    return config, load_corpus(config.data.corpus).corpus
 
 
-def _inspect(source: str, corpus: str, max_reject_share: float | None, window: int | None) -> Inspection:
+def _run_command(config: RunConfig) -> str:
+    from agnews.pipeline.load_corpus import load_corpus
+
+    words = ["agnews run"]
+    if config.data.corpus != AG_NEWS:
+        words.append(f"--corpus {config.data.corpus}")
+    if config.data.source != load_corpus(config.data.corpus).root:
+        words.append(f"--data {config.data.source}")
+    if config.data.window is not None:
+        words.append(f"--set data.window={config.data.window}")
+    return " ".join(words)
+
+
+def _inspect(config: RunConfig, corpus: Corpus) -> Inspection:
     from rich.console import Console
 
     from agnews.components.corpus_files.inspect_corpus import inspect_corpus
-    from agnews.schemas.corpus import corpus_named
-    from agnews.schemas.run_config import DataConfig
 
-    defaults = DataConfig()
-    share = defaults.max_reject_share if max_reject_share is None else max_reject_share
     with Console(stderr=True).status("Reading ...") as status:
         return inspect_corpus(
-            source,
-            corpus_named(corpus),
-            eval_share=defaults.eval_share,
-            max_reject_share=share,
-            window=window,
+            config.data.source,
+            corpus,
+            eval_share=config.data.eval_share,
+            max_reject_share=config.data.max_reject_share,
+            window=config.data.window,
             on_rows=lambda rows: status.update(f"Reading ... {rows:,} rows"),
         )
 
@@ -190,14 +265,24 @@ def _print_file(console: Console, file: str, found: Inspection) -> None:
     console.print(f"{mark} [bold]{literal(file)}[/bold]  {counts.records:,} rows{bad}{official}")
     if not rejects:
         return
+    by_reason: dict[str, list[Reject]] = {}
+    for reject in rejects:
+        by_reason.setdefault(str(reject.reason), []).append(reject)
     table = Table(box=None, padding=(0, 2), header_style="dim")
     table.add_column("line", justify="right")
     table.add_column("row", justify="right")
-    table.add_column("reason", style="yellow", no_wrap=True)
     table.add_column("what is wrong, and what was found", overflow="fold")
-    for reject in rejects:
-        what = Text.assemble(printable(reject.detail), "\n", (printable(reject.found), "dim"))
-        table.add_row(f"{reject.line:,}", f"{reject.row:,}", str(reject.reason), what)
+    for reason, bad_rows in sorted(by_reason.items(), key=lambda pair: -len(pair[1])):
+        share = len(bad_rows) / max(counts.records, 1)
+        rows = f"{len(bad_rows):,} row{'s' * (len(bad_rows) > 1)}"
+        table.add_row("", "", Text.assemble((reason, "yellow"), f": {rows}, {share:.2%} of the file"))
+        for reject in bad_rows[:_EXAMPLES]:
+            what = Text.assemble(printable(reject.detail), "\n", (printable(reject.found), "dim"))
+            table.add_row(f"{reject.line:,}", f"{reject.row:,}", what)
+        if len(bad_rows) > _EXAMPLES:
+            table.add_row(
+                "", "", Text(f"... and {len(bad_rows) - _EXAMPLES:,} more; --json lists them all", style="dim")
+            )
     console.print(table)
 
 
@@ -210,7 +295,8 @@ def _card(found: Inspection, corpus: Corpus) -> Iterator[RenderableType]:
     else:
         official = all(found.official.values())
         note = "  the official files, byte for byte" if official else "  not the official files"
-        title = Text.assemble((corpus.title, "bold"), f"  {card.source}", (note, "dim"))
+        note = note if corpus.files.published else ""
+        title = Text.assemble((corpus.title or corpus.name, "bold"), f"  {card.source}", (note, "dim"))
     yield title
     yield Text(f"digest {card.digest}\n", style="dim")
     yield _classes_table(card)
@@ -326,7 +412,7 @@ class _OnProgress:
     def __init__(self, progress: Progress, corpus: Corpus) -> None:
         self._progress = progress
         self._tasks = {
-            name: progress.add_task(name, total=published.size) for name, published in corpus.published.items()
+            name: progress.add_task(name, total=published.size) for name, published in corpus.files.published.items()
         }
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
