@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
+
+if TYPE_CHECKING:
+    from agnews.schemas.corpus import Corpus
 
 
 class TextFormat(StrEnum):

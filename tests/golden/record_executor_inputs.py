@@ -17,6 +17,8 @@ from kfp import components, local
 from kfp.local import docker_task_handler, status
 from kfp.local.orchestrator import enhanced_dag_orchestrator
 
+from agnews.pipeline.node_settings import CORPUS_PARTS
+
 TARGET = Path(__file__).with_name("executor_inputs.json")
 GOLDEN = Path(__file__).with_name("pipeline.yaml")
 METADATA = {
@@ -32,6 +34,7 @@ PLAN = {
     "trainer_settings": '{"training": {"epochs": 2}}',
     "max_length": 96,
     "max_unknown_share": 0.01,
+    **{f"corpus_{node}": '{"name": "ag_news"}' for node in CORPUS_PARTS},
 }
 
 

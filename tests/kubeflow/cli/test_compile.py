@@ -27,6 +27,7 @@ def test_a_file_that_submit_takes_is_written(tmp_path: Path) -> None:
     pipeline = CompiledPipeline.read(out.read_text())
     defaults = {name: parameter.default for name, parameter in pipeline.parameters.items()}
     assert defaults == {
+        "corpus_uri": "",
         "data_uri": "/mnt/news",
         "push_uri": None,
         "model": "bert_frozen",
