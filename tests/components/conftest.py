@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from agnews.schemas.corpus_document import packaged_corpus
 from agnews.components.corpus_schema import corpus_schema
-from agnews.components.encoders.resolve_encoder import Encoder
+from agnews.schemas.corpus_document import packaged_corpus
+
+if TYPE_CHECKING:
+    from agnews.components.encoders.resolve_encoder import Encoder
 
 KEYWORDS = (
     "president|minister|soldiers|parliament|troops|hostages",

@@ -64,7 +64,7 @@ class Bench:
             fingerprint=fingerprint,
             run_id="",
             accuracy=0.9,
-            classes=("World",),
+            classes=packaged_corpus().class_names,
             learnt_from=LearntFrom(digest=state.digest, test_digest=state.test_digest, spans=state.span_digests),
         )
 
