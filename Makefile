@@ -63,7 +63,7 @@ lint: setup ## Style
 
 # mypy and import-linter do not see the mapping of folders of an editable install; they read a plain copy.
 build/typecheck: setup FORCE
-	@rm -rf $@
+	@rm -rf $@ build/lib build/bdist*
 	$(UV) pip install --quiet --no-deps --target $@ .
 
 types: build/typecheck ## Static types

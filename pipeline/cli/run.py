@@ -122,8 +122,7 @@ def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | 
         from agnews.components.storage.read_secret import show_command
 
         console = Console(file=terminal, highlight=False)
-        with console.status("Loading TensorFlow and TFX ..."):
-            from agnews.pipeline.local.run_locally import RunRequest
+        from agnews.pipeline.local.run_locally import RunRequest
 
         command = show_command(sys.argv)
         request = RunRequest(config, paths, run_id, command, from_node, to_node, new_baseline)

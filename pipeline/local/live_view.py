@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -60,6 +61,7 @@ class LiveView(logging.Handler):
         self._title = title
         self._describe = describe
         self._notes: list[str] = []
+        self._loading = ""
         self._rows: dict[str, _Row] = {}
         self._spinner = Spinner("dots", style="yellow")
         self._last_line = 0.0
@@ -95,6 +97,15 @@ class LiveView(logging.Handler):
         self._notes.append(note)
         if not self._console.is_terminal:
             self._console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def loading(self, what: str) -> Iterator[None]:
+        """Shows that libraries are loaded, which takes seconds, for as long as it lasts."""
+        self._loading = f"Loading {what} ..."
+        try:
+            yield
+        finally:
+            self._loading = ""
 
     def planned(self, nodes: Sequence[str], skipped: Sequence[str]) -> None:
         """Shows all nodes as waiting, or as skipped."""
@@ -132,6 +143,8 @@ class LiveView(logging.Handler):
         yield Text(self._title, style="bold", no_wrap=True, overflow="ellipsis")
         for note in self._notes:
             yield Text(note, style="dim", no_wrap=True, overflow="ellipsis")
+        if self._loading:
+            yield Text(self._loading, style="dim")
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_column(width=1)
         table.add_column(min_width=18, no_wrap=True)

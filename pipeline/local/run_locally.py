@@ -11,8 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
-
 from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
 from agnews.components.storage.atomic_output import write_atomically
@@ -20,15 +18,13 @@ from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.explain_failure import explain_failure, unusable_metadata
 from agnews.pipeline.local.live_view import LiveView
-from agnews.pipeline.local.local_runner import LocalRunner
 from agnews.pipeline.local.quiet_output import terminable
+from agnews.pipeline.local.same_run import find_same_run, remember_run, run_key
 from agnews.pipeline.node_settings import carried_corpora
 from agnews.pipeline.paths import Paths
-from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run
 from agnews.pipeline.reports.show_report import describe_spans
-from agnews.schemas.corpus import Corpus
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
 
@@ -93,13 +89,8 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
             fingerprint = plan.fingerprint
             ended_early = _ends_early(request, plan)
             if ended_early is None:
-                LocalRunner(
-                    view,
-                    request.run_id,
-                    keep=request.paths.run(request.run_id) / "failed",
-                    from_node=request.from_node,
-                    to_node=request.to_node,
-                ).run(create_pipeline(request.config, _context(request, corpus, plan, code)))
+                carried = carried_corpora(corpus, str(request.paths.scratch))
+                _run_nodes(request, plan, carried, code, view)
     except BaseException as problem:
         error = _describe(problem, view.current, request.paths, request.run_id)
         raise
@@ -120,6 +111,44 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         write_atomically(request.paths.report(request.run_id), report.model_dump_json(indent=2) + "\n")
         write_atomically(request.paths.page(request.run_id), render_report(report))
     return report
+
+
+def _run_nodes(
+    request: RunRequest, plan: RunPlan, carried: Mapping[str, str], code: Mapping[str, str], view: LiveView
+) -> None:
+    is_whole = request.from_node is None and request.to_node is None
+    key = run_key(request.config, plan, carried, code, request.paths) if is_whole else ""
+    if is_whole and (answered := find_same_run(request.paths, key)) is not None:
+        view.planned([result.node for result in answered], [])
+        for result in answered:
+            view.started(result.node)
+            view.finished(result)
+        return
+    with view.loading("TensorFlow and TFX"):
+        from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+        from agnews.pipeline.local.local_runner import LocalRunner
+        from agnews.pipeline.pipeline import PipelineContext, create_pipeline
+
+        around = PipelineContext(
+            pipeline_root=str(request.paths.artifacts),
+            push_uri=str(request.paths.models),
+            data_digest=plan.digest,
+            scratch_uri=str(request.paths.scratch),
+            production=plan.production,
+            withdrawn=plan.withdrawn,
+            replaces=plan.replaces,
+            corpus=carried,
+            fingerprint=plan.fingerprint,
+            code=code,
+            metadata=sqlite_metadata_connection_config(str(request.paths.metadata)),
+        )
+        pipeline = create_pipeline(request.config, around)
+    keep = request.paths.run(request.run_id) / "failed"
+    runner = LocalRunner(view, request.run_id, keep=keep, from_node=request.from_node, to_node=request.to_node)
+    runner.run(pipeline)
+    if is_whole:
+        remember_run(request.paths, key, view.results)
 
 
 def require_usable_metadata(path: Path) -> None:
@@ -148,22 +177,6 @@ def _describe(problem: BaseException, node: str, paths: Paths, run_id: str) -> s
     if isinstance(problem, Exception):
         return str(explain_failure(problem, node, paths.log(run_id), paths.metadata))
     return "interrupted" if isinstance(problem, KeyboardInterrupt) else repr(problem)
-
-
-def _context(request: RunRequest, corpus: Corpus, plan: RunPlan, code: Mapping[str, str]) -> PipelineContext:
-    return PipelineContext(
-        pipeline_root=str(request.paths.artifacts),
-        push_uri=str(request.paths.models),
-        data_digest=plan.digest,
-        scratch_uri=str(request.paths.scratch),
-        production=plan.production,
-        withdrawn=plan.withdrawn,
-        replaces=plan.replaces,
-        corpus=carried_corpora(corpus, str(request.paths.scratch)),
-        fingerprint=plan.fingerprint,
-        code=code,
-        metadata=sqlite_metadata_connection_config(str(request.paths.metadata)),
-    )
 
 
 def _ends_early(request: RunRequest, plan: RunPlan) -> str | None:

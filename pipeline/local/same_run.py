@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from agnews.components.report.assemble_report import installed_versions
 from agnews.components.storage.atomic_output import write_atomically
-from agnews.pipeline.load_corpus import load_corpus
-from agnews.pipeline.node_settings import carried_corpora, resolve_text, trainer_settings, transform_settings
+from agnews.pipeline.node_settings import resolve_text, trainer_settings, transform_settings
 from agnews.pipeline.observer import NodeResult
 from agnews.pipeline.paths import Paths
 from agnews.pipeline.plan_run import RunPlan
@@ -36,7 +35,7 @@ class SameRun(Part):
     """URI by node and key."""
 
 
-def run_key(config: RunConfig, plan: RunPlan, code: Mapping[str, str], paths: Paths) -> str:
+def run_key(config: RunConfig, plan: RunPlan, carried: Mapping[str, str], code: Mapping[str, str], paths: Paths) -> str:
     """Returns the digest of all that decides about every node of a run.
 
     More than TFX's cache looks at, so that a run with the same key is one that TFX would answer from its cache: the
@@ -45,20 +44,20 @@ def run_key(config: RunConfig, plan: RunPlan, code: Mapping[str, str], paths: Pa
     Args:
         config: The configuration.
         plan: What is known before the first node.
+        carried: What nodes are told of the corpus, from `carried_corpora`.
         code: Digest of the code by node.
         paths: Where the run is stored.
 
     Raises:
-        AgnewsError: The encoder, the vocabulary or the corpus cannot be found or is damaged.
+        AgnewsError: The encoder, the vocabulary cannot be found or is damaged.
     """
     text = resolve_text(config)
-    corpora = carried_corpora(load_corpus(config.data.corpus).corpus, str(paths.scratch))
     facts = {
         "config": config.model_dump(mode="json"),
-        "plan": [plan.digest, plan.fingerprint, plan.production, plan.withdrawn],
-        "transform": transform_settings(text, code["Transform"]),
-        "trainer": trainer_settings(config, text, str(paths.scratch), code["Trainer"], corpora["Trainer"]),
-        "corpora": corpora,
+        "plan": [plan.digest, plan.fingerprint, plan.production, plan.withdrawn, plan.replaces],
+        "transform": transform_settings(text, ""),
+        "trainer": trainer_settings(config, text, str(paths.scratch), "", carried["Trainer"]),
+        "corpora": dict(carried),
         "code": dict(code),
         "source": _source_digest(),
         "versions": installed_versions(),
@@ -108,7 +107,11 @@ def find_same_run(paths: Paths, key: str) -> list[NodeResult] | None:
     except (OSError, ValidationError, ValueError, sqlite3.Error):
         return None
     state: NodeState = "cached"
-    return [NodeResult(node, state, 0.0, outputs) for node, outputs in same.outputs.items()] if whole else None
+    return (
+        [NodeResult(node, state, 0.0, outputs) for node, outputs in same.outputs.items()]
+        if whole and same.outputs
+        else None
+    )
 
 
 def _file(paths: Paths, key: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -33,9 +34,14 @@ def quick() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root folder of the runs of a module."""
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> Run:
     """Runs the pipeline with a small model: `run("KEY=VALUE", ..., from_node=, to_node=)`."""
-    root = tmp_path_factory.mktemp("root")
 
     def run(*settings: str, from_node: str | None = None, to_node: str | None = None) -> RunReport:
         from agnews.pipeline.local.run_locally import RunRequest, run_locally

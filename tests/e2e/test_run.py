@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -65,6 +68,35 @@ def test_an_identical_run_is_all_cached_and_says_the_same(run: Run, first: RunRe
     assert second.metrics == first.metrics
     assert second.blessed
     assert second.pushed_model == first.pushed_model
+
+
+def test_an_identical_run_loads_neither_tensorflow_nor_tfx(
+    root: Path, quick: tuple[str, ...], first: RunReport
+) -> None:
+    settings = [word for setting in quick for word in ("--set", setting)]
+    code = (
+        "import sys; from agnews.pipeline.cli.main import app\n"
+        f"try: app(['run', '--root', {str(root)!r}, *{settings!r}])\n"
+        "except SystemExit as end:\n"
+        "    heavy = {'tensorflow', 'tfx', 'apache_beam', 'ml_metadata'} & set(sys.modules)\n"
+        "    print('ENDED', end.code, sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "ENDED 0 []" in done.stdout, done.stderr
+    assert f"model     {first.pushed_model}" in done.stderr + done.stdout
+
+
+def test_tfx_answers_an_identical_run_that_nobody_wrote_down(root: Path, run: Run, first: RunReport) -> None:
+    shutil.rmtree(root / "same_runs")
+    assert set(_states(run()).values()) == {"cached"}
+
+
+def test_an_identical_run_whose_files_have_changed_is_not_taken_for_whole(run: Run, first: RunReport) -> None:
+    run()
+    evaluation = Path(first.nodes["Evaluator"].outputs["evaluation"], "evaluation.json")
+    content = evaluation.read_bytes()
+    evaluation.write_bytes(content[:-1])
+    assert _first_not_cached(run()) == "Evaluator"
 
 
 def test_a_changed_line_of_preprocessing_reruns_from_transform(

@@ -99,8 +99,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         def run(self, fingerprint: str) -> None:
             bench.runs.append(fingerprint)
 
-    monkeypatch.setattr("agnews.pipeline.local.run_locally.LocalRunner", Runner)
-    monkeypatch.setattr("agnews.pipeline.local.run_locally.create_pipeline", lambda config, around: around.fingerprint)
+    monkeypatch.setattr("agnews.pipeline.local.local_runner.LocalRunner", Runner)
+    monkeypatch.setattr("agnews.pipeline.pipeline.create_pipeline", lambda config, around: around.fingerprint)
     bench.run()
     bench.push(bench.runs[-1])
     bench.runs.clear()
@@ -208,7 +208,7 @@ def test_a_run_that_fails_leaves_a_page_that_begins_with_the_error(
             except AgnewsError as error:
                 raise RuntimeError("wrapped by Beam") from error
 
-    monkeypatch.setattr("agnews.pipeline.local.run_locally.LocalRunner", Runner)
+    monkeypatch.setattr("agnews.pipeline.local.local_runner.LocalRunner", Runner)
     with pytest.raises(RuntimeError, match="wrapped"):
         bench.run("training.epochs=1")
     paths = bench.paths
