@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,18 +18,42 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
+from agnews.components.encoders.convert_checkpoint import export_checkpoint
+from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
+from agnews.components.encoders.resolve_encoder import resolve_encoder
+from agnews.components.encoders.safetensors_file import SafetensorsFile, write_safetensors
+from agnews.components.modeling.pooled_encoder import PooledEncoder
 from agnews.components.training.train_classifier import find_temperature
+from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.features import CLASS_ID, CONTRIBUTIONS, EXPLAIN, LABEL, TEXT, TOKENS
+from agnews.schemas.features import (
+    CLASS_ID,
+    CONTRIBUTIONS,
+    EXPLAIN,
+    LABEL,
+    PADDING_MASK,
+    PROBABILITIES,
+    SERVE_TEXT,
+    TEXT,
+    TOKEN_IDS,
+    TOKENS,
+    TRANSFORM_FEATURES,
+)
 
 pytestmark = pytest.mark.integration
 
-MODEL = {"hidden_dim": 16, "num_heads": 2, "intermediate_dim": 32, "word_dropout": 0.1}
+MODEL: dict[str, object] = {"hidden_dim": 16, "num_heads": 2, "intermediate_dim": 32, "word_dropout": 0.1}
 TRAINING = {"epochs": 10, "batch_size": 16, "learning_rate": 0.02, "average_decay": 0.9, "label_smoothing": 0.0}
 
 
-def run_trainer(transformed: Path, root: Path, training: dict[str, object], base_model: Path | None = None) -> Path:
+def run_trainer(
+    transformed: Path,
+    root: Path,
+    training: dict[str, object],
+    base_model: Path | None = None,
+    model: dict[str, object] = MODEL,
+) -> Path:
     """Runs TFX's Trainer with our run_fn and returns the folder of the served model."""
 
     def artifact(kind: type[Artifact], folder: Path) -> Artifact:
@@ -41,7 +66,7 @@ def run_trainer(transformed: Path, root: Path, training: dict[str, object], base
     config = {
         "corpus": packaged_corpus().canonical(),
         "text": {"vocabulary": str(transformed / "vocab.txt"), "lowercase": True, "max_length": 16},
-        "model": MODEL,
+        "model": model,
         "training": training,
         "devices": {},
         "scratch_uri": str(root / "scratch"),
@@ -199,3 +224,73 @@ def test_a_warm_start_goes_on_from_the_model_in_production(
         assert document["curve"][0]["val_loss"] == pytest.approx(best, rel=0.01)
     assert document["devices"]["taken"]["global_batch_size"] == 16
     assert not list((tmp_path / "scratch").glob("training/*")), "the backup is removed once the model is exported"
+
+
+@pytest.fixture(params=["distilbert", "electra_small"])
+def toy_encoder(request: pytest.FixtureRequest, repository: Path, toy_transform: Path, tmp_path: Path) -> Path:
+    """A tiny checkpoint of a family, with the word pieces of the toy texts."""
+    folder = tmp_path / "encoder"
+    shutil.copytree(repository / "tests" / "golden" / "hugging_face_bert" / request.param, folder)
+    shutil.copy(toy_transform / "vocab.txt", folder)
+    size = len((folder / "vocab.txt").read_text().splitlines())
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "vocab_size": size}))
+    file = SafetensorsFile(folder / "model.safetensors")
+    weights = {name: file.read(name) for name in file.shapes}
+    (words,) = (name for name in weights if name.endswith("word_embeddings.weight"))
+    weights[words] = weights[words][:size].copy()
+    # Encoders have seen texts, and words of a kind are alike to them: six keywords of each class end the vocabulary.
+    of_class = weights[words][-24:].reshape(4, 6, -1)
+    of_class[:, :, :4] += 8.0 * np.eye(4, dtype=np.float32)[:, None, :]
+    write_safetensors(folder / "model.safetensors", weights)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["bert_frozen", "bert_finetune"])
+def test_encoders_of_other_families_are_trained_served_and_taken_out_again(
+    kind: str, toy_encoder: Path, toy_transform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGNEWS_CACHE", str(tmp_path / "cache"))
+    settings = {"kind": kind, "encoder": str(toy_encoder), "dropout": 0.0}
+    served = run_trainer(toy_transform, tmp_path, TRAINING, model=settings)
+    export_checkpoint(served, tmp_path / "out")
+
+    # What is served.
+    rows = eval_rows(toy_transform)
+    texts = tf.constant([row.features.feature[TEXT].bytes_list.value[0] for row in rows])
+    labels = [row.features.feature[LABEL].int64_list.value[0] for row in rows]
+    model = tf.saved_model.load(str(served))
+    answer = model.signatures[SERVE_TEXT](text=texts)
+    curve = json.loads((tmp_path / "model_run" / "training.json").read_text())["curve"]
+    assert curve[-1]["loss"] < 0.98 * curve[0]["loss"]
+    # A frozen encoder of random weights leaves little to learn from.
+    assert kind == "bert_frozen" or np.mean(answer[CLASS_ID].numpy() == labels) > 0.7
+    explained = model.signatures[EXPLAIN](text=texts)
+    np.testing.assert_allclose(explained[PROBABILITIES], answer[PROBABILITIES], atol=1e-5)
+    assert np.ptp(explained[CONTRIBUTIONS].numpy()) > 0.1
+
+    # What was taken out is of the same family, and with the served head it says the same.
+    before, after = open_checkpoint(toy_encoder), open_checkpoint(tmp_path / "out")
+    assert after.config == before.config
+    original, written = (SafetensorsFile(each / "model.safetensors") for each in (toy_encoder, tmp_path / "out"))
+    changed = {
+        plain
+        for plain, name in before.stored_names.items()
+        if not np.array_equal(original.read(name), written.read(after.stored_names[plain]))
+    }
+    assert changed == (set(before.stored_names) if kind == "bert_finetune" else set())
+    seen = model.signatures[TRANSFORM_FEATURES](serialized=tf.constant([row.SerializeToString() for row in rows]))
+    encoder = PooledEncoder(
+        str(resolve_encoder(str(tmp_path / "out")).folder), pooling="mean", trainable=False, name="again"
+    )
+    features = encoder({TOKEN_IDS: seen[TOKEN_IDS], PADDING_MASK: seen[PADDING_MASK]})
+    reader = tf.train.load_checkpoint(str(served / "variables" / "variables"))
+    facts = json.loads((served / "assets.extra" / "model.json").read_text())
+    kernel, bias = (
+        reader.get_tensor(f"_weights/{place}/.ATTRIBUTES/VARIABLE_VALUE")
+        for place, name in enumerate(facts[WEIGHT_NAMES])
+        if "logits/" in name
+    )
+    np.testing.assert_allclose(
+        tf.nn.softmax((features @ kernel + bias) / facts["temperature"]), answer[PROBABILITIES], atol=1e-4
+    )
