@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import tensorflow_hub as hub
-
 from agnews.components.encoders.download import OnProgress, download, refused, unreachable
 from agnews.components.encoders.encoder_cache import EncoderCache, SourceRecord, read_source_record
 from agnews.components.encoders.find_encoder import is_handle, is_hugging_face_id
@@ -28,7 +26,6 @@ from agnews.components.encoders.hugging_face_checkpoint import (
     open_checkpoint,
     refused_weights,
 )
-from agnews.components.encoders.saved_encoder import open_saved_encoder
 from agnews.components.encoders.tokenizer_description import FAST_TOKENIZER, TOKENIZER, VOCABULARY
 from agnews.components.model_trust.require_harmless import require_harmless
 from agnews.components.storage.read_secret import hide_credentials, read_secret, require_no_credentials
@@ -196,8 +193,6 @@ def fetch_encoder(
     cache = EncoderCache(cache_dir)
     folder = cache.fetched(handle)
     if is_handle(handle):
-        # Imports TensorFlow, which takes seconds and which checkpoints do not need.
-
         cache.make(folder, partial(fetch_saved_model, handle, trust=trust))
     else:
         fetch = partial(fetch_checkpoint, handle, on_progress=on_progress, attempts=attempts)
@@ -221,6 +216,9 @@ def fetch_saved_model(handle: str, folder: Path, *, trust: bool = False) -> None
         raise AgnewsError(
             "Encoders are fetched over HTTP or HTTPS only.", found=handle, fix="Copy the folder, and use its path."
         )
+    # Imports TensorFlow, which takes seconds and which checkpoints do not need.
+    from agnews.components.encoders.saved_encoder import open_saved_encoder
+
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as scratch:
         with _cache_of_tensorflow_hub(scratch):
             unpacked = _resolve(handle)
@@ -233,6 +231,8 @@ def fetch_saved_model(handle: str, folder: Path, *, trust: bool = False) -> None
 
 
 def _resolve(handle: str) -> Path:
+    import tensorflow_hub as hub
+
     try:
         return Path(hub.resolve(handle))
     except urllib.error.HTTPError as error:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -102,6 +104,19 @@ def test_other_bytes_than_announced_are_removed(name: str, hub, tmp_path: Path) 
         fetch_encoder("owner/tiny", cache_dir=tmp_path)
     assert list(EncoderCache(tmp_path).folders()) == []
     assert not list(tmp_path.rglob(name))
+
+
+def test_a_checkpoint_is_fetched_without_tensorflow(hub, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from agnews.components.encoders.fetch_encoder import fetch_encoder\n"
+        "fetch_encoder('owner/tiny', cache_dir=Path(sys.argv[1]))\n"
+        "print([name for name in ('tensorflow', 'tensorflow_hub') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert find_encoder("owner/tiny", EncoderCache(tmp_path))
 
 
 def test_a_private_encoder_that_was_renamed_is_fetched_with_the_token(
