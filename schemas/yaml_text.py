@@ -11,7 +11,7 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import yaml
@@ -83,7 +83,34 @@ def read_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: It is none, or a mapping has a key twice.
     """
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from the safe one
+    return _read(text, yaml.load)
+
+
+_MOST_PARTS = 1_000_000
+
+
+def _read(text: str, load: Callable[..., Any]) -> Any:
+    try:
+        found = load(text, Loader=_Loader)
+        _require_finite(found)
+    except RecursionError:
+        raise yaml.YAMLError("its parts lie too deep in each other") from None
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        # A value that its own tag forbids, or a number of thousands of digits.
+        raise yaml.YAMLError(str(error)) from error
+    return found
+
+
+def _require_finite(document: Any) -> None:
+    """References make a short text stand for more than any memory holds, or for something without an end."""
+    waiting, count = [document], 0
+    while waiting:
+        part = waiting.pop()
+        inner = [*part, *part.values()] if isinstance(part, dict) else part if isinstance(part, list | set) else ()
+        count += len(inner)
+        if count > _MOST_PARTS:
+            raise yaml.YAMLError(f"it stands for more than {_MOST_PARTS:,} values")
+        waiting.extend(inner)
 
 
 def read_yaml_documents(text: str) -> list[Any]:
@@ -98,7 +125,8 @@ def read_yaml_documents(text: str) -> list[Any]:
     Raises:
         yaml.YAMLError: One of them is none, or a mapping has a key twice.
     """
-    return list(yaml.load_all(text, Loader=_Loader))
+    documents: list[Any] = _read(text, lambda text, Loader: list(yaml.load_all(text, Loader=Loader)))  # noqa: N803
+    return documents
 
 
 class _Dumper(yaml.SafeDumper):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -12,8 +11,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from agnews.components.encoders.encoder_families import FAMILIES, family_of
 from agnews.components.encoders.encoder_family import EncoderFamily
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.json_text import read_json
 
-_Count = Annotated[int, Field(ge=1)]
+_Count = Annotated[int, Field(ge=1, le=10_000_000)]
+_Layers = Annotated[int, Field(ge=1, le=1_000)]
+_Width = Annotated[int, Field(ge=1, le=1_000_000)]
+"""Ten times what anybody has trained: a file that asks for more was made to ask for more than there is."""
 _Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 _SAME_ACTIVATIONS = {
@@ -45,12 +48,12 @@ class BertConfig(BaseModel):
 
     model_type: str = "bert"
     vocab_size: _Count
-    hidden_size: _Count
-    num_hidden_layers: _Count
-    num_attention_heads: _Count
-    intermediate_size: _Count
+    hidden_size: _Width
+    num_hidden_layers: _Layers
+    num_attention_heads: _Width
+    intermediate_size: _Width
     max_position_embeddings: _Count
-    type_vocab_size: Annotated[int, Field(ge=0)] = 2
+    type_vocab_size: Annotated[int, Field(ge=0, le=1_000_000)] = 2
     hidden_act: Annotated[
         Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "relu"], BeforeValidator(_plain_activation)
     ] = "gelu"
@@ -60,7 +63,7 @@ class BertConfig(BaseModel):
     position_embedding_type: Literal["absolute"] = "absolute"
     is_decoder: Literal[False] = False
     add_cross_attention: Literal[False] = False
-    embedding_size: _Count | None = None
+    embedding_size: _Width | None = None
     attention_output_dropout_prob: _Rate | None = None
 
     @model_validator(mode="after")
@@ -110,7 +113,7 @@ def read_bert_config(path: Path) -> BertConfig:
         AgnewsError: The file cannot be read, is no JSON, or describes something else than a BERT encoder.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path.read_bytes())
     except OSError as error:
         raise _not_bert(path, error.strerror or error) from error
     except ValueError as error:

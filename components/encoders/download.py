@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from agnews.components.storage.resume_download import UnreachableError, resume_download
+from agnews.components.storage.resume_download import MOST_BYTES, UnreachableError, resume_download
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -24,19 +24,23 @@ def download(
     on_progress: OnProgress = lambda *_: None,
     attempts: int = 4,
     wait_seconds: float = 0.5,
+    expected_bytes: int | None = None,
+    most_bytes: int = MOST_BYTES,
 ) -> None:
     """Downloads a file, unless it is there. What a call that was cut got of it is not fetched again.
 
     Args:
-        url: Its address, http or https. What it stands for must not change while the download is cut.
+        url: Its address; see `resume_download`. What it stands for must not change while the download is cut.
         target: Where to. Until it is whole, the file has the name with `.part` behind it.
         token: See `resume_download`.
         on_progress: Told after each piece.
         attempts: Tries without any progress in between.
         wait_seconds: Wait before the second try; it doubles from try to try.
+        expected_bytes: Size that was announced; None where none was.
+        most_bytes: Size at which it ends where none was announced.
 
     Raises:
-        AgnewsError: The network or the server does not answer, or the server refuses.
+        AgnewsError: The network or the server does not answer, the server refuses, or sends more than it should.
     """
     if target.exists():
         return
@@ -51,6 +55,8 @@ def download(
                 on_progress=partial(on_progress, target.name),
                 attempts=attempts,
                 wait_seconds=wait_seconds,
+                expected_bytes=expected_bytes,
+                most_bytes=most_bytes,
             )
     except urllib.error.HTTPError as error:
         raise refused(url, error) from error

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from agnews.components.storage.atomic_output import make_folders, sync_folder, sync_tree
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
+from agnews.schemas.json_text import read_json
 
 _VARIABLE = "AGNEWS_CACHE"
 _DEFAULT = "~/.cache/agnews"
@@ -130,6 +131,6 @@ def read_source_record(folder: Path) -> SourceRecord | None:
     """
     path = folder / _FILE
     try:
-        return SourceRecord(**json.loads(path.read_bytes())) if path.is_file() else None
+        return SourceRecord(**read_json(path.read_bytes())) if path.is_file() else None
     except (ValueError, TypeError):
         return None

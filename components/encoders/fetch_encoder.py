@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import tarfile
 import tempfile
-import urllib.error
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from agnews.components.encoders.download import OnProgress, download, refused, unreachable
+from agnews.components.encoders.download import OnProgress, download
 from agnews.components.encoders.encoder_cache import EncoderCache, SourceRecord, read_source_record
+from agnews.components.encoders.encoder_lock import LockedEncoder, fetched_digest
 from agnews.components.encoders.find_encoder import is_handle, is_hugging_face_id
 from agnews.components.encoders.hugging_face_checkpoint import (
     CONFIG,
@@ -29,12 +25,19 @@ from agnews.components.encoders.hugging_face_checkpoint import (
 from agnews.components.encoders.tokenizer_description import FAST_TOKENIZER, TOKENIZER, VOCABULARY
 from agnews.components.model_trust.require_harmless import require_harmless
 from agnews.components.storage.read_secret import hide_credentials, read_secret, require_no_credentials
+from agnews.components.storage.resume_download import require_safe_address
+from agnews.components.storage.unpack_archive import unpack_archive
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.json_text import read_json
 
 _ENDPOINT = "https://huggingface.co"
 _ABOUT = ".about.json"
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_MOST_BYTES_OF_LISTS = 64 << 20
+_PACKED = ".packed"
+_UNCHECKED = "TFHUB_DISABLE_CERT_VALIDATION"
+_FORMAT = ("tf-hub-format", "compressed")
+"""What TensorFlow Hub asks its servers for: the SavedModel as one archive."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class _Published:
     name: str
     algorithm: str
     digest: str
+    size: int | None
 
     def digest_of(self, path: Path) -> str:
         if self.algorithm == "sha256":
@@ -54,7 +58,12 @@ class _Published:
 
 
 def fetch_checkpoint(
-    handle: str, folder: Path, *, on_progress: OnProgress = lambda *_: None, attempts: int = 4
+    handle: str,
+    folder: Path,
+    *,
+    commit: str = "",
+    on_progress: OnProgress = lambda *_: None,
+    attempts: int = 4,
 ) -> None:
     """Downloads what an encoder needs of a repository, at the commit that the revision stands for now.
 
@@ -63,6 +72,7 @@ def fetch_checkpoint(
     Args:
         handle: NAME or OWNER/NAME, perhaps with @REVISION behind it: a branch, a tag or a commit.
         folder: Where to. What is there of the same commit is not fetched again.
+        commit: Takes the place of the revision.
         on_progress: Told after each piece.
         attempts: Tries a file without any progress in between.
 
@@ -78,12 +88,12 @@ def fetch_checkpoint(
     require_no_credentials(endpoint, "the hub (HF_ENDPOINT)")
     secret = read_secret("HF_TOKEN")
     token = secret.get_secret_value() if secret else ""
-    _require_private(endpoint, token)
+    require_safe_address(endpoint)
     name, _, revision = handle.partition("@")
     about = folder / _ABOUT
     about.unlink(missing_ok=True)
-    address = f"{endpoint}/api/models/{name}/revision/{quote(revision or 'main', safe='')}?blobs=true"
-    download(address, about, token=token, attempts=attempts)
+    address = f"{endpoint}/api/models/{name}/revision/{quote(commit or revision or 'main', safe='')}?blobs=true"
+    download(address, about, token=token, attempts=attempts, most_bytes=_MOST_BYTES_OF_LISTS)
     commit, files = _parse(about, address)
     about.unlink()
     wanted = _choose(handle, files)
@@ -96,28 +106,25 @@ def fetch_checkpoint(
         record.write(folder)
     for each in wanted:
         url = f"{endpoint}/{name}/resolve/{commit}/{each.name}"
-        download(url, folder / each.name, token=token, on_progress=on_progress, attempts=attempts)
+        download(
+            url,
+            folder / each.name,
+            token=token,
+            on_progress=on_progress,
+            attempts=attempts,
+            expected_bytes=each.size,
+        )
         _verify(folder / each.name, each, url)
     open_checkpoint(folder)
 
 
-def _require_private(endpoint: str, token: str) -> None:
-    parts = urlsplit(endpoint)
-    if token and parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
-        raise AgnewsError(
-            "HF_TOKEN would cross the network unencrypted.",
-            found=endpoint,
-            fix="Use an address with https:// as HF_ENDPOINT, or unset HF_TOKEN.",
-        )
-
-
 def _parse(about: Path, address: str) -> tuple[str, Mapping[str, _Published]]:
     try:
-        content = json.loads(about.read_bytes())
+        content = read_json(about.read_bytes())
         files = {
-            each["rfilename"]: _Published(each["rfilename"], "sha256", each["lfs"]["sha256"])
+            each["rfilename"]: _Published(each["rfilename"], "sha256", each["lfs"]["sha256"], _size(each))
             if each.get("lfs")
-            else _Published(each["rfilename"], "git", each["blobId"])
+            else _Published(each["rfilename"], "git", each["blobId"], _size(each))
             for each in content["siblings"]
         }
         return str(content["sha"]), files
@@ -128,6 +135,11 @@ def _parse(about: Path, address: str) -> tuple[str, Mapping[str, _Published]]:
             fix="Check HF_ENDPOINT, and whether a proxy asks for a login.",
             exit_code=ExitCode.FAILED,
         ) from error
+
+
+def _size(about: Mapping[str, object]) -> int | None:
+    size = about.get("size")
+    return size if isinstance(size, int) else None
 
 
 def _choose(handle: str, files: Mapping[str, _Published]) -> list[_Published]:
@@ -164,6 +176,7 @@ def fetch_encoder(
     on_progress: OnProgress = lambda *_: None,
     attempts: int = 4,
     trust: bool = False,
+    expected: LockedEncoder | None = None,
 ) -> Path:
     """Downloads an encoder into the cache, unless it is there, so that `resolve_encoder` finds it.
 
@@ -174,12 +187,14 @@ def fetch_encoder(
         on_progress: Told after each piece of a checkpoint.
         attempts: Tries a file of a checkpoint without any progress in between.
         trust: Whether a SavedModel may do more than compute. A checkpoint holds numbers only.
+        expected: What it has to be; None takes what comes.
 
     Returns:
         The folder that it is in.
 
     Raises:
-        AgnewsError: It is no handle, cannot be fetched, or is no BERT encoder that can be used.
+        AgnewsError: It is no handle, cannot be fetched, is no BERT encoder that can be used, or is not the expected
+            one.
     """
     # The cache's folder is named after it.
     require_no_credentials(handle, "the encoder")
@@ -192,72 +207,84 @@ def fetch_encoder(
         )
     cache = EncoderCache(cache_dir)
     folder = cache.fetched(handle)
-    if is_handle(handle):
-        cache.make(folder, partial(fetch_saved_model, handle, trust=trust))
-    else:
-        fetch = partial(fetch_checkpoint, handle, on_progress=on_progress, attempts=attempts)
-        cache.make(folder, fetch, resume=True)
+
+    def fetch(target: Path) -> None:
+        if is_handle(handle):
+            fetch_saved_model(handle, target, trust=trust, on_progress=on_progress, attempts=attempts)
+        else:
+            commit = expected.revision if expected else ""
+            fetch_checkpoint(handle, target, commit=commit, on_progress=on_progress, attempts=attempts)
+        _require(target, expected, handle)
+
+    cache.make(folder, fetch, resume=True)
+    _require(folder, expected, handle)
     return folder
 
 
-def fetch_saved_model(handle: str, folder: Path, *, trust: bool = False) -> None:
-    """Downloads and unpacks a SavedModel the way TensorFlow Hub does.
+def _require(folder: Path, expected: LockedEncoder | None, handle: str) -> None:
+    if expected is None or not expected.sha256:
+        return
+    found = fetched_digest(folder)
+    if found != expected.sha256:
+        raise AgnewsError(
+            "This is another encoder than the one that was named by its digest; it is not used.",
+            found=f"sha256 {found} of {handle} in {folder}, expected {expected.sha256}",
+            fix="Find out why it has changed. If it is the right one now, name its digest; if what is on this machine "
+            "is wrong, remove the folder and fetch again.",
+            exit_code=ExitCode.FAILED,
+        )
+
+
+def fetch_saved_model(
+    handle: str,
+    folder: Path,
+    *,
+    trust: bool = False,
+    on_progress: OnProgress = lambda *_: None,
+    attempts: int = 4,
+) -> None:
+    """Downloads a SavedModel as TensorFlow Hub hands it out, and unpacks it within limits.
 
     Args:
         handle: Its address with the version at the end.
-        folder: Where to; it exists, and is replaced.
+        folder: Where to; it exists. What is left there of an archive is not fetched again.
         trust: Whether to keep one that could do more than compute.
+        on_progress: Told after each piece.
+        attempts: Tries without any progress in between.
 
     Raises:
         AgnewsError: The address is none, the server does not answer or does not have it, or it is no BERT encoder, or
             holds operations that could reach files.
     """
+    if os.environ.get(_UNCHECKED, "").lower() == "true":
+        raise AgnewsError(
+            "Encoders are fetched from servers only that prove who they are.",
+            found=f"{_UNCHECKED}={os.environ[_UNCHECKED]}",
+            fix=f"Unset {_UNCHECKED}. For an authority of your own: SSL_CERT_FILE=FILE.",
+        )
     if not handle.startswith(("http://", "https://")):
         raise AgnewsError(
-            "Encoders are fetched over HTTP or HTTPS only.", found=handle, fix="Copy the folder, and use its path."
+            "Encoders are fetched over HTTPS only.", found=handle, fix="Copy the folder, and use its path."
         )
     # Imports TensorFlow, which takes seconds and which checkpoints do not need.
     from agnews.components.encoders.saved_encoder import open_saved_encoder
 
+    packed = folder / _PACKED
+    parts = urlsplit(handle)
+    query = "&".join(filter(None, (parts.query, urlencode([_FORMAT]))))
+    download(urlunsplit(parts._replace(query=query)), packed, on_progress=on_progress, attempts=attempts)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as scratch:
-        with _cache_of_tensorflow_hub(scratch):
-            unpacked = _resolve(handle)
-        if not trust:
-            require_harmless(str(unpacked))
-        open_saved_encoder(unpacked)
+        unpacked = Path(scratch) / "model"
+        unpacked.mkdir()
+        try:
+            unpack_archive(packed, unpacked)
+            if not trust:
+                require_harmless(str(unpacked))
+            open_saved_encoder(unpacked)
+        except AgnewsError:
+            # The next call must not find what is of no use.
+            packed.unlink()
+            raise
         shutil.rmtree(folder)
         unpacked.rename(folder)
     SourceRecord(handle, "", handle, {}).write(folder)
-
-
-def _resolve(handle: str) -> Path:
-    import tensorflow_hub as hub
-
-    try:
-        return Path(hub.resolve(handle))
-    except urllib.error.HTTPError as error:
-        raise refused(handle, error) from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise unreachable(handle, error) from error
-    except (tarfile.TarError, OSError, EOFError) as error:
-        if getattr(error, "errno", None) is not None:
-            raise  # The disk's errors have a number; what TensorFlow Hub thinks of a file has none.
-        raise AgnewsError(
-            "The server sends something else than a packed SavedModel.",
-            found=f"{error} ({handle})",
-            fix="Use the address of the model's version, as its page on TF Hub or Kaggle shows it for TensorFlow 2.",
-        ) from error
-
-
-@contextmanager
-def _cache_of_tensorflow_hub(folder: str) -> Iterator[None]:
-    """The library takes the place to unpack to from the environment alone."""
-    before = os.environ.get("TFHUB_CACHE_DIR")
-    os.environ["TFHUB_CACHE_DIR"] = folder
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TFHUB_CACHE_DIR"]
-        else:
-            os.environ["TFHUB_CACHE_DIR"] = before

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.json_text import read_json
 
 _LONGEST_HEADER = 100_000_000
 _LENGTH_BYTES = 8
@@ -121,7 +122,7 @@ class SafetensorsFile:
 
     def _parse(self, header: bytes) -> dict[str, _Entry]:
         try:
-            described = json.loads(header)
+            described = read_json(header)
             return {name: _entry(facts) for name, facts in described.items() if name != METADATA}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(f"a header that does not describe tensors: {error!r}") from error

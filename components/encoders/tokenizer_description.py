@@ -7,7 +7,6 @@ both, splits at white space and punctuation, cuts words into the longest pieces,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from agnews.components.encoders.encoder_families import FAMILIES
 from agnews.components.text.vocabulary import CLS, PAD, SEP, UNKNOWN, Vocabulary, load_vocabulary, make_vocabulary
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.json_text import read_json
 
 VOCABULARY = "vocab.txt"
 FAST_TOKENIZER = "tokenizer.json"
@@ -248,7 +248,7 @@ def _said_of_accents(settings: Mapping[str, object], fast: Mapping[str, object] 
 
 def _read_json(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise AgnewsError(f"{path} cannot be read.", found=error, fix="Copy or fetch the checkpoint again.") from error
     if not isinstance(content, dict):

@@ -14,6 +14,7 @@ import yaml
 
 from agnews.kubeflow.planning.run_parameters import CONFIGS, DATA_URI, EPOCHS, MODEL, PUSH_URI
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.json_text import read_json
 from agnews.schemas.yaml_text import read_yaml_documents
 
 SCHEMA_VERSION = "2.1.0"
@@ -141,7 +142,7 @@ def tasks_by_node(spec: Mapping[str, Any]) -> dict[str, str]:
         arguments = executor.get("container", {}).get("args", [])
         for flag, text in pairwise(arguments):
             if flag in {"--step", "--group"}:
-                contract = json.loads(text)
+                contract = read_json(text)
                 nodes = [member["node"] for member in contract.get("members", [contract])]
                 found |= dict.fromkeys(nodes, name.removeprefix("exec-"))
     return found
@@ -276,7 +277,7 @@ def _declared(declared: Mapping[str, Parameter], name: str) -> Parameter:
 
 def _parse(name: str, parameter: Parameter, text: str) -> object:
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError as error:
         raise _wrong(name, parameter, text) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from agnews.kubeflow.client.run_record import RowRecord, RunRecord
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.json_text import read_json
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def _needs(task: Mapping[str, Any]) -> set[str]:
 def _nodes(arguments: Sequence[str]) -> tuple[str, ...]:
     for option, text in pairwise(arguments):
         if option == "--step":
-            return (json.loads(text)["node"],)
+            return (read_json(text)["node"],)
         if option == "--group":
-            return tuple(member["node"] for member in json.loads(text)["members"])
+            return tuple(member["node"] for member in read_json(text)["members"])
     return ("Plan",) if "--plan" in arguments else ()
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from agnews.kubeflow.client.connection import Authentication, Connection
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.json_text import read_json
 
 
 class Failure(StrEnum):
@@ -170,7 +170,7 @@ _LOG_IN = {
 
 def _said(body: str) -> str:
     try:
-        document = json.loads(body)
+        document = read_json(body)
     except ValueError:
         # An error page of a proxy: its first words are enough to know who sent it.
         text = " ".join(body.split())

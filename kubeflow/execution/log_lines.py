@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from agnews.pipeline.local.explain_failure import exception_chain
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.json_text import read_json
 
 REFUSED = "AGNEWS-REPORT "
 """Starts the line of a step that ended with an AgnewsError; JSON follows."""
@@ -53,7 +54,7 @@ def _describe(node: str, refusal: AgnewsError, outputs: Mapping[str, Path]) -> d
         file = folder / _REPORT_FILE
         # A longer line is cut where logs are kept, and half of a document is none.
         if file.is_file() and file.stat().st_size <= _LONGEST:
-            reports[name] = json.loads(file.read_text(encoding="utf-8"))
+            reports[name] = read_json(file.read_text(encoding="utf-8"))
     judged = any(isinstance(report, dict) and report.get("passed") is False for report in reports.values())
     return {
         "node": node,
@@ -73,7 +74,7 @@ def write_verdict(node: str, outcome: Path) -> None:
         node: Name of the node.
         outcome: Its `pushed.json`.
     """
-    _write(VERDICT, {"node": node, **json.loads(outcome.read_text(encoding="utf-8"))})
+    _write(VERDICT, {"node": node, **read_json(outcome.read_text(encoding="utf-8"))})
 
 
 def write_node(node: str, state: NodeState, seconds: float) -> None:
@@ -134,7 +135,7 @@ def find_lines(log: str, prefix: str) -> list[dict[str, Any]]:
         if not there:
             continue
         try:
-            content = json.loads(text)
+            content = read_json(text)
         except ValueError:
             continue
         if isinstance(content, dict):

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from agnews.kubeflow.client.run_record import RecurringRunRecord
 from agnews.kubeflow.schedules.server_walk import start_to_send
+from agnews.schemas.json_text import read_json
 
 _PREFIX = "agnews-schedule: "
 
@@ -48,7 +49,7 @@ class Mark:
         for line in record.description.splitlines():
             if line.startswith(_PREFIX):
                 try:
-                    content = json.loads(line.removeprefix(_PREFIX))
+                    content = read_json(line.removeprefix(_PREFIX))
                     # A later version may write more.
                     return cls(**{each.name: content[each.name] for each in fields(cls) if each.name in content})
                 except (ValueError, TypeError):

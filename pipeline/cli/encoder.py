@@ -15,6 +15,7 @@ from agnews.pipeline.literal_text import literal
 
 if TYPE_CHECKING:
     from agnews.components.encoders.download import OnProgress
+    from agnews.components.encoders.encoder_lock import LockedEncoder
     from agnews.components.encoders.resolve_encoder import Encoder
 
 app = typer.Typer(help="Get pre-trained encoders, look at them, write them back.", no_args_is_help=True)
@@ -82,10 +83,24 @@ def fetch(
     handle: Annotated[
         str,
         typer.Argument(
-            metavar="HANDLE",
-            help="Address on TF Hub or Kaggle, or OWNER/NAME or OWNER/NAME@REVISION on the Hugging Face hub.",
+            metavar="[HANDLE]",
+            help="Address on TF Hub or Kaggle, or OWNER/NAME or OWNER/NAME@REVISION on the Hugging Face hub. Default: "
+            "all that the lock file names.",
         ),
-    ],
+    ] = "",
+    sha256: Annotated[
+        str,
+        typer.Option(
+            metavar="DIGEST", help="What it has to be: the digest that this command prints. Another one is not kept."
+        ),
+    ] = "",
+    lock: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Lock file: what it names has to be the same again; what it does not name is written into it.",
+        ),
+    ] = None,
     trust_model: Annotated[
         bool,
         typer.Option("--trust-model", help="Keep a SavedModel that could do more than compute, as you keep a program."),
@@ -94,32 +109,68 @@ def fetch(
 ) -> None:
     """Download an encoder into the cache, so that runs find it by the same name. No run uses the network.
 
-    Of the Hugging Face hub the commit is recorded, digests are enforced, and a download that was cut goes on where it
-    stopped. HF_ENDPOINT names a mirror, HF_TOKEN a token for what is not public.
+    Of the Hugging Face hub the commit is recorded, digests and sizes are enforced, and a download that was cut goes on
+    where it stopped. HF_ENDPOINT names a mirror, HF_TOKEN a token for what is not public. A lock file, kept with your
+    configurations, makes sure that everybody gets the same encoders.
 
     [bold]Examples[/bold]
 
       agnews encoder fetch https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-4_H-128_A-2/1
-      agnews encoder fetch google-bert/bert-base-uncased
+      agnews encoder fetch google-bert/bert-base-uncased --lock encoders.lock
+      agnews encoder fetch --lock encoders.lock
     """
-    from rich.console import Console
+    from agnews.components.encoders.encoder_lock import LockedEncoder, read_encoder_lock, write_encoder_lock
+    from agnews.schemas.errors import AgnewsError
 
+    locked = read_encoder_lock(lock) if lock else {}
+    handles = [handle] if handle else sorted(locked)
+    if not handles or (sha256 and not handle):
+        raise AgnewsError(
+            "It is not said which encoder to fetch.",
+            found=f"no HANDLE, and {f'nothing in {lock}' if lock else 'no --lock'}",
+            fix="agnews encoder fetch HANDLE, for example google-bert/bert-base-uncased",
+        )
+    fetched = []
+    for each in handles:
+        expected = locked.get(each, LockedEncoder(""))
+        if sha256 and expected.sha256 not in ("", sha256.lower()):
+            raise AgnewsError(
+                "--sha256 and the lock file name two different encoders.",
+                found=f"{sha256.lower()}, and {expected.sha256} in {lock}",
+                fix=f"Leave one of them out; to change the lock, remove {each} from it.",
+            )
+        fetched.append(_fetch(each, LockedEncoder(sha256.lower() or expected.sha256, expected.revision), trust_model))
+        locked[each] = LockedEncoder(fetched[-1]["sha256"], fetched[-1]["revision"])
+    if lock and locked != read_encoder_lock(lock):
+        write_encoder_lock(lock, locked)
+    if as_json:
+        typer.echo(json.dumps(fetched[0] if handle else fetched, indent=2))
+        return
+    _print_fetched(fetched)
+
+
+def _fetch(handle: str, expected: LockedEncoder, trust: bool) -> dict[str, str]:
     from agnews.components.encoders.encoder_cache import read_source_record
+    from agnews.components.encoders.encoder_lock import fetched_digest
     from agnews.components.encoders.fetch_encoder import fetch_encoder
 
     with _download_bar() as on_progress:
-        folder = fetch_encoder(handle, on_progress=on_progress, trust=trust_model)
+        folder = fetch_encoder(handle, on_progress=on_progress, trust=trust, expected=expected)
     record = read_source_record(folder)
     revision = record.revision if record else ""
-    if as_json:
-        typer.echo(json.dumps({"handle": handle, "revision": revision, "folder": str(folder)}, indent=2))
-        return
+    return {"handle": handle, "revision": revision, "sha256": fetched_digest(folder), "folder": str(folder)}
+
+
+def _print_fetched(fetched: Sequence[dict[str, str]]) -> None:
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"[green]✓[/green] [bold]{literal(handle)}[/bold]{f'  commit {literal(revision)}' if revision else ''}"
-    )
-    console.print(f"  {literal(folder)}", style="dim")
-    console.print(f"\nNext: [bold]agnews encoder show {literal(handle)}[/bold]")
+    for each in fetched:
+        revision = f"  commit {literal(each['revision'])}" if each["revision"] else ""
+        console.print(f"[green]✓[/green] [bold]{literal(each['handle'])}[/bold]{revision}")
+        console.print(f"  {literal(each['folder'])}\n  sha256 {each['sha256']}", style="dim")
+    if len(fetched) == 1:
+        console.print(f"\nNext: [bold]agnews encoder show {literal(fetched[0]['handle'])}[/bold]")
 
 
 @app.command()

@@ -99,3 +99,25 @@ def test_a_digest_stays_a_text_for_everybody(digest: str) -> None:
 
 def test_documents_are_read_one_by_one() -> None:
     assert read_yaml_documents("a: on\n---\nb: 010\n") == [{"a": "on"}, {"b": 10}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10_000,
+        "a: &a ["
+        + "x, " * 9
+        + "]\n"
+        + "".join(f"b{n}: &b{n} [{f'*b{n - 1}, ' * 10 if n else '*a'}]\n" for n in range(9)),
+        "&a [*a]",
+        "9" * 5_000,
+        "!!int x",
+        "!!float [1]",
+        "!!timestamp x",
+        "? [a]\n: 1",
+        "\0",
+    ],
+)
+def test_a_document_that_was_made_to_do_harm_is_none(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        read_yaml(text)

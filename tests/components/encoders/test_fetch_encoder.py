@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agnews.components.encoders.encoder_cache import EncoderCache, read_source_record
+from agnews.components.encoders.encoder_lock import LockedEncoder, fetched_digest
 from agnews.components.encoders.fetch_encoder import fetch_encoder
 from agnews.components.encoders.find_encoder import find_encoder
 from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
@@ -177,22 +178,87 @@ def test_what_is_no_handle_is_not_fetched(handle: str, tmp_path: Path) -> None:
         fetch_encoder(handle, cache_dir=tmp_path)
 
 
-def test_a_handle_of_tf_hub_is_fetched_once_and_found(server, tf_hub_encoder: Path, tmp_path: Path) -> None:
+def pack(folder: Path) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add(tf_hub_encoder, arcname=".")
-    server.files["/tensorflow/tiny_bert/1"] = packed.getvalue()
+        archive.add(folder, arcname=".")
+    return packed.getvalue()
+
+
+def test_a_handle_of_tf_hub_is_fetched_once_and_found(server, tf_hub_encoder: Path, tmp_path: Path) -> None:
+    server.files["/tensorflow/tiny_bert/1"] = pack(tf_hub_encoder)
     handle = f"{server.url}/tensorflow/tiny_bert/1"
     folder = fetch_encoder(handle, cache_dir=tmp_path)
     assert find_encoder(handle, EncoderCache(tmp_path)) == folder
     assert (folder / "saved_model.pb").read_bytes() == (tf_hub_encoder / "saved_model.pb").read_bytes()
     assert fetch_encoder(handle, cache_dir=tmp_path) == folder
     assert len(server.requests) == 1
+    assert {path.name for path in folder.iterdir()} >= {"saved_model.pb", "source.json"}
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_an_encoder_is_the_one_that_was_named_by_its_digest(server, tf_hub_encoder: Path, tmp_path: Path) -> None:
+    server.files["/1"] = pack(tf_hub_encoder)
+    handle = f"{server.url}/1"
+    digest = fetched_digest(fetch_encoder(handle, cache_dir=tmp_path / "here"))
+    fetch_encoder(handle, cache_dir=tmp_path / "there", expected=LockedEncoder(digest))
+    other = LockedEncoder("0" * 64)
+    with pytest.raises(AgnewsError, match=f"another encoder(?s:.*){digest}(?s:.*)expected 0000"):
+        fetch_encoder(handle, cache_dir=tmp_path / "elsewhere", expected=other)
+    assert list(EncoderCache(tmp_path / "elsewhere").folders()) == []
+    with pytest.raises(AgnewsError, match="another encoder"):
+        fetch_encoder(handle, cache_dir=tmp_path / "here", expected=other)
+
+
+def test_a_locked_checkpoint_is_fetched_at_its_commit(hub, tmp_path: Path) -> None:
+    digest = fetched_digest(fetch_encoder("owner/tiny", cache_dir=tmp_path / "here"))
+    name = "/api/models/owner/tiny/revision/"
+    hub.files[name + COMMIT] = hub.files.pop(f"{name}main")
+    locked = LockedEncoder(digest, COMMIT)
+    folder = fetch_encoder("owner/tiny", cache_dir=tmp_path / "there", expected=locked)
+    assert find_encoder("owner/tiny", EncoderCache(tmp_path / "there")) == folder
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(AgnewsError, match="another encoder"):
+        fetch_encoder("owner/tiny", cache_dir=tmp_path / "there", expected=locked)
+
+
+def test_more_than_the_hub_announces_is_not_taken_in(hub, tmp_path: Path) -> None:
+    hub.files[WEIGHTS] += b"\0"
+    with pytest.raises(AgnewsError, match="sends more than it should"):
+        fetch_encoder("owner/tiny", cache_dir=tmp_path)
+
+
+def test_a_switch_that_turns_certificates_off_is_refused(
+    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFHUB_DISABLE_CERT_VALIDATION", "true")
+    with pytest.raises(AgnewsError, match="prove who they are"):
+        fetch_encoder(f"{server.url}/1", cache_dir=tmp_path)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("handle", ["http://hub.example/owner/tiny/1", "owner/tiny"])
+def test_an_encoder_does_not_come_over_http(handle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.example")
+    with pytest.raises(AgnewsError, match="over HTTPS only"):
+        fetch_encoder(handle, cache_dir=tmp_path)
+
+
+def test_an_archive_that_leads_elsewhere_is_refused(server, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        info = tarfile.TarInfo("../../escaped")
+        archive.addfile(info, io.BytesIO())
+    server.files["/1"] = packed.getvalue()
+    with pytest.raises(AgnewsError, match="would lead out"):
+        fetch_encoder(f"{server.url}/1", cache_dir=tmp_path)
+    assert not list(tmp_path.rglob("escaped"))
+    assert not list(tmp_path.rglob(".packed"))
 
 
 def test_a_handle_of_something_else_is_refused(server, tmp_path: Path) -> None:
     server.files["/page"] = b"<html>"
-    with pytest.raises(AgnewsError, match="something else than a packed SavedModel"):
+    with pytest.raises(AgnewsError, match="archive is none"):
         fetch_encoder(f"{server.url}/page", cache_dir=tmp_path)
     with pytest.raises(AgnewsError, match=r"does not give out(?s:.*)HTTP 404"):
         fetch_encoder(f"{server.url}/none", cache_dir=tmp_path)

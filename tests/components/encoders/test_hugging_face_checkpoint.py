@@ -115,6 +115,25 @@ def test_a_config_of_another_size_is_refused(make_checkpoint) -> None:
         open_checkpoint(make_checkpoint(num_hidden_layers=1))
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("num_hidden_layers", 50_000), ("vocab_size", 10**12), ("hidden_size", 2**40), ("type_vocab_size", 10**9)],
+)
+def test_a_config_that_asks_for_more_than_there_is_is_refused_in_words(
+    setting: str, value: int, make_checkpoint
+) -> None:
+    with pytest.raises(AgnewsError, match=rf"does not describe an encoder(?s:.*){setting}"):
+        open_checkpoint(make_checkpoint(**{setting: value}))
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "tokenizer.json"])
+def test_a_document_that_is_too_deep_is_refused_in_words(name: str, make_checkpoint) -> None:
+    folder = make_checkpoint()
+    (folder / name).write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+    with pytest.raises(AgnewsError, match="too deep"):
+        open_checkpoint(folder)
+
+
 def test_a_vocabulary_of_another_size_is_refused(make_checkpoint) -> None:
     folder = make_checkpoint()
     with (folder / "vocab.txt").open("a") as file:

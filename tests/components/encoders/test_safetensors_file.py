@@ -70,6 +70,13 @@ def test_a_header_that_lies_is_not_believed(changes: dict[str, object], found: s
         SafetensorsFile(path)
 
 
+def test_a_header_that_is_too_deep_is_told(tmp_path: Path) -> None:
+    header = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    (tmp_path / "deep").write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(AgnewsError, match="too deep"):
+        SafetensorsFile(tmp_path / "deep")
+
+
 def test_what_is_no_safetensors_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "pickle").write_bytes(b"PK\x03\x04 a zip file, as PyTorch writes them")
     with pytest.raises(AgnewsError, match="no safetensors file has"):

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -32,6 +36,10 @@ def _cache_of_the_tests(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def checkpoint(repository: Path) -> str:
     return str(repository / "tests" / "golden" / "hugging_face_bert" / "cased")
+
+
+def run(*arguments: str) -> str:
+    return runner.invoke(app, list(arguments), catch_exceptions=False).stdout
 
 
 def shown(checkpoint: str, *options: str) -> dict[str, object]:
@@ -84,6 +92,70 @@ def test_show_tells_what_a_run_would_use(checkpoint: str) -> None:
     assert str(facts["folder"]) in result.stdout
     assert facts["num_layers"] == 1
     assert Path(str(facts["folder"]), "saved_model.pb").is_file()
+
+
+@pytest.fixture
+def hub(checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The hub's two answers for owner/tiny, from a server on this machine."""
+    names = ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors")
+    contents = {name: (Path(checkpoint) / name).read_bytes() for name in names}
+    siblings = [
+        {
+            "rfilename": name,
+            "size": len(content),
+            "blobId": hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest(),
+        }
+        for name, content in contents.items()
+    ]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            about = json.dumps({"sha": "c" * 40, "siblings": siblings}).encode()
+            body = about if self.path.startswith("/api") else contents[self.path.rpartition("/")[2]]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        yield
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_lock_file_pins_what_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "encoders.lock"
+    monkeypatch.setenv("AGNEWS_CACHE", str(tmp_path / "here"))
+    first = json.loads(run("fetch", "owner/tiny", "--lock", str(lock), "--json"))
+    pinned = json.loads(lock.read_text())["encoders"]["owner/tiny"]
+    assert pinned == {"sha256": first["sha256"], "revision": "c" * 40}
+    monkeypatch.setenv("AGNEWS_CACHE", str(tmp_path / "there"))
+    (again,) = json.loads(run("fetch", "--lock", str(lock), "--json"))
+    assert again["sha256"] == first["sha256"]
+    lock.write_text(lock.read_text().replace(first["sha256"], "0" * 64))
+    monkeypatch.setenv("AGNEWS_CACHE", str(tmp_path / "elsewhere"))
+    with pytest.raises(AgnewsError, match="another encoder"):
+        runner.invoke(app, ["fetch", "--lock", str(lock)], catch_exceptions=False)
+    with pytest.raises(AgnewsError, match="two different encoders"):
+        runner.invoke(
+            app, ["fetch", "owner/tiny", "--lock", str(lock), "--sha256", first["sha256"]], catch_exceptions=False
+        )
+    lock.write_text('{"format": 2}')
+    with pytest.raises(AgnewsError, match="no lock file"):
+        runner.invoke(app, ["fetch", "--lock", str(lock)], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_digest_on_the_command_line_is_enforced() -> None:
+    with pytest.raises(AgnewsError, match="another encoder"):
+        runner.invoke(app, ["fetch", "owner/tiny", "--sha256", "f" * 64], catch_exceptions=False)
+    with pytest.raises(AgnewsError, match="not said which encoder"):
+        runner.invoke(app, ["fetch", "--sha256", "f" * 64], catch_exceptions=False)
 
 
 def test_fetch_without_network_is_an_error_that_names_the_way_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
