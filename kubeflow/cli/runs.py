@@ -139,6 +139,8 @@ def logs(
 ) -> None:
     """Print the log of a step: also after its pod is gone, where the server archives logs.
 
+    Of a step that several nodes share, the name of a node shows its part, the name of the step all of it.
+
     A host that is no API server hands no log on; AGNEWS_KFP_ARTIFACTS=s3://mlpipeline/v2/artifacts then names the
     object store in which the launcher leaves it.
 
@@ -146,11 +148,11 @@ def logs(
 
       agnews runs logs RUN Trainer --follow
       agnews runs logs RUN baseline-model --try 1
+      agnews runs logs RUN decide
     """
     from agnews.kubeflow.client.run_tasks import find_task
     from agnews.kubeflow.client.run_view import RunView
-    from agnews.kubeflow.client.step_log import follow_step_log, read_step_log
-    from agnews.kubeflow.execution.log_lines import node_part
+    from agnews.kubeflow.client.step_log import follow_step_log, read_node_log, read_step_log
 
     view = RunView(api)
 
@@ -158,16 +160,14 @@ def logs(
         now = api.get_run(run)
         return now, find_task(view.tasks(now), step, run)
 
-    if follow:
-        for piece in follow_step_log(api, look, pod=pod, interval=interval):
-            _write(piece.decode("utf-8", "replace"))
-        return
     found, task = look()
-    pieces = read_step_log(api, found, task, number=number, pod=pod)
-    node = next((each for each in task.nodes if len(task.nodes) > 1 and each.lower() == step.lower()), None)
-    if node is not None:
-        _write(node_part(b"".join(pieces).decode("utf-8", "replace"), node))
-        return
+    node = "" if pod else task.shared_node(step)
+    if follow:
+        pieces = follow_step_log(api, look, node=node, pod=pod, interval=interval)
+    elif node:
+        pieces = iter([read_node_log(api, found, task, node, number=number)])
+    else:
+        pieces = read_step_log(api, found, task, number=number, pod=pod)
     for piece in pieces:
         _write(piece.decode("utf-8", "replace"))
 

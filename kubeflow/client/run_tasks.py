@@ -136,6 +136,12 @@ class TaskRecord:
         """Its name for people: that of its node, where it is one."""
         return self.nodes[0] if len(self.nodes) == 1 else self.name
 
+    def shared_node(self, name: str) -> str:
+        """Returns the node of this name, in any spelling, where the task runs several; nothing for the task's own name."""
+        if len(self.nodes) < 2 or name == self.name:
+            return ""
+        return next((node for node in self.nodes if _plain(node) == _plain(name)), "")
+
     def duration(self, now: datetime) -> timedelta | None:
         """Returns how long it took, until now if it still goes on; None where it did not run."""
         if self.started_at is None or self.state in (TaskState.WAITING, TaskState.CACHED, TaskState.SKIPPED):

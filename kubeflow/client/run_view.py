@@ -10,7 +10,7 @@ from agnews.kubeflow.client.run_record import RunRecord
 from agnews.kubeflow.client.run_tasks import SpecTask, TaskRecord, TaskState, read_spec_tasks, tasks_of
 from agnews.kubeflow.client.server_error import ServerError
 from agnews.kubeflow.client.step_log import last_line, read_step_log, read_tail
-from agnews.kubeflow.execution.log_lines import REFUSED, VERDICT, find_lines
+from agnews.kubeflow.execution.log_lines import REFUSED, VERDICT, cut_node, find_lines
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 PUSHER = "Pusher"
@@ -76,7 +76,8 @@ class RunView:
             return LastWords()
         refusals = find_lines(log, REFUSED)
         if not refusals:
-            return LastWords(last_line(log))
+            node, words = cut_node(log), last_line(log)
+            return LastWords(f"{node}: {words}" if node else words)
         line = refusals[-1]
         found = f" ({line['found']})" if line.get("found") else ""
         node = f"{line['node']}: " if len(task.nodes) > 1 and line.get("node") else ""

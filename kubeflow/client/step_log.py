@@ -12,6 +12,7 @@ from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.run_record import RunRecord
 from agnews.kubeflow.client.run_tasks import TaskRecord, TaskState
 from agnews.kubeflow.client.server_error import Failure, ServerError
+from agnews.kubeflow.execution.log_lines import NODE, REFUSED, VERDICT, find_lines, node_part
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 
@@ -82,6 +83,47 @@ def _first_of(api: KfpApi, run: RunRecord, task: TaskRecord, pods: tuple[str, ..
     )
 
 
+def part_of(log: bytes, node: str) -> bytes:
+    """Returns what one node has written into the log of a step that runs several; all of it where `node` is empty.
+
+    Nothing is taken for a node's that was written before it began, nor a line that is not written to its end.
+    """
+    if not node:
+        return log
+    text = log[: log.rfind(b"\n") + 1].decode("utf-8", "replace")
+    return node_part(text, node).encode() if find_lines(text, NODE) else b""
+
+
+def read_node_log(api: KfpApi, run: RunRecord, task: TaskRecord, node: str, *, number: int = 0) -> bytes:
+    """Reads what a node has written into the log of a try of its step.
+
+    Args:
+        api: The server.
+        run: The run.
+        task: The step.
+        node: A node that it runs.
+        number: Which try, from 1; 0: the last one.
+
+    Returns:
+        That part of the log.
+
+    Raises:
+        AgnewsError: The step has no such try, its log is nowhere, or the node had not begun in it.
+        ServerError: The server refuses, or cannot be reached.
+    """
+    log = b"".join(read_step_log(api, run, task, number=number))
+    part = part_of(log, node)
+    if not part:
+        begun = dict.fromkeys(str(line.get("node")) for line in find_lines(log.decode("utf-8", "replace"), NODE))
+        raise AgnewsError(
+            f"{node} had not begun in the step {task.name}.",
+            found=f"it ran {', '.join(begun)}" if begun else "no node had begun",
+            fix=f"The whole log: agnews runs logs {run.run_id} {task.name}",
+            exit_code=ExitCode.FAILED,
+        )
+    return part
+
+
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
@@ -129,9 +171,9 @@ _LAUNCHER = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \w+\.go:\d+\]")
 
 
 def last_line(log: str) -> str:
-    """Returns the last line that says something about our code; empty where the log has none."""
+    """Returns the last line that says something to people about our code; empty where the log has none."""
     for line in reversed(log.splitlines()):
-        if line.strip() and not _LAUNCHER.match(line):
+        if line.strip() and not _LAUNCHER.match(line) and not any(mark in line for mark in (NODE, REFUSED, VERDICT)):
             return line.strip()
     return ""
 
@@ -140,6 +182,7 @@ def follow_step_log(
     api: KfpApi,
     look: Callable[[], tuple[RunRecord, TaskRecord]],
     *,
+    node: str = "",
     pod: str = "",
     interval: float = 5.0,
     sleep: Callable[[float], None] = time.sleep,
@@ -151,6 +194,7 @@ def follow_step_log(
     Args:
         api: The server.
         look: Gives the run and the step as they are now.
+        node: What this node writes alone, in a step that runs several; empty: all of it.
         pod: Name of the pod; empty: those of the tries.
         interval: Seconds between two questions.
         sleep: Waits so many seconds.
@@ -171,7 +215,7 @@ def follow_step_log(
         last = max(1, len(task.pods))
         for number in range(max(1, first), last + 1):
             try:
-                log = b"".join(read_step_log(api, run, task, number=number, pod=pod))
+                log = part_of(b"".join(read_step_log(api, run, task, number=number, pod=pod)), node)
             except AgnewsError as error:
                 if isinstance(error, ServerError) or (ended and not shown):
                     raise

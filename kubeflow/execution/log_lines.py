@@ -114,6 +114,12 @@ def node_part(log: str, node: str) -> str:
     return "".join(part) if fused else log
 
 
+def cut_node(log: str) -> str:
+    """Returns the node in which the log of a step that runs several ends; empty where it ends behind its last node."""
+    marks = find_lines(log, NODE)
+    return str(marks[-1].get("node", "")) if marks and marks[-1].get("state") in ("started", "failed") else ""
+
+
 def _write(prefix: str, content: Mapping[str, Any]) -> None:
     sys.stderr.write(f"{prefix}{json.dumps(content, ensure_ascii=False)}\n")
     sys.stderr.flush()
@@ -124,7 +130,7 @@ def find_lines(log: str, prefix: str) -> list[dict[str, Any]]:
 
     Args:
         log: Log of a step, perhaps with time stamps before each line.
-        prefix: REFUSED or VERDICT.
+        prefix: REFUSED, VERDICT or NODE.
 
     Returns:
         Their contents in order; lines that were cut are left out.
