@@ -16,7 +16,7 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-kubeflow test-docker test-fast test-long lint types layers closures check image base-image format clean
+.PHONY: help setup run serve test test-kubeflow test-cluster test-docker test-fast test-long lint types layers closures check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ test: setup ## All tests
 
 test-kubeflow: setup ## The compiled pipeline, run by the orchestrator of Kubeflow Pipelines
 	$(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)
+
+test-cluster: setup ## Client, schedules, a whole run, stop and retry on a live server (AGNEWS_KFP_HOST=URL AGNEWS_TEST_IMAGE=REF)
+	$(BIN)/python -m pytest tests/kubeflow/test_any_server.py -m cluster $(ARGS)
 
 test-docker: setup image ## The same in containers of the image, which is built first (as make image; needs a Docker engine)
 	AGNEWS_TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)

@@ -207,6 +207,8 @@ def test_a_replacement_starts_nothing_for_times_that_have_passed(world: _World, 
     world.apply(_file(start="2026-01-01", catch_up=catch_up))
     world.apply(_file(start="2026-01-01", catch_up=catch_up, cron="0 5 * * *"))
     assert world.only["trigger"]["cron_schedule"] == {"cron": "0 0 5 * * *"}
+    # The server starts what has passed at once: when it is new and catches up, and never again.
+    assert len(world.server.runs) == catch_up
     (change,) = world.plan(_file(start="2026-01-01", catch_up=catch_up, cron="0 5 * * *")).changes
     assert (change.kind, change.notes) == (Kind.KEEP, ())
     # What the file says counts, not what was sent.

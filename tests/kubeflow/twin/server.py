@@ -13,11 +13,15 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import yaml
 
+from agnews.kubeflow.schedules.cron import Cron
+from agnews.kubeflow.schedules.server_walk import server_starts
 from twin.api_contract import ROUTES, Route, violations
 from twin.workflow import Workflow, node_hash, read_tasks
 
@@ -123,6 +127,8 @@ class Twin:
     killed: list[str] = field(default_factory=list)
     """Runs whose workflow went along with the recurring run that owned it."""
     _stale: dict[str, tuple[int, list[dict[str, Any]]]] = field(default_factory=dict)
+    _looked: dict[str, datetime] = field(default_factory=dict)
+    """When due starts of a recurring run were last looked for; those before its creation count."""
     _clock: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -567,7 +573,25 @@ class Twin:
         if self.ignores_accounts:
             made["service_account"] = ACCOUNT
         self.recurring[made["recurring_run_id"]] = made
+        self._fire_due(made)
         return made
+
+    def _fire_due(self, record: dict[str, Any]) -> None:
+        """Starts what has passed since its start: the last one, or all that may go on at once if it catches up."""
+        (trigger,) = record["trigger"].values()
+        if record["status"] != "ENABLED" or "start_time" not in trigger:
+            return
+        now, start = datetime.now(UTC), datetime.fromisoformat(trigger["start_time"])
+        if record["recurring_run_id"] in self._looked:
+            start = max(start, self._looked[record["recurring_run_id"]])
+        self._looked[record["recurring_run_id"]] = now
+        if "cron" in trigger:
+            cron = Cron.parse(trigger["cron"].partition(" ")[2])
+            due = list(islice(takewhile(lambda time: time <= now, server_starts(cron, ZoneInfo("UTC"), start)), 10))
+        else:
+            due = [start] * max(0, int((now - start).total_seconds()) // int(trigger["interval_second"]))
+        for _ in due[: 1 if record.get("no_catchup") else int(record["max_concurrency"])]:
+            self.fire(record["recurring_run_id"])
 
     def recurring_run_service_enable_recurring_run(self, recurring_run_id: str, **_: object) -> object:
         return self._switch(recurring_run_id, "ENABLE")
@@ -577,7 +601,10 @@ class Twin:
 
     def _switch(self, key: str, mode: str) -> object:
         changed = {"mode": mode, "status": f"{mode}D", "updated_at": self.now()}
-        self._recurring(key, f"Failed to {mode.lower()} a recurring run").update(changed)
+        record = self._recurring(key, f"Failed to {mode.lower()} a recurring run")
+        record.update(changed)
+        if record.get("trigger"):
+            self._fire_due(record)
         return {}
 
     def recurring_run_service_delete_recurring_run(
