@@ -137,7 +137,7 @@ class TaskRecord:
         return self.nodes[0] if len(self.nodes) == 1 else self.name
 
     def shared_node(self, name: str) -> str:
-        """Returns the node of this name, in any spelling, where the task runs several; nothing for the task's own name."""
+        """Returns the node of this name, in any spelling, where the task runs several; empty for the task itself."""
         if len(self.nodes) < 2 or name == self.name:
             return ""
         return next((node for node in self.nodes if _plain(node) == _plain(name)), "")
