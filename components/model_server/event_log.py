@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 from typing_extensions import override
 
@@ -54,6 +56,28 @@ class EventLog:
             except Exception:  # noqa: BLE001 - there is nowhere left to tell it
                 self.lost += 1
             self._lines.task_done()
+
+
+def writer_to(descriptor: int) -> Callable[[str], None]:
+    """Makes what writes lines with the time of day to where a file descriptor leads now.
+
+    It keeps a descriptor of its own and no buffer. Whoever else writes there may be led to nowhere once a disk was
+    full; a log goes on when there is space again, and knows how many lines it has lost.
+
+    Args:
+        descriptor: An open one.
+
+    Returns:
+        A function that writes a line, and raises OSError where that fails.
+    """
+    kept = os.dup(descriptor)
+
+    def write(line: str) -> None:
+        content = f"{datetime.now():%H:%M:%S}  {line}\n".encode(errors="backslashreplace")
+        while content:
+            content = content[os.write(kept, content) :]
+
+    return write
 
 
 class EventLogHandler(logging.Handler):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 
 import orjson
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agnews.components.model_server.access_token import AccessToken
@@ -76,8 +77,10 @@ class Gate:
         self._open_paths = open_paths
         self._express = express
         # Unique among restarts and replicas by its first part, and cheap to count on.
-        self._prefix = secrets.token_hex(8)
+        self._prefix = secrets.token_hex(8).encode()
         self._numbers = itertools.count()
+        # To find a counter by its labels takes longer than to count.
+        self._counters: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a connection."""
@@ -88,7 +91,7 @@ class Gate:
         headers = {name: value for name, value in scope["headers"] if name in _READ}
         request_id = headers.get(b"x-request-id", b"")
         if not _REQUEST_ID.fullmatch(request_id):
-            request_id = b"%s-%x" % (self._prefix.encode(), next(self._numbers))
+            request_id = b"%s-%x" % (self._prefix, next(self._numbers))
         scope[REQUEST_ID] = request_id.decode()
         endpoint = _endpoint(scope["path"])
         status = 500
@@ -112,8 +115,16 @@ class Gate:
                 express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
                 await (express or self._app)(scope, receive, send_on)
         finally:
-            self._metrics.requests.labels(endpoint, status).inc()
-            self._metrics.seconds.labels(endpoint).observe(time.perf_counter() - started)
+            self._count(endpoint, status, time.perf_counter() - started)
+
+    def _count(self, endpoint: str, status: int, seconds: float) -> None:
+        found = self._counters.get((endpoint, status))
+        if found is None:
+            found = self._metrics.requests.labels(endpoint, status), self._metrics.seconds.labels(endpoint)
+            self._counters[endpoint, status] = found
+        counter, histogram = found
+        counter.inc()
+        histogram.observe(seconds)
 
     def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
         """Says with which code and words a request is sent away; None where it may pass."""
@@ -129,9 +140,10 @@ class Gate:
             if not scope[SHOWED_TOKEN] and scope["path"] not in self._open_paths:
                 self._metrics.refused.labels("no token" if shown is None else "wrong token").inc()
                 return 401, "Send the header `Authorization: Bearer TOKEN` with the token of this server."
-        if scope["path"][:4].lower() == "/v1/":
-            return _normalise(scope)
-        return None
+        if scope["path"][:4].lower() != "/v1/":
+            return None
+        is_plain = scope["path"] in self._express and not scope["query_string"] and b"%" not in scope["raw_path"]
+        return None if is_plain else _normalise(scope)
 
 
 def _normalise(scope: Scope) -> tuple[int, str] | None:

@@ -54,7 +54,7 @@ class Connections:
 class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with what it leaves open to whoever connects.
 
-    - Request line and headers are limited in bytes (414, 431) and in seconds (408).
+    - Request line and headers are limited in bytes (414, 431), and like the body in seconds (408).
     - A client that does not read its answer is cut off.
     - An idle connection ends also where nothing was ever sent on it. Where there are too many, the one that was idle
       for longest makes room; where none is idle, the new one is refused (503).
@@ -77,7 +77,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._dropped = 0
         self._drops = False
         self._refusal: tuple[int, str] | None = None
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._in_body = False
+        self._read_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
     @override
@@ -94,7 +95,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._shared.idle.pop(self, None)
         self._unset_keepalive_if_required()
-        for timer in (self._head_timer, self._write_timer):
+        for timer in (self._read_timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -111,11 +112,12 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._close()
                 return
         self._feed(data)
-        if self._in_head and not self._is_ended:
-            if self._fed > self._limits.head_bytes:
-                self._end(*self._too_long(), "head")
-            elif self._head_timer is None:
-                self._head_timer = self.loop.call_later(self._limits.deadline_seconds, self._head_is_late)
+        if self._in_head and not self._is_ended and self._fed > self._limits.head_bytes:
+            self._end(*self._too_long(), "head")
+            return
+        # Most requests are whole when they come, and need no timer.
+        if (self._in_head or self._in_body) and self._read_timer is None and not self._is_ended:
+            self._read_timer = self.loop.call_later(self._limits.deadline_seconds, self._read_is_late)
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -135,10 +137,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self._in_head, self._in_body = False, True
+        self._stop_read_timer()
         # The sum is only made where it can be too large.
         most = self._limits.head_bytes
         if (self._packet > most or self._fed > most) and self._head_bytes() > most:
@@ -150,8 +150,8 @@ class LimitedProtocol(HttpToolsProtocol):
     @override
     def on_message_complete(self) -> None:
         self._fed = 0
-        if self._drops:
-            self._drops = False
+        self._in_body = self._drops = False
+        self._stop_read_timer()
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -203,13 +203,27 @@ class LimitedProtocol(HttpToolsProtocol):
         status = 414 if (not self.headers and len(self.url) > most // 2) or len(self.url) > most else 431
         return status, f"This server takes request lines and headers of up to {most:,} bytes together."
 
-    def _head_is_late(self) -> None:
-        self._head_timer = None
-        if self.cycle is not None and not self.cycle.response_complete:
+    def _stop_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
+
+    def _read_is_late(self) -> None:
+        self._read_timer = None
+        cycle = self.cycle
+        is_answering = cycle is not None and not cycle.response_complete
+        if self.pipeline or (self._in_head and is_answering):
             # The answer to the request before this one is still on its way.
-            self._head_timer = self.loop.call_later(self._limits.deadline_seconds, self._head_is_late)
-            return
-        self._end(408, f"The headers did not come within {self._limits.deadline_seconds:g} seconds.", "head")
+            self._read_timer = self.loop.call_later(self._limits.deadline_seconds, self._read_is_late)
+        elif self._in_head:
+            self._end(408, f"The headers did not come within {self._limits.deadline_seconds:g} seconds.", "head")
+        elif is_answering and cycle.response_started:
+            self._close()
+        elif is_answering:
+            self._end(408, f"The body did not come within {self._limits.deadline_seconds:g} seconds.", "body")
+            # Whoever waits for the body learns that it does not come, and has nobody to answer any more.
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _write_is_late(self) -> None:
         self._write_timer = None
@@ -242,7 +256,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._is_ended or self.transport.is_closing():
             return
         self._is_ended = True
-        self._in_head = False
+        self._in_head = self._in_body = False
         self._shared.metrics.refused.labels(limit).inc()
         body = orjson.dumps({"error": message})
         fields = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -256,10 +257,12 @@ def _serve(
         # small model answers a fifth more without it, in half the memory, which then does not grow.
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     loading = f"Loading version {found.record.version} of {found.record.name} ..."
+    from agnews.components.model_server.event_log import EventLog, writer_to
+
+    write = writer_to(sys.stderr.fileno())
     with quiet_output(Path(os.devnull)) as terminal, Terminal(file=terminal).status(loading):
         from agnews.components.model_server.batcher import Batcher
         from agnews.components.model_server.create_app import create_app
-        from agnews.components.model_server.event_log import EventLog
         from agnews.components.model_server.graceful_server import GracefulServer
         from agnews.components.model_server.metrics import Metrics
         from agnews.components.model_server.model_host import ModelHost
@@ -269,7 +272,7 @@ def _serve(
         # Models come afterwards, so that nothing of them stays when they go.
         gc.collect()
         gc.freeze()
-        log = EventLog(lambda line: _log(console, line))
+        log = EventLog(lambda line: write(printable(line)))
         metrics = Metrics()
         metrics.lost_lines.set_function(lambda: log.lost)
         host = ModelHost(
@@ -329,9 +332,3 @@ def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_t
         style="dim",
     )
     console.print(f"  interface {url}/docs, counters {url}/metrics; stop with Ctrl-C", soft_wrap=True, style="dim")
-
-
-def _log(console: Console, line: str) -> None:
-    from datetime import datetime
-
-    console.print(f"{datetime.now():%H:%M:%S}  {printable(line)}", soft_wrap=True, markup=False)

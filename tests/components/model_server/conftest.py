@@ -115,13 +115,14 @@ def _start(
     limits: Limits | None = None,
     token: AccessToken | None = None,
     drain_seconds: float = 0.0,
+    port: int = 0,
     **options: Any,
 ) -> Iterator[ToyServer]:
     limits, metrics, log = limits or Limits(), Metrics(), []
     host = ModelHost(find_pushed_model(store), store=store, follows=True, metrics=metrics, log=log.append)
     state = ServingState(host, Batcher(limits, metrics, workers=2), metrics, limits)
     app = create_app(state, token=token, poll_seconds=POLL_SECONDS, **options)
-    listening = listening_socket("127.0.0.1", 0)
+    listening = listening_socket("127.0.0.1", port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     server = GracefulServer(app, state, drain_seconds=drain_seconds)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

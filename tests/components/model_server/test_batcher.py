@@ -242,8 +242,13 @@ def test_a_request_of_one_batch_wakes_one_thread(monkeypatch: pytest.MonkeyPatch
 
     async def ask(batcher: Batcher) -> None:
         await asyncio.sleep(0.05)
-        for _ in range(10):
+        for number in range(1, 11):
             await batcher.run(version, "rows", [b"a", b"b"])  # type: ignore[arg-type]
+            # The thread of the request before may take this one too, before the one that was woken looks.
+            async with asyncio.timeout(5):
+                while len(woken) < number:
+                    await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)
         assert len(woken) == 10
 
     with_batcher(ask, workers=4)

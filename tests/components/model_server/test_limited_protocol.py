@@ -314,3 +314,39 @@ def test_the_rest_of_a_body_that_nobody_wants_does_not_keep_the_connection(start
         assert read_answer(connection)[0] == 404
         connection.settimeout(5)
         assert connection.recv(1) == b""
+
+
+def test_a_body_that_trickles_ends_and_is_counted(start: Callable[..., Any]) -> None:
+    with start(deadline_seconds=0.4) as server, connect(server) as slow:
+        slow.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+        started = time.monotonic()
+        while time.monotonic() < started + 3.0:
+            try:
+                slow.sendall(b" ")
+            except OSError:
+                break
+            time.sleep(0.05)
+        assert read_all(slow).startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - started < 3.0
+        assert 'agnews_refused_total{limit="body"} 1.0' in server.client.get("/metrics").text
+        server.wait_for(lambda: server.state.bytes_in_flight == 0)
+
+
+def test_a_late_body_does_not_cut_off_the_answer_to_the_request_before_it(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    length = f"Content-Length: {len(BODY)}\r\n\r\n".encode()
+    with start(deadline_seconds=0.3) as server, connect(server) as connection:
+        version = server.state.host.current
+        run = version.run
+
+        def slowly(*arguments: Any) -> Any:
+            time.sleep(0.8)
+            return run(*arguments)
+
+        monkeypatch.setattr(version, "run", slowly)
+        connection.sendall(HEAD + length + BODY + HEAD + length + BODY[:5])
+        answers = read_all(connection)
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert answers.count(b'"Sports"') == 1
+    assert answers.count(b"HTTP/1.1 408 ") == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -231,3 +233,23 @@ def test_the_end_of_a_background_task_and_the_age_of_the_pointer_show(
         time.sleep(0.1)
         assert age(server) > before
         assert server.predict(TEXT).status_code == 200
+
+
+def test_a_log_goes_on_where_there_is_space_again_and_counts_what_it_lost() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    filling = b"x" * 4096
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, filling)
+    log = event_log.EventLog(event_log.writer_to(writer))
+    log("lost")
+    log.flush()
+    assert log.lost == 1
+    os.read(reader, 1 << 20)
+    log("kept")
+    log.flush()
+    assert os.read(reader, 100).endswith(b"  kept\n")
+    assert log.lost == 1
+    os.close(reader)
+    os.close(writer)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -125,6 +126,81 @@ def _wait_until_refused(host: str, port: int) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the port is still open")
+
+
+@pytest.fixture
+def root_of_two(pushed_root: Path, tmp_path: Path) -> tuple[Path, Callable[[], str]]:
+    """A root of its own, and what pushes another version to it."""
+    from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.publish import publish
+
+    shutil.copytree(pushed_root, tmp_path / "root")
+    store = ModelStore(str(tmp_path / "root" / "models"), "agnews")
+
+    def push() -> str:
+        before = store.production()
+        assert before is not None
+        # Another model by its digest; the store keeps one that is in production already.
+        (tmp_path / "root" / "saved" / "assets" / "note").write_text(before.version)
+        done = publish(
+            store,
+            model=str(tmp_path / "root" / "saved"),
+            extra_files={},
+            judged_against=before.version,
+            fingerprint="",
+            run_id="",
+            accuracy=0.91,
+            classes=before.classes,
+        )
+        assert done.record.version != before.version
+        return done.record.version
+
+    return tmp_path / "root", push
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("log", ["nobody reads it any more", "the disk is full"])
+def test_a_log_that_cannot_be_written_does_not_keep_a_new_version_away(
+    root_of_two: tuple[Path, Callable[[], str]], log: str
+) -> None:
+    root, push = root_of_two
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    reader, writer = os.pipe()
+    if log == "the disk is full":
+        os.close(writer)
+        writer = os.open("/dev/full", os.O_WRONLY)
+    command = [str(AGNEWS), "serve", "--root", str(root), "--port", str(port), "--poll", "0.1"]
+    process = subprocess.Popen(command, stdout=writer, stderr=writer)
+    os.close(writer)
+    os.close(reader)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0) as client:
+            _wait_for_version(client, process, "")
+            version = push()
+            _wait_for_version(client, process, version)
+            assert client.get("/healthz").status_code == 200
+            lost = re.search(r"^agnews_log_lines_lost (\d+)", client.get("/metrics").text, re.MULTILINE)
+            assert lost is not None
+            assert int(lost[1]) >= 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_version(client: httpx.Client, process: subprocess.Popen[bytes], version: str) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, f"it ended with {process.returncode}"
+        try:
+            if client.get("/readyz").json()["version"] == version or not version:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"version {version} was not served in time")
 
 
 def test_without_a_model_it_says_what_to_run(tmp_path: Path) -> None:
