@@ -50,7 +50,7 @@ class ModelStore:
     URI/NAME/1763820000/assets.extra/         ours: record.json, statistics
     URI/NAME/history/00000007-....json        the trail: who moved the pointer, when, from where, why
     URI/NAME/.incoming-1763820100/            a push or a removal that is under way, or was cut
-    URI/NAME/.serving-4f2a9c01be77.json       what a running server has loaded; see serving_leases.py
+    URI/NAME/.serving/4f2a9c01be77.json       what a running server has loaded; see serving_leases.py
     ```
 
     A version counts if and only if it is whole and has no marker, or is the one that the pointer names. How it is

@@ -1,4 +1,4 @@
-"""Which versions running servers have loaded: each server says so in a file beside the versions."""
+"""Which versions running servers have loaded: each server says so in a file, in a folder beside the versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from agnews.schemas.first_problem import first_problem
 LEASE_TIME = timedelta(minutes=5)
 """A lease that was not renewed for so long belongs to a server that is gone."""
 
-_PREFIX, _SUFFIX = ".serving-", ".json"
+LEASES_FOLDER = ".serving"
+"""All that a server writes: the rest of a store may be read-only to it."""
+
+_SUFFIX = ".json"
+_PREFIX_0_1_0 = ".serving-"
+"""Servers of 0.1.0 write their leases beside the versions."""
 
 
 class Lease(BaseModel):
@@ -36,7 +41,7 @@ class Lease(BaseModel):
 class ServingLease:
     """A server's word that it uses a version of a store, so that `agnews models prune` leaves the version alone.
 
-    The file `URI/NAME/.serving-ID.json` is there from the moment the object is made until `release`. It has to be
+    The file `URI/NAME/.serving/ID.json` is there from the moment the object is made until `release`. It has to be
     renewed about once a minute, and before another version is loaded: a server that was killed releases nothing, so
     what is not renewed for `LEASE_TIME` counts for nothing.
 
@@ -48,13 +53,13 @@ class ServingLease:
         version: Its number.
 
     Raises:
-        AgnewsError: The store cannot be written. A server may go on without a lease where the store is mounted
-            read-only; nothing then keeps its version from being pruned.
+        AgnewsError: The folder of the leases cannot be written. A server may go on without a lease; nothing then keeps
+            its version from being pruned.
     """
 
     def __init__(self, uri: str, version: str) -> None:
         self._files = files_at(uri)
-        self._path = f"{uri}/{_PREFIX}{uuid.uuid4().hex[:12]}{_SUFFIX}"
+        self._path = f"{uri}/{LEASES_FOLDER}/{uuid.uuid4().hex[:12]}{_SUFFIX}"
         self.renew(version)
 
     def renew(self, version: str) -> None:
@@ -117,10 +122,13 @@ def _is_living(lease: Lease, now: datetime) -> bool:
 def _read(uri: str) -> dict[str, Lease]:
     files, leases = files_at(uri), {}
     with explain_storage_errors(f"reading the leases of servers in {uri}"):
-        for name in files.names(uri):
-            if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)):
+        paths = [f"{uri}/{name}" for name in files.names(uri) if name.startswith(_PREFIX_0_1_0)]
+        folder = f"{uri}/{LEASES_FOLDER}"
+        # A file that is about to be written has a name with a dot in front.
+        paths += [f"{folder}/{name}" for name in files.names(folder) if not name.startswith(".")]
+        for path in paths:
+            if not path.endswith(_SUFFIX):
                 continue
-            path = f"{uri}/{name}"
             try:
                 content = files.read_bytes(path)
             except FileNotFoundError:

@@ -14,6 +14,7 @@ import yaml
 from google.protobuf import text_format
 
 from agnews.components.model_server.metrics import Metrics
+from agnews.components.model_store.serving_leases import LEASES_FOLDER
 
 Document = dict[str, Any]
 VERSIONS = ("1.30", "1.34", "1.37")
@@ -222,3 +223,19 @@ def test_alerts_ask_for_counters_that_the_server_has(repository: Path) -> None:
         for name in re.findall(r"agnews_\w+", rule["expr"]):
             assert name in names, f"{rule['alert']} asks for {name}"
         assert rule["annotations"]["summary"]
+
+
+def test_who_faces_the_network_writes_no_models_and_keeps_its_lease(documents: list[Document]) -> None:
+    for pod, container in _containers(documents):
+        for mount in container["volumeMounts"]:
+            if mount["name"] != "data":
+                continue
+            leases = mount["subPath"].endswith(f"/{LEASES_FOLDER}")
+            assert mount.get("readOnly", False) is not leases, (pod["metadata"]["labels"], mount)
+    command = _server(documents)["command"]
+    folder = f"{command[command.index('--models') + 1]}/agnews/{LEASES_FOLDER}"
+    assert folder in [mount["mountPath"] for mount in _server(documents)["volumeMounts"]]
+    # The system makes folders that are missing as root's.
+    (job,) = _of(documents, "Job")
+    (prepare,) = job["spec"]["template"]["spec"]["containers"]
+    assert f" models/agnews/{LEASES_FOLDER} " in prepare["args"][0]

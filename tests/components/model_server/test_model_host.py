@@ -159,6 +159,28 @@ def test_a_store_that_cannot_be_written_is_served_without_a_lease(
         assert "nothing keeps version" in server.log[0]
 
 
+def test_a_server_writes_nothing_to_the_store_but_its_lease(
+    toy_store: Any, toy_models: dict[str, Path], start_server: StartServer
+) -> None:
+    def written() -> dict[str, int]:
+        root = Path(toy_store.store.uri)
+        found = {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in root.rglob("*")}
+        return {path: time for path, time in found.items() if not path.startswith(".serving")}
+
+    toy_store.push(toy_models["sure"])
+    before = written()
+    with start_server(toy_store.store) as server:
+        assert server.predict(TEXT).status_code == 200
+        assert len(living_leases(toy_store.store.uri)) == 1
+        assert written() == before
+        new = toy_store.push(toy_models["unsure"])
+        before = written()
+        server.wait_for(lambda: server.state.host.version == new)
+        assert server.predict(TEXT).status_code == 200
+    assert written() == before
+    assert living_leases(toy_store.store.uri) == ()
+
+
 def test_memory_is_given_back_without_a_store_too(
     toy_store: Any, toy_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -538,7 +538,7 @@ def test_a_server_that_is_gone_keeps_nothing(four: ModelStore, monkeypatch: pyte
     prune(four, 3)
 
     assert four.versions() == tuple(rest)
-    assert not [name for name in four.files.names(four.uri) if name.startswith(".serving-")]
+    assert not four.files.names(f"{four.uri}/.serving")
 
 
 def test_a_server_that_comes_while_versions_are_measured_keeps_its_own(

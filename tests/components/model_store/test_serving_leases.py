@@ -55,13 +55,25 @@ def test_a_lease_lives_for_five_minutes_after_its_last_renewal(store: ModelStore
 def test_only_dead_leases_are_removed(tmp_path: Path) -> None:
     store = ModelStore(str(tmp_path), "agnews")
     ServingLease(store.uri, "11")
-    (living,) = (tmp_path / "agnews").glob(".serving-*.json")
+    (living,) = (tmp_path / "agnews" / ".serving").glob("*.json")
     old = {**json.loads(living.read_text()), "renewed_at": (datetime.now(UTC) - timedelta(minutes=6)).isoformat()}
+    living.with_name("gone.json").write_text(json.dumps(old))
+    # As a server of 0.1.0 writes it.
     (tmp_path / "agnews" / ".serving-gone.json").write_text(json.dumps(old))
 
     remove_dead_leases(store.uri)
 
-    assert [path.name for path in (tmp_path / "agnews").iterdir()] == [living.name]
+    assert [path for path in (tmp_path / "agnews").rglob("*") if path.is_file()] == [living]
+
+
+def test_leases_of_servers_of_0_1_0_count(tmp_path: Path) -> None:
+    store = ModelStore(str(tmp_path), "agnews")
+    ServingLease(store.uri, "11")
+    (new,) = (tmp_path / "agnews" / ".serving").glob("*.json")
+    content = json.loads(new.read_text())
+    (tmp_path / "agnews" / ".serving-4f2a9c01be77.json").write_text(json.dumps({**content, "version": "10"}))
+
+    assert [lease.version for lease in living_leases(store.uri)] == ["10", "11"]
 
 
 def test_a_killed_server_leaves_a_lease_that_runs_out(tmp_path: Path) -> None:
@@ -84,10 +96,10 @@ def test_a_killed_server_leaves_a_lease_that_runs_out(tmp_path: Path) -> None:
     "content", ["", "{}", '{"version": "../..", "host": "h", "pid": 1, "renewed_at": "2026-01-01T00:00:00Z"}']
 )
 def test_a_lease_that_says_nothing_is_an_error(tmp_path: Path, content: str) -> None:
-    (tmp_path / "agnews").mkdir()
-    (tmp_path / "agnews" / ".serving-1.json").write_text(content)
+    (tmp_path / "agnews" / ".serving").mkdir(parents=True)
+    (tmp_path / "agnews" / ".serving" / "1.json").write_text(content)
 
-    with pytest.raises(AgnewsError, match=r"\.serving-1\.json does not say which version"):
+    with pytest.raises(AgnewsError, match=r"\.serving/1\.json does not say which version"):
         living_leases(ModelStore(str(tmp_path), "agnews").uri)
 
 
