@@ -32,10 +32,11 @@ from numpy.typing import NDArray
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
-from agnews.components.prediction.format_predictions import CsvFormatter, JsonFormatter, write_predictions
+from agnews.components.prediction.output_formats import OutputFormat, create_formatter, format_of
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextInput, text_format
+from agnews.components.prediction.write_predictions import PredictionStyle, write_predictions
 from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas.corpus_document import packaged_corpus
 
@@ -75,7 +76,7 @@ def some_at_once(predictor: Predictor, texts: NDArray[np.object_]) -> None:
 def answer_file(path: Path, predictor: Predictor, classes: tuple[str, ...], output: Path) -> None:
     """Does what `agnews predict --file PATH --output OUTPUT` does once the model is loaded."""
     source = TextInput(str(path), text_format(str(path)), AG_NEWS)
-    formatter = CsvFormatter if output.suffix == ".csv" else JsonFormatter
+    formatter = create_formatter(format_of(str(output)) or OutputFormat.JSONL, PredictionStyle(classes, "1"))
 
     def on_reject(reject: object) -> None:
         raise ValueError(reject)
@@ -84,7 +85,7 @@ def answer_file(path: Path, predictor: Predictor, classes: tuple[str, ...], outp
         write_predictions(
             text_blocks(read_texts(open_texts(source), source), live=False),
             predict=partial(predictor.probabilities, batch_size=BATCH),
-            formatter=formatter(classes, "1", with_text=False),
+            formatter=formatter,
             out=out,
             on_reject=on_reject,
         )

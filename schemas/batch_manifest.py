@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from agnews.schemas.document import Document, Part
 
@@ -55,7 +55,7 @@ class BatchPlan(Document):
     classes: tuple[str, ...]
     corpus: str = ""
     """What the model's corpus says about columns and limits, canonical; empty in plans of before models carried it."""
-    format: Literal["parquet", "jsonl"]
+    format: str
     with_text: bool
     inputs: tuple[BatchInput, ...]
     shards: tuple[BatchShard, ...]
@@ -88,7 +88,7 @@ class BatchManifest(Document):
     model_version: str
     model_digest: str
     classes: tuple[str, ...]
-    format: Literal["parquet", "jsonl"]
+    format: str
     with_text: bool
     finished_at: datetime
     answered: int

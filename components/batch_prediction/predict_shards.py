@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import apache_beam as beam
-import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection
 from apache_beam.utils.shared import Shared
@@ -22,13 +18,13 @@ from agnews.components.batch_prediction.batch_folder import BatchFolder, part_na
 from agnews.components.batch_prediction.plan_batch import shard_source
 from agnews.components.corpus_files.read_csv_rows import Place
 from agnews.components.corpus_files.record import Reject
-from agnews.components.prediction.format_predictions import JsonFormatter
-from agnews.components.prediction.predict_blocks import Predict, PredictedBlock, predict_blocks
+from agnews.components.prediction.output_formats import OutputFormat, create_formatter
+from agnews.components.prediction.predict_blocks import Predict, predict_blocks
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextFormat, TextRow
+from agnews.components.prediction.write_predictions import PredictionFormatter, PredictionStyle
 from agnews.components.serving_model.predictor import Predictor
-from agnews.schemas import prediction_columns as columns
 from agnews.schemas.batch_manifest import BatchPart, BatchPlan, BatchShard
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
@@ -69,15 +65,16 @@ def predict_shard(
     """
     given = plan.inputs[shard.input]
     blocks = text_blocks(_rows(plan, shard), live=False)
-    writer = _ParquetPart(plan) if plan.format == "parquet" else _JsonPart(plan)
+    formatter = _formatter(plan)
+    written = [formatter.header]
     rejects: list[Reject] = []
     rows = 0
     for answered in predict_blocks(blocks, predict):
-        writer.write(answered)
+        written.append(formatter.block(answered))
         rejects += answered.rejects
         rows += len(answered.rows)
         on_rows(len(answered.rows))
-    content = writer.content()
+    content = b"".join([*written, formatter.end()])
     part = BatchPart(
         name=part_name(shard, plan),
         rows=rows,
@@ -106,57 +103,9 @@ def _corpus(plan: BatchPlan) -> Corpus:
     return Corpus.model_validate_json(plan.corpus) if plan.corpus else packaged_corpus()
 
 
-class _JsonPart:
-    """JSON Lines in memory."""
-
-    def __init__(self, plan: BatchPlan) -> None:
-        self._formatter = JsonFormatter(plan.classes, plan.model_version, with_text=plan.with_text)
-        self._lines: list[bytes] = []
-
-    def write(self, answered: PredictedBlock) -> None:
-        self._lines.append(self._formatter.lines(answered))
-
-    def content(self) -> bytes:
-        return b"".join(self._lines)
-
-
-class _ParquetPart:
-    """A Parquet file in memory."""
-
-    def __init__(self, plan: BatchPlan) -> None:
-        self._plan = plan
-        probabilities = pa.struct([pa.field(name, pa.float32(), nullable=False) for name in plan.classes])
-        fields = [
-            pa.field(columns.ID, pa.string(), nullable=False),
-            pa.field(columns.LABEL, pa.string(), nullable=False),
-            pa.field(columns.PROBABILITIES, probabilities, nullable=False),
-            pa.field(columns.MODEL_VERSION, pa.string(), nullable=False),
-        ]
-        if plan.with_text:
-            fields.append(pa.field(columns.TEXT, pa.string(), nullable=False))
-        self._schema = pa.schema(fields)
-        self._out = io.BytesIO()
-        self._writer = pq.ParquetWriter(self._out, self._schema, compression="zstd")
-
-    def write(self, answered: PredictedBlock) -> None:
-        count = len(answered.rows)
-        classes: Sequence[str] = self._plan.classes
-        arrays = [
-            pa.array([row.id.encode("utf-8", "replace").decode() for row in answered.rows], pa.string()),
-            pa.array(np.array(classes, object)[answered.class_ids], pa.string()),
-            pa.StructArray.from_arrays(
-                [pa.array(answered.probabilities[:, i]) for i in range(len(classes))],
-                fields=list(self._schema.field(columns.PROBABILITIES).type),
-            ),
-            pa.repeat(self._plan.model_version, count),
-        ]
-        if self._plan.with_text:
-            arrays.append(pa.array([row.text.decode() for row in answered.rows], pa.string()))
-        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
-
-    def content(self) -> bytes:
-        self._writer.close()
-        return self._out.getvalue()
+def _formatter(plan: BatchPlan) -> PredictionFormatter:
+    style = PredictionStyle(plan.classes, plan.model_version, with_text=plan.with_text)
+    return create_formatter(OutputFormat(plan.format), style)
 
 
 STEP = "batch"

@@ -100,11 +100,3 @@ class TextRow(NamedTuple):
     offset: int
     id: str
     text: bytes
-
-
-class OutputFormat(StrEnum):
-    """A table for people, or lines for programs."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSONL = "jsonl"

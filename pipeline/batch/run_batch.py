@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from agnews.components.batch_prediction.batch_folder import BatchFolder, require_same_batch
 from agnews.components.batch_prediction.plan_batch import plan_batch
 from agnews.components.model_store.find_pushed_model import PushedModel
+from agnews.components.prediction.output_formats import OutputFormat
 from agnews.components.prediction.text_input import TextInput
 from agnews.pipeline.batch.batch_view import BatchView
 from agnews.pipeline.local.explain_failure import unwrap
@@ -37,7 +38,7 @@ class BatchRequest:
 
     model: PushedModel
     sources: Sequence[TextInput]
-    format: Literal["parquet", "jsonl"]
+    format: OutputFormat
     with_text: bool
     shard_rows: int
     max_bad_share: float
@@ -82,7 +83,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
     record = request.model.record
     plan = folder.plan()
     if plan is not None:
-        require_same_batch(plan, record, request.sources, form=request.format, with_text=request.with_text)
+        require_same_batch(plan, record, request.sources, form=request.format.value, with_text=request.with_text)
         return plan
     inputs, shards = plan_batch(
         request.sources, shard_rows=request.shard_rows, max_bad_share=request.max_bad_share, on_rows=view.reading
@@ -93,7 +94,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
         model_digest=record.model_digest,
         classes=record.classes,
         corpus=request.model.corpus().only("read", "columns", "label", "texts", "limits").canonical(),
-        format=request.format,
+        format=request.format.value,
         with_text=request.with_text,
         inputs=inputs,
         shards=shards,

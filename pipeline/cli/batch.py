@@ -9,10 +9,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from agnews.components.prediction.output_formats import PART_FORMATS, OutputFormat
 from agnews.components.prediction.text_input import text_format
 from agnews.pipeline.cli.model_options import (
     ModelOption,
@@ -70,7 +71,7 @@ def batch(
     ] = 0.5,
     output_format: Annotated[
         str,
-        typer.Option("--format", metavar="parquet|jsonl", help="How to write.", rich_help_panel=_OUTPUT),
+        typer.Option("--format", metavar="|".join(PART_FORMATS), help="How to write.", rich_help_panel=_OUTPUT),
     ] = "parquet",
     with_text: Annotated[bool, typer.Option("--with-text", help="Repeat the texts.", rich_help_panel=_OUTPUT)] = False,
     shard_rows: Annotated[
@@ -116,9 +117,10 @@ def batch(
       agnews batch --input news.parquet --id-column url --format jsonl --output answers
       agnews batch --input news.csv --output answers --beam-arg=--direct_num_workers=2
     """
-    if output_format not in ("parquet", "jsonl"):
-        raise AgnewsError("No such format.", found=f"--format {output_format}", fix="Take parquet or jsonl.")
-    form: Literal["parquet", "jsonl"] = "parquet" if output_format == "parquet" else "jsonl"
+    if output_format not in PART_FORMATS:
+        raise AgnewsError(
+            "No such format of parts.", found=f"--format {output_format}", fix=f"Take {', '.join(PART_FORMATS)}."
+        )
     pushed = chosen_model(root, name, models, version, model, trust=trust_model).pushed
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder
@@ -134,7 +136,7 @@ def batch(
             TextInput(path, input_format or text_format(path), corpus, columns, id_column, names)
             for path in find_inputs(inputs)
         ],
-        format=form,
+        format=OutputFormat(output_format),
         with_text=with_text,
         shard_rows=shard_rows,
         max_bad_share=max_bad_share,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from agnews.components.prediction.text_input import OutputFormat, TextFormat, text_format
+from agnews.components.prediction.output_formats import OUTPUT_FORMATS, OutputFormat, format_of
+from agnews.components.prediction.text_input import TextFormat, text_format
 from agnews.pipeline.cli.model_options import (
     ModelOption,
     ModelsOption,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from agnews.components.corpus_files.record import Reject
     from agnews.components.model_store.find_pushed_model import PushedModel
-    from agnews.components.prediction.format_predictions import PredictionFormatter
     from agnews.components.prediction.text_input import TextInput, TextRow
+    from agnews.components.prediction.write_predictions import PredictionFormatter
     from agnews.components.serving_model.predictor import Predictor
 
 _INPUT, _OUTPUT, _BAD = "Input", "Output", "Rows that cannot be used"
@@ -103,7 +104,7 @@ def predict(
         typer.Option(metavar="N", min=1, help="The likeliest N classes alone (table, jsonl).", rich_help_panel=_OUTPUT),
     ] = None,
     with_text: Annotated[
-        bool, typer.Option("--with-text", help="Repeat the texts (csv, jsonl).", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--with-text", help="Repeat the texts (a table always does).", rich_help_panel=_OUTPUT)
     ] = False,
     skip_bad: Annotated[
         bool,
@@ -143,11 +144,8 @@ def predict(
       tail -f headlines.txt | agnews predict --format jsonl
       agnews predict --file news.jsonl --rejects bad.jsonl --output topics.jsonl
     """
-    chosen_format = output_format or _format_of(output)
-    if top and chosen_format is OutputFormat.CSV:
-        raise AgnewsError(
-            "CSV has a column for every class.", found=f"--top {top}", fix="Take --format jsonl or table."
-        )
+    chosen_format = output_format or (output and format_of(str(output))) or OutputFormat.TABLE
+    _require_fitting(chosen_format, output, top)
     pushed = chosen_model(root, name, models, version, model, trust=trust_model).pushed
 
     from agnews.components.prediction.text_input import TextInput
@@ -178,11 +176,17 @@ def split_names(option: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in option.split(",") if name.strip())
 
 
-def _format_of(output: Path | None) -> OutputFormat:
-    if output is None:
-        return OutputFormat.TABLE
-    suffixes = {".csv": OutputFormat.CSV, ".jsonl": OutputFormat.JSONL, ".ndjson": OutputFormat.JSONL}
-    return suffixes.get(output.suffix.lower(), OutputFormat.TABLE)
+def _require_fitting(form: OutputFormat, output: Path | None, top: int | None) -> None:
+    traits = OUTPUT_FORMATS[form]
+    if top and not traits.takes_top:
+        others = " or ".join(other for other, each in OUTPUT_FORMATS.items() if each.takes_top)
+        raise AgnewsError(
+            f"A file of {form} has a column for every class.", found=f"--top {top}", fix=f"Take --format {others}."
+        )
+    if output is None and not traits.is_text and sys.stdout.isatty():
+        raise AgnewsError(
+            f"A terminal cannot show {form}.", found="no --output", fix=f"Name a file: --output topics.{form}."
+        )
 
 
 def _require_other_file(file: str, *outputs: Path | None) -> None:
@@ -227,17 +231,18 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 def _formatter(
     output_format: OutputFormat, pushed: PushedModel, top: int | None, *, with_text: bool, to_terminal: bool
 ) -> PredictionFormatter:
-    from agnews.components.prediction.format_predictions import CsvFormatter, JsonFormatter, TableFormatter
+    from agnews.components.prediction.output_formats import create_formatter
+    from agnews.components.prediction.write_predictions import PredictionStyle
 
-    classes, version = pushed.record.classes, pushed.record.version
-    if output_format is OutputFormat.CSV:
-        return CsvFormatter(classes, version, with_text=with_text)
-    if output_format is OutputFormat.JSONL:
-        return JsonFormatter(classes, version, with_text=with_text, top=top)
-    width = os.get_terminal_size(sys.stdout.fileno()).columns if to_terminal else None
-    return TableFormatter(
-        classes, version, top=top, width=width or None, color=to_terminal and "NO_COLOR" not in os.environ
+    style = PredictionStyle(
+        pushed.record.classes,
+        pushed.record.version,
+        with_text=with_text,
+        top=top,
+        width=(os.get_terminal_size(sys.stdout.fileno()).columns or None) if to_terminal else None,
+        color=to_terminal and "NO_COLOR" not in os.environ,
     )
+    return create_formatter(output_format, style)
 
 
 class _BadRows:
@@ -284,8 +289,8 @@ def _answer(
     """Answers the rows, and returns a line about it."""
     from itertools import chain
 
-    from agnews.components.prediction.format_predictions import write_predictions
     from agnews.components.prediction.text_blocks import text_blocks
+    from agnews.components.prediction.write_predictions import write_predictions
     from agnews.pipeline.cli.prediction_progress import PredictionProgress
 
     reading, live = rows

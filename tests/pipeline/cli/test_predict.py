@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
 from agnews.components.model_store.model_digest import RECORD_FILE
+from agnews.components.prediction.output_formats import PART_FORMATS
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
 
@@ -55,6 +57,46 @@ def predict(pushed_root: Path):
         return done.output
 
     return predict
+
+
+def read_answers(paths: list[Path]) -> list[tuple[str, list[float], str]]:
+    """Label, probabilities in the order of the classes, and text of each row, as a reader of each format sees them."""
+    rows: list[dict[str, object]] = []
+    for path in paths:
+        if path.suffix == ".csv":
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    rows.append({**row, "probabilities": {name: float(row[name]) for name in CLASSES}})
+        elif path.suffix == ".jsonl":
+            rows += [orjson.loads(line) for line in path.read_bytes().splitlines()]
+        else:
+            rows += pq.read_table(path).to_pylist()
+    return [(row["label"], [row["probabilities"][name] for name in CLASSES], row["text"]) for row in rows]  # type: ignore[index,misc]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("form", PART_FORMATS)
+def test_predict_and_batch_write_the_same_answers_in_every_format(
+    predict, pushed_root: Path, tmp_path: Path, expected: np.ndarray, form: str
+) -> None:
+    source = write_csv(tmp_path / "news.csv", ROWS * 700)
+    one = tmp_path / f"answers.{form}"
+    columns = ("--header", "title,description", "--with-text")
+
+    predict("--file", source, "--output", one, *columns)
+    arguments = ["batch", "--root", pushed_root, "--input", source, "--output", tmp_path / "out", "--format", form]
+    done = CliRunner().invoke(app, [*map(str, arguments), "--shard-rows", "1000", *columns])
+    assert done.exit_code == 0, done.output
+
+    alone = read_answers([one])
+    parts = sorted((tmp_path / "out" / "predictions").iterdir())
+    assert len(parts) == 3
+    assert [row[0] for row in alone] == [CLASSES[i] for i in expected.argmax(axis=1)]
+    assert [row[2] for row in alone] == TEXTS
+    np.testing.assert_allclose([row[1] for row in alone], expected, atol=1e-6)
+    together = read_answers(parts)
+    assert [(row[0], row[2]) for row in together] == [(row[0], row[2]) for row in alone]
+    np.testing.assert_allclose([row[1] for row in together], [row[1] for row in alone], atol=2e-6)
 
 
 def write_csv(path: Path, rows: list[tuple[str, ...]]) -> Path:
@@ -223,6 +265,7 @@ def test_an_interrupt_leaves_nothing_half_written(pushed_root: Path, tmp_path: P
 PEAK_OF_TWO = """
 import resource, sys
 from agnews.components.model_store.model_digest import RECORD_FILE
+from agnews.components.prediction.output_formats import PART_FORMATS
 from agnews.pipeline.cli.main import app
 small, large, *options = sys.argv[1:]
 peaks = []
