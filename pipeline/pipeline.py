@@ -52,6 +52,7 @@ class PipelineContext:
         data_digest: Digest of the data, so that new data under an old name is noticed.
         scratch_uri: Folder or URI that stays from run to run, for what a cut training goes on from.
         production: Version that the candidate is judged against; see `BaselineModel`.
+        anchor: What is brought of the best model ever pushed; see `BaselineModel`.
         fingerprint: Digest of all that decides about the model; written beside a pushed version.
         code: Digest of the code by node, from `agnews.pipeline.code_version`.
         metadata: Connection to the store of executions, for runners that need one.
@@ -72,6 +73,7 @@ class PipelineContext:
     metadata: object | None = None
     withdrawn: str = ""
     replaces: str = ""
+    anchor: str = ""
 
 
 def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
@@ -108,6 +110,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         push_uri=around.push_uri,
         model_name=config.name,
         production=around.production,
+        anchor=around.anchor,
         code_version=code["BaselineModel"],
     )
     data_gate = DataGate(

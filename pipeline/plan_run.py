@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agnews.components.corpus_files.compare_spans import compare_spans
 from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.anchors import Brought, needed_of_anchor
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import ModelRecord
@@ -30,6 +31,7 @@ class RunPlan:
         withdrawn: Version that the run would make again and that somebody rolled back from; empty where there is none.
         replaces: Version in production that the candidate is not compared with and takes the place of all the same;
             empty where there is none.
+        anchor: What has to be brought of the best model ever pushed, to be compared with too.
     """
 
     digest: str
@@ -39,6 +41,7 @@ class RunPlan:
     nothing_new: str | None
     withdrawn: str
     replaces: str = ""
+    anchor: Brought = ""
 
 
 def plan_run(
@@ -66,10 +69,13 @@ def plan_run(
     spans = compare_spans(state, record)
     fingerprint = _fingerprint(config, corpus, state.digest, code)
     withdrawn = next((each.version for each in store.withdrawn() if each.fingerprint == fingerprint), "")
+    production = "" if new_baseline else _judged_against(record, fingerprint)
+    asked = config.evaluation.anchor == "keep"
     return RunPlan(
         digest=state.digest,
         fingerprint=fingerprint,
-        production="" if new_baseline else _judged_against(record, fingerprint),
+        production=production,
+        anchor=needed_of_anchor(store, production, state.test_digest) if asked else "",
         replaces=record.version if new_baseline and record is not None and record.fingerprint != fingerprint else "",
         spans=spans,
         nothing_new=_nothing_new(store, record, fingerprint, withdrawn, spans),

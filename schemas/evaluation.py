@@ -88,8 +88,27 @@ class SliceMetrics(Part):
     accuracy: float
 
 
+class Power(Part):
+    """What a test can notice."""
+
+    loss: float
+    """A loss in accuracy, for example 0.005."""
+    noticed: float
+    """Share of the cases in which the test finds a model worse that has lost so much."""
+    loss_noticed_in_9_of_10: float
+    """Loss in accuracy that it takes to be found in 9 of 10 cases."""
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        return (
+            f"this test would notice a loss of {100 * self.loss:g} points in {100 * self.noticed:.0f} of 100 cases; "
+            f"for 9 of 10 it takes {100 * self.loss_noticed_in_9_of_10:.2f}"
+        )
+
+
 class PairedTest(Part):
-    """Candidate against baseline on the same rows.
+    """Candidate against baseline, or against the anchor, on the same rows.
 
     `only_candidate_right` and `only_baseline_right` count the rows on which just one of the two is right; all others
     say nothing about which is better.
@@ -107,7 +126,16 @@ class PairedTest(Part):
     level: float
     """Of that interval: 1 - 2 alpha, where alpha is the level of the test."""
     p_worse: float
-    """Probability of so many rows lost, or more, if both were equally good (one-sided exact McNemar test)."""
+    """Probability of so many rows lost, or more, if both were equally good (one-sided exact McNemar test). Against the
+    anchor: if the candidate were worse by just `margin` and `luck`."""
+    margin: float = 0.0
+    """What the candidate may be worse, a share of the rows: 0 against the baseline."""
+    luck: float = 0.0
+    """What an anchor is expected to look better than it is, as the best of `best_of` on these rows."""
+    best_of: int = 1
+    """Models that an anchor is the best of."""
+    power: Power | None = None
+    """None against the anchor, and in what 0.1.0 wrote."""
 
 
 class Verdict(Part):
@@ -122,6 +150,9 @@ class Verdict(Part):
     """Whether somebody asked for the promotion although those rules failed."""
     paired_test: PairedTest | None
     """None where there was no baseline."""
+    anchor_test: PairedTest | None = None
+    """Against the best model that was ever pushed on these test rows; None where that is the baseline, where none was
+    kept yet, or where it was not to be asked."""
 
 
 class Evaluation(Document):

@@ -73,7 +73,7 @@ NODES: dict[str, Node] = {
     "BaselineModel": Node(
         code="agnews.components.baseline_model.executor",
         outputs=(Output("model", "baseline"),),
-        run_time={"push_uri": "push_uri", "production": "production"},
+        run_time={"push_uri": "push_uri", "production": "production", "anchor": "anchor"},
         step="data",
     ),
     "DataGate": Node(

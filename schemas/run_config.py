@@ -6,7 +6,7 @@ factory); layers and functions below them take flat keyword arguments.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -57,7 +57,14 @@ class EvaluationConfig(Section):
     min_class_examples: Annotated[int, Field(ge=1)] = 50
     """A class with fewer test rows decides nothing."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
-    """Level of the paired test: the candidate is held back only if it is worse than the baseline at this level."""
+    """Level of the paired tests: how often a model as good as the one in production and the best ever pushed is held
+    back, at most. Where both are asked, each test has half of it."""
+    anchor: Literal["keep", "ignore"] = "keep"
+    """Whether the candidate is compared with the best model ever pushed on these test rows too, so that many small
+    losses do not add up. `ignore` asks the one in production alone; if the model is pushed, it is the new best."""
+    margin: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    """What a model may be worse than the best ever pushed, a share of the rows, beyond noise and beyond the luck of
+    having been chosen as the best."""
     force_promotion: bool = False
     """Promote the model although rules fail, for example when corrected labels make the one in production look better
     than it is. Verdict, record and report say so. Unusable answers and a failed smoke test stop it still."""

@@ -21,6 +21,7 @@ class BaselineModel(DeclaredComponent):
         model_name: Name of the served model.
         production: Version to compare with; empty for none; `?` for the one that the pointer names when the step runs,
             in which case the step must not be answered from a cache.
+        anchor: What to bring of the best model ever pushed, from `needed_of_anchor`.
         code_version: Digest of the code behind this step.
     """
 
@@ -30,4 +31,5 @@ class BaselineModel(DeclaredComponent):
     push_uri: str
     model_name: str
     production: str
+    anchor: str
     code_version: str

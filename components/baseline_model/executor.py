@@ -10,6 +10,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.anchors import bring_anchor
 from agnews.components.model_store.baseline_at import SERVING_FOLDER
 
 _LOGGER = logging.getLogger(__name__)
@@ -20,12 +21,14 @@ class Executor(BaseExecutor):
 
     Outputs:
         model: Model. `Format-Serving/` is the version's folder with `assets.extra/record.json`; nothing where there is
-            no baseline. Custom properties `has_baseline` (1 or 0) and `version`.
+            no baseline. `Anchor/` holds what is kept of the best model ever pushed, see `bring_anchor`. Custom
+            properties `has_baseline` (1 or 0) and `version`.
 
     Exec properties:
         push_uri: Folder or URI that models are pushed to.
         model_name: Name of the served model.
         production: Version to compare with; empty for none; `?` for the one that the pointer names now.
+        anchor: What to bring of that one: `answers`, `model`, or nothing.
         code_version: Not read: it makes the node run again when its code changes.
     """
 
@@ -49,6 +52,7 @@ class Executor(BaseExecutor):
             version = current.version if current else ""
         if version:
             store.fetch(version, f"{model.uri}/{SERVING_FOLDER}")
+            bring_anchor(store, version, exec_properties["anchor"], model.uri)
         _LOGGER.info("Baseline: %s", f"version {version} of {store.uri}" if version else "none yet")
         model.set_int_custom_property("has_baseline", int(bool(version)))
         model.set_string_custom_property("version", version)

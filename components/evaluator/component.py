@@ -28,7 +28,9 @@ class Evaluator(DeclaredBeamComponent):
         min_class_recall: Floor for every class by itself.
         min_examples: Test rows that are needed.
         min_class_examples: Test rows that are needed of every class.
-        alpha: Level of the paired test against the baseline.
+        alpha: Level of the paired tests.
+        anchor: `keep` to compare with the best model ever pushed on these rows too, or `ignore`.
+        margin: What the candidate may be worse than that one, a share of the rows.
         force_promotion: Promote the model although rules fail.
         code_version: Digest of the code behind this step.
     """
@@ -45,5 +47,7 @@ class Evaluator(DeclaredBeamComponent):
     min_examples: int
     min_class_examples: int
     alpha: float
+    anchor: str
+    margin: float
     force_promotion: bool
     code_version: str

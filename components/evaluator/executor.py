@@ -14,15 +14,26 @@ from tfx.types.artifact_utils import encode_split_names, get_single_instance, ge
 
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.evaluator.analyse import analyse
+from agnews.components.evaluator.compare import Rival, compare
 from agnews.components.evaluator.judge import judge
-from agnews.components.evaluator.paired_test import paired_test
+from agnews.components.evaluator.next_anchor import next_anchor
 from agnews.components.evaluator.predict_split import SplitPredictions, predict_split, read_rows
 from agnews.components.evaluator.scored import read_scored
+from agnews.components.evaluator.split_answers import (
+    ANCHOR,
+    BASELINE,
+    CANDIDATE,
+    SplitAnswers,
+    read_answers,
+    write_anchor,
+)
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
+from agnews.components.model_store.brought_anchor import BroughtAnchor, brought_anchor
 from agnews.components.serving_model.predictor import Predictor
 from agnews.components.storage.files_at import files_at
+from agnews.schemas.anchor import Anchor
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.evaluation import Evaluation, PairedTest, Verdict
+from agnews.schemas.evaluation import Evaluation, Verdict
 from agnews.schemas.features import TEST
 from agnews.schemas.predictions import FILE
 from agnews.schemas.progress import Progress, report_progress
@@ -36,17 +47,20 @@ class Executor(BaseBeamExecutor):
     Inputs:
         examples: Examples, raw. The split `test` is read.
         model: Model, the candidate.
-        baseline: Model that BaselineModel wrote; it may hold none.
+        baseline: Model that BaselineModel wrote; it may hold none. With it comes the anchor, where there is one.
 
     Outputs:
         evaluation: ModelEvaluation, a TFMA result and `evaluation.json`, an `agnews.schemas.evaluation.Evaluation`.
+            `anchor.json` and `answers.parquet` are what the anchor will be if the candidate is pushed.
         predictions: Predictions, `test.parquet` with the columns of `agnews.schemas.predictions`.
         blessing: ModelBlessing, a file `BLESSED` or `NOT_BLESSED` with the reasons and the custom property `blessed`
             (1 or 0), where TFX's own Evaluator writes them too.
 
     Exec properties:
         corpus: Its classes, from `carry_corpus`.
-        min_accuracy, min_class_recall, min_examples, min_class_examples, alpha: See `judge`.
+        min_accuracy, min_class_recall, min_examples, min_class_examples: See `judge`.
+        alpha, margin: See `compare`.
+        anchor: `keep` or `ignore`; see `RunConfig`.
         force_promotion: 1 to promote the model although rules fail; see `judge`.
         code_version: Not read: it makes the node run again when its code changes.
     """
@@ -66,13 +80,16 @@ class Executor(BaseBeamExecutor):
         class_names = read_carried_corpus(exec_properties["corpus"]).class_names
         evaluation = get_single_instance(output_dict["evaluation"])
         predictions = get_single_instance(output_dict["predictions"])
-        baseline = baseline_at(get_single_instance(input_dict["baseline"]).uri)
+        baseline_uri = get_single_instance(input_dict["baseline"]).uri
+        baseline = baseline_at(baseline_uri)
+        brought = brought_anchor(baseline_uri) if exec_properties["anchor"] == "keep" else None
 
         path = f"{predictions.uri}/{FILE.format(split=TEST)}"
         answers = _predict(
             files=_files(get_split_uris(input_dict["examples"], TEST)),
             model=f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}",
             baseline=baseline,
+            anchor=brought,
             class_names=class_names,
             output=path,
         )
@@ -85,15 +102,29 @@ class Executor(BaseBeamExecutor):
             output=evaluation.uri,
             pipeline=self._make_beam_pipeline(),
         )
+        split = answers.log.whole()
+        production = Rival(baseline.record.version, split.right(BASELINE)) if baseline else None
+        anchor, unasked = _anchor(split, production, brought, exec_properties["anchor"])
+        found = compare(
+            split.right(CANDIDATE),
+            baseline=production,
+            anchor=anchor,
+            alpha=exec_properties["alpha"],
+            margin=exec_properties["margin"],
+        )
         verdict = judge(
             metrics,
-            _compare(answers, baseline, exec_properties["alpha"]),
+            found.baseline,
+            found.anchor,
+            unasked=unasked,
             min_accuracy=exec_properties["min_accuracy"],
             min_class_recall=exec_properties["min_class_recall"],
             min_examples=exec_properties["min_examples"],
             min_class_examples=exec_properties["min_class_examples"],
-            alpha=exec_properties["alpha"],
             force_promotion=bool(exec_properties["force_promotion"]),
+        )
+        _propose_anchor(
+            evaluation.uri, split, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
         )
         document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
         document.write(evaluation.uri, files_at(evaluation.uri).write)
@@ -106,7 +137,13 @@ def _files(folders: Sequence[str]) -> list[str]:
 
 
 def _predict(
-    *, files: Sequence[str], model: str, baseline: Baseline | None, class_names: tuple[str, ...], output: str
+    *,
+    files: Sequence[str],
+    model: str,
+    baseline: Baseline | None,
+    anchor: BroughtAnchor | None,
+    class_names: tuple[str, ...],
+    output: str,
 ) -> SplitPredictions:
     if baseline and baseline.record.classes != class_names:
         raise AgnewsError(
@@ -126,6 +163,7 @@ def _predict(
         read_rows(files),
         candidate=Predictor(model, class_names).probabilities,
         baseline=Predictor(baseline.folder, class_names).probabilities if baseline else None,
+        anchor=Predictor(anchor.model, class_names).probabilities if anchor and anchor.model else None,
         output=output,
         on_rows=report,
     )
@@ -139,16 +177,48 @@ def _predict(
     return answers
 
 
-def _compare(answers: SplitPredictions, baseline: Baseline | None, alpha: float) -> PairedTest | None:
-    if baseline is None:
-        return None
-    return paired_test(
-        baseline=baseline.record.version,
-        rows=answers.rows,
-        both_right=answers.both_right,
-        only_candidate_right=answers.only_candidate_right,
-        only_baseline_right=answers.only_baseline_right,
-        alpha=alpha,
+def _anchor(
+    split: SplitAnswers, production: Rival | None, brought: BroughtAnchor | None, wish: str
+) -> tuple[Rival | None, str]:
+    """Returns the anchor on these rows, whose answers are then in `split`; where it cannot be asked, why not."""
+    if wish == "ignore":
+        return None, "the best model ever pushed was not asked, as evaluation.anchor is ignore"
+    if brought is None:
+        return None, ""
+    kept = brought.anchor
+    if brought.model is not None:
+        # On rows that it was not chosen on, it is as lucky as the one in production: one of two.
+        return Rival(kept.version, split.right(ANCHOR), best_of=1 + (production is not None)), ""
+    if kept.rows_digest != split.digest:
+        return None, (
+            f"the best model ever pushed, version {kept.version}, was not asked: the same test file is read into other "
+            "rows than those that it answered"
+        )
+    split.by_model[ANCHOR] = read_answers(brought.folder)
+    return Rival(kept.version, split.right(ANCHOR), best_of=kept.best_of), ""
+
+
+def _begins_anew(verdict: Verdict, wish: str) -> bool:
+    """Whether somebody has decided that the best so far is no measure any more: later runs would be held back too."""
+    return wish == "ignore" or (verdict.forced and "not_worse_than_best" in verdict.failed_rules)
+
+
+def _propose_anchor(
+    folder: str, split: SplitAnswers, production: Rival | None, anchor: Rival | None, *, anew: bool
+) -> None:
+    candidate = Rival("", split.right(CANDIDATE))
+    answers = {rival.version: name for name, rival in ((ANCHOR, anchor), (BASELINE, production)) if rival is not None}
+    best = candidate if anew else next_anchor(candidate, baseline=production, anchor=anchor)
+    write_anchor(
+        folder,
+        Anchor(
+            version=best.version,
+            rows_digest=split.digest,
+            accuracy=float(best.right.mean()),
+            best_of=best.best_of,
+        ),
+        split,
+        split.by_model[answers.get(best.version, CANDIDATE)],
     )
 
 

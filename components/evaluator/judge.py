@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from agnews.schemas.evaluation import Metrics, PairedTest, Verdict
 
-_USABLE = "usable"
+_USABLE, _BEST = "usable", "not_worse_than_best"
 
 
 class _Finding(NamedTuple):
@@ -19,28 +19,35 @@ class _Finding(NamedTuple):
 def judge(
     metrics: Metrics,
     paired_test: PairedTest | None,
+    anchor_test: PairedTest | None = None,
     *,
     min_accuracy: float,
     min_class_recall: float,
     min_examples: int,
     min_class_examples: int,
-    alpha: float,
+    unasked: str = "",
     force_promotion: bool = False,
 ) -> Verdict:
     """Applies the rules for a push.
 
     Rules, by their short names: `min_examples` and `min_class_examples` (enough rows to decide anything), `usable`
     (every row got a distribution), `all_classes` (no class is never given as an answer), `min_accuracy`,
-    `min_class_recall`, and `not_worse` (the paired test does not find the candidate worse at level alpha).
+    `min_class_recall`, `not_worse` (the paired test does not find the candidate worse than the baseline), and
+    `not_worse_than_best` (nor than the best model that was ever pushed on these rows, the anchor).
+
+    The last rule looks at the whole chain of pushes: each one may be "not worse beyond noise" than the one before and
+    all together two points worse. `benchmarks/promotion.py` simulates such chains.
 
     Args:
         metrics: Of the candidate, on the test split.
-        paired_test: Against the baseline; None where there is none.
+        paired_test: Against the baseline; None where there is none. A candidate is worse where its `p_worse` is not
+            above the level of the test: how often a model as good as the baseline is held back.
+        anchor_test: Against the anchor; None where there is none to ask, or where it is the baseline.
         min_accuracy: Floor.
         min_class_recall: Floor for every class by itself.
         min_examples: Rows that are needed.
         min_class_examples: Rows that are needed of every class.
-        alpha: Level of the paired test: how often a model as good as the baseline is held back.
+        unasked: Why the anchor was not asked, where it might have been; empty otherwise.
         force_promotion: Bless the model although rules fail, except for `usable`: what gives no probabilities cannot
             be served.
 
@@ -52,7 +59,8 @@ def judge(
         *_enough_rows(metrics, min_examples, min_class_examples),
         *_sane_answers(metrics),
         *_floors(metrics, min_accuracy, min_class_recall),
-        _not_worse(paired_test, alpha),
+        _not_worse(paired_test),
+        *_not_worse_than_best(anchor_test, unasked),
     ]
     findings.sort(key=lambda finding: finding.passed)
     failed = tuple(finding.rule for finding in findings if not finding.passed)
@@ -66,6 +74,7 @@ def judge(
         failed_rules=failed,
         forced=forced,
         paired_test=paired_test,
+        anchor_test=anchor_test,
     )
 
 
@@ -135,19 +144,53 @@ def _floors(metrics: Metrics, min_accuracy: float, min_class_recall: float) -> I
     yield _Finding("min_class_recall", not below and lowest is not None, reason)
 
 
-def _not_worse(test: PairedTest | None, alpha: float) -> _Finding:
+def _not_worse(test: PairedTest | None) -> _Finding:
     if test is None:
         return _Finding("not_worse", True, "there is no baseline yet, so this model is compared with nothing")
+    alpha = _alpha(test)
     passed = test.p_worse > alpha
-    low, high = test.confidence_interval
+    verdict = "not worse beyond noise" if passed else f"worse beyond noise at level {alpha:g}"
+    power = f"; {test.power.sentence}" if test.power else ""
     return _Finding(
         "not_worse",
         passed,
-        f"won {_number(test.only_candidate_right)} rows and lost {_number(test.only_baseline_right)} against the "
-        f"baseline {test.baseline}, which is right on {_percent(test.baseline_accuracy)}: "
-        f"{100 * test.difference:+.2f} points ({100 * (1 - 2 * alpha):g} % interval {100 * low:+.2f} to "
-        f"{100 * high:+.2f}), {_probability(test.p_worse)}, "
+        f"{_score(test)} against the baseline {test.baseline}, which is right on {_percent(test.baseline_accuracy)}: "
+        f"{_difference(test)}, {verdict}{power}",
+    )
+
+
+def _not_worse_than_best(test: PairedTest | None, unasked: str) -> Iterator[_Finding]:
+    if test is None:
+        if unasked:
+            yield _Finding(_BEST, True, unasked)
+        return
+    alpha = _alpha(test)
+    passed = test.p_worse > alpha
+    allowed = f"{100 * test.luck:.2f} points of luck as the best of {_number(test.best_of)}"
+    if test.margin:
+        allowed += f" and a margin of {100 * test.margin:g}"
+    yield _Finding(
+        _BEST,
+        passed,
+        f"{_score(test)} against version {test.baseline}, the best ever pushed on these test rows with "
+        f"{_percent(test.baseline_accuracy)}: {_difference(test)}; allowing for {allowed} it is "
         f"{'not worse beyond noise' if passed else f'worse beyond noise at level {alpha:g}'}",
+    )
+
+
+def _alpha(test: PairedTest) -> float:
+    return round((1.0 - test.level) / 2.0, 12)
+
+
+def _score(test: PairedTest) -> str:
+    return f"won {_number(test.only_candidate_right)} rows and lost {_number(test.only_baseline_right)}"
+
+
+def _difference(test: PairedTest) -> str:
+    low, high = test.confidence_interval
+    return (
+        f"{100 * test.difference:+.2f} points ({100 * test.level:g} % interval {100 * low:+.2f} to {100 * high:+.2f}), "
+        f"{_probability(test.p_worse)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Candidate against baseline, row by row."""
+"""Candidate against baseline and anchor, row by row."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 from scipy import optimize, stats
 
+from agnews.components.evaluator.luck import luck_of_the_best
+from agnews.components.evaluator.power import power_of
 from agnews.schemas.evaluation import PairedTest
 
 
@@ -55,24 +57,78 @@ def paired_test(
         confidence_interval=_score_interval(only_candidate_right, only_baseline_right, rows, alpha),
         level=1.0 - 2.0 * alpha,
         p_worse=min(1.0, p_worse),
+        power=power_of(rows, flips, alpha),
     )
+
+
+def anchor_test(
+    *,
+    anchor: str,
+    best_of: int,
+    rows: int,
+    both_right: int,
+    only_candidate_right: int,
+    only_anchor_right: int,
+    alpha: float,
+    margin: float,
+) -> PairedTest:
+    """Asks whether the candidate is worse than the best model that was ever pushed, by more than a margin and chance.
+
+    A chain of models, each not worse than the one before beyond noise, may lose a little each time; this test looks at
+    them all. The anchor was chosen as the best on these very rows, so it is too good by luck, which is allowed for.
+
+    Args:
+        anchor: Version of the anchor.
+        best_of: How many models it is the best of.
+        rows: All rows; at least one.
+        both_right: Rows on which both are right.
+        only_candidate_right: Rows won.
+        only_anchor_right: Rows lost.
+        alpha: Level.
+        margin: What a candidate may be worse than the anchor, a share of the rows.
+
+    Returns:
+        As `paired_test`; `p_worse` is the probability of so bad an outcome for a candidate that is worse than the
+        anchor by just the margin and the anchor's luck.
+
+    References:
+        The score test of Tango (1998), see `paired_test`, for non-inferiority: the difference is compared with minus
+        the margin in place of 0.
+    """
+    flips = only_candidate_right + only_anchor_right
+    luck = luck_of_the_best(best_of, flips, rows)
+    score = _score(only_candidate_right, only_anchor_right, rows, -min(margin + luck, 1.0))
+    return PairedTest(
+        baseline=anchor,
+        baseline_accuracy=(both_right + only_anchor_right) / rows,
+        only_candidate_right=only_candidate_right,
+        only_baseline_right=only_anchor_right,
+        difference=(only_candidate_right - only_anchor_right) / rows,
+        confidence_interval=_score_interval(only_candidate_right, only_anchor_right, rows, alpha),
+        level=1.0 - 2.0 * alpha,
+        p_worse=float(stats.norm.cdf(score)) if flips else 1.0,
+        margin=margin,
+        luck=luck,
+        best_of=best_of,
+    )
+
+
+def _score(won: int, lost: int, rows: int, difference: float) -> float:
+    """Standardised distance of (won - lost) / rows from a hypothetical difference, Tango's equation 5."""
+    # The most likely share of lost rows, given the difference, solves a x^2 + b x + c = 0.
+    a = 2.0 * rows
+    b = (2.0 * rows - won + lost) * difference - won - lost
+    c = -lost * difference * (1.0 - difference)
+    share_lost = (math.sqrt(max(b * b - 4.0 * a * c, 0.0)) - b) / (2.0 * a)
+    variance = rows * (2.0 * share_lost + difference * (1.0 - difference))
+    distance = won - lost - rows * difference
+    return distance / math.sqrt(variance) if variance > 0.0 else math.copysign(math.inf, distance)
 
 
 def _score_interval(won: int, lost: int, rows: int, alpha: float) -> tuple[float, float]:
     """Returns Tango's interval for (won - lost) / rows at level 1 - 2 alpha."""
     critical = float(stats.norm.ppf(1.0 - alpha))
     estimate = (won - lost) / rows
-
-    def score(difference: float) -> float:
-        """Standardised distance of the estimate from a hypothetical difference."""
-        # The most likely share of lost rows, given the difference, solves a x^2 + b x + c = 0.
-        a = 2.0 * rows
-        b = (2.0 * rows - won + lost) * difference - won - lost
-        c = -lost * difference * (1.0 - difference)
-        share_lost = (math.sqrt(max(b * b - 4.0 * a * c, 0.0)) - b) / (2.0 * a)
-        variance = rows * (2.0 * share_lost + difference * (1.0 - difference))
-        distance = won - lost - rows * difference
-        return distance / math.sqrt(variance) if variance > 0.0 else math.copysign(math.inf, distance)
 
     def end(side: float) -> float:
         """Where the score passes the critical value, between the estimate and the end of the scale."""
@@ -81,6 +137,8 @@ def _score_interval(won: int, lost: int, rows: int, alpha: float) -> tuple[float
         outer = bound * (1.0 - 1e-12)
         if abs(inner) >= abs(outer) and inner * outer > 0.0:
             return bound
-        return float(optimize.brentq(lambda at: score(at) - side * critical, inner, outer, xtol=1e-12))
+        return float(
+            optimize.brentq(lambda at: _score(won, lost, rows, at) - side * critical, inner, outer, xtol=1e-12)
+        )
 
     return end(1.0), end(-1.0)

@@ -1,4 +1,4 @@
-"""Every row of a split answered by the candidate and by the baseline, written down and counted."""
+"""Every row of a split answered by the candidate and by models that were pushed, written down and counted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from agnews.components.evaluator.analyse import LENGTH_BUCKETS, length_bucket
+from agnews.components.evaluator.split_answers import ANCHOR, BASELINE, CANDIDATE, AnswerLog
 from agnews.components.evaluator.tally import Tally, answers
 from agnews.components.storage.files_at import files_at
 from agnews.schemas import features
@@ -88,21 +89,17 @@ Predict = Callable[[NDArray[np.object_]], NDArray[np.float32]]
 
 @dataclass
 class SplitPredictions:
-    """What both models answered, counted.
+    """What the models answered, counted.
 
     Attributes:
         tally: The candidate's answers.
         rows: Rows of the split.
-        both_right: Rows on which candidate and baseline are right; these three stay 0 without a baseline.
-        only_candidate_right: Rows on which the candidate alone is right.
-        only_baseline_right: Rows on which the baseline alone is right.
+        log: The answers of all models.
     """
 
     tally: Tally = field(default_factory=Tally)
     rows: int = 0
-    both_right: int = 0
-    only_candidate_right: int = 0
-    only_baseline_right: int = 0
+    log: AnswerLog = field(default_factory=AnswerLog)
 
 
 def predict_split(
@@ -110,6 +107,7 @@ def predict_split(
     *,
     candidate: Predict,
     baseline: Predict | None,
+    anchor: Predict | None = None,
     output: str,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> SplitPredictions:
@@ -119,6 +117,7 @@ def predict_split(
         chunks: The rows of the split.
         candidate: The model to judge.
         baseline: The model to compare with, if there is one.
+        anchor: The best model ever pushed, where its answers on these rows are not known.
         output: Parquet file to write, local or remote; its columns are in schemas/predictions.py.
         on_rows: Called with the number of rows done so far.
 
@@ -132,21 +131,20 @@ def predict_split(
             for rows in chunks:
                 probabilities = candidate(rows.text)
                 answer = answers(probabilities)
-                baseline_answer = None if baseline is None else answers(baseline(rows.text))
-                writer.write_batch(_table(rows, probabilities, answer, baseline_answer))
-                _count(found, rows, probabilities, answer, baseline_answer)
+                pushed = {
+                    name: answers(model(rows.text))
+                    for name, model in ((BASELINE, baseline), (ANCHOR, anchor))
+                    if model is not None
+                }
+                writer.write_batch(_table(rows, probabilities, answer, pushed.get(BASELINE)))
+                _count(found, rows, probabilities, answer)
+                found.log.add(row=rows.row, label=rows.label, text=rows.text, answers={CANDIDATE: answer, **pushed})
                 on_rows(found.rows)
         files_at(output).write(output, files_at(str(file)).read(str(file)))
     return found
 
 
-def _count(
-    found: SplitPredictions,
-    rows: Rows,
-    probabilities: NDArray[np.float32],
-    answer: NDArray[np.int64],
-    baseline_answer: NDArray[np.int64] | None,
-) -> None:
+def _count(found: SplitPredictions, rows: Rows, probabilities: NDArray[np.float32], answer: NDArray[np.int64]) -> None:
     found.rows += len(rows.label)
     found.tally.add(
         label=rows.label,
@@ -155,11 +153,6 @@ def _count(
         length=length_bucket(rows.num_words),
         has_markup=rows.has_markup == b"yes",
     )
-    if baseline_answer is not None:
-        right, baseline_right = answer == rows.label, baseline_answer == rows.label
-        found.both_right += int((right & baseline_right).sum())
-        found.only_candidate_right += int((right & ~baseline_right).sum())
-        found.only_baseline_right += int((~right & baseline_right).sum())
 
 
 def _table(

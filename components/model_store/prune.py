@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agnews.components.model_store.anchors import kept_anchor
 from agnews.components.model_store.model_store import ModelStore
 from agnews.components.model_store.serving_leases import living_leases, remove_dead_leases
 from agnews.components.model_store.transaction import exclusively, mark, retire, sweep, unmark
@@ -28,8 +29,9 @@ class Pruning:
 def prune(store: ModelStore, keep: int, *, dry_run: bool = False) -> tuple[Pruning, ...]:
     """Removes old versions.
 
-    The version in production stays, and so do those that running servers use and those that were withdrawn,
-    whatever their age. Numbered folders that no push has made are left alone.
+    The version in production stays, and so do the best one that was ever pushed (a new test file has it scored again),
+    those that running servers use and those that were withdrawn, whatever their age. Numbered folders that no push
+    has made are left alone.
 
     Args:
         store: The store.
@@ -67,6 +69,8 @@ def _kept_because(store: ModelStore, version: str, current: str, is_new: bool) -
         return "in production"
     if int(version) > int(current):
         return "withdrawn; no run brings it back"
+    if (anchor := kept_anchor(store, current)) and anchor.version == version:
+        return "the best that was ever pushed; runs are compared with it"
     if leases := [lease for lease in living_leases(store.uri) if lease.version == version]:
         return f"served by {', '.join(f'{lease.host}:{lease.pid}' for lease in leases)}"
     return "among the newest" if is_new else ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from agnews.components.model_store.anchors import keep_anchor
 from agnews.components.model_store.model_digest import RECORD_FILE, model_digest
 from agnews.components.model_store.model_store import SAVED_MODEL, ModelStore, numbers
 from agnews.components.model_store.pointer import Action, Pointer, moved
@@ -61,6 +62,7 @@ def publish(
     classes: tuple[str, ...],
     learnt_from: LearntFrom | None = None,
     overruled: tuple[str, ...] = (),
+    anchor: str = "",
 ) -> Push:
     """Puts a model into production: a new version, then the pointer.
 
@@ -84,6 +86,7 @@ def publish(
         classes: Names of the classes in the order of the model's outputs.
         learnt_from: The data behind the model.
         overruled: Rules that failed and that somebody overruled.
+        anchor: Folder with the best model on the test rows so far, see `keep_anchor`; empty where nobody knows.
 
     Returns:
         The version in production and whether it is new. A model with the fingerprint or the digest of the one in
@@ -126,6 +129,8 @@ def publish(
             record, tag = _claim(store, facts)
             try:
                 _write_version(store, record, sources)
+                if anchor:
+                    keep_anchor(store, record.version, anchor, learnt_from.test_digest if learnt_from else "")
                 pointer = _commit(store, record, tag, replaces)
             except (OSError, AgnewsError, KeyboardInterrupt):
                 _undo(store, record.version, tag)

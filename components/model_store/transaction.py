@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from agnews.components.model_store.anchors import remove_anchor
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.model_store.model_store import HISTORY, MARKER, POINTER, SAVED_MODEL, ModelStore, numbers
 from agnews.components.model_store.pointer import Pointer
@@ -231,6 +232,8 @@ def retire(store: ModelStore, version: str) -> None:
             # Under its number a folder must vanish at once, or a server may load half of it.
             store.files.remove(f"{marker}/model")
             store.files.rename(folder, f"{marker}/model")
+        if store.look().version != version:
+            remove_anchor(store, version)
         store.files.remove(marker)
         return
     fenced = _fence(store, version)
@@ -240,6 +243,7 @@ def retire(store: ModelStore, version: str) -> None:
         store.files.remove_file(f"{folder}/{SAVED_MODEL}")
         store.files.remove_file(f"{folder}/{RECORD_FILE}")
         store.files.remove(folder)
+        remove_anchor(store, version)
     unmark(store, version)
 
 

@@ -14,6 +14,7 @@ from tfx.types.artifact_utils import get_single_instance
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.baseline_at import CORPUS_FILE, SERVING_FOLDER, STATISTICS_FILE
+from agnews.components.model_store.decisions import count_decision
 from agnews.components.model_store.publish import publish
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
 from agnews.components.serving_model.facts_file import FACTS_FILE
@@ -36,7 +37,7 @@ class Executor(BaseExecutor):
     Inputs:
         model: Model, as exported by the trainer.
         blessing: ModelBlessing; the file `BLESSED` decides.
-        evaluation: ModelEvaluation, for the baseline that the model was judged against and its accuracy.
+        evaluation: ModelEvaluation, for the baseline that the model was judged against, its accuracy, and the anchor.
         statistics: ExampleStatistics; those of the split `train` are pushed with the model.
         smoke_report: StepReport of SmokeTest.
         data_card: StepReport of NewsExampleGen; the digests of its files are written into the record of the version.
@@ -80,8 +81,18 @@ class Executor(BaseExecutor):
         else:
             pushed_model = get_single_instance(output_dict["pushed_model"])
             outcome = self._push({**uris, "pushed_model": pushed_model.uri}, evaluation, exec_properties)
+        outcome = outcome.model_copy(update={"test_uses": self._count(uris["data_card"], evaluation, exec_properties)})
         _LOGGER.info("%s: %s", "Pushed" if outcome.pushed else "Not pushed", outcome.reason)
         _write_outcome(get_single_instance(output_dict["pushed_model"]), outcome)
+
+    def _count(self, data_card: str, evaluation: Evaluation, exec_properties: dict[str, Any]) -> int:
+        run_id = (self._context.pipeline_run_id if self._context else None) or ""
+        return count_decision(
+            ModelStore(exec_properties["push_uri"], exec_properties["model_name"]),
+            _document(DataCard, data_card).test_digest,
+            exec_properties["fingerprint"] or run_id or "unknown",
+            blessed=evaluation.verdict.blessed,
+        )
 
     def _push(self, uris: dict[str, str], evaluation: Evaluation, exec_properties: dict[str, Any]) -> PushOutcome:
         store = ModelStore(exec_properties["push_uri"], exec_properties["model_name"])
@@ -109,6 +120,7 @@ class Executor(BaseExecutor):
             accuracy=evaluation.metrics.accuracy,
             overruled=evaluation.verdict.failed_rules,
             classes=corpus.class_names,
+            anchor=uris["evaluation"],
             learnt_from=LearntFrom(
                 digest=card.digest,
                 test_digest=card.test_digest,

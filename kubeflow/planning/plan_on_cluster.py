@@ -76,6 +76,7 @@ def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
         PROCEED: plan.nothing_new is None,
         "data_digest": plan.digest,
         "production": plan.production,
+        "anchor": plan.anchor,
         "fingerprint": plan.fingerprint,
         "transform_settings": _json(transform_settings(text, code["Transform"])),
         "trainer_settings": _json(

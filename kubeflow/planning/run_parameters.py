@@ -72,6 +72,7 @@ PLAN_OUTPUTS: dict[str, Kind] = {
     PROCEED: "BOOLEAN",
     "data_digest": "STRING",
     "production": "STRING",
+    "anchor": "STRING",
     "fingerprint": "STRING",
     "transform_settings": "STRING",
     "trainer_settings": "STRING",

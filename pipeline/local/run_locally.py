@@ -136,6 +136,7 @@ def _run_nodes(
             data_digest=plan.digest,
             scratch_uri=str(request.paths.scratch),
             production=plan.production,
+            anchor=plan.anchor,
             withdrawn=plan.withdrawn,
             replaces=plan.replaces,
             corpus=carried,

@@ -54,7 +54,7 @@ def run_key(config: RunConfig, plan: RunPlan, carried: Mapping[str, str], code: 
     text = resolve_text(config)
     facts = {
         "config": config.model_dump(mode="json"),
-        "plan": [plan.digest, plan.fingerprint, plan.production, plan.withdrawn, plan.replaces],
+        "plan": [plan.digest, plan.fingerprint, plan.production, plan.anchor, plan.withdrawn, plan.replaces],
         "transform": transform_settings(text, ""),
         "trainer": trainer_settings(config, text, str(paths.scratch), "", carried["Trainer"]),
         "corpora": dict(carried),

@@ -29,6 +29,7 @@ PLAN = {
     "proceed": True,
     "data_digest": "d" * 64,
     "production": "",
+    "anchor": "",
     "fingerprint": "f" * 16,
     "transform_settings": '{"max_length": 96}',
     "trainer_settings": '{"training": {"epochs": 2}}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ RULES = {
     "min_examples": 100,
     "min_class_examples": 20,
     "alpha": 0.05,
+    "anchor": "keep",
+    "margin": 0.0,
     "force_promotion": 0,
     "code_version": "",
 }
@@ -66,7 +69,14 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
     """Runs the executor on artifacts of the standard types; gives back its output artifacts by name."""
 
     def run(
-        candidate: Path, baseline: Path | None = None, *, rows: int = 400, odd_text: str = "", **rules: Any
+        candidate: Path,
+        baseline: Path | None = None,
+        *,
+        rows: int = 400,
+        odd_text: str = "",
+        kept: str = "",
+        best: Path | None = None,
+        **rules: Any,
     ) -> dict[str, Any]:
         from tfx.types import standard_artifacts
         from tfx.types.artifact_utils import encode_split_names
@@ -93,6 +103,16 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
                 classes=rules.pop("baseline_classes", ("World", "Sports", "Business", "Sci/Tech")),
             )
             store.fetch(pushed.record.version, str(folder / "baseline" / "Format-Serving"))
+
+        if kept:
+            (folder / "baseline" / "Anchor").mkdir()
+            for name in ("anchor.json", "answers.parquet"):
+                shutil.copy(f"{kept}/{name}", folder / "baseline" / "Anchor")
+            document = json.loads((folder / "baseline" / "Anchor" / "anchor.json").read_text())
+            document |= {"version": "17"} if not document["version"] else {}
+            (folder / "baseline" / "Anchor" / "anchor.json").write_text(json.dumps(document))
+            if best:
+                (folder / "baseline" / "Anchor" / "Format-Serving").symlink_to(best)
 
         def artifact(kind: Any, name: str) -> Any:
             made = kind()
@@ -175,6 +195,42 @@ def test_a_model_is_compared_with_the_one_in_production(evaluate: Any, export_mo
     assert verdict.blessed
     assert verdict.paired_test is not None
     assert (verdict.paired_test.only_baseline_right, verdict.paired_test.p_worse) == (0, 1.0)
+
+
+def test_the_best_model_ever_pushed_is_asked_without_its_model_and_scored_again_on_new_rows(
+    evaluate: Any, export_model: ExportModel
+) -> None:
+    good = export_model()
+    worse = export_model(keywords=["president", "coach", "stocks", "software.*(and so on ){15}"])
+    floors = {"min_accuracy": 0.5, "min_class_recall": 0.0}
+
+    first = evaluate(good)
+    anchor = json.loads((Path(first["evaluation"].uri) / "anchor.json").read_text())
+    assert (anchor["version"], anchor["accuracy"], anchor["best_of"]) == ("", pytest.approx(0.9), 1)
+
+    # No worse than production, which has become as bad: only the best ever can tell.
+    slid = evaluate(worse, worse, kept=first["evaluation"].uri, **floors)
+    verdict = read(slid).verdict
+    assert verdict.failed_rules == ("not_worse_than_best",)
+    assert verdict.anchor_test is not None
+    assert (verdict.anchor_test.baseline, verdict.anchor_test.baseline_accuracy) == ("17", pytest.approx(0.9))
+    anchor = json.loads((Path(slid["evaluation"].uri) / "anchor.json").read_text())
+    assert (anchor["version"], anchor["accuracy"], anchor["best_of"]) == ("17", pytest.approx(0.9), 2)
+
+    scored = evaluate(worse, worse, rows=300, kept=first["evaluation"].uri, best=good, **floors)
+    assert read(scored).verdict.failed_rules == ("not_worse_than_best",)
+    anchor = json.loads((Path(scored["evaluation"].uri) / "anchor.json").read_text())
+    assert (anchor["version"], anchor["best_of"]) == ("17", 3)
+
+    other_rows = read(evaluate(worse, worse, rows=300, kept=first["evaluation"].uri, **floors)).verdict
+    assert other_rows.blessed
+    assert "was not asked: the same test file is read into other rows" in other_rows.reasons[-1]
+
+    ignored = evaluate(worse, worse, kept=first["evaluation"].uri, anchor="ignore", **floors)
+    assert read(ignored).verdict.blessed
+    assert "evaluation.anchor is ignore" in read(ignored).verdict.reasons[-1]
+    anchor = json.loads((Path(ignored["evaluation"].uri) / "anchor.json").read_text())
+    assert (anchor["version"], anchor["best_of"]) == ("", 1)
 
 
 @pytest.mark.parametrize("flaw", ["nan", "one_class"])

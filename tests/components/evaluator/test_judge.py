@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agnews.components.evaluator.judge import judge
-from agnews.components.evaluator.paired_test import paired_test
+from agnews.components.evaluator.paired_test import anchor_test, paired_test
 from agnews.schemas.evaluation import ClassMetrics, Metrics, Verdict
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
@@ -16,7 +16,6 @@ RULES = {
     "min_class_recall": 0.65,
     "min_examples": 400,
     "min_class_examples": 50,
-    "alpha": 0.05,
 }
 
 
@@ -104,11 +103,12 @@ def test_worse_beyond_noise_is_held_back_and_within_noise_is_not() -> None:
     assert within.blessed
     assert within.reasons[-1] == (
         "won 38 rows and lost 41 against the baseline 1763820000, which is right on 90.1 %: -0.38 points "
-        "(90 % interval -2.23 to +1.47), p = 0.41, not worse beyond noise"
+        "(90 % interval -2.23 to +1.47), p = 0.41, not worse beyond noise; this test would notice a loss of 0.5 points "
+        "in 9 of 100 cases; for 9 of 10 it takes 3.35"
     )
     assert not beyond.blessed
     assert beyond.failed_rules == ("not_worse",)
-    assert beyond.reasons[0].endswith("p = 0.001, worse beyond noise at level 0.05")
+    assert "p = 0.001, worse beyond noise at level 0.05; this test would notice" in beyond.reasons[0]
 
 
 def test_neither_a_hair_nor_a_point_decides_but_the_rows_do() -> None:
@@ -116,6 +116,39 @@ def test_neither_a_hair_nor_a_point_decides_but_the_rows_do() -> None:
     assert verdict_on(against=against(0, 1)).blessed
     assert not verdict_on(against=against(0, 8)).blessed
     assert "p < 0.001, worse beyond noise" in verdict_on(against=against(0, 20)).reasons[0]
+
+
+def test_a_chain_of_small_losses_is_held_back_by_the_best_ever_and_told_so() -> None:
+    best = anchor_test(
+        anchor="1763000000",
+        best_of=12,
+        rows=800,
+        both_right=690,
+        only_candidate_right=10,
+        only_anchor_right=60,
+        alpha=0.025,
+        margin=0.002,
+    )
+
+    verdict = judge(metrics(GOOD), against(38, 41), best, **RULES)
+
+    assert verdict.failed_rules == ("not_worse_than_best",)
+    assert verdict.anchor_test == best
+    assert verdict.reasons[0].startswith(
+        "won 10 rows and lost 60 against version 1763000000, the best ever pushed on these test rows with 93.8 %: "
+        "-6.25 points (95 % interval"
+    )
+    assert (
+        "points of luck as the best of 12 and a margin of 0.2 it is worse beyond noise at level 0.025"
+        in (verdict.reasons[0])
+    )
+
+
+def test_why_the_best_ever_was_not_asked_is_told() -> None:
+    verdict = verdict_on(unasked="the best model ever pushed was not asked")
+
+    assert verdict.blessed
+    assert verdict.reasons[-1] == "the best model ever pushed was not asked"
 
 
 def test_rows_without_probabilities_hold_a_model_back() -> None:

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.anchors import kept_anchor, needed_of_anchor
+from agnews.components.model_store.brought_anchor import brought_anchor
+from agnews.components.model_store.prune import prune
 from agnews.components.model_store.rollback import rollback
+from agnews.schemas.anchor import ANSWERS, Anchor
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard, Lengths, SpanCard, SplitCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, Verdict
 from agnews.schemas.model_record import LearntFrom
-from agnews.schemas.push_outcome import PushOutcome
+from agnews.schemas.push_outcome import MANY_USES, PushOutcome
 from agnews.schemas.smoke_report import Check, SmokeReport
 
 pytestmark = pytest.mark.integration
@@ -106,6 +110,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
         baseline: str = "",
         fingerprint: str = "",
         overruled: tuple[str, ...] = (),
+        anchor: Anchor | None = None,
     ) -> tuple[Any, PushOutcome]:
         from tfx.types import standard_artifacts
 
@@ -124,6 +129,8 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
             "smoke_report/report.json": (smoke or SmokeReport(passed=True)).model_dump_json().encode(),
             "data_card/report.json": DATA_CARD.model_dump_json().encode(),
         }
+        if anchor:
+            files |= {"evaluation/anchor.json": anchor.json_bytes(), f"evaluation/{ANSWERS}": b"answers"}
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
@@ -148,6 +155,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
                 "push_uri": str(tmp_path / "store"),
                 "model_name": "agnews",
                 "corpus": packaged_corpus().canonical(),
+                "replaces": "",
                 "fingerprint": fingerprint,
                 "code_version": "",
             },
@@ -159,10 +167,10 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
 
 
 @pytest.fixture
-def bring_baseline(tmp_path: Path) -> Callable[[str], Any]:
+def bring_baseline(tmp_path: Path) -> Callable[..., Any]:
     """Runs BaselineModel on the store that `push` writes to; gives back its output artifact."""
 
-    def run(production: str) -> Any:
+    def run(production: str, anchor: str = "") -> Any:
         from tfx.types import standard_artifacts
 
         from agnews.components.baseline_model.executor import Executor
@@ -177,6 +185,7 @@ def bring_baseline(tmp_path: Path) -> Callable[[str], Any]:
                 "push_uri": str(tmp_path / "store"),
                 "model_name": "agnews",
                 "production": production,
+                "anchor": anchor,
                 "code_version": "",
             },
         )
@@ -210,6 +219,7 @@ def test_a_blessed_model_goes_into_production_with_all_that_is_known_about_it(pu
         version=record.version,
         digest=record.model_digest,
         destination=str(folder),
+        test_uses=1,
     )
     assert artifact.get_int_custom_property("pushed") == 1
     assert artifact.get_string_custom_property("pushed_version") == record.version
@@ -232,9 +242,9 @@ def test_what_may_not_be_pushed_is_not_and_says_why(
 ) -> None:
     artifact, outcome = push(b"graph", **arguments)
 
-    assert outcome == PushOutcome(pushed=False, reason=reason)
+    assert outcome == PushOutcome(pushed=False, reason=reason, test_uses=1)
     assert artifact.get_int_custom_property("pushed") == 0
-    assert not (tmp_path / "store").exists()
+    assert not ModelStore(str(tmp_path / "store"), "agnews").versions()
 
 
 def test_a_forced_promotion_is_told_and_recorded(push: Any, tmp_path: Path) -> None:
@@ -252,7 +262,7 @@ def test_a_forced_promotion_does_not_pass_a_failed_smoke_test(push: Any, tmp_pat
     _, outcome = push(b"graph", overruled=("min_accuracy",), smoke=SmokeReport(passed=False, skipped="no reason"))
 
     assert not outcome.pushed
-    assert not (tmp_path / "store").exists()
+    assert not ModelStore(str(tmp_path / "store"), "agnews").versions()
 
 
 def test_the_same_model_is_in_production_already(push: Any, tmp_path: Path) -> None:
@@ -287,6 +297,64 @@ def test_the_same_model_judged_anew_is_not_pushed_again(push: Any, tmp_path: Pat
     _, again = push(b"graph", fingerprint="another threshold", baseline=first.version)
     assert again.version == first.version
     assert ModelStore(str(tmp_path / "store"), "agnews").versions() == (first.version,)
+
+
+def test_decisions_on_a_test_file_are_counted_once_each_and_many_are_warned_of(push: Any) -> None:
+    _, first = push(b"one", fingerprint="f")
+    _, again = push(b"one", fingerprint="f")
+    held_back = [push(b"two", blessed=False, fingerprint=f"g{number}")[1] for number in range(MANY_USES - 1)]
+
+    assert (first.test_uses, again.test_uses, held_back[0].test_uses) == (1, 1, 2)
+    assert first.on_the_test_file == "This test file has decided 1 time."
+    assert "look better than new texts will show: label some new ones" in held_back[-1].on_the_test_file
+
+
+def test_the_best_ever_goes_along_stays_when_versions_are_removed_and_comes_back_with_a_rollback(
+    push: Any, bring_baseline: Any, tmp_path: Path
+) -> None:
+    store = ModelStore(str(tmp_path / "store"), "agnews")
+    best = push(b"one", anchor=Anchor(version="", rows_digest="r", accuracy=0.93, best_of=1))[1].version
+    versions = [best]
+    for number, model in enumerate((b"two", b"three", b"four"), 2):
+        anchor = Anchor(version=best, rows_digest="r", accuracy=0.93, best_of=number)
+        versions.append(push(model, baseline=versions[-1], anchor=anchor)[1].version)
+
+    kept = kept_anchor(store, versions[-1])
+    assert kept is not None
+    assert (kept.version, kept.best_of, kept.test_digest) == (best, 4, "e" * 64)
+    assert needed_of_anchor(store, versions[-1], "e" * 64) == "answers"
+    assert needed_of_anchor(store, versions[-1], "another test file") == "model"
+    assert needed_of_anchor(store, best, "another test file") == ""  # it is asked anyway
+
+    fates = {each.version: each.kept_because for each in prune(store, 1)}
+    assert "the best that was ever pushed" in fates[best]
+    assert fates[versions[1]] == ""
+    assert kept_anchor(store, versions[1]) is None
+
+    answers, model = bring_baseline(versions[-1], "answers"), bring_baseline(versions[-1], "model")
+    found = brought_anchor(answers.uri)
+    assert found is not None
+    assert (found.anchor, found.model) == (kept, None)
+    scored = brought_anchor(model.uri)
+    assert scored is not None
+    assert scored.model is not None
+    assert (Path(scored.model) / "saved_model.pb").read_bytes() == b"one"
+    assert brought_anchor(bring_baseline(versions[-1], "").uri) is None
+
+    rollback(store, best)
+    before = kept_anchor(store, store.look().version)
+    assert before is not None
+    assert before.best_of == 1
+
+
+def test_a_damaged_anchor_says_what_to_delete(push: Any, tmp_path: Path) -> None:
+    version = push(b"one", anchor=Anchor(version="", rows_digest="r", accuracy=0.93, best_of=1))[1].version
+    store = ModelStore(str(tmp_path / "store"), "agnews")
+    (tmp_path / "store" / "agnews" / "anchors" / version / "anchor.json").write_text("{}")
+
+    with pytest.raises(AgnewsError, match="does not say which model is the best") as caught:
+        needed_of_anchor(store, version, "")
+    assert "Delete" in caught.value.fix
 
 
 def test_production_that_moved_meanwhile_fails_the_step(push: Any) -> None:
