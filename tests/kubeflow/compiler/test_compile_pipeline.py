@@ -82,6 +82,7 @@ def _properties(config: RunConfig, letter: str) -> dict[tuple[str, str], Any]:
         data_digest=letter,
         scratch_uri=letter,
         production=letter,
+        anchor=letter,
         fingerprint=letter,
         code=dict.fromkeys(code_versions(), ""),
         corpus=dict.fromkeys(code_versions(), letter),
