@@ -93,8 +93,10 @@ def show(api: KfpApi, run: RunArgument) -> None:
     found, view, console = api.get_run(run), RunView(api), open_console()
     console.print(show_run(found, view))
     for task in view.tasks(found):
-        for name, report in (view.last_words(found, task).report or {}).items():
-            console.print(f"{name} of {task.title}: {json.dumps(report, ensure_ascii=False)}", markup=False)
+        words = view.last_words(found, task)
+        for name, report in (words.report or {}).items():
+            text = json.dumps(report, ensure_ascii=False)
+            console.print(f"{name} of {words.node or task.title}: {text}", markup=False)
     code = ExitCode.OK
     if found.finished:
         try:

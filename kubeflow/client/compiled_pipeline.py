@@ -215,7 +215,7 @@ def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, obje
         raise AgnewsError(
             "The pipeline needs values that were not given.",
             found=", ".join(missing),
-            fix=f"Add --param {missing[0]}={_example(declared[missing[0]])}, or write it to the schedule.",
+            fix=f"Add --param {missing[0]}={_example(declared[missing[0]])}; a schedule has them under `parameters`.",
         )
     return dict(given)
 

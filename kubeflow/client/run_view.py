@@ -24,11 +24,13 @@ class LastWords:
         text: One line; empty where there is no log.
         final: Whether the same step would end so again: it refuses data, settings or code.
         report: What a gate has found; empty for other steps.
+        node: The node that ended so; empty where nothing says which.
     """
 
     text: str = ""
     final: bool = False
     report: dict[str, Any] | None = None
+    node: str = ""
 
 
 class RunView:
@@ -77,13 +79,14 @@ class RunView:
         refusals = find_lines(log, REFUSED)
         if not refusals:
             node, words = cut_node(log), last_line(log)
-            return LastWords(f"{node}: {words}" if node else words)
+            return LastWords(f"{node}: {words}" if node else words, node=node)
         line = refusals[-1]
         found = f" ({line['found']})" if line.get("found") else ""
         node = f"{line['node']}: " if len(task.nodes) > 1 and line.get("node") else ""
         known = ("node", "problem", "found", "fix", "exit_code", "final")
         report = {key: value for key, value in line.items() if key not in known}
-        return LastWords(f"{node}{line.get('problem', '')}{found}", bool(line.get("final")), report or None)
+        text = f"{node}{line.get('problem', '')}{found}"
+        return LastWords(text, bool(line.get("final")), report or None, str(line.get("node") or ""))
 
     def verdict(self, run: RunRecord) -> dict[str, Any] | None:
         """Returns what the Pusher wrote: `pushed`, `reason`, `version`; None where it did not run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from agnews.kubeflow.client.connection import Authentication, Connection
@@ -124,6 +125,13 @@ class ServerError(AgnewsError):
                 fix=_MISSING,
                 status=status,
             )
+        if status == 500 and (gone := _GONE.search(body)):
+            return cls(
+                f"The server was asked to {doing}, and what that needs was deleted.",
+                found=gone[0],
+                fix="agnews submit, or agnews schedule apply PIPELINE.yaml, uploads a version of a pipeline again.",
+                status=status,
+            )
         if status == 429 or status >= 500:
             return cls(
                 f"The server failed when asked to {doing}.",
@@ -157,6 +165,8 @@ class ServerError(AgnewsError):
         )
 
 
+# A server that misses a version tells it as a fault of its own, which trying again does not mend.
+_GONE = re.compile(r"ResourceNotFoundError: \w+ \S+ not found")
 _MISSING = "Look at what there is: agnews runs list, agnews schedule list. It may be in another --namespace."
 
 _LOG_IN = {

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, Parameter, check_parameters, declared_parameters
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.run_record import RecurringRunRecord, VersionRecord
+from agnews.kubeflow.client.server_error import ServerError
 from agnews.kubeflow.client.submit_pipeline import version_name
 from agnews.kubeflow.schedules.cron import Cron, server_cron
 from agnews.kubeflow.schedules.managed_runs import ManagedRuns, Mark, digest, next_step
@@ -255,7 +256,7 @@ def _change(
             fix="Both would start runs: delete or disable it in the UI, or rename the schedule.",
         )
     target = target or _kept(look_up, schedule.name, found)
-    check_parameters(target.parameters, schedule.parameters)
+    _check_parameters(schedule, target)
     wanted = desired_run(
         schedule,
         pipeline_id=target.pipeline_id or NEW,
@@ -277,6 +278,14 @@ def _change(
         if schedule.enabled
         else (),
     )
+
+
+def _check_parameters(schedule: Schedule, target: Target) -> None:
+    try:
+        check_parameters(target.parameters, schedule.parameters)
+    except AgnewsError as error:
+        problem = f"The schedule {schedule.name}: {error.problem}"
+        raise AgnewsError(problem, found=error.found, fix=error.fix, exit_code=error.exit_code) from error
 
 
 def _expected(wanted: RecurringRunRecord, found: ManagedRuns, now: datetime) -> tuple[RecurringRunRecord, datetime]:
@@ -324,7 +333,16 @@ def _kept(look_up: _LookUp, name: str, found: ManagedRuns) -> Target:
             fix="Name the compiled pipeline: agnews schedule plan PIPELINE.yaml, or a version: --version NAME.",
         )
     newest = found.records[-1]
-    version = look_up.get_version(newest.pipeline_id, newest.version_id)
+    try:
+        version = look_up.get_version(newest.pipeline_id, newest.version_id)
+    except ServerError as error:
+        if error.status != 404:
+            raise
+        raise AgnewsError(
+            f"The version of the pipeline that the schedule {name} runs was deleted: its starts fail.",
+            found=error.found,
+            fix="Name the compiled pipeline: agnews schedule plan PIPELINE.yaml, or another version: --version NAME.",
+        ) from error
     return Target(newest.pipeline_id, newest.version_id, version.name, declared_parameters(version.spec or {}))
 
 

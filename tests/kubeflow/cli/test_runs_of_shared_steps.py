@@ -112,7 +112,7 @@ def test_a_refusal_names_the_node_and_is_not_tried_again(
     assert "data failed: DataGate: The rows are not what the schema says. (skew)" in _lines(result)
     assert server.calls("POST", ":retry") == 0
     shown = agnews("runs", "show", _run(server))
-    assert 'report of data: {"passed": false}' in shown.stdout
+    assert 'report of DataGate: {"passed": false}' in shown.stdout
 
 
 @pytest.mark.parametrize(("end", "said"), [("failed", "ValueError: no good\n"), ("", "epoch 3\n")])

@@ -39,6 +39,17 @@ def test_a_submit_that_is_repeated_makes_one_version_and_one_experiment(
     assert set(version["pipeline_spec"]) == {"pipeline_spec", "platform_spec"}
 
 
+@pytest.mark.parametrize(("tag", "tags"), [("2.17.0", {"commit": COMMIT}), ("2.16.1", None)])
+def test_a_version_is_found_by_its_commit_where_the_server_has_tags(
+    server: Any, connect: Callable[..., KfpApi], pipeline_text: str, tag: str, tags: dict[str, str] | None
+) -> None:
+    server.tag = tag
+    _submit(connect(), pipeline_text)
+    (version,) = server.versions.values()
+    assert version.get("tags") == tags
+    assert version["description"].startswith(f"commit {COMMIT}, ")
+
+
 def test_another_pipeline_becomes_another_version_and_a_comment_does_not(
     server: Any, connect: Callable[..., KfpApi], pipeline_text: str
 ) -> None:
@@ -78,6 +89,20 @@ def test_two_people_who_upload_the_same_version_at_the_same_time_get_the_same_on
     again = api.upload_version(first.pipeline_id, first.name, pipeline_text, "the other was faster")
     assert again.version_id == first.version_id
     assert len(server.versions) == 1
+
+
+def test_a_version_that_was_deleted_is_told_at_once(
+    server: Any, connect: Callable[..., KfpApi], pipeline_text: str, pauses: list[float]
+) -> None:
+    api = connect()
+    run = _submit(api, pipeline_text).run
+    server.versions.clear()
+    with pytest.raises(ServerError, match=r"(?s)what that needs was deleted.*PipelineVersion .* not found") as raised:
+        api.create_run(run, mark="again")
+    # The server answers 500, as for a fault that may pass.
+    assert (raised.value.status, raised.value.exit_code) == (500, ExitCode.USAGE)
+    assert server.calls("POST", "/runs$") == 2
+    assert pauses == []
 
 
 def test_pauses_double_up_to_a_limit(

@@ -297,6 +297,15 @@ def test_without_a_pipeline_a_schedule_keeps_its_version(world: _World) -> None:
         plan_schedules(world.api, _file(name="other"), None, NOW)
 
 
+def test_a_version_that_was_deleted_under_its_schedule_is_told_and_replaced_by_a_file(world: _World) -> None:
+    world.apply(_file())
+    world.server.versions.clear()
+    with pytest.raises(AgnewsError, match=r"(?s)that the schedule weekly runs was deleted.*PIPELINE\.yaml"):
+        plan_schedules(world.api, _file(), None, NOW)
+    world.apply(_file())
+    assert world.only["pipeline_version_reference"]["pipeline_version_id"] in world.server.versions
+
+
 @pytest.mark.parametrize("kind", ["drop before", "drop after"])
 @pytest.mark.parametrize("start", ["nothing", "old", "paused", "disabled in the file"])
 def test_cut_at_any_call_and_run_again_it_comes_to_the_same_end(
@@ -429,8 +438,10 @@ def test_what_is_not_in_the_file_any_more_stays_until_it_is_pruned(world: _World
 
 
 def test_parameters_are_checked_before_anything_is_changed(world: _World) -> None:
-    with pytest.raises(AgnewsError, match="Did you mean epochs"):
+    with pytest.raises(AgnewsError, match=r"(?s)The schedule weekly: .*Did you mean epochs"):
         world.plan(_file(parameters={"data_uri": "s3://news", "epoch": 3}))
+    with pytest.raises(AgnewsError, match=r"(?s)The schedule weekly: .*found: data_uri.*under `parameters`"):
+        world.plan(_file(parameters={}))
     with pytest.raises(AgnewsError, match="must be of the type NUMBER_INTEGER"):
         world.plan(_file(parameters={"data_uri": "s3://news", "epochs": "3"}))
 

@@ -27,6 +27,15 @@ from twin.workflow import Workflow, node_hash, read_tasks
 
 NEVER, NOT_YET = "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"
 ACCOUNT = "pipeline-runner"
+# What the server can filter a list by, of what could matter to us (its `APIToModelFieldMap`).
+_NAMED = frozenset({"display_name", "name", "created_at", "description"})
+_FILTERED = {
+    "pipelines": _NAMED | {"pipeline_id", "namespace"},
+    "pipeline_versions": _NAMED | {"pipeline_version_id", "status"},
+    "experiments": _NAMED | {"experiment_id", "namespace", "storage_state"},
+    "runs": _NAMED | {"run_id", "experiment_id", "recurring_run_id", "state", "storage_state", "namespace"},
+    "recurringRuns": _NAMED | {"recurring_run_id", "updated_at"},
+}
 _MLFLOW = "MLflow config resolution failed; run creation will continue: Invalid input error: "
 
 
@@ -291,6 +300,7 @@ class Twin:
             raise Refused(400, f"{what}: Invalid input error: {said}", 3, said) from None
         for predicate in predicates:
             assert predicate["operation"] == "EQUALS"
+            assert predicate["key"] in _FILTERED[key], "the server refuses to filter by that"
             items = [item for item in items if item.get(predicate["key"]) == predicate["string_value"]]
         column, _, direction = (query.get("sort_by") or "created_at").partition(" ")
         items = sorted(items, key=lambda item: item[column], reverse=direction == "desc")
@@ -380,6 +390,11 @@ class Twin:
             "created_at": self.now(),
             "pipeline_spec": payload,
         }
+        # Older servers look at no parameter that they do not know.
+        if query.get("tags") and not self.tag.startswith(("2.15", "2.16")):
+            made["tags"] = json.loads(query["tags"])
+            if any("." in key or max(len(key), len(value)) > 63 for key, value in made["tags"].items()):
+                raise _upload_error(400, "Failed to create a pipeline version")
         self.versions[made["pipeline_version_id"]] = made
         return made
 
