@@ -150,8 +150,9 @@ _CARD_RESPONSE: _Schema = {
         "accuracy": {"type": "number", "description": "Share of the official test split."},
         "classes": {"type": "array", "items": _STRING},
         "pushed_at": {"type": "string", "format": "date-time"},
+        "kept": {"type": "string", "description": "What is kept of requests, in a sentence."},
     },
-    "required": ["name", "version", "accuracy", "classes", "pushed_at"],
+    "required": ["name", "version", "accuracy", "classes", "pushed_at", "kept"],
 }
 _READY_RESPONSE: _Schema = {
     "type": "object",

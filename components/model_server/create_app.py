@@ -104,6 +104,7 @@ def predict_routes(state: ServingState, endpoint: PredictEndpoint) -> APIRouter:
     return router
 
 
+_NOTHING_KEPT = "Nothing of a request is kept."
 _CARD = {"name", "version", "accuracy", "classes", "pushed_at"}
 
 
@@ -147,9 +148,10 @@ def model_routes(state: ServingState) -> APIRouter:
 
     @router.get("/{name}/card", summary="What is known about the model", **CARD)
     async def card(name: Name) -> Response:
-        """Tells version, accuracy, classes, and when it was pushed."""
+        """Tells version, accuracy, classes, when it was pushed, and what is kept of requests."""
         with state.host.borrow(name) as model:
-            return json_response(orjson.dumps(model.record.model_dump(mode="json", include=_CARD)))
+            kept = state.request_log.settings.describe() if state.request_log is not None else _NOTHING_KEPT
+            return json_response(orjson.dumps({**model.record.model_dump(mode="json", include=_CARD), "kept": kept}))
 
     return router
 
@@ -259,6 +261,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.batcher.start()
+        if state.request_log is not None:
+            state.request_log.start()
         watching = asyncio.create_task(state.host.watch(poll_seconds), name="follow the pointer")
         state.watch_task(watching)
         try:
@@ -267,6 +271,8 @@ def create_app(
             watching.cancel()
             await asyncio.wait([watching])
             await state.batcher.stop()
+            if state.request_log is not None:
+                await asyncio.to_thread(state.request_log.close)
 
     app = FastAPI(
         title=f"{state.host.name}: topics of texts",

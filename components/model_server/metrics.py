@@ -24,6 +24,8 @@ class Metrics:
         switches: Changes of version, by result.
         broken: 1 while the version that ought to be served cannot be loaded.
         pointer_age: Seconds since the last look at the pointer that found one; 0 where none is followed.
+        logged_rows: Answered texts by what became of them: `logged`, `dropped` where a limit was reached, or `lost`
+            with a server that was killed.
         lost_lines: Lines of the log that could not be written.
     """
 
@@ -44,6 +46,7 @@ class Metrics:
         self.switches = Counter("model_switches", "Changes of version", ["result"], **make)
         self.broken = Gauge("model_broken", "1 while the version in production cannot be loaded", **make)
         self.pointer_age = Gauge("pointer_age_seconds", "Since the last good look at the pointer", **make)
+        self.logged_rows = Counter("logged_rows", "Texts for the log of requests", ["outcome"], **make)
         self.lost_lines = Gauge("log_lines_lost", "Lines of the log that could not be written", **make)
 
     def set_version(self, version: str) -> None:

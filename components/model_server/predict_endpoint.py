@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import zlib
 from typing import Any
 
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from agnews.components.model_server.gate import REQUEST_ID
 from agnews.components.model_server.json_response import HttpError, Limits, error_response, json_response
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
+from agnews.schemas.features import SERVE_TEXT
 
 _GONE = 499
 """TensorFlow Serving's code, and nginx's, for a client that went away."""
@@ -203,9 +206,13 @@ class PredictEndpoint:
         state = self._state
         with HeldBytes(state) as held:
             body = await read_body(scope, receive, state.limits, held)
+            began = time.perf_counter()
             with state.host.borrow(name, version) as model:
                 asked = read_predict_request(body, lambda signature: _argument(model, signature), state.limits)
                 outputs = await state.batcher.run(model, asked.signature, asked.values)
+            if state.request_log is not None and asked.signature == SERVE_TEXT:
+                seconds = time.perf_counter() - began
+                state.request_log.offer(scope[REQUEST_ID], model.record.version, asked.values, outputs, seconds)
         return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape)
 
 

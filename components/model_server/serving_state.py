@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from agnews.components.model_server.batcher import Batcher
 from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.model_host import ModelHost
+
+if TYPE_CHECKING:
+    # It brings Arrow, which a server that keeps nothing does not need.
+    from agnews.components.request_log.request_log import RequestLog
 
 
 @dataclass
@@ -23,6 +27,7 @@ class ServingState:
         limits: What is refused.
         is_draining: Whether the server is about to stop: it still answers, and asks for no new clients.
         bytes_in_flight: Of the bodies of all requests that are not answered yet.
+        request_log: Takes what was answered; None where nothing is kept.
         ended_tasks: Background tasks that ended though they should not, and why.
     """
 
@@ -32,6 +37,7 @@ class ServingState:
     limits: Limits
     is_draining: bool = False
     bytes_in_flight: int = 0
+    request_log: RequestLog | None = None
     ended_tasks: dict[str, str] = field(default_factory=dict)
 
     def watch_task(self, task: asyncio.Task[None]) -> None:

@@ -21,6 +21,8 @@ from agnews.pipeline.cli.model_options import (
     chosen_model,
 )
 from agnews.pipeline.literal_text import literal, printable
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.kept_text import KeptText
 
 if TYPE_CHECKING:
     import socket
@@ -28,16 +30,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agnews.components.model_server.access_token import AccessToken
+    from agnews.components.model_server.event_log import EventLog
     from agnews.components.model_server.json_response import Limits
     from agnews.components.model_server.model_host import ModelHost
+    from agnews.components.model_server.serving_state import ServingState
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
-    from agnews.schemas.errors import AgnewsError
+    from agnews.components.request_log.request_log import LogSettings, RequestLog
 
 _SMALL_BYTES = 32 << 20
 _LIMITS = "Limits"
 _ACCESS = "Access"
 _RUNNING = "Running"
+_LOG = "Log of requests"
 
 
 def serve(
@@ -155,6 +160,41 @@ def serve(
             rich_help_panel=_RUNNING,
         ),
     ] = 0.0,
+    log_requests: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|URI",
+            help="Keep what is asked and answered, in a folder or a bucket (s3://, gs://). Nothing is kept without it.",
+            rich_help_panel=_LOG,
+        ),
+    ] = None,
+    log_text: Annotated[
+        KeptText,
+        typer.Option(
+            help="What is kept of texts; drift is measured in any case, labelling needs `all`.", rich_help_panel=_LOG
+        ),
+    ] = KeptText.ALL,
+    log_redact: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Patterns (RE2), one a line, that are taken out of texts before anything is written.",
+            rich_help_panel=_LOG,
+        ),
+    ] = None,
+    log_days: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Remove requests after N days.", rich_help_panel=_LOG)
+    ] = 30,
+    sample: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=0.0001,
+            max=1.0,
+            help="Keep this share of requests, chosen by id.",
+            rich_help_panel=_LOG,
+        ),
+    ] = 1.0,
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Log each request.", rich_help_panel=_RUNNING)
     ] = False,
@@ -172,6 +212,7 @@ def serve(
       agnews serve --model DIR/models/agnews/1763820000
       agnews serve --host 0.0.0.0 --token-file token  for other machines
       agnews serve --host 0.0.0.0 --no-token          for everybody who reaches this machine
+      agnews serve --log-requests requests            keep what is asked, for `agnews monitor` and `agnews feedback`
 
       curl -d '{"instances": ["Oil prices soar to all-time record"]}' http://127.0.0.1:8501/v1/models/agnews:predict
     """
@@ -206,6 +247,7 @@ def serve(
     is_local = is_loopback(host)
     if token is None and not is_local and not no_token:
         raise _open_to_all(host)
+    settings = _log_settings(log_requests, log_text, log_redact, log_days, sample)
     hosts = hosts_of(host, allowed_hosts or [], has_token=token is not None, is_local=is_local)
     found, store = chosen_model(root, name, models, version, model, trust=trust_model)
     if token is None and not is_local:
@@ -226,6 +268,7 @@ def serve(
         access_log=access_log,
         cors_origins=cors_origins or [],
         hosts=hosts,
+        settings=settings,
         console=console,
     )
 
@@ -246,6 +289,7 @@ def _serve(
     access_log: bool,
     cors_origins: list[str],
     hosts: frozenset[str] | None,
+    settings: LogSettings | None,
     console: Console,
 ) -> None:
     from rich.console import Console as Terminal
@@ -284,6 +328,7 @@ def _serve(
             threads=threads,
         )
         state = ServingState(host, Batcher(limits, metrics, workers=workers, log=log), metrics, limits)
+        state.request_log = _request_log(settings, state, log)
         app = create_app(
             state,
             token=token,
@@ -295,15 +340,46 @@ def _serve(
     with suppress(OSError):
         # Nobody may be reading, and the server is there all the same.
         _greet(console, host, listening, has_token=token is not None, follows=follows)
+        if settings is not None:
+            console.print(f"  {settings.describe()} {literal(settings.places.uri)}", soft_wrap=True)
     GracefulServer(app, state, drain_seconds=drain, access_log=access_log, log=log).run(sockets=[listening])
     host.close()
     log("stopped")
     log.flush()
 
 
-def _open_to_all(host: str) -> AgnewsError:
-    from agnews.schemas.errors import AgnewsError
+def _log_settings(
+    uri: str | None, text: KeptText, redact: Path | None, keep_days: int, sample: float
+) -> LogSettings | None:
+    if uri is None:
+        if redact is not None or sample < 1 or text is not KeptText.ALL:
+            raise AgnewsError(
+                "This says how requests are kept, and they are not.",
+                found="--log-text, --log-redact or --sample without --log-requests",
+                fix="Say where: --log-requests DIR.",
+            )
+        return None
+    from agnews.components.request_log.places import places_at
+    from agnews.components.request_log.redaction import read_redaction
+    from agnews.components.request_log.request_log import LogSettings
 
+    return LogSettings(places_at(uri), text, sample, keep_days, read_redaction(redact))
+
+
+def _request_log(settings: LogSettings | None, state: ServingState, log: EventLog) -> RequestLog | None:
+    if settings is None:
+        return None
+    from agnews.components.request_log.request_log import RequestLog
+    from agnews.components.storage.explain_storage_errors import explain_storage_errors
+
+    def count(outcome: str, rows: int) -> None:
+        state.metrics.logged_rows.labels(outcome).inc(rows)
+
+    with explain_storage_errors(f"starting the log of requests in {settings.places.spool}"):
+        return RequestLog(settings, tell=log, count=count)
+
+
+def _open_to_all(host: str) -> AgnewsError:
     return AgnewsError(
         "Everybody who reaches this address could use the server: there is no token.",
         found=f"--host {host}",

@@ -67,6 +67,7 @@ async function meet() {
   at("token-form").hidden = true;
   at("name").textContent = card.name;
   at("facts").textContent = `version ${card.version} · ${percent(card.accuracy, 1)} right in its test · pushed ${date(card.pushed_at)}`;
+  at("kept").textContent = card.kept ?? "";
   document.title = `What is it about? · ${card.name}`;
   if (changed) speak(`Another version of the model has taken over: ${card.version}.`);
   return changed;
