@@ -12,7 +12,7 @@ import jinja2
 from fastapi import FastAPI
 
 DESCRIPTION = """Classifies texts with the pushed model. What stands under `/v1/models` is TensorFlow Serving's REST
-interface, so that clients can move there unchanged; `card` and `:explain` are additions.
+interface, so that clients can move there unchanged; `card`, `:explain`, `:feedback` and `:queue` are additions.
 
 `Content-Type` of requests is not looked at; bodies are JSON. Errors are `{"error": "..."}`."""
 
@@ -142,6 +142,67 @@ _METADATA_RESPONSE: _Schema = {
     "properties": {"model_spec": {"type": "object"}, "metadata": {"type": "object"}},
     "required": ["model_spec", "metadata"],
 }
+_WHO = {"type": "string", "minLength": 1, "maxLength": 100}
+_GIVEN = {
+    "type": "object",
+    "properties": {
+        "request": {"type": "string", "maxLength": 140, "description": "Id of the request, or ID/n for its text n."},
+        "text": {"type": "string", "description": "May be left out where requests are kept with their texts."},
+        "label": {"type": "string", "minLength": 1, "maxLength": 200, "description": "Name of the class."},
+        "by": {**_WHO, "description": "Who says so; the newest label of a person counts."},
+        "at": {"type": "string", "format": "date-time", "description": "When; default: now."},
+    },
+    "required": ["label", "by"],
+    "anyOf": [{"required": ["request"]}, {"required": ["text"]}],
+    "additionalProperties": False,
+}
+_GIVEN_EXAMPLE = {"text": _HEADLINE, "label": "Business", "by": "ann"}
+_FEEDBACK_BODY: _Schema = {
+    "type": "object",
+    "properties": {
+        "labels": {"type": "array", "items": _GIVEN, "minItems": 1, "maxItems": 1000},
+        "source": {"enum": ["api", "import", "queue"], "description": "`queue` where somebody was asked."},
+    },
+    "required": ["labels"],
+    "additionalProperties": False,
+}
+_FEEDBACK_RESPONSE: _Schema = {
+    "type": "object",
+    "properties": {"kept": {"type": "array", "items": _STRING, "description": "Ids of the labels."}},
+    "required": ["kept"],
+}
+_QUEUE_BODY: _Schema = {
+    "type": "object",
+    "properties": {
+        "by": {**_WHO, "description": "Who asks; nobody is asked twice."},
+        "number": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        "skip": {"type": "array", "items": _STRING, "maxItems": 1000, "description": "Rows to leave out."},
+    },
+    "required": ["by"],
+    "additionalProperties": False,
+}
+_QUEUE_RESPONSE: _Schema = {
+    "type": "object",
+    "properties": {
+        "classes": {"type": "array", "items": _STRING},
+        "waiting": {"type": "integer"},
+        "texts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "row": _STRING,
+                    "text": _STRING,
+                    "answer": _STRING,
+                    "probability": {"type": "number"},
+                    "why": {"enum": ["conflict", "random", "uncertain"]},
+                },
+                "required": ["row", "text", "answer", "probability", "why"],
+            },
+        },
+    },
+    "required": ["classes", "waiting", "texts"],
+}
 _CARD_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
@@ -176,6 +237,7 @@ _ERROR: _Schema = {"type": "object", "properties": {"error": _STRING}, "required
 
 _PROBLEMS = {
     400: "The request is malformed, or the model cannot work on it.",
+    403: "The server was started without a token, and takes no labels so.",
     404: "There is no such model or version.",
     408: "The body did not come in time.",
     413: "The body is too long, packed or unpacked.",
@@ -185,11 +247,17 @@ _PROBLEMS = {
     503: "Too many bytes or connections are under way; Retry-After says how many seconds to stay away.",
     504: "The request waited for too long, or the model does not come back.",
 }
+_LABELLING = (400, 403, 404, 408, 413, 415, 503)
 _ASKING = (400, 404, 408, 413, 415, 422, 429, 503, 504)
 _TELLING = (400, 404)
 
 
-def _operation(answer: _Schema, problems: tuple[int, ...] = (), body: _Schema | None = None) -> Operation:
+def _operation(
+    answer: _Schema,
+    problems: tuple[int, ...] = (),
+    body: _Schema | None = None,
+    example: Mapping[str, Any] | None = None,
+) -> Operation:
     responses: dict[int | str, Any] = {
         200: {"description": "The answer.", "content": {"application/json": {"schema": dict(answer)}}}
     }
@@ -198,8 +266,8 @@ def _operation(answer: _Schema, problems: tuple[int, ...] = (), body: _Schema | 
         responses[status] = {"description": _PROBLEMS[status], "content": content}
     extra: dict[str, Any] = {"responses": {str(status): each for status, each in responses.items()}}
     if body is not None:
-        example = {"instances": [_HEADLINE]}
-        content = {"application/json": {"schema": dict(body), "example": example}}
+        shown = dict(example or {"instances": [_HEADLINE]})
+        content = {"application/json": {"schema": dict(body), "example": shown}}
         extra["requestBody"] = {"required": True, "content": content}
     return {"openapi_extra": extra}
 
@@ -208,6 +276,8 @@ PREDICT = _operation(_PREDICT_RESPONSE, _ASKING, _PREDICT_BODY)
 EXPLAIN = _operation(_EXPLAIN_RESPONSE, _ASKING, _EXPLAIN_BODY)
 STATUS = _operation(_STATUS_RESPONSE, _TELLING)
 METADATA = _operation(_METADATA_RESPONSE, _TELLING)
+FEEDBACK = _operation(_FEEDBACK_RESPONSE, _LABELLING, _FEEDBACK_BODY, {"labels": [_GIVEN_EXAMPLE]})
+QUEUE = _operation(_QUEUE_RESPONSE, _LABELLING, _QUEUE_BODY, {"by": "ann"})
 CARD = _operation(_CARD_RESPONSE, _TELLING)
 HEALTH = _operation(_HEALTH_RESPONSE)
 READY = _operation(_READY_RESPONSE)

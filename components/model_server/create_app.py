@@ -34,6 +34,7 @@ from agnews.components.model_server.api_description import (
     describe_token,
 )
 from agnews.components.model_server.explain_texts import explain_texts
+from agnews.components.model_server.feedback_routes import feedback_routes
 from agnews.components.model_server.gate import SHOWED_TOKEN, Gate
 from agnews.components.model_server.json_response import HttpError, error_response, json_response
 from agnews.components.model_server.model_host import model_metadata
@@ -197,7 +198,7 @@ def operation_routes(state: ServingState) -> APIRouter:
 
 
 _FOLDER = Path(__file__).parent / "page"
-_START = "index.html"
+_ADDRESSES = {"index.html": "/", "label.html": "/label"}
 _DOCS_STYLE = Path(__file__).parent / "api_page.css"
 
 
@@ -210,11 +211,12 @@ def page_routes(state: ServingState) -> APIRouter:
         state: The server.
 
     Returns:
-        The routes `/`, one for each file of the page, and `/docs`.
+        The routes `/` and `/label`, one for each file of the page, and `/docs`.
     """
     router = APIRouter(include_in_schema=False)
     for name, content in {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir())}.items():
-        router.add_api_route("/" if name == _START else f"/{name}", _sender(name, content), methods=["GET", "HEAD"])
+        address = _ADDRESSES.get(name, f"/{name}")
+        router.add_api_route(address, _sender(name, content), methods=["GET", "HEAD"])
 
     @router.get("/docs")
     async def docs(request: Request) -> Response:
@@ -291,7 +293,8 @@ def create_app(
     )
     endpoint = PredictEndpoint(state)
     pages = page_routes(state)
-    for router in (predict_routes(state, endpoint), model_routes(state), operation_routes(state), pages):
+    labels = feedback_routes(state, has_token=token is not None)
+    for router in (predict_routes(state, endpoint), labels, model_routes(state), operation_routes(state), pages):
         app.include_router(router)
     if token is not None:
         describe_token(app, open_metrics=open_metrics)

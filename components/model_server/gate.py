@@ -169,5 +169,5 @@ def _endpoint(path: str) -> str:
     """A label with few values, whatever paths clients make up."""
     if path.startswith("/v1/"):
         verb = path.rpartition(":")[2] if ":" in path else path.rpartition("/")[2]
-        return verb if verb in ("predict", "explain", "metadata", "card") else "status"
+        return verb if verb in ("predict", "explain", "feedback", "queue", "metadata", "card") else "status"
     return path if path in ("/", _METRICS, "/healthz", "/readyz", "/openapi.json") else "other"

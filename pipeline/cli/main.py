@@ -16,6 +16,7 @@ from agnews.pipeline.cli import (
     corpus,
     doctor,
     encoder,
+    feedback,
     models,
     predict,
     report,
@@ -54,6 +55,7 @@ app.add_typer(models.app, name="models", rich_help_panel=_LOOK)
 app.command(name="predict", rich_help_panel=_USE)(predict.predict)
 app.command(name="batch", rich_help_panel=_USE)(batch.batch)
 app.command(name="serve", rich_help_panel=_USE)(serve.serve)
+app.add_typer(feedback.app, name="feedback", rich_help_panel=_USE)
 app.add_typer(config.app, name="config", rich_help_panel=_SET_UP)
 app.command(name="doctor", rich_help_panel=_SET_UP)(doctor.doctor)
 # Layers above this one add their commands themselves.

@@ -24,6 +24,7 @@ from agnews.components.model_server.serving_state import ServingState
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
 from agnews.components.model_store.publish import publish
+from agnews.components.request_log.request_log import LogSettings, RequestLog
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
 POLL_SECONDS = 0.05
@@ -116,11 +117,14 @@ def _start(
     token: AccessToken | None = None,
     drain_seconds: float = 0.0,
     port: int = 0,
+    log_settings: LogSettings | None = None,
     **options: Any,
 ) -> Iterator[ToyServer]:
     limits, metrics, log = limits or Limits(), Metrics(), []
     host = ModelHost(find_pushed_model(store), store=store, follows=True, metrics=metrics, log=log.append)
     state = ServingState(host, Batcher(limits, metrics, workers=2), metrics, limits)
+    if log_settings is not None:
+        state.request_log = RequestLog(log_settings)
     app = create_app(state, token=token, poll_seconds=POLL_SECONDS, **options)
     listening = listening_socket("127.0.0.1", port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"

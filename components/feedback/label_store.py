@@ -1,0 +1,90 @@
+"""Keeps labels beside the requests that they are about."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from agnews.components.request_log.places import Places
+from agnews.components.storage.files_at import files_at
+from agnews.schemas.feedback import GivenLabel, Label, Source
+
+_SUFFIX = ".jsonl"
+
+
+def keep_labels(places: Places, given: Iterable[GivenLabel], source: Source) -> list[Label]:
+    """Writes labels down; they are safe when this returns.
+
+    Args:
+        places: Of the log of requests.
+        given: The labels.
+        source: By which way they came.
+
+    Returns:
+        The labels as they are kept.
+
+    Raises:
+        OSError: They could not be written; none of them is kept.
+    """
+    now = datetime.now(UTC)
+    batch = secrets.token_hex(6)
+    labels = [
+        Label(
+            id=f"{batch}-{number}",
+            row=each.row,
+            text=each.text,
+            label=each.label,
+            by=each.by,
+            at=each.at or now,
+            source=source,
+        )
+        for number, each in enumerate(given)
+    ]
+    path = f"{places.feedback}/{now:%Y-%m-%d}/{now:%H%M%S}-{batch}{_SUFFIX}"
+    _write(path, labels)
+    return labels
+
+
+def read_labels(places: Places) -> list[Label]:
+    """Reads all labels, in the order of the times that they were given for.
+
+    Args:
+        places: Of the log of requests.
+    """
+    files = files_at(places.uri)
+    found = [
+        Label.model_validate_json(line)
+        for name in files.files_below(places.feedback)
+        if name.endswith(_SUFFIX)
+        for line in files.read_bytes(f"{places.feedback}/{name}").splitlines()
+    ]
+    return sorted(found, key=lambda label: label.at)
+
+
+def remove_labels(places: Places, has_to_go: Callable[[Label], bool]) -> int:
+    """Removes labels for good.
+
+    Args:
+        places: Of the log of requests.
+        has_to_go: Which.
+
+    Returns:
+        How many.
+    """
+    files = files_at(places.uri)
+    removed = 0
+    for name in files.files_below(places.feedback):
+        path = f"{places.feedback}/{name}"
+        labels = [Label.model_validate_json(line) for line in files.read_bytes(path).splitlines()]
+        kept = [label for label in labels if not has_to_go(label)]
+        removed += len(labels) - len(kept)
+        if not kept:
+            files.remove_file(path)
+        elif len(kept) < len(labels):
+            _write(path, kept)
+    return removed
+
+
+def _write(path: str, labels: Sequence[Label]) -> None:
+    files_at(path).write(path, [b"".join(label.model_dump_json().encode() + b"\n" for label in labels)])

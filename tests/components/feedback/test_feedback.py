@@ -1,0 +1,212 @@
+"""From labels to rows: what people agree on, in the form of the corpus, and what is taken back."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agnews.components.corpus_files.open_corpus_file import open_corpus_file
+from agnews.components.corpus_files.read_records import read_records
+from agnews.components.feedback.choose_texts import LoggedText, choose_texts
+from agnews.components.feedback.collect_labels import collect_labels, read_labelled
+from agnews.components.feedback.erase_person import erase
+from agnews.components.feedback.label_store import keep_labels, read_labels
+from agnews.components.feedback.random_share import SHARE, is_in_random_share
+from agnews.components.feedback.resolve_labels import resolve_labels
+from agnews.components.feedback.write_rows import write_rows
+from agnews.components.request_log.places import Places, places_at
+from agnews.components.request_log.read_requests import read_requests
+from agnews.components.request_log.request_log import LogSettings, RequestLog
+from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus_document import packaged_corpus
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.feedback import GivenLabel, Label, Source
+
+AG_NEWS = packaged_corpus()
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+LEARNT = [f"r{number}" for number in range(100) if not is_in_random_share(f"r{number}/0")]
+RANDOM = [f"r{number}" for number in range(400) if is_in_random_share(f"r{number}/0")]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return places_at(str(tmp_path / "log"))
+
+
+def log_texts(places: Places, texts: dict[str, str]) -> None:
+    log = RequestLog(LogSettings(places))
+    log.start()
+    for request, text in texts.items():
+        answer = {"label": np.array([b"World"], object), "probabilities": np.array([[0.7, 0.1, 0.1, 0.1]], np.float32)}
+        log.offer(request, "1", [text.encode()], answer, 0.01)
+    log.close()
+
+
+def label(text: str, name: str, by: str, minutes: int = 0, row: str = "") -> Label:
+    at = NOW + timedelta(minutes=minutes)
+    return Label(id="x", row=row, text=text, label=name, by=by, at=at, source=Source.API)
+
+
+def test_of_one_person_the_newest_counts_and_two_who_disagree_leave_it_open() -> None:
+    labels = [
+        label("A text", "Sports", "ann"),
+        label("a  TEXT", "World", "ann", 1),
+        label("other", "Sports", "ann"),
+        label("other", "World", "bob", 1),
+        label("same", "Sports", "ann"),
+        label("same", "Sports", "bob"),
+        label("", "Sports", "ann", row="gone/0"),
+    ]
+    found, unknown = resolve_labels(labels, {})
+    assert [(each.text, each.label) for each in found] == [("a  TEXT", "World"), ("other", None), ("same", "Sports")]
+    assert [each.row for each in unknown] == ["gone/0"]
+
+
+def test_the_random_share_is_a_tenth_and_does_not_depend_on_anything_else() -> None:
+    share = np.mean([is_in_random_share(f"id-{number}/0") for number in range(20_000)])
+    assert abs(share - SHARE) < 0.01
+    assert not is_in_random_share("")
+
+
+def test_the_queue_asks_about_conflicts_then_every_third_at_random_then_where_the_model_is_torn() -> None:
+    rows = [*LEARNT[:4], *RANDOM[:2]]
+    margins = [(0.5, 0.49), (0.9, 0.1), (0.6, 0.4), (0.8, 0.2), (0.99, 0.01), (0.98, 0.02)]
+    logged = [LoggedText(f"{row}/0", f"text {row}", "World", margin) for row, margin in zip(rows, margins, strict=True)]
+    chosen = choose_texts(logged, [])
+    assert [each.why for each in chosen] == ["random", "uncertain", "uncertain", "random", "uncertain", "uncertain"]
+    assert [each.row for each in chosen if each.why == "uncertain"] == [f"{LEARNT[n]}/0" for n in (0, 2, 3, 1)]
+
+    said = [label(f"text {LEARNT[1]}", "Sports", "ann"), label(f"text {LEARNT[1]}", "World", "bob")]
+    said.append(label(f"text {LEARNT[0]}", "World", "ann"))
+    labelled, _ = resolve_labels(said, {})
+    first = choose_texts(logged, labelled, by="carl")[0]
+    assert (first.row, first.why) == (f"{LEARNT[1]}/0", "conflict")
+    assert all(each.why != "conflict" for each in choose_texts(logged, labelled, by="ann")), "nobody is asked twice"
+    assert f"{LEARNT[0]}/0" not in {each.row for each in choose_texts(logged, labelled, by="carl")}
+
+
+def test_labels_of_requests_become_a_span_that_reads_back_and_the_random_share_a_test_pool(
+    places: Places, tmp_path: Path
+) -> None:
+    texts = {LEARNT[0]: 'He said "no",\nand left', LEARNT[1]: "caf\u00e9", RANDOM[0]: "a random one"}
+    log_texts(places, texts)
+    given = [GivenLabel(request=request, label="Sports", by="ann") for request in texts]
+    keep_labels(places, [*given, GivenLabel(request="never-logged", label="World", by="ann")], Source.QUEUE)
+    data = tmp_path / "data"
+    found = collect_labels(places, AG_NEWS, str(data), "2026-11-29", dry_run=True)
+    assert (found.train, found.test, found.unknown_text) == (2, 1, 1)
+    assert not data.exists()
+    found = collect_labels(places, AG_NEWS, str(data), "2026-11-29")
+    assert sorted(path.name for path in (data / "2026-11-29").iterdir()) == ["provenance.jsonl", "train.csv"]
+    records = list(read_records(str(data / "2026-11-29" / "train.csv"), AG_NEWS))
+    assert [(each.text.strip(), each.label) for each in records] == [('He said "no",\nand left', 1), ("caf\u00e9", 1)]
+    said = json.loads((data / "2026-11-29" / "provenance.jsonl").read_text().splitlines()[0])["said"]
+    assert [(each["by"], each["row"], each["source"]) for each in said] == [("ann", f"{LEARNT[0]}/0", "queue")]
+    (pool,) = Path(places.test_pool).rglob("train.csv")
+    assert [each.text.strip() for each in read_records(str(pool), AG_NEWS)] == ["a random one"]
+    before = (data / "2026-11-29" / "train.csv").read_bytes()
+    again = collect_labels(places, AG_NEWS, str(data), "2026-11-29")
+    assert again == found
+    assert (data / "2026-11-29" / "train.csv").read_bytes() == before
+    later = collect_labels(places, AG_NEWS, str(data), "2026-11-30")
+    assert (later.train, later.known) == (0, 2)
+    assert not (data / "2026-11-30").exists()
+
+
+def test_a_label_that_changed_goes_from_the_earlier_span_to_the_new_one(places: Places, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    first = [GivenLabel(text=text, label="Sports", by="ann", at=NOW) for text in ("one", "two", "three")]
+    keep_labels(places, first, Source.API)
+    collect_labels(places, AG_NEWS, data, "2026-11-28")
+    later = NOW + timedelta(hours=1)
+    keep_labels(places, [GivenLabel(text="one", label="World", by="ann", at=later)], Source.API)
+    keep_labels(places, [GivenLabel(text="two", label="World", by="bob", at=later)], Source.API)
+    found = collect_labels(places, AG_NEWS, data, "2026-11-29")
+    assert (found.train, found.changed, found.conflicts) == (1, 2, 1)
+    spans = {
+        day: [(each.text.strip(), each.label) for each in read_records(f"{data}/{day}/train.csv", AG_NEWS)]
+        for day in ("2026-11-28", "2026-11-29")
+    }
+    assert spans == {"2026-11-28": [("three", 1)], "2026-11-29": [("one", 0)]}
+
+
+def test_rows_of_somebody_else_are_not_touched(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "2026-11-29").mkdir()
+    (tmp_path / "2026-11-29" / "train.csv").write_text('"1","a","b"\n')
+    keep_labels(places, [GivenLabel(text="one", label="Sports", by="ann")], Source.API)
+    with pytest.raises(AgnewsError, match="holds rows that are no collected labels"):
+        collect_labels(places, AG_NEWS, str(tmp_path), "2026-11-29")
+    assert (tmp_path / "2026-11-29" / "train.csv").read_text() == '"1","a","b"\n'
+
+
+TEXTS = ("plain", 'quotes " and, commas', "tabs\tand\nlines", "caf\u00e9", "  spaces ")
+
+
+@pytest.mark.parametrize(
+    ("train", "settings"),
+    [
+        ("train.csv", {}),
+        ("train.csv.gz", {}),
+        ("train.csv", {"read": {"header": False}, "columns": ("id", "label", "text")}),
+        ("train.tsv", {}),
+        ("train.tsv", {"read": {"quotes": False}}),
+        ("train.csv", {"read": {"delimiter": ";", "encoding": "cp1252"}}),
+        ("train.jsonl", {}),
+        ("train.parquet", {}),
+        ("train", {"read": {"format": "folders"}}),
+        ("train.csv", {"texts": ("title", "text")}),
+    ],
+)
+def test_what_is_written_is_read_as_the_corpus_file_describes(
+    train: str, settings: dict[str, object], tmp_path: Path
+) -> None:
+    base = {"format": 1, "name": "toy", "files": {"train": train, "test": {"share": 0.2}}, **settings}
+    base["classes"] = ({"value": "a", "name": "A"}, {"value": "b", "name": "B"})
+    corpus = Corpus.model_validate(base)
+    rows = [(text, "AB"[number % 2]) for number, text in enumerate(TEXTS)]
+    write_rows(str(tmp_path / train), rows, corpus)
+    found = {(each.text.strip(), each.label) for each in read_records(str(tmp_path / train), corpus)}
+    loses_lines = corpus.is_table and not corpus.read.quotes
+    wanted = {
+        (" ".join(text.split()) if loses_lines else text.strip(), number % 2) for number, text in enumerate(TEXTS)
+    }
+    assert found == wanted
+
+
+def test_a_text_that_the_encoding_does_not_have_is_named(tmp_path: Path) -> None:
+    corpus = AG_NEWS.model_copy(update={"read": AG_NEWS.read.model_copy(update={"encoding": "latin-1"})})
+    with pytest.raises(AgnewsError, match="latin-1"):
+        write_rows(str(tmp_path / "train.csv"), [("\u4e2d", "World")], corpus)
+    assert not (tmp_path / "train.csv").exists()
+
+
+def test_what_is_erased_is_nowhere(places: Places, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    texts = {LEARNT[0]: "Ann Lee lives here", LEARNT[1]: "nobody in particular", RANDOM[0]: "Ann Lee again"}
+    log_texts(places, texts)
+    keep_labels(places, [GivenLabel(request=each, label="World", by="bob") for each in texts], Source.QUEUE)
+    keep_labels(places, [GivenLabel(text="ann lee  LIVES here", label="World", by="eve")], Source.API)
+    collect_labels(places, AG_NEWS, data, "2026-11-29")
+    found = erase(places, requests=[LEARNT[0], f"{RANDOM[0]}/0"], data=data, corpus=AG_NEWS)
+    assert (found.requests, found.labels, found.rows) == (2, 3, 2)
+    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"ann lee" not in everything.lower()
+    assert read_requests(places, datetime(2020, 1, 1, tzinfo=UTC))["text"].to_pylist() == ["nobody in particular"]
+    assert erase(places, by=["bob"], data=data, corpus=AG_NEWS).labels == 1
+    assert read_labels(places) == []
+    assert read_labelled(places) == ([], 0)
+    assert not (tmp_path / "data" / "2026-11-29").exists()
+
+
+def test_labels_can_be_kept_in_a_bucket(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGNEWS_SPOOL", str(tmp_path / "spool"))
+    places = places_at(f"{bucket}/log")
+    keep_labels(places, [GivenLabel(text="one", label="Sports", by="ann")], Source.API)
+    collect_labels(places, AG_NEWS, f"{bucket}/data", "2026-11-29")
+    with open_corpus_file(f"{bucket}/data/2026-11-29/train.csv", AG_NEWS) as stream:
+        assert io.BytesIO(stream.read()).getvalue() == b"2,one,\n"

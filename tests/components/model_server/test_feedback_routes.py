@@ -1,0 +1,208 @@
+"""Labels over HTTP, and the page to give them: in a real browser, by keyboard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agnews.components.feedback.label_store import read_labels
+from agnews.components.feedback.random_share import is_in_random_share
+from agnews.components.model_server.access_token import AccessToken
+from agnews.components.request_log.places import Places, places_at
+from agnews.components.request_log.request_log import LogSettings
+from agnews.schemas.feedback import Source
+from agnews.schemas.kept_text import KeptText
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+TOKEN = "a-token-of-a-test"
+SHOWN = {"Authorization": f"Bearer {TOKEN}"}
+TEXTS = [f"the coach and stocks number {number}" for number in range(12)]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return places_at(str(tmp_path / "log"))
+
+
+@pytest.fixture
+def server(toy_store: Any, toy_models: dict[str, Path], start_server: Any, places: Places) -> Iterator[Any]:
+    toy_store.push(toy_models["unsure"])
+    with start_server(toy_store.store, token=AccessToken(TOKEN), log_settings=LogSettings(places)) as server:
+        for number, text in enumerate(TEXTS):
+            headers = {**SHOWN, "X-Request-Id": f"r{number}"}
+            server.client.post("/v1/models/agnews:predict", json={"instances": [text]}, headers=headers)
+        assert server.state.request_log.flush()
+        yield server
+
+
+def post(server: Any, verb: str, body: object, **headers: str) -> Any:
+    return server.client.post(f"/v1/models/agnews:{verb}", json=body, headers=headers or SHOWN)
+
+
+def test_labels_are_kept_before_they_are_answered(server: Any, places: Places) -> None:
+    given = [{"request": "r1", "label": "Sports", "by": "ann"}, {"text": "another", "label": "World", "by": "ann"}]
+    answer = post(server, "feedback", {"labels": given})
+    assert answer.status_code == 200, answer.text
+    kept = read_labels(places)
+    assert [each.id for each in kept] == answer.json()["kept"]
+    assert [(each.row, each.text, each.label, each.source) for each in kept] == [
+        ("r1/0", "", "Sports", Source.API),
+        ("", "another", "World", Source.API),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"labels": [{"request": "r1", "label": "Sprots", "by": "ann"}]}, "classes are World, Sports"),
+        ({"labels": [{"label": "Sports", "by": "ann"}]}, "say which text"),
+        ({"labels": [{"request": "r1", "label": "Sports"}]}, "labels.0.by"),
+        ({"labels": []}, "labels"),
+        ({"labels": [{"request": "r1", "label": "Sports", "by": "a", "at": "2026-11-29T10:00:00"}]}, "at"),
+    ],
+)
+def test_what_is_no_label_is_refused_with_words(server: Any, places: Places, body: object, words: str) -> None:
+    answer = post(server, "feedback", body)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert read_labels(places) == []
+
+
+def test_nobody_gives_labels_without_a_token(server: Any) -> None:
+    assert post(server, "feedback", {"labels": []}, Authorization="Bearer wrong").status_code == 401
+    assert post(server, "queue", {"by": "ann"}, Authorization="Bearer wrong").status_code == 401
+
+
+def test_a_server_that_cannot_take_labels_names_the_option(
+    toy_store: Any, toy_models: dict[str, Path], start_server: Any, places: Places
+) -> None:
+    toy_store.push(toy_models["sure"])
+    body = {"labels": [{"request": "r1", "label": "Sports", "by": "ann"}]}
+    with start_server(toy_store.store, token=AccessToken(TOKEN)) as server:
+        answer = post(server, "feedback", body)
+        assert (answer.status_code, "--log-requests" in answer.text) == (400, True)
+    with start_server(toy_store.store, log_settings=LogSettings(places)) as server:
+        answer = post(server, "feedback", body)
+        assert (answer.status_code, "--token-file" in answer.text) == (403, True)
+    quiet = LogSettings(places, text=KeptText.NONE)
+    with start_server(toy_store.store, token=AccessToken(TOKEN), log_settings=quiet) as server:
+        answer = post(server, "feedback", body)
+        assert (answer.status_code, "--log-text all" in answer.text) == (400, True)
+        body["labels"][0]["text"] = "here it is"
+        assert post(server, "feedback", body).status_code == 200
+
+
+def test_the_queue_gives_what_nobody_has_labelled(server: Any) -> None:
+    first = post(server, "queue", {"by": "ann", "number": 5}).json()
+    assert first["classes"] == ["World", "Sports", "Business", "Sci/Tech"]
+    assert len(first["texts"]) == 5
+    assert all(each["text"] in TEXTS for each in first["texts"])
+    assert {each["why"] for each in first["texts"]} <= {"random", "uncertain"}
+    (top, *_) = first["texts"]
+    post(server, "feedback", {"labels": [{"request": top["row"], "label": "World", "by": "ann"}]})
+    again = post(server, "queue", {"by": "ann", "number": 100, "skip": [first["texts"][1]["row"]]}).json()
+    assert len(again["texts"]) == len(TEXTS) - 2
+    for each in again["texts"]:
+        assert (each["why"] == "random") == is_in_random_share(each["row"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+def enter(page: Page, url: str, token: str = TOKEN) -> None:
+    page.goto(f"{url}/label")
+    page.get_by_label("Your name").fill("ann")
+    page.get_by_label("Token of this server").fill(token)
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.integration
+def test_texts_are_labelled_by_keyboard(server: Any, places: Places, browser: Browser) -> None:
+    from playwright.sync_api import expect
+
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    enter(page, server.url)
+    expect(page.locator("#choices button")).to_have_text(["1World", "2Sports", "3Business", "4Sci/Tech"])
+    first = page.locator("#text").inner_text()
+    page.keyboard.press("2")
+    expect(page.locator("#said")).to_contain_text("Sports")
+    expect(page.locator("#said")).to_contain_text("the model said")
+    second = page.locator("#text").inner_text()
+    assert second != first
+    page.keyboard.press("s")
+    third = page.locator("#text").inner_text()
+    page.keyboard.press("3")
+    page.keyboard.press("u")
+    expect(page.locator("#text")).to_have_text(third)
+    page.keyboard.press("4")
+    for _ in range(len(TEXTS) - 3):
+        page.keyboard.press("1")
+    expect(page.get_by_text("Nothing is waiting")).to_be_visible()
+    server.wait_for(lambda: len(read_labels(places)) == len(TEXTS))
+    said: dict[str, str] = {each.text: each.label for each in read_labels(places)}
+    assert (said[first], said[third]) == ("Sports", "Sci/Tech")
+    assert second not in said, "skipped"
+    assert {each.by for each in read_labels(places)} == {"ann"}
+    assert {each.source for each in read_labels(places)} == {Source.QUEUE}
+    assert not problems
+
+
+@pytest.mark.integration
+def test_a_wrong_token_is_asked_for_again_and_a_lost_label_comes_back(
+    server: Any, places: Places, browser: Browser
+) -> None:
+    from playwright.sync_api import expect
+
+    page = browser.new_page()
+    enter(page, server.url, "wrong-wrong-wrong-wrong")
+    expect(page.get_by_role("alert")).to_contain_text("does not accept this token")
+    page.get_by_label("Token of this server").fill(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#choices button")).to_have_count(4)
+    text = page.locator("#text").inner_text()
+    page.route("**/*:feedback", lambda route: route.abort())
+    page.keyboard.press("1")
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    expect(page.locator("#text")).to_have_text(text)
+    page.unroute("**/*:feedback")
+    page.keyboard.press("2")
+    server.wait_for(lambda: [(each.text, each.label) for each in read_labels(places)] == [(text, "Sports")])
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_is_cut_off_on_any_width(server: Any, browser: Browser, width: int, request: Any) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 760})
+    enter(page, server.url)
+    page.locator("#choices button").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for button in page.locator("#choices button").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+        assert box["y"] + box["height"] <= 760, "all classes are seen without scrolling"
+    pictures = Path(request.config.rootpath) / "build" / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=pictures / f"label-{width}.png")
+    page.close()
