@@ -65,8 +65,10 @@ def read_answers(paths: list[Path]) -> list[tuple[str, list[float], str]]:
     for path in paths:
         if path.suffix == ".csv":
             with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    rows.append({**row, "probabilities": {name: float(row[name]) for name in CLASSES}})
+                rows += [
+                    {**row, "probabilities": {name: float(row[name]) for name in CLASSES}}
+                    for row in csv.DictReader(file)
+                ]
         elif path.suffix == ".jsonl":
             rows += [orjson.loads(line) for line in path.read_bytes().splitlines()]
         else:
