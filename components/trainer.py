@@ -16,6 +16,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.encoders.encoder_card import read_encoder_card
 from agnews.components.encoders.find_vocabulary import find_vocabulary
+from agnews.components.serving_model.facts_file import ALPHABET
 from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.training.train_classifier import TrainedClassifier
 from agnews.components.training.training_job import train_together
@@ -83,11 +84,15 @@ def run_fn(fn_args: FnArgs) -> None:
             temperature=trained.temperature,
         ),
         fn_args.serving_model_dir,
-        {**facts, WEIGHT_NAMES: [weight.name for weight in network.weights]},
+        {**facts, ALPHABET: _alphabet(vocabulary.tokens), WEIGHT_NAMES: [weight.name for weight in network.weights]},
     )
     if trained.encoder is not None:
         read_encoder_card(trained.encoder.folder).write(fn_args.serving_model_dir)
     trained.backup.remove()
+
+
+def _alphabet(pieces: Iterable[str]) -> str:
+    return "".join(sorted(piece for piece in pieces if len(piece) == 1))
 
 
 def _count(weights: Iterable[tf.Variable]) -> int:

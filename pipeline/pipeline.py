@@ -171,6 +171,8 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         evaluation=evaluator.outputs["evaluation"],
         statistics=statistics_gen.outputs["statistics"],
         smoke_report=smoke_test.outputs["report"],
+        examples=examples,
+        predictions=evaluator.outputs["predictions"],
         data_card=example_gen.outputs["data_card"],
         push_uri=around.push_uri,
         model_name=config.name,

@@ -267,11 +267,16 @@ def create_app(
             state.request_log.start()
         watching = asyncio.create_task(state.host.watch(poll_seconds), name="follow the pointer")
         state.watch_task(watching)
+        tasks = [watching]
+        if state.drift_watch is not None:
+            tasks.append(asyncio.create_task(state.drift_watch.watch(), name="watch for drift"))
+            state.watch_task(tasks[-1])
         try:
             yield
         finally:
-            watching.cancel()
-            await asyncio.wait([watching])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await state.batcher.stop()
             if state.request_log is not None:
                 await asyncio.to_thread(state.request_log.close)

@@ -13,6 +13,7 @@ from agnews.components.model_server.model_host import ModelHost
 
 if TYPE_CHECKING:
     # It brings Arrow, which a server that keeps nothing does not need.
+    from agnews.components.model_server.drift_watch import DriftWatch
     from agnews.components.request_log.request_log import RequestLog
 
 
@@ -28,6 +29,7 @@ class ServingState:
         is_draining: Whether the server is about to stop: it still answers, and asks for no new clients.
         bytes_in_flight: Of the bodies of all requests that are not answered yet.
         request_log: Takes what was answered; None where nothing is kept.
+        drift_watch: Judges what was logged; None where nothing is.
         ended_tasks: Background tasks that ended though they should not, and why.
     """
 
@@ -38,6 +40,7 @@ class ServingState:
     is_draining: bool = False
     bytes_in_flight: int = 0
     request_log: RequestLog | None = None
+    drift_watch: DriftWatch | None = None
     ended_tasks: dict[str, str] = field(default_factory=dict)
 
     def watch_task(self, task: asyncio.Task[None]) -> None:

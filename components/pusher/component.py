@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from tfx.types.channel import BaseChannel
-from tfx.types.standard_artifacts import ExampleStatistics, Model, ModelBlessing, ModelEvaluation, PushedModel
+from tfx.types.standard_artifacts import Examples, ExampleStatistics, Model, ModelBlessing, ModelEvaluation, PushedModel
 
-from agnews.components.artifact_types import StepReport
+from agnews.components.artifact_types import Predictions, StepReport
 from agnews.components.declared_component import DeclaredComponent
 from agnews.components.pusher.executor import Executor
 
@@ -24,6 +24,8 @@ class Pusher(DeclaredComponent):
         evaluation: The Evaluator's figures.
         statistics: Of the rows that the model was trained on; they go with it, for the next run to compare with.
         smoke_report: What SmokeTest found.
+        examples: Raw rows; counts of the training texts go with the model, for monitoring.
+        predictions: Answers to the test rows, likewise.
         data_card: What NewsExampleGen read; its digests go with the model, so that the next run can tell what is new.
         push_uri: Folder or URI that models are pushed to.
         model_name: Name of the served model.
@@ -42,6 +44,8 @@ class Pusher(DeclaredComponent):
     evaluation: Annotated[BaseChannel, ModelEvaluation]
     statistics: Annotated[BaseChannel, ExampleStatistics]
     smoke_report: Annotated[BaseChannel, StepReport]
+    examples: Annotated[BaseChannel, Examples]
+    predictions: Annotated[BaseChannel, Predictions]
     data_card: Annotated[BaseChannel, StepReport]
     push_uri: str
     model_name: str

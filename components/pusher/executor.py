@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
-from tfx.types.artifact_utils import get_single_instance
+from tfx.types.artifact_utils import get_single_instance, get_split_uris
 
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.model_store import ModelStore
@@ -17,13 +17,16 @@ from agnews.components.model_store.baseline_at import CORPUS_FILE, SERVING_FOLDE
 from agnews.components.model_store.decisions import count_decision
 from agnews.components.model_store.publish import publish
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
-from agnews.components.serving_model.facts_file import FACTS_FILE
+from agnews.components.pusher.write_reference import write_reference
+from agnews.components.serving_model.facts_file import ALPHABET, FACTS_FILE
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.document import Document
 from agnews.schemas.evaluation import Evaluation
-from agnews.schemas.features import TRAIN
+from agnews.schemas.features import TEST, TRAIN
 from agnews.schemas.model_record import LearntFrom
+from agnews.schemas.monitor_reference import MONITOR_FILE
+from agnews.schemas.predictions import FILE
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import SmokeReport
 
@@ -40,6 +43,8 @@ class Executor(BaseExecutor):
         evaluation: ModelEvaluation, for the baseline that the model was judged against, its accuracy, and the anchor.
         statistics: ExampleStatistics; those of the split `train` are pushed with the model.
         smoke_report: StepReport of SmokeTest.
+        examples: Examples; the texts of the split `train` are counted, and the counts are pushed with the model.
+        predictions: Predictions of the test split, which are counted too.
         data_card: StepReport of NewsExampleGen; the digests of its files are written into the record of the version.
 
     Outputs:
@@ -70,6 +75,7 @@ class Executor(BaseExecutor):
             AgnewsError: The store cannot be written or read, or production has moved since the model was judged.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
+        examples = get_split_uris(input_dict["examples"], TRAIN)
         uris = {name: get_single_instance(artifacts).uri for name, artifacts in input_dict.items()}
         evaluation = _document(Evaluation, uris["evaluation"])
         if not files_at(uris["blessing"]).exists(f"{uris['blessing']}/BLESSED"):
@@ -80,7 +86,7 @@ class Executor(BaseExecutor):
             outcome = PushOutcome(pushed=False, reason=f"the smoke test was not passed: {failed}")
         else:
             pushed_model = get_single_instance(output_dict["pushed_model"])
-            outcome = self._push({**uris, "pushed_model": pushed_model.uri}, evaluation, exec_properties)
+            outcome = self._push({**uris, "pushed_model": pushed_model.uri}, examples, evaluation, exec_properties)
         outcome = outcome.model_copy(update={"test_uses": self._count(uris["data_card"], evaluation, exec_properties)})
         _LOGGER.info("%s: %s", "Pushed" if outcome.pushed else "Not pushed", outcome.reason)
         _write_outcome(get_single_instance(output_dict["pushed_model"]), outcome)
@@ -94,7 +100,9 @@ class Executor(BaseExecutor):
             blessed=evaluation.verdict.blessed,
         )
 
-    def _push(self, uris: dict[str, str], evaluation: Evaluation, exec_properties: dict[str, Any]) -> PushOutcome:
+    def _push(
+        self, uris: dict[str, str], examples: list[str], evaluation: Evaluation, exec_properties: dict[str, Any]
+    ) -> PushOutcome:
         store = ModelStore(exec_properties["push_uri"], exec_properties["model_name"])
         card = _document(DataCard, uris["data_card"])
         corpus = read_carried_corpus(exec_properties["corpus"])
@@ -104,6 +112,14 @@ class Executor(BaseExecutor):
         _write(description, corpus.canonical() + "\n")
         facts = json.loads(_read(f"{model}/{FACTS_FILE}"))
         _write(model_card, describe_model(store.name, corpus=corpus, facts=facts, data=card, evaluation=evaluation))
+        reference = f"{uris['pushed_model']}/{posixpath.basename(MONITOR_FILE)}"
+        write_reference(
+            reference,
+            examples=examples,
+            predictions=f"{uris['predictions']}/{FILE.format(split=TEST)}",
+            alphabet=facts.get(ALPHABET, ""),
+            classes=corpus.class_names,
+        )
         compared = evaluation.verdict.paired_test
         push = publish(
             store,
@@ -112,6 +128,7 @@ class Executor(BaseExecutor):
                 STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb",
                 CARD_FILE: model_card,
                 CORPUS_FILE: description,
+                MONITOR_FILE: reference,
             },
             judged_against=compared.baseline if compared else "",
             replaces=exec_properties["replaces"],

@@ -18,6 +18,7 @@ from agnews.pipeline.cli import (
     encoder,
     feedback,
     models,
+    monitor,
     predict,
     report,
     run,
@@ -52,6 +53,7 @@ app.add_typer(encoder.app, name="encoder", rich_help_panel=_MAKE)
 app.add_typer(report.app, name="report", rich_help_panel=_LOOK)
 app.command(name="compare", rich_help_panel=_LOOK)(compare.compare)
 app.add_typer(models.app, name="models", rich_help_panel=_LOOK)
+app.command(name="monitor", rich_help_panel=_LOOK)(monitor.monitor)
 app.command(name="predict", rich_help_panel=_USE)(predict.predict)
 app.command(name="batch", rich_help_panel=_USE)(batch.batch)
 app.command(name="serve", rich_help_panel=_USE)(serve.serve)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from agnews.components.model_server.serving_state import ServingState
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
-    from agnews.components.request_log.request_log import LogSettings, RequestLog
+    from agnews.components.request_log.request_log import LogSettings
 
 _SMALL_BYTES = 32 << 20
 _LIMITS = "Limits"
@@ -328,7 +328,8 @@ def _serve(
             threads=threads,
         )
         state = ServingState(host, Batcher(limits, metrics, workers=workers, log=log), metrics, limits)
-        state.request_log = _request_log(settings, state, log)
+        if settings is not None:
+            _keep_requests(settings, state, log)
         app = create_app(
             state,
             token=token,
@@ -366,9 +367,8 @@ def _log_settings(
     return LogSettings(places_at(uri), text, sample, keep_days, read_redaction(redact))
 
 
-def _request_log(settings: LogSettings | None, state: ServingState, log: EventLog) -> RequestLog | None:
-    if settings is None:
-        return None
+def _keep_requests(settings: LogSettings, state: ServingState, log: EventLog) -> None:
+    from agnews.components.model_server.drift_watch import DriftWatch
     from agnews.components.request_log.request_log import RequestLog
     from agnews.components.storage.explain_storage_errors import explain_storage_errors
 
@@ -376,7 +376,8 @@ def _request_log(settings: LogSettings | None, state: ServingState, log: EventLo
         state.metrics.logged_rows.labels(outcome).inc(rows)
 
     with explain_storage_errors(f"starting the log of requests in {settings.places.spool}"):
-        return RequestLog(settings, tell=log, count=count)
+        state.drift_watch = DriftWatch(state.host, settings.places, state.metrics, log)
+        state.request_log = RequestLog(settings, alphabet=state.drift_watch.alphabet, tell=log, count=count)
 
 
 def _open_to_all(host: str) -> AgnewsError:

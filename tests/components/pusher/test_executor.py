@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from agnews.components.model_store import ModelStore
@@ -20,6 +25,7 @@ from agnews.schemas.data_card import DataCard, Lengths, SpanCard, SplitCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics, PairedTest, Verdict
 from agnews.schemas.model_record import LearntFrom
+from agnews.schemas.monitor_reference import MONITOR_FILE, MonitorReference
 from agnews.schemas.push_outcome import MANY_USES, PushOutcome
 from agnews.schemas.smoke_report import Check, SmokeReport
 
@@ -41,7 +47,36 @@ FACTS = {
     "temperature": 1.0,
     "warm_start": None,
     "versions": {"agnews": "0.1.0", "tensorflow": "2.21.0"},
+    "alphabet": "abc",
 }
+TEXTS = ("a b", "a <br> b", "a \u4e2d", "c c c")
+
+
+def _predictions() -> bytes:
+    rows = {
+        "label": [0, 1, 2, 3],
+        "class_id": [0, 1, 3, -1],
+        "probabilities": [[0.7, 0.1, 0.1, 0.1], [0.1, 0.5, 0.2, 0.2], [0.0, 0.0, 0.1, 0.9], [float("nan")] * 4],
+    }
+    sink = io.BytesIO()
+    pq.write_table(pa.table(rows), sink)
+    return sink.getvalue()
+
+
+def _train_records(texts: tuple[str, ...]) -> bytes:
+    import tensorflow as tf
+
+    with tempfile.NamedTemporaryFile() as file:
+        with tf.io.TFRecordWriter(file.name) as writer:
+            for text in texts:
+                feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
+                writer.write(
+                    tf.train.Example(features=tf.train.Features(feature={"text": feature})).SerializeToString()
+                )
+        return Path(file.name).read_bytes()
+
+
+PREDICTIONS, TRAIN_RECORDS = _predictions(), _train_records(TEXTS)
 SPLIT = SplitCard(
     rows=4,
     rows_per_class=dict.fromkeys(NAMES, 1),
@@ -114,7 +149,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
     ) -> tuple[Any, PushOutcome]:
         from tfx.types import standard_artifacts
 
-        from agnews.components.artifact_types import StepReport
+        from agnews.components.artifact_types import Predictions, StepReport
         from agnews.components.pusher.executor import Executor
 
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
@@ -127,6 +162,8 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
             .encode(),
             f"blessing/{'BLESSED' if blessed else 'NOT_BLESSED'}": b"",
             "smoke_report/report.json": (smoke or SmokeReport(passed=True)).model_dump_json().encode(),
+            "predictions/test.parquet": PREDICTIONS,
+            "examples/Split-train/data_tfrecord-00000-of-00001": TRAIN_RECORDS,
             "data_card/report.json": DATA_CARD.model_dump_json().encode(),
         }
         if anchor:
@@ -140,6 +177,8 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
             made.uri = str(folder / name)
             return [made]
 
+        examples = artifact(standard_artifacts.Examples, "examples")
+        examples[0].split_names = '["train"]'
         output = artifact(standard_artifacts.PushedModel, "pushed_model")
         Executor(Executor.Context(pipeline_run_id="run-17")).Do(
             {
@@ -149,6 +188,8 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
                 "statistics": artifact(standard_artifacts.ExampleStatistics, "statistics"),
                 "smoke_report": artifact(StepReport, "smoke_report"),
                 "data_card": artifact(StepReport, "data_card"),
+                "predictions": artifact(Predictions, "predictions"),
+                "examples": examples,
             },
             {"pushed_model": output},
             {
@@ -403,3 +444,17 @@ def test_a_damaged_store_stops_the_run_with_a_way_out(push: Any, bring_baseline:
     (tmp_path / "store" / "agnews" / "latest.json").write_text("{}")
     with pytest.raises(AgnewsError, match="not a model record"):
         bring_baseline("?")
+
+
+def test_counts_of_training_texts_and_of_answers_go_with_the_model(
+    push: Callable[..., tuple[Any, PushOutcome]], tmp_path: Path
+) -> None:
+    _, outcome = push(b"model")
+    found = MonitorReference.model_validate_json((Path(outcome.destination) / MONITOR_FILE).read_text())
+    assert (found.rows, found.alphabet, found.classes) == (4, "abc", NAMES)
+    assert (found.markup, found.unknown) == ((3, 1), (2, 2))
+    assert sum(found.words) == 4
+    # An answer without probabilities is none.
+    assert (found.test_rows, found.answers, sum(found.right)) == (3, (1, 1, 0, 1), 2)
+    rates = sum(found.gram_rates()) / 2
+    assert rates.sum() == pytest.approx(sum(2 * len(re.findall(r"\w+", text)) - 1 for text in TEXTS) / 4)

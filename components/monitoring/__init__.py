@@ -1,0 +1,1 @@
+"""Looks at what was asked of late, and says whether the model still fits it."""

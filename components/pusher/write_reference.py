@@ -1,0 +1,53 @@
+"""Counts what a model that is pushed is at home with, for `agnews monitor` to compare live texts with."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from agnews.components.drift.build_reference import build_reference
+from agnews.components.storage.files_at import files_at
+from agnews.schemas import predictions as columns
+from agnews.schemas.features import TEXT
+
+_BLOCK = 1024
+
+
+def write_reference(
+    path: str, *, examples: Sequence[str], predictions: str, alphabet: str, classes: Sequence[str]
+) -> None:
+    """Writes `assets.extra/monitor.json`.
+
+    Args:
+        path: The file to write.
+        examples: Folders of the raw Examples of the training rows.
+        predictions: File of the answers to the test rows.
+        alphabet: Characters that the vocabulary has pieces for.
+        classes: Names of the classes.
+    """
+    answered = pq.read_table(
+        io.BytesIO(files_at(predictions).read_bytes(predictions)),
+        columns=[columns.LABEL, columns.CLASS_ID, columns.PROBABILITIES],
+    ).to_pydict()
+    usable = np.array(answered[columns.CLASS_ID]) != columns.NO_CLASS
+    reference = build_reference(
+        _texts(examples),
+        alphabet=alphabet,
+        classes=classes,
+        probabilities=np.array(answered[columns.PROBABILITIES], np.float64).reshape(-1, len(classes))[usable],
+        labels=np.array(answered[columns.LABEL], np.int64)[usable],
+    )
+    files_at(path).write_text(path, reference.model_dump_json() + "\n")
+
+
+def _texts(folders: Sequence[str]) -> Iterator[Sequence[bytes]]:
+    specification = {TEXT: tf.io.FixedLenFeature([], tf.string)}
+    for folder in folders:
+        for file in sorted(tf.io.gfile.glob(f"{folder}/*tfrecord*")):
+            records = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
+            for serialized in records.batch(_BLOCK):
+                yield tf.io.parse_example(serialized, specification)[TEXT].numpy().tolist()
