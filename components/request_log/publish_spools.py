@@ -66,7 +66,7 @@ def publish_spool(places: Places, path: Path) -> int:
         target = f"{places.hour_folder(hour)}/{file_name(path)}"
         files_at(target).write(target, [sink.getvalue()])
     path.unlink()
-    return rows.num_rows
+    return int(rows.num_rows)
 
 
 def recover_spools(places: Places, tell: Callable[[str], None]) -> int:

@@ -52,7 +52,8 @@ def import_labels(
     from agnews.schemas.feedback import Source
 
     classes = _load(corpus).corpus.class_names
-    asked, given = [], []
+    asked: list[GivenLabel] = []
+    given: list[GivenLabel] = []
     for number, row in enumerate(_rows(file), 1):
         if str(row.get("label") or "").strip():
             label, was_asked = _given(row, number, by, classes)
