@@ -26,7 +26,7 @@ def compare_shares(reference: NDArray[np.int64], live: NDArray[np.int64]) -> tup
         Davison and Hinkley (1997), Bootstrap Methods and their Application, 5.2.1.
     """
     first, second = reference / max(1, reference.sum()), live / live.sum()
-    distance = _distance(first, second)
+    distance = float(_distance(first, second))
     # The same counts give the same interval.
     random = np.random.default_rng(int(live.sum()))
     drawn = _distance(
@@ -42,9 +42,9 @@ def compare_shares(reference: NDArray[np.int64], live: NDArray[np.int64]) -> tup
     )
 
 
-def _distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64] | float:
-    found = np.abs(first - second).sum(axis=-1) / 2
-    return float(found) if found.ndim == 0 else found
+def _distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.abs(first - second).sum(axis=-1) / 2
+    return found
 
 
 def _homogeneity(reference: NDArray[np.int64], live: NDArray[np.int64]) -> float:
