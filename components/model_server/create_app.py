@@ -237,6 +237,30 @@ def _sender(name: str, content: bytes) -> Callable[[], Coroutine[Any, Any, Respo
     return send
 
 
+@asynccontextmanager
+async def _at_work(state: ServingState, poll_seconds: float) -> AsyncIterator[None]:
+    """Keeps all that works behind the routes going, and ends it in an order in which nothing is lost."""
+    state.batcher.start()
+    for helper in (state.request_log, state.shadow):
+        if helper is not None:
+            helper.start()
+    tasks = [asyncio.create_task(state.host.watch(poll_seconds), name="follow the pointer")]
+    if state.drift_watch is not None:
+        tasks.append(asyncio.create_task(state.drift_watch.watch(), name="watch for drift"))
+    for task in tasks:
+        state.watch_task(task)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await state.batcher.stop()
+        for helper in (state.shadow, state.request_log):
+            if helper is not None:
+                await asyncio.to_thread(helper.close)
+
+
 def create_app(
     state: ServingState,
     *,
@@ -262,24 +286,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        state.batcher.start()
-        if state.request_log is not None:
-            state.request_log.start()
-        watching = asyncio.create_task(state.host.watch(poll_seconds), name="follow the pointer")
-        state.watch_task(watching)
-        tasks = [watching]
-        if state.drift_watch is not None:
-            tasks.append(asyncio.create_task(state.drift_watch.watch(), name="watch for drift"))
-            state.watch_task(tasks[-1])
-        try:
+        async with _at_work(state, poll_seconds):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await state.batcher.stop()
-            if state.request_log is not None:
-                await asyncio.to_thread(state.request_log.close)
 
     app = FastAPI(
         title=f"{state.host.name}: topics of texts",

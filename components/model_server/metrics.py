@@ -30,6 +30,9 @@ class Metrics:
         pointer_age: Seconds since the last look at the pointer that found one; 0 where none is followed.
         logged_rows: Answered texts by what became of them: `logged`, `dropped` where a limit was reached, or `lost`
             with a server that was killed.
+        answered_rows: Texts by version and by the class that was answered.
+        shadow_rows: Texts that a second version was asked about, too, by the class that was answered and by what became
+            of them: `same`, `different`, `failed`; `dropped` where it had no time.
         drift: Distances between the texts of the last day and the training rows, by feature, and the next two their
             intervals' lower ends and whether they are alarms.
         accuracy: Of the last day, by how it is known (`estimated`, `measured`) and whether it is the `value` or an end
@@ -56,6 +59,8 @@ class Metrics:
         self.broken = Gauge("model_broken", "1 while the version in production cannot be loaded", **make)
         self.pointer_age = Gauge("pointer_age_seconds", "Since the last good look at the pointer", **make)
         self.logged_rows = Counter("logged_rows", "Texts for the log of requests", ["outcome"], **make)
+        self.answered_rows = Counter("answered_rows", "Texts by their answers", ["version", "label"], **make)
+        self.shadow_rows = Counter("shadow_rows", "Texts for a second version", ["label", "outcome"], **make)
         self.drift = Gauge("drift_distance", "Of the texts of a day from the training rows", ["feature"], **make)
         self.drift_low = Gauge("drift_distance_low", "Lower end of its 95 % interval", ["feature"], **make)
         self.drift_alarm = Gauge("drift_alarm", "1 where it is beyond chance and tolerance", ["feature"], **make)

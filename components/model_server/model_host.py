@@ -180,6 +180,7 @@ class ModelHost:
         self._current = ServedVersion(model, threads=threads)
         self._loading = ""
         self._retired: list[ServedVersion] = []
+        self._beside: list[tuple[ServedVersion, VersionLease]] = []
         self._failure: _Failure | None = None
         self._pointer_problem = ""
         metrics.set_version(self.version)
@@ -193,6 +194,30 @@ class ModelHost:
     def current(self) -> ServedVersion:
         """The version itself, for looking at; use `borrow` to work with it."""
         return self._current
+
+    def load_beside(self, model: PushedModel) -> ServedVersion:
+        """Loads another version, which stays for as long as the server runs and answers those who ask for it by number.
+
+        Args:
+            model: The version.
+
+        Returns:
+            The version.
+
+        Raises:
+            AgnewsError: It cannot be served, or has other classes than the one in production.
+        """
+        if model.record.classes != self._current.record.classes:
+            raise AgnewsError(
+                f"Version {model.record.version} has other classes than the one that is served.",
+                found=", ".join(model.record.classes),
+                fix="Choose a version with the same classes.",
+            )
+        lease = VersionLease(self._store, self._log)
+        lease.take(model.record.version)
+        loaded = ServedVersion(model, threads=self._threads)
+        self._beside.append((loaded, lease))
+        return loaded
 
     @contextmanager
     def borrow(self, name: str, version: str = "") -> Iterator[ServedVersion]:
@@ -210,7 +235,7 @@ class ModelHost:
         """
         found = None
         if name == self.name:
-            here = [self._current, *self._retired]
+            here = [self._current, *self._retired, *(each for each, _ in self._beside)]
             found = next((each for each in here if version in ("", each.record.version)), None)
         if found is None:
             wanted = f"Specific({name[:_SHOWN]}, {version})" if version else f"Latest({name[:_SHOWN]})"
@@ -236,6 +261,8 @@ class ModelHost:
         """
         states = [version_status(self.version, "AVAILABLE")]
         states += [version_status(each.record.version, "UNLOADING") for each in self._retired]
+        others = [each.record.version for each, _ in self._beside]
+        states += [version_status(each, "AVAILABLE") for each in others if each != self.version]
         if self._loading:
             states.append(version_status(self._loading, "LOADING"))
         elif self._failure:
@@ -280,7 +307,8 @@ class ModelHost:
                 await asyncio.to_thread(return_memory)
                 tidied = time.monotonic()
             try:
-                await asyncio.to_thread(self._lease.renew)
+                for lease in (self._lease, *(each for _, each in self._beside)):
+                    await asyncio.to_thread(lease.renew)
                 if self._follows and self._store is not None:
                     await self._look(self._store)
             except Exception as error:  # noqa: BLE001 - to go on watching matters more than what went wrong once
@@ -343,6 +371,9 @@ class ModelHost:
         """Frees the memory and the version."""
         self._current.close()
         self._lease.release()
+        for version, lease in self._beside:
+            version.close()
+            lease.release()
 
 
 def _free(version: ServedVersion) -> None:

@@ -6,6 +6,8 @@ import base64
 import json
 import time
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from agnews.components.model_server.json_response import HttpError, Limits, erro
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
-from agnews.schemas.features import SERVE_TEXT
+from agnews.schemas.features import CLASS_LABEL, SERVE_TEXT
 
 _GONE = 499
 """TensorFlow Serving's code, and nginx's, for a client that went away."""
@@ -207,13 +209,25 @@ class PredictEndpoint:
         with HeldBytes(state) as held:
             body = await read_body(scope, receive, state.limits, held)
             began = time.perf_counter()
+            if state.canary is not None and not version and state.canary.takes(scope[REQUEST_ID]):
+                version = state.canary.version
             with state.host.borrow(name, version) as model:
                 asked = read_predict_request(body, lambda signature: _argument(model, signature), state.limits)
                 outputs = await state.batcher.run(model, asked.signature, asked.values)
-            if state.request_log is not None and asked.signature == SERVE_TEXT:
-                seconds = time.perf_counter() - began
-                state.request_log.offer(scope[REQUEST_ID], model.record.version, asked.values, outputs, seconds)
+            if state.is_watching and asked.signature == SERVE_TEXT:
+                self._note(scope[REQUEST_ID], model.record.version, asked.values, outputs, time.perf_counter() - began)
         return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape)
+
+    def _note(self, request_id: str, version: str, values: Sequence[bytes], outputs: Outputs, seconds: float) -> None:
+        """Hands an answer on to whoever looks on; nobody waits for them."""
+        state = self._state
+        if state.request_log is not None:
+            state.request_log.offer(request_id, version, values, outputs, seconds)
+        if state.shadow is not None:
+            state.shadow.offer(values, outputs)
+        if state.shadow is not None or state.canary is not None:
+            for label, count in Counter(outputs[CLASS_LABEL].tolist()).items():
+                state.metrics.answered_rows.labels(version, label.decode(errors="replace")).inc(count)
 
 
 def _argument(model: ServedVersion, signature: str) -> str:

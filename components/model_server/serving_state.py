@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from agnews.components.model_server.batcher import Batcher
+from agnews.components.model_server.canary import Canary
 from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.model_host import ModelHost
+from agnews.components.model_server.shadow import Shadow
 
 if TYPE_CHECKING:
     # It brings Arrow, which a server that keeps nothing does not need.
@@ -29,6 +31,8 @@ class ServingState:
         is_draining: Whether the server is about to stop: it still answers, and asks for no new clients.
         bytes_in_flight: Of the bodies of all requests that are not answered yet.
         request_log: Takes what was answered; None where nothing is kept.
+        shadow: Answers what was answered once more, with another version; None where none is tried.
+        canary: Which requests go to another version; None where all go to the one in production.
         drift_watch: Judges what was logged; None where nothing is.
         ended_tasks: Background tasks that ended though they should not, and why.
     """
@@ -40,8 +44,15 @@ class ServingState:
     is_draining: bool = False
     bytes_in_flight: int = 0
     request_log: RequestLog | None = None
+    shadow: Shadow | None = None
+    canary: Canary | None = None
     drift_watch: DriftWatch | None = None
     ended_tasks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether anybody looks at what is answered."""
+        return self.request_log is not None or self.shadow is not None or self.canary is not None
 
     def watch_task(self, task: asyncio.Task[None]) -> None:
         """Notes when a background task ends by itself; the server is not healthy from then on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agnews.components.model_server.access_token import AccessToken
+    from agnews.components.model_server.canary import Canary
     from agnews.components.model_server.event_log import EventLog
     from agnews.components.model_server.json_response import Limits
     from agnews.components.model_server.model_host import ModelHost
@@ -160,6 +162,22 @@ def serve(
             rich_help_panel=_RUNNING,
         ),
     ] = 0.0,
+    shadow: Annotated[
+        str,
+        typer.Option(
+            metavar="VERSION",
+            help="Let this version answer everything once more, off the path, and count where it differs.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = "",
+    canary: Annotated[
+        str,
+        typer.Option(
+            metavar="VERSION=SHARE",
+            help="Let this version answer a share of the requests, chosen by their ids: 1763820000=0.05.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = "",
     log_requests: Annotated[
         str | None,
         typer.Option(
@@ -221,6 +239,7 @@ def serve(
     from agnews.components.model_server.access_token import read_access_token
     from agnews.components.model_server.allowed_origins import allowed_hosts as hosts_of
     from agnews.components.model_server.allowed_origins import check_cors_origins
+    from agnews.components.model_server.canary import parse_canary
     from agnews.components.model_server.graceful_server import (
         available_cores,
         is_loopback,
@@ -247,11 +266,13 @@ def serve(
     is_local = is_loopback(host)
     if token is None and not is_local and not no_token:
         raise _open_to_all(host)
+    parsed = parse_canary(canary) if canary else None
     settings = _log_settings(log_requests, log_text, log_redact, log_days, sample)
     hosts = hosts_of(host, allowed_hosts or [], has_token=token is not None, is_local=is_local)
     found, store = chosen_model(root, name, models, version, model, trust=trust_model)
     if token is None and not is_local:
         console.print(f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server.")
+    beside = {"shadow": _pushed(store, shadow), "canary": _pushed(store, parsed.version if parsed else "")}
     listening = listening_socket(host, port)
     _serve(
         found,
@@ -269,6 +290,8 @@ def serve(
         cors_origins=cors_origins or [],
         hosts=hosts,
         settings=settings,
+        beside=beside,
+        canary=parsed,
         console=console,
     )
 
@@ -290,6 +313,8 @@ def _serve(
     cors_origins: list[str],
     hosts: frozenset[str] | None,
     settings: LogSettings | None,
+    beside: Mapping[str, PushedModel | None],
+    canary: Canary | None,
     console: Console,
 ) -> None:
     from rich.console import Console as Terminal
@@ -311,6 +336,7 @@ def _serve(
         from agnews.components.model_server.metrics import Metrics
         from agnews.components.model_server.model_host import ModelHost
         from agnews.components.model_server.serving_state import ServingState
+        from agnews.components.model_server.shadow import Shadow
 
         # What was imported lives for ever, half a million objects: the collector need not look at them again and again.
         # Models come afterwards, so that nothing of them stays when they go.
@@ -330,6 +356,11 @@ def _serve(
         state = ServingState(host, Batcher(limits, metrics, workers=workers, log=log), metrics, limits)
         if settings is not None:
             _keep_requests(settings, state, log)
+        if (tried := beside["shadow"]) is not None:
+            state.shadow = Shadow(host.load_beside(tried), metrics, waiting=lambda: state.batcher.waiting, log=log)
+        if (tried := beside["canary"]) is not None:
+            host.load_beside(tried)
+            state.canary = canary
         app = create_app(
             state,
             token=token,
@@ -347,6 +378,21 @@ def _serve(
     host.close()
     log("stopped")
     log.flush()
+
+
+def _pushed(store: ModelStore | None, version: str) -> PushedModel | None:
+    """Finds a version to try beside the one in production."""
+    if not version:
+        return None
+    from agnews.components.model_store.find_pushed_model import find_pushed_model
+
+    if store is None:
+        raise AgnewsError(
+            "A version is tried beside another one of the same store.",
+            found="--model, which names a folder",
+            fix="Name the store with --root or --models.",
+        )
+    return find_pushed_model(store, version)
 
 
 def _log_settings(

@@ -1,0 +1,110 @@
+"""Lets another version answer what the one in production has answered, and counts where they differ."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from agnews.components.model_server.metrics import Metrics
+from agnews.components.model_server.served_version import Outputs, ServedVersion
+from agnews.schemas.features import CLASS_LABEL, SERVE_TEXT
+
+_MOST_REQUESTS = 512
+_MOST_ROWS = 16
+_PATIENCE_SECONDS = 0.005
+_NICE = 19
+
+
+class _Answered(NamedTuple):
+    values: Sequence[bytes]
+    labels: NDArray[Any]
+
+
+class Shadow:
+    """Works behind everybody else: with the lowest priority, and only while nothing waits for the model.
+
+    What it cannot take is dropped and counted; no request waits for it, and none fails with it.
+
+    Args:
+        version: The version that is tried.
+        metrics: Where it is counted: `agnews_shadow_rows_total` by the class that was answered, and what became of it.
+        waiting: Tells how many texts wait for the model in production.
+        log: Receives a line when the shadow fails for the first time.
+    """
+
+    def __init__(
+        self,
+        version: ServedVersion,
+        metrics: Metrics,
+        *,
+        waiting: Callable[[], int],
+        log: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.version = version
+        self._metrics = metrics
+        self._waiting = waiting
+        self._log = log
+        self._has_failed = False
+        self._is_closing = threading.Event()
+        self._answered: queue.Queue[_Answered] = queue.Queue(_MOST_REQUESTS)
+        self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
+
+    def start(self) -> None:
+        """Starts to work."""
+        self._thread.start()
+
+    def offer(self, values: Sequence[bytes], outputs: Outputs) -> None:
+        """Takes what was answered; never waits.
+
+        Args:
+            values: The texts.
+            outputs: The answers of the version in production.
+        """
+        try:
+            self._answered.put_nowait(_Answered(values, outputs[CLASS_LABEL]))
+        except queue.Full:
+            self._metrics.shadow_rows.labels("", "dropped").inc(len(values))
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Ends the thread; what waits for it is dropped.
+
+        Args:
+            seconds: The most to wait for it.
+        """
+        self._is_closing.set()
+        self._thread.join(seconds)
+
+    def _work(self) -> None:
+        with suppress(OSError):
+            # On Linux a thread has a priority of its own; where it has none, the shadow only waits its turn.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        while not self._is_closing.is_set():
+            try:
+                first = self._answered.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            while self._waiting() and not self._is_closing.is_set():
+                time.sleep(_PATIENCE_SECONDS)
+            self._compare(first)
+
+    def _compare(self, answered: _Answered) -> None:
+        for start in range(0, len(answered.values), _MOST_ROWS):
+            part = slice(start, start + _MOST_ROWS)
+            try:
+                found = self.version.run(SERVE_TEXT, answered.values[part])[CLASS_LABEL]
+            except Exception as error:  # noqa: BLE001 - a version that fails is what a shadow is to find
+                self._metrics.shadow_rows.labels("", "failed").inc(len(answered.values[part]))
+                if not self._has_failed:
+                    self._log(f"the shadow, version {self.version.record.version}, fails: {error}")
+                self._has_failed = True
+                continue
+            for label, other in zip(answered.labels[part].tolist(), found.tolist(), strict=True):
+                outcome = "same" if label == other else "different"
+                self._metrics.shadow_rows.labels(label.decode(errors="replace"), outcome).inc()

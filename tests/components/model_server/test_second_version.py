@@ -1,0 +1,133 @@
+"""A version that is tried beside the one in production: as a shadow, and with a share of the requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agnews.components.model_server.canary import Canary, parse_canary
+from agnews.components.model_server.shadow import Shadow
+from agnews.components.model_store.find_pushed_model import find_pushed_model
+from agnews.schemas.errors import AgnewsError
+
+SWAPPED = ("coach|league", "minister|troops", "stocks|profit", "software|scientists")
+"""World for Sports, and the other way round."""
+
+
+@pytest.fixture
+def versions(toy_store: Any, toy_models: dict[str, Path], export_model: Any) -> tuple[str, str]:
+    other = toy_store.push(export_model(keywords=SWAPPED))
+    production = toy_store.push(toy_models["sure"])
+    return production, other
+
+
+@pytest.fixture
+def server(toy_store: Any, versions: tuple[str, str], start_server: Any) -> Iterator[Any]:
+    with start_server(toy_store.store) as server:
+        yield server
+
+
+def shadow_rows(server: Any) -> dict[tuple[str, str], int]:
+    page = server.client.get("/metrics").text
+    found = re.findall(r'agnews_shadow_rows_total{label="([^"]*)",outcome="([a-z]+)"} (\d+)', page)
+    return {(label, outcome): int(count) for label, outcome, count in found}
+
+
+def test_a_shadow_counts_where_it_differs_and_answers_nobody(
+    server: Any, toy_store: Any, versions: tuple[str, str]
+) -> None:
+    state = server.state
+    tried = state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
+    state.shadow = Shadow(tried, state.metrics, waiting=lambda: state.batcher.waiting)
+    state.shadow.start()
+    texts = ["the coach"] * 30 + ["troops move"] * 5 + ["stocks"] * 7
+    labels = [each["label"] for each in server.predict(*texts).json()["predictions"]]
+    assert labels == ["Sports"] * 30 + ["World"] * 5 + ["Business"] * 7
+    server.wait_for(lambda: sum(shadow_rows(server).values()) == len(texts))
+    assert shadow_rows(server) == {
+        ("Sports", "different"): 30,
+        ("World", "different"): 5,
+        ("Business", "same"): 7,
+    }
+    assert (
+        f'agnews_answered_rows_total{{label="Sports",version="{versions[0]}"}} 30' in server.client.get("/metrics").text
+    )
+
+
+def test_a_shadow_waits_for_its_turn_and_drops_what_it_has_no_time_for(
+    server: Any, toy_store: Any, versions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agnews.components.model_server.shadow._MOST_REQUESTS", 5)
+    state = server.state
+    waiting = 1
+    tried = state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
+    state.shadow = Shadow(tried, state.metrics, waiting=lambda: waiting)
+    state.shadow.start()
+    for _ in range(12):
+        assert server.predict("the coach").status_code == 200
+    # One is in its hands, five wait.
+    assert shadow_rows(server) == {("", "dropped"): 6}
+    waiting = 0
+    server.wait_for(lambda: shadow_rows(server).get(("Sports", "different")) == 6)
+
+
+def test_a_shadow_that_fails_fails_nobody(server: Any, toy_store: Any, versions: tuple[str, str]) -> None:
+    state, told = server.state, []
+    tried = state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
+    tried._calls.clear()
+    state.shadow = Shadow(tried, state.metrics, waiting=lambda: 0, log=told.append)
+    state.shadow.start()
+    for _ in range(3):
+        assert server.predict("the coach").status_code == 200
+    server.wait_for(lambda: shadow_rows(server) == {("", "failed"): 3})
+    assert len(told) == 1
+
+
+def test_a_canary_answers_its_share_and_the_same_id_gets_the_same_version(
+    server: Any, toy_store: Any, versions: tuple[str, str]
+) -> None:
+    state = server.state
+    state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
+    state.canary = Canary(versions[1], 0.25)
+
+    def answers() -> list[str]:
+        found = []
+        for number in range(200):
+            headers = {"X-Request-Id": f"id-{number}"}
+            body = {"instances": ["the coach"]}
+            answer = server.client.post("/v1/models/agnews:predict", json=body, headers=headers)
+            found.append(answer.json()["predictions"][0]["label"])
+        return found
+
+    first = answers()
+    assert 30 <= first.count("World") <= 70
+    assert answers() == first
+    page = server.client.get("/metrics").text
+    assert f'agnews_answered_rows_total{{label="World",version="{versions[1]}"}} {2 * first.count("World")}' in page
+    asked = server.client.post(f"/v1/models/agnews/versions/{versions[0]}:predict", json={"instances": ["the coach"]})
+    assert asked.json()["predictions"][0]["label"] == "Sports", "who asks for a version gets that one"
+    states = {
+        each["version"]: each["state"] for each in server.client.get("/v1/models/agnews").json()["model_version_status"]
+    }
+    assert states == {versions[0]: "AVAILABLE", versions[1]: "AVAILABLE"}
+
+
+def test_a_version_with_other_classes_is_refused(
+    server: Any, toy_store: Any, toy_models: dict[str, Path], versions: tuple[str, str]
+) -> None:
+    model = find_pushed_model(toy_store.store, versions[1])
+    other = model.__class__(model.folder, model.record.model_copy(update={"classes": ("x", "y")}))
+    with pytest.raises(AgnewsError, match="other classes"):
+        server.state.host.load_beside(other)
+
+
+@pytest.mark.parametrize("value", ["17", "17=", "17=2", "x=0.1", "17=-0.1", "17=0.1x"])
+def test_what_is_no_canary_is_refused(value: str) -> None:
+    with pytest.raises(AgnewsError, match="a version and its share"):
+        parse_canary(value)
+    assert parse_canary("17=0.05") == Canary("17", 0.05)
+    assert parse_canary("17=1") == Canary("17", 1.0)
