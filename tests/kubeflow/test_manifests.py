@@ -239,3 +239,40 @@ def test_who_faces_the_network_writes_no_models_and_keeps_its_lease(documents: l
     (job,) = _of(documents, "Job")
     (prepare,) = job["spec"]["template"]["spec"]["containers"]
     assert f" models/agnews/{LEASES_FOLDER} " in prepare["args"][0]
+
+
+def test_the_monitor_reads_what_the_patched_server_writes(documents: list[Document], repository: Path) -> None:
+    (job,) = _of(documents, "CronJob")
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert mounts["requests"]["readOnly"]
+    assert mounts["models"]["readOnly"]
+    claims = {volume["name"]: volume.get("persistentVolumeClaim", {}).get("claimName") for volume in pod["volumes"]}
+    assert {claims["requests"], claims["models"]} <= {
+        each["metadata"]["name"] for each in _of(documents, "PersistentVolumeClaim")
+    }
+    patch = yaml.safe_load((repository / "kubeflow" / "patches" / "log-requests.yaml").read_text())
+    spec = patch["spec"]["template"]["spec"]
+    (server,) = spec["containers"]
+    assert spec["volumes"][0]["persistentVolumeClaim"]["claimName"] == claims["requests"]
+    (mount,) = server["volumeMounts"]
+    args = server["args"]
+    assert args[args.index("--log-requests") + 1] == mount["mountPath"]
+    before = _server(documents)["args"]
+    assert args[: len(before)] == before, "a patch replaces all arguments"
+    command = container["command"]
+    assert command[command.index("--log") + 1] == mounts["requests"]["mountPath"]
+
+
+def test_the_operator_of_prometheus_finds_the_servers(documents: list[Document], repository: Path) -> None:
+    monitor = yaml.safe_load((repository / "kubeflow" / "prometheus" / "service-monitor.yaml").read_text())
+    (service,) = [
+        each
+        for each in _of(documents, "Service")
+        if _selects(monitor["spec"]["selector"], each["metadata"].get("labels", {}))
+    ]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
