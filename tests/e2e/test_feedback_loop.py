@@ -1,15 +1,15 @@
-"""From wrong answers to a better model, without touching a file."""
+"""From wrong answers to a better model, without touching a file. The tests build on each other, in this order."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,8 @@ from agnews.components.corpus_files.sample import write_sample
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.run_report import RunReport
 
-pytestmark = pytest.mark.e2e
+# Two whole runs.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 AGNEWS = Path(sys.executable).with_name("agnews")
 TOKEN = "a-token-of-a-test"
@@ -50,29 +51,41 @@ def agnews(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(AGNEWS), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300)
 
 
-@pytest.fixture
-def serve(root: Path, tmp_path: Path) -> Iterator[Callable[[Path], httpx.Client]]:
-    running: list[tuple[subprocess.Popen[bytes], httpx.Client]] = []
+@pytest.fixture(scope="module")
+def settings(spans: Path) -> tuple[str, ...]:
+    return (f"data.source={spans}", "training.epochs=4")
 
-    def serve(log: Path) -> httpx.Client:
-        (tmp_path / "token").write_text(TOKEN)
-        output = tmp_path / "said"
-        command = [str(AGNEWS), "serve", "--root", str(root), "--port", "0", "--poll", "0.2"]
-        command += ["--log-requests", str(log), "--token-file", str(tmp_path / "token")]
-        with output.open("w") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-        end = time.monotonic() + 180
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+", output.read_text())):
-            assert process.poll() is None, output.read_text()
+
+@pytest.fixture(scope="module")
+def first(run: Run, settings: tuple[str, ...]) -> RunReport:
+    return run(*settings)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("requests") / "log"
+
+
+@pytest.fixture(scope="module")
+def client(root: Path, first: RunReport, log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Asks a server of its own, which follows what is pushed."""
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "token").write_text(TOKEN)
+    command = [str(AGNEWS), "serve", "--root", str(root), "--port", "0", "--poll", "0.2"]
+    command += ["--log-requests", str(log), "--token-file", str(folder / "token")]
+    said = folder / "said"
+    with said.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + 300
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+", said.read_text())):
+            assert process.poll() is None, said.read_text()
             assert time.monotonic() < end
             time.sleep(0.2)
-        running.append((process, httpx.Client(base_url=found[0], headers=SHOWN, timeout=60)))
-        return running[-1][1]
-
-    yield serve
-    for process, client in running:
-        client.close()
-        os.kill(process.pid, signal.SIGTERM)
+        with httpx.Client(base_url=found[0], headers=SHOWN, timeout=60) as client:
+            yield client
+    finally:
+        process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
 
 
@@ -83,42 +96,60 @@ def ask(client: httpx.Client, texts: list[str]) -> tuple[str, list[str]]:
     return response.headers["X-Request-Id"], [each["label"] for each in response.json()["predictions"]]
 
 
-def test_from_wrong_answers_to_a_better_model(
-    run: Run, spans: Path, tmp_path: Path, serve: Callable[[Path], httpx.Client], root: Path
-) -> None:
-    settings = (f"data.source={spans}", "training.epochs=4")
-    first = run(*settings)
-    assert first.pushed_model is not None
-    version = Path(first.pushed_model).name
-    log = tmp_path / "log"
-    client = serve(log)
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of the first model."""
 
+    request: str
+    rows: int
+    truth: str
+    held_out: list[str]
+
+
+@pytest.fixture(scope="module")
+def asked(client: httpx.Client) -> Asked:
     texts = texts_of_a_new_kind()
-    asked, held_out = texts[:-40], texts[-40:]
-    request, answers = ask(client, asked)
+    request, answers = ask(client, texts[:-40])
     truth = next(name for name in ("Sports", "World") if answers.count(name) < len(answers) / 2)
-    _, before = ask(client, held_out)
-    assert before.count(truth) < len(held_out) / 2, "the model does not know better yet"
+    _, before = ask(client, texts[-40:])
+    assert before.count(truth) < 20, "the model does not know better yet"
+    return Asked(request, len(answers), truth, texts[-40:])
 
+
+def test_a_first_model_is_pushed_with_counts_of_its_rows(first: RunReport) -> None:
+    assert first.pushed_model is not None
+    counts = json.loads((Path(first.pushed_model) / "assets.extra" / "monitor.json").read_text())
+    assert counts["rows"] > 2000
+    assert len(counts["alphabet"]) > 500
+    assert sum(counts["answers"]) == counts["test_rows"] == 800
+
+
+def test_what_it_does_not_know_is_an_alarm(root: Path, log: Path, first: RunReport, asked: Asked) -> None:
     monitored = agnews("monitor", "--log", log, "--root", root, "--hours", "1", "--json")
     assert monitored.returncode == 3, monitored.stderr
     report = json.loads(monitored.stdout)
-    assert report["version"] == version
+    assert report["version"] == Path(str(first.pushed_model)).name
     assert any(reason.startswith("domain") for reason in report["reasons"])
 
-    labels = [{"request": f"{request}/{number}", "label": truth, "by": "ann"} for number in range(len(asked))]
+
+def test_labels_become_a_span(client: httpx.Client, log: Path, spans: Path, asked: Asked) -> None:
+    labels = [{"request": f"{asked.request}/{row}", "label": asked.truth, "by": "ann"} for row in range(asked.rows)]
     kept = client.post("/v1/models/agnews:feedback", json={"labels": labels})
     assert kept.status_code == 200, kept.text
     collected = agnews("feedback", "collect", "--log", log, "--data", spans, "--span", "2026-11-21", "--json")
     assert collected.returncode == 0, collected.stderr
     counts = json.loads(collected.stdout)
-    assert counts["train"] + counts["test"] == len(asked)
-    assert 0.04 < counts["test"] / len(asked) < 0.2
+    assert counts["train"] + counts["test"] == asked.rows
+    assert 0.04 < counts["test"] / asked.rows < 0.2, "the random share is never learnt from"
 
+
+def test_the_next_run_learns_from_it_and_the_server_knows_better(
+    run: Run, settings: tuple[str, ...], first: RunReport, client: httpx.Client, asked: Asked
+) -> None:
     second = run(*settings)
+    version = Path(str(first.pushed_model)).name
     assert second.spans is not None
     assert (second.spans.new, second.spans.since) == (("2026-11-21",), version)
-    assert second.spans.rows["2026-11-21"] == counts["train"]
     assert second.pushed_model is not None
     pushed = Path(second.pushed_model).name
     assert pushed != version
@@ -126,5 +157,5 @@ def test_from_wrong_answers_to_a_better_model(
     while client.get("/v1/models/agnews/card").json()["version"] != pushed:
         assert time.monotonic() < end, "the server takes over what is pushed"
         time.sleep(0.2)
-    _, after = ask(client, held_out)
-    assert after.count(truth) > 0.9 * len(held_out)
+    _, after = ask(client, asked.held_out)
+    assert after.count(asked.truth) > 0.9 * len(asked.held_out)
