@@ -80,7 +80,7 @@ closures: setup ## Which nodes run again when a module changes (MODULE=NAME), an
 
 check: lint types layers test ## All that CI checks
 
-image: ## The container image (VARIANT=cpu|gpu, BASE=IMAGE, IMAGE=NAME:TAG, DOCKER_ARGS='--network host ...')
+image: ## The container image (VARIANT=cpu|gpu|serving, BASE=IMAGE, IMAGE=NAME:TAG, DOCKER_ARGS='--network host ...')
 	DOCKER_BUILDKIT=1 $(DOCKER) build --file kubeflow/Dockerfile --tag $(IMAGE) --build-arg BASE=$(BASE) \
 	  --build-arg VARIANT=$(VARIANT) --build-arg COMMIT=$$(git describe --always --dirty --abbrev=40) $(DOCKER_ARGS) .
 	@echo $(IMAGE)

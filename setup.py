@@ -26,11 +26,13 @@ DATA = (
 )
 
 packages = [
-    f"{ROOT}.{package}" for layer in LAYERS for package in (layer, *(f"{layer}.{p}" for p in find_packages(layer)))
+    ROOT,
+    *(f"{ROOT}.{package}" for layer in LAYERS for package in (layer, *(f"{layer}.{p}" for p in find_packages(layer)))),
 ]
 
 setup(
     packages=packages,
-    package_dir={f"{ROOT}.{layer}": layer for layer in LAYERS},
+    # What is imported from `agnews` itself is in api/.
+    package_dir={ROOT: "api", **{f"{ROOT}.{layer}": layer for layer in LAYERS}},
     package_data={package: [*DATA] for package in packages},
 )

@@ -61,11 +61,16 @@ def diagnose(root: Path | None) -> list[Finding]:
         _packages,
         _byte_code,
         _keras,
-        _encoder,
+        *([_encoder] if can_train() else []),
         *([lambda: _disk(root), _memory] if root is not None else []),
         _tensorflow,
     ]
     return [check() for check in checks]
+
+
+def can_train() -> bool:
+    """Whether this is more than the small installation, `agnews[serve]`."""
+    return importlib.util.find_spec("tfx") is not None
 
 
 def _python() -> Finding:
@@ -90,10 +95,11 @@ def _c_library() -> Finding:
 def _packages() -> Finding:
     """Compares what is installed with what the package asks for, but for what the lock file overrides."""
     problems = []
+    extras = ("", "serve", "pipeline") if can_train() else ("", "serve")
     requirements = [
         requirement
         for requirement in map(Requirement, importlib.metadata.requires("agnews") or [])
-        if requirement.marker is None or requirement.marker.evaluate()
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
     ]
     for requirement in requirements:
         try:
@@ -104,8 +110,10 @@ def _packages() -> Finding:
         if not requirement.specifier.contains(version, prereleases=True):
             problems.append(f"{requirement.name} {version} is not {requirement.specifier}")
     if problems:
-        return Finding("packages", "broken", "; ".join(problems), "Install the locked versions: make setup")
-    shown = ("tfx", "tensorflow", "tensorflow-text", "apache-beam", "kfp")
+        fix = "make setup" if can_train() else "pip install 'agnews[serve]'"
+        return Finding("packages", "broken", "; ".join(problems), f"Install the versions that are asked for: {fix}")
+    asked = {requirement.name for requirement in requirements}
+    shown = [name for name in ("tfx", "tensorflow", "tensorflow-text", "apache-beam", "kfp") if name in asked]
     return Finding(
         "packages",
         "fine",
@@ -115,7 +123,7 @@ def _packages() -> Finding:
 
 
 def _byte_code() -> Finding:
-    spec = importlib.util.find_spec("tfx")
+    spec = importlib.util.find_spec("tfx") or importlib.util.find_spec("tensorflow")
     compiled = (
         spec is not None and spec.origin is not None and Path(importlib.util.cache_from_source(spec.origin)).exists()
     )

@@ -164,7 +164,7 @@ def _run(request: BatchRequest, folder: BatchFolder, log: Path) -> BatchManifest
     ):
         try:
             return run_batch(request, folder, view)
-        except AgnewsError:
+        except (AgnewsError, ModuleNotFoundError):
             raise
         except Exception as error:
             traceback.print_exc()  # into the log: standard error is redirected

@@ -33,7 +33,7 @@ def doctor(
     from rich.table import Table
     from rich.text import Text
 
-    from agnews.pipeline.diagnose import diagnose
+    from agnews.pipeline.diagnose import can_train, diagnose
 
     console = Console(highlight=False)
     with console.status("Looking around (TensorFlow takes a few seconds to load) ..."):
@@ -53,7 +53,7 @@ def doctor(
     console.print(table)
     console.print(
         Text(
-            "\nSomething has to be mended first." if broken else "\nReady to run.",
+            "\nSomething has to be mended first." if broken else f"\nReady to {'run' if can_train() else 'serve'}.",
             style="red" if broken else "green",
         )
     )

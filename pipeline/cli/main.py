@@ -95,6 +95,22 @@ def main() -> None:
     except AgnewsError as error:
         _complain(error)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "agnews").partition(".")[0]
+        if missing == "agnews":
+            raise
+        error_to_tell = _not_installed(missing)
+        _complain(error_to_tell)
+        sys.exit(error_to_tell.exit_code)
+
+
+def _not_installed(package: str) -> AgnewsError:
+    return AgnewsError(
+        "This command needs a package that is not installed.",
+        found=f"no package {package}",
+        fix="With agnews[serve], the small installation, `serve`, `predict` and `models` work. For all commands: "
+        "`make setup` in a checkout, or the image.",
+    )
 
 
 def _complain(error: AgnewsError) -> None:

@@ -123,3 +123,13 @@ def test_cuda_is_what_tensorflow_asks_for(repository: Path) -> None:
             reached.add(name)
             waiting += graph[name]
     assert not reached & set(asked)
+
+
+def test_the_image_for_serving_has_no_tools_for_training(stages: dict[str, list[str]]) -> None:
+    (sync,) = [line for line in stages["dependencies"] if line.startswith("RUN") and "uv sync" in line]
+    options = dict(re.findall(r"(\w+)\) /opt/uv/bin/uv sync ([^;]+) ;;", sync))
+    assert options.keys() == {"cpu", "gpu", "serving"}
+    assert options["serving"].split() == ["--frozen", "--no-install-project", "--no-default-groups", "--extra", "serve"]
+    assert "--no-default-groups" not in options["cpu"]
+    (project,) = [line for line in stages["project"] if "encoder show" in line]
+    assert 'if [ "${VARIANT}" = serving ]; then mkdir' in project

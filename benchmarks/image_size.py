@@ -1,0 +1,47 @@
+"""How large the image for serving is, against the one for everything, by what is installed in them.
+
+    python benchmarks/image_size.py [--base CHECKOUT]
+
+Installs what `kubeflow/Dockerfile` installs, from uv.lock and by uv, into folders of its own, takes the headers away as
+it does, and counts the bytes of all files. The base of the images, 120 MB of Debian and Python, is left out. CHECKOUT
+is another state of the repository, whose only variant is compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+UV = REPOSITORY / ".uv" / "bin" / "uv"
+
+
+def installed_bytes(checkout: Path, *options: str) -> int:
+    """Installs a variant and counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "environment"
+        command = [str(UV), "sync", "--quiet", "--frozen", "--no-dev", "--no-install-project", *options]
+        environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(target), "UV_COMPILE_BYTECODE": "1"}
+        subprocess.run(command, check=True, cwd=checkout, env=environment)
+        (packages,) = target.glob("lib/python*/site-packages")
+        shutil.rmtree(packages / "tensorflow" / "include")
+        return sum(path.stat().st_size for path in target.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", type=Path, default=REPOSITORY, metavar="CHECKOUT")
+    base = installed_bytes(parser.parse_args().base)
+    serving = installed_bytes(REPOSITORY, "--no-default-groups", "--extra", "serve")
+    report = {"all MB": base // 10**6, "serving MB": serving // 10**6, "serving / all": round(serving / base, 3)}
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

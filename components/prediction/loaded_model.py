@@ -1,0 +1,140 @@
+"""A pushed model in a program: `agnews.load(uri).predict(texts)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model, pushed_model_at
+from agnews.components.model_store.model_store import ModelStore
+from agnews.components.model_trust.require_harmless import require_harmless
+from agnews.components.serving_model.predictor import Predictor
+from agnews.components.storage.explain_storage_errors import explain_storage_errors
+from agnews.components.storage.files_at import files_at
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.model_record import ModelRecord
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about a text.
+
+    Attributes:
+        label: The likeliest class.
+        probability: Of that class.
+        probabilities: Of each class, by its name, in the order of the model; they sum to 1.
+    """
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+class LoadedModel:
+    """A pushed version in memory. It may be asked from several threads.
+
+    Args:
+        model: The version.
+
+    Attributes:
+        record: What is known about it: version, accuracy, when it was pushed.
+
+    Raises:
+        AgnewsError: Its files are not what was pushed, or cannot be loaded.
+    """
+
+    def __init__(self, model: PushedModel) -> None:
+        self.record: ModelRecord = model.record
+        self._predictor = Predictor(model.folder, model.record.classes, digest=model.record.model_digest)
+
+    @property
+    def version(self) -> str:
+        """Its number."""
+        return self.record.version
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        return self.record.classes
+
+    def predict(self, texts: Sequence[str], *, batch_size: int = 128) -> list[Prediction]:
+        """Classifies texts.
+
+        Args:
+            texts: Any number of them.
+            batch_size: Texts that the model sees at once.
+
+        Returns:
+            One prediction a text, in their order.
+
+        Raises:
+            AgnewsError: One text was given in place of a list, or the model cannot answer.
+        """
+        rows = self.probabilities(texts, batch_size=batch_size)
+        winners = rows.argmax(axis=1).tolist()
+        return [
+            Prediction(self.classes[winner], row[winner], dict(zip(self.classes, row, strict=True)))
+            for winner, row in zip(winners, rows.tolist(), strict=True)
+        ]
+
+    def probabilities(self, texts: Sequence[str], *, batch_size: int = 128) -> NDArray[np.float32]:
+        """Computes the probabilities of the classes.
+
+        Args:
+            texts: Any number of them.
+            batch_size: Texts that the model sees at once.
+
+        Returns:
+            (texts, classes), in their order.
+
+        Raises:
+            AgnewsError: One text was given in place of a list, or the model cannot answer.
+        """
+        if isinstance(texts, str | bytes) or not all(isinstance(text, str) for text in texts):
+            wrong = texts if isinstance(texts, str | bytes) else next(x for x in texts if not isinstance(x, str))
+            raise AgnewsError(
+                "predict takes a list of strings.",
+                found=f"{type(wrong).__name__} {str(wrong)[:60]!r}",
+                fix='Put a single text into a list: model.predict(["..."]).',
+            )
+        rows = np.empty(len(texts), object)
+        # Half a pair of UTF-16, which a string of Python can hold, has no form in UTF-8.
+        rows[:] = [text.encode("utf-8", "replace") for text in texts]
+        return self._predictor.probabilities(rows, batch_size=batch_size)
+
+
+def load(uri: str, *, version: str = "", trust_model: bool = False) -> LoadedModel:
+    """Loads a pushed model.
+
+    Args:
+        uri: The model's folder in a store, `workspace/models/agnews` or `s3://bucket/models/agnews`: the version in
+            production is taken. Or a version's folder, wherever it was copied to.
+        version: Number of another version; for a store alone.
+        trust_model: Whether a version's folder may hold a model that can do more than compute. It is looked at before
+            it is loaded; what lies in a store was pushed by a run, and is compared with its digest.
+
+    Returns:
+        The model, ready to answer.
+
+    Raises:
+        AgnewsError: There is no such model, it is not what was pushed, or it is not to be trusted.
+    """
+    uri = uri.removeprefix("file://").rstrip("/")
+    path = f"{uri}/saved_model.pb"
+    with explain_storage_errors(f"reading {path}"):
+        is_version = files_at(uri).exists(path)
+    if is_version:
+        if version:
+            raise AgnewsError(
+                "A version is named twice.",
+                found=f"{uri} and version {version}",
+                fix="Give the folder of the version alone, or the model's folder in the store.",
+            )
+        if not trust_model:
+            require_harmless(uri)
+        return LoadedModel(pushed_model_at(uri))
+    parent, _, name = uri.rpartition("/")
+    return LoadedModel(find_pushed_model(ModelStore(parent or ".", name), version))
