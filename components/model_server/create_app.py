@@ -301,7 +301,6 @@ def create_app(
             HttpError: _answer_problem,
             HTTPException: _answer_unknown,
             RequestValidationError: _answer_unknown,
-            Exception: _answer_bug,
         },
     )
     endpoint = PredictEndpoint(state)
@@ -346,7 +345,3 @@ async def _answer_unknown(request: Request, error: Exception) -> Response:
     if request.url.path[:4].lower() == "/v1/" or not isinstance(error, HTTPException):
         return error_response(400, f"Malformed request: {shown}")
     return error_response(error.status_code, f"{error.detail}: {shown}", error.headers)
-
-
-async def _answer_bug(request: Request, error: Exception) -> Response:
-    return error_response(500, "This is a fault of the server; its log says more.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 import secrets
 import time
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_server.allowed_origins import AllowedOrigins
+from agnews.components.model_server.json_response import error_response
 from agnews.components.model_server.metrics import Metrics
 
 # Everything that the page needs comes from this server, and nothing is written into it.
@@ -38,6 +40,8 @@ _MODEL_PATH = re.compile(
     r"/v1/models/([^/:]+)((?:/versions/[0-9]+)?(?:/metadata|/card|:[a-z]+)?)", re.IGNORECASE | re.ASCII
 )
 _METRICS = "/metrics"
+_BUG = "This is a fault of the server; its log says more."
+_LOG = logging.getLogger("uvicorn.error")
 _LONGEST_SHOWN = 200
 REQUEST_ID = "agnews.request_id"
 """Key of a request's scope, with the number that logs and answers know it by."""
@@ -95,10 +99,12 @@ class Gate:
         scope[REQUEST_ID] = request_id.decode()
         endpoint = _endpoint(scope["path"])
         status = 500
+        is_answering = False
 
         async def send_on(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_answering
             if message["type"] == "http.response.start":
+                is_answering = True
                 status = message["status"]
                 present = [name for name, _ in message["headers"]]
                 added = (
@@ -114,6 +120,13 @@ class Gate:
             else:
                 express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
                 await (express or self._app)(scope, receive, send_on)
+        except Exception:
+            if is_answering:
+                raise
+            # Whoever stands around the gate would answer without its headers, and uvicorn close the connection, on
+            # which the client may have sent its next request.
+            _LOG.exception("request %s failed", scope[REQUEST_ID])
+            await error_response(500, _BUG)(scope, receive, send_on)
         finally:
             self._count(endpoint, status, time.perf_counter() - started)
 
