@@ -18,7 +18,7 @@ from agnews.components.encoders.encoder_card import read_encoder_card
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.serving_model.facts_file import ALPHABET
 from agnews.components.serving_model.serving_model import ServingModel, export_model
-from agnews.components.training.train_classifier import TrainedClassifier
+from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.components.training.training_job import train_together
 from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.learning_config import DevicesConfig, TextConfig, TrainingConfig, parse_model_config
@@ -88,7 +88,8 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     if trained.encoder is not None:
         read_encoder_card(trained.encoder.folder).write(fn_args.serving_model_dir)
-    trained.backup.remove()
+    if trained.backup is not None:
+        trained.backup.remove()
 
 
 def _alphabet(pieces: Iterable[str]) -> str:

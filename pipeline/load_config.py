@@ -249,7 +249,7 @@ def choose_config(
     """
     from agnews.components.storage.read_secret import require_no_credentials
     from agnews.pipeline.paths import require_plain_path
-    from agnews.schemas.learning_config import BertFinetuneConfig, BertFrozenConfig
+    from agnews.schemas.learning_config import EncoderConfig
 
     tree = load_config(config or model, settings, corpus)
     if model is not None and tree.model.kind != model:
@@ -258,7 +258,7 @@ def choose_config(
             found=f"--model {model}, but {config} configures {tree.model.kind}",
             fix="Leave --model out, or choose another --config.",
         )
-    if isinstance(tree.model, BertFrozenConfig | BertFinetuneConfig):
+    if isinstance(tree.model, EncoderConfig):
         require_plain_path(tree.model.encoder, "the encoder (model.encoder)")
         require_no_credentials(tree.model.encoder, "the encoder (model.encoder)")
     require_no_credentials(tree.data.source, "the data (data.source)")

@@ -10,7 +10,7 @@ from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.learning_config import TextConfig, TransformerConfig
+from agnews.schemas.learning_config import EncoderConfig, TextConfig
 from agnews.schemas.run_config import RunConfig
 
 
@@ -100,7 +100,7 @@ def trainer_settings(
 
 def _encoder_digest(config: RunConfig) -> str:
     """Keeps a cached model from being taken for that of an encoder whose files have changed."""
-    if isinstance(config.model, TransformerConfig):
+    if not isinstance(config.model, EncoderConfig):
         return ""
     return encoder_digest(config.model.encoder, num_layers=config.model.num_layers)
 
@@ -117,7 +117,7 @@ def resolve_text(config: RunConfig) -> TextConfig:
     Raises:
         AgnewsError: The encoder or the vocabulary cannot be found or is damaged, or they do not belong together.
     """
-    encoder = None if isinstance(config.model, TransformerConfig) else config.model.encoder
+    encoder = config.model.encoder if isinstance(config.model, EncoderConfig) else None
     source = config.text.vocabulary or encoder or EMBEDDED
     found = find_vocabulary(source)
     lowercase = found.do_lower_case if config.text.lowercase is None else config.text.lowercase

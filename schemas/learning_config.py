@@ -6,9 +6,9 @@ Apart from `RunConfig`, so that a new setting of the data or of the evaluation m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, le=2**53)]
@@ -65,6 +65,36 @@ class TransformerConfig(Section):
     """Share of the word pairs left out while training."""
 
 
+class LinearConfig(Section):
+    """A linear classifier of word and character n-grams, solved for and not trained by steps."""
+
+    kind: Literal["linear"] = "linear"
+    """Which model; its other keys follow from that."""
+    word_ngrams: Annotated[int, Field(ge=0, le=3)] = 2
+    """Longest run of words that is one n-gram; 0 leaves words out."""
+    char_ngrams: Annotated[str, Field(pattern=r"^[1-8]-[1-8]$")] | None = "3-5"
+    """Shortest and longest run of characters; null leaves characters out."""
+    min_count: Annotated[int, Field(ge=1)] = 2
+    """N-grams that occur in fewer training rows than this are left out."""
+    buckets: Annotated[int, Field(ge=256, le=2**26)] = 2**22
+    """What n-grams are hashed into; those that share a bucket share their weights."""
+    cost: Annotated[float, Field(gt=0.0)] = 0.3
+    """What mistakes weigh against large weights: C of a support vector machine."""
+
+    @model_validator(mode="after")
+    def _has_ngrams(self) -> Self:
+        if not self.word_ngrams and self.char_ngrams is None:
+            raise ValueError("a linear model needs n-grams of words or of characters: word_ngrams or char_ngrams")
+        if self.char_ngrams is not None and self.char_ngrams[0] > self.char_ngrams[2]:
+            raise ValueError(f"char_ngrams {self.char_ngrams} begins with the longer one: write the shorter one first")
+        return self
+
+    @property
+    def char_range(self) -> tuple[int, int] | None:
+        """Shortest and longest run of characters, or None."""
+        return None if self.char_ngrams is None else (int(self.char_ngrams[0]), int(self.char_ngrams[2]))
+
+
 class _EncoderConfig(Section):
     """A pre-trained BERT encoder with a dense layer on top."""
 
@@ -97,8 +127,12 @@ class BertFinetuneConfig(_EncoderConfig):
     """Embeddings and the first that many layers stay as they are; 0 trains everything."""
 
 
+EncoderConfig = BertFrozenConfig | BertFinetuneConfig
+"""Models with a pre-trained encoder in them."""
+
 MODEL_CONFIGS: dict[str, type[BaseModel]] = {
     "transformer": TransformerConfig,
+    "linear": LinearConfig,
     "bert_frozen": BertFrozenConfig,
     "bert_finetune": BertFinetuneConfig,
 }
@@ -112,6 +146,7 @@ def _kind_of(model: Any) -> str:
 
 ModelConfig = Annotated[
     Annotated[TransformerConfig, Tag("transformer")]
+    | Annotated[LinearConfig, Tag("linear")]
     | Annotated[BertFrozenConfig, Tag("bert_frozen")]
     | Annotated[BertFinetuneConfig, Tag("bert_finetune")],
     Discriminator(_kind_of),

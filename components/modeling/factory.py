@@ -16,7 +16,13 @@ from agnews.components.modeling.pooled_encoder import PooledEncoder
 from agnews.components.modeling.transformer_classifier import TransformerClassifier
 from agnews.components.optimization.adamw import create_adamw, create_model_garden_adamw
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
-from agnews.schemas.learning_config import BertFinetuneConfig, BertFrozenConfig, ModelConfig, TransformerConfig
+from agnews.schemas.learning_config import (
+    BertFinetuneConfig,
+    BertFrozenConfig,
+    LinearConfig,
+    ModelConfig,
+    TransformerConfig,
+)
 
 # Decay pulls a weight to zero, which means something for matrices; for offsets, gains and places it does not. A
 # table of pairs starts at zero, and dropout keeps it small.
@@ -62,6 +68,8 @@ def build_model(
             num_classes=num_classes,
             seed=seed,
         )
+    elif isinstance(config, LinearConfig):
+        raise TypeError("a linear model is solved for, by fit_linear, and not built")
     elif encoder is None:
         raise ValueError(f"the model {config.kind} needs its encoder")
     elif isinstance(config, BertFrozenConfig):

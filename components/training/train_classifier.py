@@ -5,16 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import math
 import posixpath
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 from agnews.components.encoders.encoder_cache import EncoderCache
 from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
@@ -24,57 +21,24 @@ from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
 from agnews.components.training.devices import Devices, choose_devices, explain_device_errors
 from agnews.components.training.extract_features import extract_features
-from agnews.components.training.fit import STEPS_PER_EXECUTION, FitResult, fit
+from agnews.components.training.find_temperature import find_temperature
+from agnews.components.training.fit import STEPS_PER_EXECUTION, fit
 from agnews.components.training.token_rows import TokenRows, TrainingRows, read_token_rows
-from agnews.components.training.training_backup import BackupPlace, backup_place
+from agnews.components.training.train_linear import train_linear
+from agnews.components.training.trained_classifier import TrainedClassifier
+from agnews.components.training.training_backup import backup_place
 from agnews.components.training.training_monitor import OnEpoch
-from agnews.components.training.warm_start import WarmStart, warm_start
+from agnews.components.training.warm_start import warm_start
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import (
     BertFinetuneConfig,
     BertFrozenConfig,
     DevicesConfig,
+    EncoderConfig,
+    LinearConfig,
     ModelConfig,
-    TransformerConfig,
 )
 from agnews.schemas.training_job import TrainingJob
-
-_MOST = 10.0
-
-
-def find_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Finds the number to divide logits by before the softmax.
-
-    Training with smoothed labels, dropout or few epochs leaves a model that is less sure than it is right; many epochs
-    one that is surer. A temperature mends both and changes no answer, since it keeps the order of the classes.
-
-    Args:
-        logits: (rows, classes), of rows that the weights were not fitted to.
-        labels: (rows,) positions of the true classes.
-
-    Returns:
-        The temperature of the lowest cross-entropy, between 0.1 and 10; above 1 it makes a model less sure. 1
-        where there are no rows.
-
-    References:
-        Guo, Pleiss, Sun, Weinberger (2017), On Calibration of Modern Neural Networks, https://arxiv.org/abs/1706.04599,
-        section 4.2. Labels are smoothed by one row in all, as Platt (1999) does, Probabilistic outputs for support
-        vector machines: on few rows a model may make no mistake, which is no reason to be sure without bound.
-    """
-    if not len(labels):
-        return 1.0
-    wide = logits.astype(np.float64)
-    smoothing = 1.0 / (len(labels) + wide.shape[1])
-    given = (1.0 - smoothing) * wide[np.arange(len(labels)), labels] + smoothing * wide.mean(axis=1)
-
-    def cross_entropy(log_temperature: float) -> float:
-        scale = math.exp(-log_temperature)
-        return float(np.mean(special.logsumexp(wide * scale, axis=1) - given * scale))
-
-    reach = math.log(_MOST)
-    found = optimize.minimize_scalar(cross_entropy, bounds=(-reach, reach), method="bounded", options={"xatol": 1e-4})
-    return math.exp(float(found.x))
-
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -84,39 +48,13 @@ _XLA_LENGTHS = 32
 """XLA compiles a step for each length that batches are padded to."""
 
 
-@dataclass(frozen=True)
-class TrainedClassifier:
-    """A model that has learnt.
-
-    Attributes:
-        classifier: It.
-        result: What its training was like.
-        encoder: The encoder that is in it, if there is one.
-        train_rows: Rows that it has learnt from.
-        devices: What it was trained on.
-        batch_size: Rows that each device saw in a step.
-        backup: What is kept in case the process is killed; to be removed once the model is safe.
-        warm_start: Whether it started from earlier weights; None where it was not to.
-        temperature: What its logits are to be divided by before the softmax.
-    """
-
-    classifier: Classifier
-    result: FitResult
-    encoder: Encoder | None
-    train_rows: int
-    devices: Devices
-    batch_size: int
-    backup: BackupPlace
-    warm_start: WarmStart | None
-    temperature: float
-
-
 def train_classifier(
     job: TrainingJob, *, on_epoch: OnEpoch | None = None, keeps_backup: bool = True
 ) -> TrainedClassifier:
     """Reads rows, builds a model and trains it.
 
-    A training that keeps a backup, was killed and is started again with the same job goes on there.
+    A training that keeps a backup, was killed and is started again with the same job goes on there. A linear model is
+    solved for, in seconds and without a backup.
 
     Args:
         job: What to learn from, and how.
@@ -131,6 +69,8 @@ def train_classifier(
             a backup belongs to another training, or training has gone astray.
     """
     config, training = job.model, job.training
+    if isinstance(config, LinearConfig):
+        return train_linear(job, config, on_epoch=on_epoch)
     lowercase, max_length = bool(job.text.lowercase), job.text.max_length
     # First of all: processes that train together have to find each other before TensorFlow computes anything.
     taken = _choose(job.devices, config)
@@ -243,7 +183,7 @@ def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:
                 fix="Leave devices.xla out, or set it off.",
             )
         settings["xla"] = "off"
-    if asked.precision == "auto" and not isinstance(config, TransformerConfig):
+    if asked.precision == "auto" and isinstance(config, EncoderConfig):
         folder = find_encoder(config.encoder, EncoderCache())
         if (folder / SAVED_MODEL).is_file():
             _LOGGER.info("A SavedModel computes in the precision that it was saved with: float32")
@@ -259,7 +199,7 @@ def _digest(rows: TokenRows) -> str:
 
 
 def _encoder(config: ModelConfig, precision: str) -> Encoder | None:
-    if isinstance(config, TransformerConfig):
+    if not isinstance(config, EncoderConfig):
         return None
     encoder = resolve_encoder(config.encoder, num_layers=config.num_layers, compute_dtype=precision)
     if config.pooling == "pooled" and not encoder.has_pooler:

@@ -12,7 +12,8 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from agnews.components.training.devices import VARIABLE, read_tf_config
-from agnews.components.training.train_classifier import TrainedClassifier, train_classifier
+from agnews.components.training.train_classifier import train_classifier
+from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.training_job import TrainingJob
@@ -91,8 +92,8 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
             )
         time.sleep(0.5)
     job = _read_job(file)
-    if job.model.kind == "bert_frozen":
-        _LOGGER.info("There is nothing to join: the head of a frozen encoder is trained in one process")
+    if job.model.kind in {"bert_frozen", "linear"}:
+        _LOGGER.info("There is nothing to join: the model %s is trained in one process", job.model.kind)
         return None
     _LOGGER.info("Joining the training in %s", file)
     return train_classifier(job.model_copy(update={"log_dir": None}))

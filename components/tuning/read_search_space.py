@@ -166,6 +166,12 @@ DEFAULT_SPACES: Mapping[str, Mapping[str, Dimension]] = {
         "model.dropout": Dimension(low=0.0, high=0.4),
         "model.word_dropout": Dimension(low=0.0, high=0.7),
     },
+    "linear": {
+        "model.cost": Dimension(low=0.03, high=3.0, log=True),
+        "model.char_ngrams": Dimension(values=("1-4", "1-5", "2-5", "3-5", "3-6", None)),
+        "model.word_ngrams": Dimension(low=1, high=3),
+        "model.min_count": Dimension(low=1, high=3),
+    },
     "bert_frozen": {
         "training.learning_rate": Dimension(low=3e-4, high=3e-2, log=True),
         "training.batch_size": Dimension(values=(32, 64, 128, 256)),

@@ -23,7 +23,7 @@ from agnews.components.encoders.hugging_face_checkpoint import open_checkpoint
 from agnews.components.encoders.resolve_encoder import resolve_encoder
 from agnews.components.encoders.safetensors_file import SafetensorsFile, write_safetensors
 from agnews.components.modeling.pooled_encoder import PooledEncoder
-from agnews.components.training.train_classifier import find_temperature
+from agnews.components.training.find_temperature import find_temperature
 from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
@@ -224,6 +224,31 @@ def test_a_warm_start_goes_on_from_the_model_in_production(
         assert document["curve"][0]["val_loss"] == pytest.approx(best, rel=0.01)
     assert document["devices"]["taken"]["global_batch_size"] == 16
     assert not list((tmp_path / "scratch").glob("training/*")), "the backup is removed once the model is exported"
+
+
+def test_a_linear_model_is_trained_explained_and_kept_like_any_other(toy_transform: Path, tmp_path: Path) -> None:
+    served = run_trainer(toy_transform, tmp_path, {}, model={"kind": "linear", "buckets": 65_536})
+
+    rows = eval_rows(toy_transform)
+    texts = tf.constant([row.features.feature[TEXT].bytes_list.value[0] for row in rows])
+    labels = np.array([row.features.feature[LABEL].int64_list.value[0] for row in rows])
+    model = tf.saved_model.load(str(served))
+    answer = model.signatures[SERVE_TEXT](text=texts)
+    is_right = answer[CLASS_ID].numpy() == labels
+    assert np.mean(is_right) > 0.85
+    assert find_temperature(np.log(answer[PROBABILITIES]), labels) == pytest.approx(1.0, abs=0.02)
+    document = json.loads((tmp_path / "model_run" / "training.json").read_text())
+    (entry,) = document["curve"]
+    assert (document["best_epoch"], entry["epoch"]) == (1, 1.0)
+    assert entry["val_accuracy"] == pytest.approx(np.mean(is_right)), "served is what was measured in training"
+    assert entry["val_loss"] == pytest.approx(-np.log(answer[PROBABILITIES].numpy()[range(len(labels)), labels]).mean())
+
+    explained = model.signatures[EXPLAIN](text=texts)
+    tokens, contributions = explained[TOKENS].numpy().astype(str), explained[CONTRIBUTIONS].numpy()
+    np.testing.assert_allclose(explained[PROBABILITIES], answer[PROBABILITIES], atol=1e-5)
+    strongest = tokens[np.arange(len(texts)), contributions.argmax(axis=1)]
+    is_keyword = np.array([not word.startswith(("word", "[")) for word in strongest])
+    assert np.mean(is_keyword[is_right]) > 0.95
 
 
 @pytest.fixture(params=["distilbert", "electra_small"])

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tensorflow_transform as tft
+import tf_keras as keras
 from tensorflow.core.protobuf import saved_model_pb2
 
+from agnews.components.linear.fit_linear import fit_linear
+from agnews.components.linear.linear_classifier import LinearClassifier
+from agnews.components.linear.measure_linear import ngram_hash
 from agnews.components.model_trust.require_harmless import require_harmless
 from agnews.components.modeling.factory import build_model
 from agnews.components.serving_model.serving_model import ServingModel, export_model
-from agnews.components.text.vocabulary import load_vocabulary
-from agnews.schemas.learning_config import parse_model_config
+from agnews.components.text.vocabulary import Vocabulary, load_vocabulary
+from agnews.schemas.learning_config import LinearConfig, parse_model_config
 
 if TYPE_CHECKING:
     from agnews.components.encoders.resolve_encoder import Encoder
@@ -40,11 +44,37 @@ def of_the_server(repository: Path) -> set[str]:
     return set(gzip.decompress(content).decode().split())
 
 
+def network_of(settings: dict[str, object], vocabulary: Vocabulary, encoder: Encoder) -> keras.Model:
+    """A network of a kind, of no use but to be exported."""
+    config = parse_model_config(settings)
+    if isinstance(config, LinearConfig):
+        fitted = fit_linear(
+            ngram_hash(vocabulary, config),
+            np.array([2, 5, 6, 3, 2, 7, 6, 3], np.int32),
+            np.array([0, 4, 8]),
+            np.array([0, 1]),
+            num_classes=4,
+            min_count=1,
+            cost=1.0,
+        )
+        return LinearClassifier(fitted.ngrams, fitted.columns, fitted.weights)
+    return build_model(
+        config,
+        token_counts=np.ones(60 if settings["kind"] == "transformer" else 96, np.int64),
+        unknown_id=1,
+        special_ids=(0, 2, 3),
+        max_length=16,
+        num_classes=4,
+        encoder=encoder,
+    ).network
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize(
     "settings",
     [
         {"kind": "transformer", "hidden_dim": 16, "num_heads": 2, "min_token_count": 0},
+        {"kind": "linear", "buckets": 1024},
         {"kind": "bert_frozen", "head_dim": 8},
         {"kind": "bert_finetune", "pooling": "pooled"},
     ],
@@ -53,16 +83,8 @@ def of_the_server(repository: Path) -> set[str]:
 def test_the_server_has_every_operation_of_every_model(
     settings: dict[str, object], toy_transform: Path, tiny_encoder: Encoder, of_the_server: set[str], tmp_path: Path
 ) -> None:
-    network = build_model(
-        parse_model_config(settings),
-        token_counts=np.ones(60 if settings["kind"] == "transformer" else 96, np.int64),
-        unknown_id=1,
-        special_ids=(0, 2, 3),
-        max_length=16,
-        num_classes=4,
-        encoder=tiny_encoder,
-    ).network
     vocabulary = load_vocabulary(str(toy_transform / "vocab.txt"))
+    network = network_of(settings, vocabulary, tiny_encoder)
     output = tft.TFTransformOutput(str(toy_transform / "graph"))
     export_model(ServingModel(network, output, ("a", "b", "c", "d"), vocabulary), str(tmp_path / "model"), {})
 

@@ -8,7 +8,7 @@ from scipy import special
 from sklearn.metrics import log_loss
 
 from agnews.components.training import train_classifier as module
-from agnews.components.training.train_classifier import find_temperature
+from agnews.components.training.find_temperature import find_temperature
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import DevicesConfig, TextConfig, TrainingConfig, parse_model_config
 from agnews.schemas.training_job import TrainingJob

@@ -1,0 +1,1 @@
+"""A linear classifier of word and character n-grams."""
