@@ -2,11 +2,13 @@
 
 PYTHON ?= python3.11
 UV := .uv/bin/uv
-UV_VERSION := 0.13.9
 BIN := .venv/bin
 DATA ?= sample
 ROOT ?= workspace
 ARGS ?=
+# A target of `make fuzz` each; all of them together take an hour on four processors, two on two.
+SECONDS ?= 1000
+TARGET ?=
 
 DOCKER ?= docker
 DOCKER_ARGS ?=
@@ -16,21 +18,21 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-kubeflow test-cluster test-docker test-fast test-long lint types layers closures check image base-image format clean
+.PHONY: help setup run serve test test-kubeflow test-cluster test-docker test-fast test-long fuzz mutants audit sbom lint types layers closures check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## Make .venv with everything in it, compiled
 
-# uv comes from PyPI into a folder of its own; the lock file decides about everything else. Byte code is compiled here,
+# uv comes from PyPI, by its digest, into a folder of its own; the lock file decides about everything else. Byte code is compiled here,
 # because a machine that sets PYTHONDONTWRITEBYTECODE would otherwise compile all of TFX at every start.
-$(UV):
+$(UV): kubeflow/build-tools.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "agnews needs Python 3.11; give its path: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
 	@rm -rf .uv && $(PYTHON) -m venv .uv \
 	  || { rm -rf .uv; echo "On Debian and Ubuntu, venv is a package: apt-get install python3.11-venv" >&2; exit 1; }
-	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r kubeflow/build-tools.txt
 
 .venv/.ready: $(UV) pyproject.toml uv.lock setup.py
 	$(UV) sync --frozen --compile-bytecode --python $(PYTHON)
@@ -59,6 +61,22 @@ test-fast: setup ## Unit tests only
 
 test-long: setup ## What CI has no time for: 10,000 histories of the model store (an hour and more)
 	$(BIN)/python -m pytest -m long --timeout 7200 $(ARGS)
+
+fuzz: setup ## Feed parsers of what strangers send for an hour (SECONDS for each, TARGET=NAME)
+	$(BIN)/python tests/fuzz/fuzz.py $(or $(TARGET),--all) --seconds $(SECONDS)
+
+mutants: setup ## Change the rules that decide, and see whether a test notices (hours; MODULE=judge|paired_test|...)
+	$(UV) sync --frozen --inexact --quiet --group mutants
+	$(BIN)/python tests/mutate.py $(MODULE)
+
+audit: $(UV) ## Known vulnerabilities of what is locked, from osv.dev (ARGS='--ignore ID ...')
+	$(UV) audit --frozen --no-dev $(ARGS)
+
+sbom: setup ## What wheel and images are made of, as CycloneDX, and under which licences: build/sbom
+	@mkdir -p build/sbom
+	$(UV) export --quiet --frozen --no-dev --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews.cdx.json > /dev/null
+	$(UV) export --quiet --frozen --no-dev --extra gpu --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews-gpu.cdx.json > /dev/null
+	$(BIN)/python docs/make_licence_report.py build/sbom/licences.md
 
 lint: setup ## Style
 	$(BIN)/ruff check .

@@ -162,7 +162,7 @@ def _describe(holder: Path) -> str:
     try:
         facts = json.loads(holder.read_text())
         return f"process {facts['pid']} ({facts['purpose']}), since {facts['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         # The other process is just starting or ending: the lock is certain, the description is not.
         return "a process that has not said who it is"
 

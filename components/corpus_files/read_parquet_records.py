@@ -14,6 +14,13 @@ from agnews.schemas.errors import AgnewsError
 
 _ROWS = 4096
 _BUFFER = 1 << 20
+PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError, TypeError, MemoryError)
+"""What pyarrow raises for files that nobody has written whole: names that are no UTF-8, sizes that cannot be."""
+
+
+def first_line(error: BaseException) -> str:
+    """Returns what an error says, without the lines that name places in a library."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def read_parquet_records(stream: io.BufferedReader, path: str, check: RecordChecker) -> Iterator[Record | Reject]:
@@ -46,10 +53,10 @@ def read_parquet_records(stream: io.BufferedReader, path: str, check: RecordChec
                     if parts is None or not check.skips(as_label(parts[i]) or ""):
                         record = check(row, 0, label, values, "")
                         yield record if isinstance(record, Record) else check(row, 0, label, values, " ".join(values))
-        except (pa.ArrowException, OSError) as error:
+        except PARQUET_ERRORS as error:
             raise AgnewsError(
                 f"{path} is no Parquet file, or it is damaged.",
-                found=f"{str(error).splitlines()[0]}, behind row {row:,}",
+                found=f"{first_line(error)}, behind row {row:,}",
                 fix="Write or download it again, or say what it is with read.format.",
             ) from error
 

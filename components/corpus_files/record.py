@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
+
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def printable(value: str, length: int | None = None) -> str:
@@ -21,6 +24,8 @@ def printable(value: str, length: int | None = None) -> str:
     cut = value if length is None or len(value) <= length else value[: length - 1] + "…"
     if cut.isprintable():
         return cut
+    # Halves of pairs that stand for no byte: JSON can hold them.
+    cut = _HALVES.sub(lambda half: half[0].encode("unicode_escape").decode(), cut)
     raw = cut.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in raw)
 

@@ -79,6 +79,13 @@ def open_saved_encoder(folder: Path) -> SavedEncoder:
     Raises:
         AgnewsError: It is damaged, has no object graph (TF1), no vocabulary, or another interface than BERT's.
     """
+    try:
+        return _open(folder)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise _unusable(folder, f"a graph that contradicts itself: {error!r}", "Copy or fetch it again.") from error
+
+
+def _open(folder: Path) -> SavedEncoder:
     model = saved_model_pb2.SavedModel()
     try:
         model.ParseFromString((folder / SAVED_MODEL).read_bytes())

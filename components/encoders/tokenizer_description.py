@@ -201,7 +201,7 @@ def _added(value: object) -> object:
 
 
 _SETTINGS: Mapping[str, _Check] = {
-    "tokenizer_class": lambda value: None if value is None or value in _CLASSES else value,
+    "tokenizer_class": lambda value: None if value is None or (isinstance(value, str) and value in _CLASSES) else value,
     "do_basic_tokenize": _one_of(True, None),
     "word_tokenizer_type": _one_of("basic", None),
     "subword_tokenizer_type": _one_of("wordpiece", None),

@@ -17,6 +17,7 @@ from agnews.components.model_store.anchors import remove_anchor
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.model_store.model_store import HISTORY, MARKER, POINTER, SAVED_MODEL, ModelStore, numbers
 from agnews.components.model_store.pointer import Pointer
+from agnews.components.model_store.signature_file import remove_signature
 from agnews.components.storage.files import ChangedError
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -234,6 +235,7 @@ def retire(store: ModelStore, version: str) -> None:
             store.files.rename(folder, f"{marker}/model")
         if store.look().version != version:
             remove_anchor(store, version)
+            remove_signature(store, version)
         store.files.remove(marker)
         return
     fenced = _fence(store, version)
@@ -244,6 +246,7 @@ def retire(store: ModelStore, version: str) -> None:
         store.files.remove_file(f"{folder}/{RECORD_FILE}")
         store.files.remove(folder)
         remove_anchor(store, version)
+        remove_signature(store, version)
     unmark(store, version)
 
 

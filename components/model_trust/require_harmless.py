@@ -97,9 +97,13 @@ def _judge(
     for node in nodes:
         if node.op not in allowed and node.op not in also and node.op not in functions:
             yield node.op, where
-        elif node.op == _READS_A_TABLE and signature is not None and node.input[1].split(":")[0] not in arguments:
+        elif node.op == _READS_A_TABLE and signature is not None and _source(node) not in arguments:
             # The loader hands over where the model's own asset lies; any other name is a file of somebody else.
             yield f"{node.op} of a file that is no asset", where
+
+
+def _source(node: Any) -> str:
+    return str(node.input[1]).split(":")[0] if len(node.input) > 1 else ""
 
 
 def _run_nodes(graph: Any, nodes: Mapping[str, Any]) -> tuple[set[str], set[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from agnews.components.corpus_files.read_parquet_records import PARQUET_ERRORS, first_line
 from agnews.components.corpus_files.record import Reject, UnusableText, join_texts
 from agnews.components.prediction.choose_columns import choose_columns, find_column
 from agnews.components.prediction.text_input import TextInput, TextRow
@@ -32,10 +33,10 @@ def open_parquet(stream: io.BufferedReader, path: str) -> pq.ParquetFile:
     """
     try:
         return pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+    except PARQUET_ERRORS as error:
         raise AgnewsError(
             f"{path} is no Parquet file, or it is cut off.",
-            found=str(error).splitlines()[0],
+            found=first_line(error),
             fix="Write or download it again, or say what it is with --input-format.",
         ) from error
 
@@ -73,10 +74,10 @@ def read_parquet_texts(
                 for own_id, *values in zip(own_ids, *columns, strict=True):
                     yield _row(row, own_id, values, texts, source)
                     row += 1
-        except (pa.ArrowException, OSError) as error:
+        except PARQUET_ERRORS as error:
             raise AgnewsError(
                 f"{source.path} is damaged.",
-                found=f"{str(error).splitlines()[0]}, at row {row:,} or behind it",
+                found=f"{first_line(error)}, at row {row:,} or behind it",
                 fix="Write or download it again.",
             ) from error
 

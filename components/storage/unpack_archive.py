@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import os
 import tarfile
 import zlib
@@ -13,6 +14,11 @@ from agnews.components.storage.safe_relative import safe_relative
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _CHUNK = 1 << 20
+_DAMAGED = (
+    *(tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError),
+    # What the library raises where a header ends early, or holds what no writer writes.
+    *(ValueError, TypeError, LookupError, ArithmeticError, RecursionError),
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def unpack_archive(archive: Path, folder: Path, limits: UnpackLimits | None = No
     try:
         with tarfile.open(archive, "r|*") as packed:
             _Unpacking(archive, folder, limits or UnpackLimits()).run(packed)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
+    except _DAMAGED as error:
         raise AgnewsError(
             "The archive is none, is damaged, or is cut off.",
             found=f"{error} ({archive.name})",

@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 _NEWEST_FIRST = "created_at desc"
 _ALL = 100_000
 _LOOK = 64
+_NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 
 class KfpApi:
@@ -142,13 +143,13 @@ class KfpApi:
             filter=_equals("display_name", name),
         ):
             if version.display_name == name:
-                return _version(version)
+                return self._read(_version, version)
         return None
 
     def get_version(self, pipeline_id: str, version_id: str) -> VersionRecord:
         """Returns a version with its spec."""
         get = self._pipelines.pipeline_service_get_pipeline_version
-        return _version(self._repeat("show the version", get, pipeline_id, version_id))
+        return self._read(_version, self._repeat("show the version", get, pipeline_id, version_id))
 
     def upload_version(
         self, pipeline_id: str, name: str, text: str, description: str, tags: Mapping[str, str] | None = None
@@ -171,7 +172,8 @@ class KfpApi:
             file.write_text(text, encoding="utf-8")
 
             def upload() -> VersionRecord:
-                return _version(
+                return self._read(
+                    _version,
                     self._once(
                         "upload the version",
                         self._uploads.upload_pipeline_version,
@@ -180,7 +182,7 @@ class KfpApi:
                         pipelineid=pipeline_id,
                         description=description,
                         **({"tags": json.dumps(tags)} if tags else {}),
-                    )
+                    ),
                 )
 
             return self._retry.create(upload, lambda: self.find_version(pipeline_id, name))
@@ -242,7 +244,7 @@ class KfpApi:
 
         def create() -> RunRecord:
             try:
-                return _run(self._once("start the run", self._runs.run_service_create_run, body))
+                return self._read(_run, self._once("start the run", self._runs.run_service_create_run, body))
             except ServerError as error:
                 if mlflow_experiment and error.status == 400 and "plugins_input" in str(error.found):
                     raise ServerError(
@@ -269,11 +271,11 @@ class KfpApi:
         if recurring_run_id:
             options["filter"] = _equals("recurring_run_id", recurring_run_id)
         pages = self._pages("list runs", self._runs.run_service_list_runs, "runs", limit, **options)
-        return [_run(run) for run in pages]
+        return [self._read(_run, run) for run in pages]
 
     def get_run(self, run_id: str) -> RunRecord:
         """Returns a run with its rows."""
-        return _run(self._repeat("show the run", self._runs.run_service_get_run, run_id))
+        return self._read(_run, self._repeat("show the run", self._runs.run_service_get_run, run_id))
 
     def retry_run(self, run_id: str) -> None:
         """Lets a run that failed or was stopped go on: failed steps, and what follows them, run again."""
@@ -347,7 +349,7 @@ class KfpApi:
             sort_by="created_at",
             **self._namespace,
         )
-        return [_recurring_run(run) for run in pages]
+        return [self._read(_recurring_run, run) for run in pages]
 
     def has_recurring_run(self, recurring_run_id: str) -> bool:
         """Whether the server has this recurring run."""
@@ -395,7 +397,9 @@ class KfpApi:
             **self._namespace,
         )
         create = self._recurring.recurring_run_service_create_recurring_run
-        return self._retry.create(lambda: _recurring_run(self._once("create the schedule", create, body)), find)
+        return self._retry.create(
+            lambda: self._read(_recurring_run, self._once("create the schedule", create, body)), find
+        )
 
     def set_enabled(self, recurring_run_id: str, enabled: bool) -> None:
         """Enables or disables a recurring run. Runs that it has started go on."""
@@ -426,8 +430,9 @@ class KfpApi:
     def _pages(
         self, doing: str, method: Callable[..., Any], items: str, limit: int, *arguments: str, **options: object
     ) -> Iterator[Any]:
-        token = ""
-        while True:
+        token, seen = "", set[str]()
+        while token not in seen:
+            seen.add(token)
             page = self._repeat(
                 doing,
                 method,
@@ -436,12 +441,20 @@ class KfpApi:
                 **({"page_token": token} if token else {}),
                 **options,
             )
-            found: Sequence[Any] = getattr(page, items) or ()
+            found: Sequence[Any] = self._read(lambda page: getattr(page, items) or (), page)
             yield from found[:limit]
             limit -= len(found)
             token = page.next_page_token or ""
             if not token or limit <= 0:
                 return
+        raise ServerError.other_version(self.connection, f"the same page of a list twice (when asked to {doing})")
+
+    def _read(self, convert: Callable[[Any], Result], value: Any) -> Result:
+        """Makes a record of what the generated client has read, which checks few of the types that it promises."""
+        try:
+            return convert(value)
+        except _NONSENSE as error:
+            raise ServerError.other_version(self.connection, f"an answer of another form: {error!r}"[:300]) from error
 
     def _repeat(self, doing: str, method: Callable[..., Any], *arguments: object, **options: object) -> Any:
         return self._retry.repeat(lambda: self._once(doing, method, *arguments, **options))
@@ -452,6 +465,8 @@ class KfpApi:
         try:
             return method(*arguments, **options, _request_timeout=(way.connect_timeout, way.read_timeout))
         except ApiException as error:
+            if str(error.reason).startswith("Failed to parse"):
+                raise ServerError.other_version(way, f"{error.reason} (when asked to {doing})"[:300]) from error
             if not error.status:
                 raise ServerError.untrusted(way, str(error.reason).replace("\n", ": ")) from error
             raise ServerError.answered(way, doing, error.status, error.body or "") from error
@@ -459,6 +474,10 @@ class KfpApi:
             raise ServerError.unreachable(way, _reason(error)) from error
         except urllib3.exceptions.HTTPError as error:
             raise ServerError.cut(way, doing, _reason(error)) from error
+        except _NONSENSE as error:
+            # What the generated client trips over: other JSON, types and dates than are promised.
+            found = f"an answer of another form when asked to {doing}: {error!r}"[:300]
+            raise ServerError.other_version(way, found) from error
 
 
 class _Client(kfp.ApiClient):
@@ -501,6 +520,8 @@ def _version(version: Any) -> VersionRecord:
 
 
 def _run(run: Any) -> RunRecord:
+    if not isinstance(run.run_id, str):
+        raise ValueError("a run without an identifier")
     reference, config = run.pipeline_version_reference, run.runtime_config
     details = run.run_details.task_details if run.run_details else None
     return RunRecord(

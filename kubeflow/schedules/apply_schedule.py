@@ -39,11 +39,11 @@ def apply_schedule(
         ServerError: If a request fails.
     """
     expected = planned
-    created = ""
+    created = disabled = ""
     for count in range(_STEPS):
         found = ManagedRuns.of(api.list_recurring_runs(), wanted.name)
         if found.snapshot != expected:
-            _withdraw(api, found, created)
+            _withdraw(api, found, created, disabled)
             raise AgnewsError(
                 f"Somebody else has changed the schedule {wanted.name} meanwhile.",
                 found=_difference(expected, found),
@@ -59,6 +59,8 @@ def apply_schedule(
         on_step(step)
         expected, made = _carry_out(api, step, expected)
         created = made or created
+        if step.action is Action.DISABLE and wanted.enabled:
+            disabled = step.record.recurring_run_id
     raise AssertionError(f"the schedule {wanted.name} does not settle")
 
 
@@ -140,10 +142,14 @@ def delete_schedule(api: KfpApi, record: RecurringRunRecord) -> None:
     api.delete_recurring_run(record.recurring_run_id)
 
 
-def _withdraw(api: KfpApi, found: ManagedRuns, created: str) -> None:
-    """Takes back what we created, unless it has become the one that counts."""
+def _withdraw(api: KfpApi, found: ManagedRuns, created: str, disabled: str) -> None:
+    """Takes back what we created, unless it has become the one that counts, and what we have disabled for it."""
     active = [record.recurring_run_id for record in found.records if record.enabled]
     there = any(record.recurring_run_id == created for record in found.records)
+    if not active and any(record.recurring_run_id == disabled for record in found.records):
+        # Left disabled, it would look like one that somebody has paused, and stay so.
+        api.set_enabled(disabled, True)
+        active = [disabled]
     # Two that create the same at the same time both come here: the older one stays.
     if there and active and active[0] != created:
         api.delete_recurring_run(created)

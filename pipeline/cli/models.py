@@ -1,4 +1,4 @@
-"""`agnews models`: look at pushed versions, go back to one, remove old ones."""
+"""`agnews models`: look at pushed versions, go back to one, sign them, remove old ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.serving_leases import Lease
 
-app = typer.Typer(help="Look at pushed versions, go back to one, remove old ones.", no_args_is_help=True)
+app = typer.Typer(help="Look at pushed versions, go back to one, sign them, remove old ones.", no_args_is_help=True)
 
 RootOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed; the store is DIR/models.")
@@ -29,6 +29,7 @@ StoreOption = Annotated[
 NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ROOT, _NAME = Path("workspace"), "agnews"
+_KEY, _PUBLIC_KEY = Path("key.pem"), Path("key.pub")
 _MOVES_SHOWN = 5
 
 
@@ -164,6 +165,78 @@ def rollback(
     if int(after) < int(before):
         console.print("  Runs are judged against it from now on, and those that would make the withdrawn model again")
         console.print(f"  leave it alone. Back: [bold]agnews models rollback --to {before}[/bold]")
+
+
+@app.command()
+def sign(
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the one in production.")] = "",
+    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="Private key, PEM, of an elliptic curve.")] = _KEY,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Holds the key's password. Default: AGNEWS_KEY_PASSWORD, or none."),
+    ] = None,
+    root: RootOption = _ROOT,
+    store: StoreOption = None,
+    name: NameOption = _NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a version: its files, and the record of the run, the data and the code that made it.
+
+    The signature lies beside the version, in the format of Sigstore's model-signing, which other tools check too. It
+    needs the package model-signing (pip install 'agnews[sign]') and no network.
+
+    [bold]Examples[/bold]
+
+      openssl ecparam -name prime256v1 -genkey -noout -out key.pem
+      openssl ec -in key.pem -pubout -out key.pub
+      agnews models sign --key key.pem
+      agnews models verify --key key.pub
+    """
+    from rich.console import Console
+
+    from agnews.components.model_store.find_pushed_model import find_pushed_model
+    from agnews.components.model_store.signatures import sign_version
+    from agnews.components.storage.read_secret import read_secret
+
+    models = _open(root, store, name)
+    found = find_pushed_model(models, version).record.version
+    path = sign_version(models, found, key.expanduser(), read_secret("AGNEWS_KEY_PASSWORD", file=password_file))
+    if as_json:
+        typer.echo(json.dumps({"version": found, "signature": path}, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[green]✓[/green] version [bold]{found}[/bold] is signed")
+    console.print(f"  {literal(path)}", style="dim")
+
+
+@app.command()
+def verify(
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the one in production.")] = "",
+    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="Public key, PEM.")] = _PUBLIC_KEY,
+    root: RootOption = _ROOT,
+    store: StoreOption = None,
+    name: NameOption = _NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that a version is what the holder of a key has signed. Ends with 1 where it is not, or is not signed."""
+    from rich.console import Console
+
+    from agnews.components.model_store.find_pushed_model import find_pushed_model
+    from agnews.components.model_store.signatures import verify_version
+
+    models = _open(root, store, name)
+    record = verify_version(models, find_pushed_model(models, version).record.version, key.expanduser())
+    if as_json:
+        typer.echo(record.model_dump_json(indent=2))
+        return
+    learnt = record.learnt_from.digest if record.learnt_from else "unknown"
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[green]✓[/green] version [bold]{record.version}[/bold] is what was signed")
+    console.print(
+        f"  run {literal(record.run_id)}, data sha256 {literal(learnt)}, configuration and code "
+        f"{literal(record.fingerprint)}",
+        style="dim",
+    )
 
 
 @app.command()

@@ -142,6 +142,11 @@ def _tune(
         from agnews.components.storage.read_secret import show_command
 
         console = Console(file=terminal, highlight=False)
+        console.print(
+            f"{trials} trials, each a training of its own: expect up to {trials} times what `agnews run` trains for. "
+            "After the first one the time that is left is shown; Ctrl-C loses one trial, --timeout MINUTES sets a limit.",
+            style="dim",
+        )
         with console.status("Loading TensorFlow and TFX ..."):
             from agnews.pipeline.local.run_locally import RunRequest
             from agnews.pipeline.tuning.train_trial import LAST_NODE

@@ -60,10 +60,14 @@ def test_keras_is_the_old_one_and_commands_can_be_anything(stages: dict[str, lis
     assert not [line for line in stages[""] if line.startswith("ENTRYPOINT")]
 
 
-def test_uv_is_that_of_the_makefile_and_only_the_lock_decides(repository: Path, stages: dict[str, list[str]]) -> None:
-    version = re.search(r"^UV_VERSION := (\S+)$", (repository / "Makefile").read_text(), re.MULTILINE)[1]
+def test_uv_is_that_of_the_makefile_by_its_digest_and_only_the_lock_decides(
+    repository: Path, stages: dict[str, list[str]]
+) -> None:
     text = " ".join(stages["dependencies"])
-    assert f"ARG UV_VERSION={version} " in text
+    assert "COPY kubeflow/build-tools.txt" in text
+    for place in (text, (repository / "Makefile").read_text()):
+        (install,) = re.findall(r"pip install [^\n&]*build-tools\.txt", place)
+        assert "--require-hashes" in install
     assert re.findall(r"uv sync (?!--frozen)", text) == []
     assert "UV_NO_DEV=1" in text
 
@@ -97,7 +101,7 @@ def test_what_is_copied_is_there_and_nothing_else_is_sent(repository: Path, stag
         assert (repository / name).exists()
         assert not _ignored(rules, name)
     allowed = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
-    assert allowed == copied
+    assert allowed == copied, allowed ^ copied
     for path in ("workspace/models/x", ".git/config", ".env", "token", "kubeflow/cli/__pycache__/submit.pyc"):
         assert _ignored(rules, path), path
 

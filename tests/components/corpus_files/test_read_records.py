@@ -203,3 +203,29 @@ def test_a_column_tells_test_rows(tmp_path: Path) -> None:
     assert card.splits["test"].rows == 80
     assert card.splits["train"].rows + card.splits["eval"].rows == 320
     assert card.rejected == 1
+
+
+def test_half_a_pair_in_json_is_a_bad_row_and_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(
+        '{"kind": "ham", "subject": "a", "body": "\\ud800"}\n{"kind": "\\udfff", "subject": "", "body": ""}\n'
+    )
+    corpus = describe("files: {train: train.jsonl}\n")
+    rejects = list(read_records(str(path), corpus))
+    assert all(isinstance(each, Reject) for each in rejects)
+    assert "\\ud800" in rejects[0].found
+    assert all(each.found.isprintable() for each in rejects)
+
+
+def test_a_parquet_file_that_nobody_has_written_whole_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    write_parquet(path)
+    content = path.read_bytes()
+    corpus = describe("files: {train: train.parquet}\n")
+    # Names of columns that are no UTF-8, and every other byte of the footer.
+    for at in range(len(content) - 900, len(content) - 8, 3):
+        path.write_bytes(content[:at] + b"\x94" + content[at + 1 :])
+        try:
+            list(read_records(str(path), corpus))
+        except AgnewsError:
+            continue

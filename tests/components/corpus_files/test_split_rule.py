@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.row_batch import RowBatch, read_batches
-from agnews.components.corpus_files.split_rule import SplitRule, Strata, stratified_cutoffs
+from agnews.components.corpus_files.split_rule import SplitRule, Strata, eval_top_up, stratified_cutoffs
 from agnews.schemas.corpus_document import parse_corpus
 from agnews.schemas.features import EVAL
 
@@ -152,3 +156,102 @@ def test_a_class_of_one_text_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert problem is not None
     assert "has no row of b" in problem.problem or "of one class only" in problem.problem
     assert "two different texts" in problem.fix or "leave the class out" in problem.fix
+
+
+def rows_of(counts: dict[int, int], first_key: int = 0) -> RowBatch:
+    """A batch with so many rows of each class, each with a text of its own."""
+    labels = np.repeat(list(counts), list(counts.values())).astype(np.uint8)
+    batch = batch_of(len(labels), seed=first_key)
+    return replace(batch, labels=labels)
+
+
+def taken_of(counts: dict[int, int], limit: int) -> dict[int, int]:
+    batch = rows_of(counts)
+    rule = SplitRule(0.0, NO_TEST)
+    masks, _ = SplitRule(0.0, NO_TEST, stratified_cutoffs(strata_of(batch, rule), limit, seed=3))(batch)
+    return {label: int((masks["train"] & (batch.labels == label)).sum()) for label in counts}
+
+
+@pytest.mark.parametrize(
+    ("counts", "limit", "taken"),
+    [
+        # The largest remainders of 2.5, 1.5 and 1 get what is left; of equal ones the first class.
+        ({0: 5, 1: 3, 2: 2}, 5, {0: 3, 1: 1, 2: 1}),
+        ({0: 3, 1: 5, 2: 2}, 5, {0: 2, 1: 2, 2: 1}),
+        # 2.91, 0.03 and 0.06: each class gets a row, and the largest pays.
+        ({0: 97, 1: 1, 2: 2}, 3, {0: 1, 1: 1, 2: 1}),
+        ({0: 97, 1: 1, 2: 2}, 4, {0: 2, 1: 1, 2: 1}),
+        ({0: 90, 1: 90, 2: 1, 3: 1}, 5, {0: 2, 1: 1, 2: 1, 3: 1}),
+        ({0: 300, 1: 300, 2: 1, 3: 1}, 8, {0: 3, 1: 3, 2: 1, 3: 1}),
+        # Fewer rows than classes: no class can be promised one.
+        ({0: 97, 1: 1, 2: 2}, 2, {0: 2, 1: 0, 2: 0}),
+        ({0: 5, 1: 5, 2: 5}, 15, {0: 5, 1: 5, 2: 5}),
+        ({0: 5, 1: 5, 2: 5}, 14, {0: 5, 1: 5, 2: 4}),
+        ({0: 5, 1: 5, 2: 5}, 99, {0: 5, 1: 5, 2: 5}),
+    ],
+)
+def test_a_limit_is_shared_out_by_largest_remainders(counts: dict[int, int], limit: int, taken: dict[int, int]) -> None:
+    assert taken_of(counts, limit) == taken
+    assert sum(taken.values()) == min(limit, sum(counts.values()))
+
+
+def test_a_limit_of_nothing_takes_nothing() -> None:
+    cutoffs = stratified_cutoffs({}, 10, seed=1)
+    assert cutoffs.last == {}
+
+
+def topped_up(train: list[tuple[int, int]], evaluation: list[tuple[int, int]], share: float) -> list[int]:
+    def rows(pairs: list[tuple[int, int]]) -> tuple[Any, Any]:
+        return np.array([key for key, _ in pairs], np.uint64), np.array([label for _, label in pairs], np.int64)
+
+    found = eval_top_up(rows(train), rows(evaluation), share)
+    assert found.dtype == np.uint64
+    return found.tolist()
+
+
+def expected_top_up(train: list[tuple[int, int]], evaluation: list[tuple[int, int]], share: float) -> list[int]:
+    """The rule as the documentation says it, text by text."""
+    chosen = []
+    for label in sorted({label for _, label in train + evaluation}):
+        keys = [key for key, of in train if of == label]
+        there = sum(of == label for _, of in evaluation)
+        lacks = max(1, int(share * (len(keys) + there) / 2)) - there
+        moved: list[int] = []
+        for key in sorted(set(keys)):
+            if lacks <= 0 or sum(keys.count(each) for each in moved) >= lacks:
+                break
+            if sum(keys.count(each) for each in [*moved, key]) >= len(keys):
+                break  # One row stays.
+            moved.append(key)
+        chosen += moved
+    return sorted(set(chosen))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), max_size=40),
+    st.lists(st.tuples(st.integers(20, 30), st.integers(0, 3)), max_size=8),
+    st.sampled_from([0.05, 0.1, 0.3, 0.5, 0.9]),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_class_gets_half_of_its_share_in_eval_and_no_text_more(
+    train: list[tuple[int, int]], evaluation: list[tuple[int, int]], share: float
+) -> None:
+    assert topped_up(train, evaluation, share) == expected_top_up(train, evaluation, share)
+
+
+def test_one_row_in_eval_is_enough_for_a_small_class_and_none_is_not() -> None:
+    train = [(key, 0) for key in range(10)]
+    assert topped_up(train, [], 0.1) == [0]
+    assert topped_up(train, [(99, 0)], 0.1) == []
+    # A share of a half of 40 texts is 10.
+    assert topped_up([(key, 0) for key in range(40)], [], 0.5) == list(range(10))
+    # Equal texts move together, and a class keeps one row.
+    assert topped_up([(1, 0), (1, 0), (2, 0)], [], 0.1) == [1]
+    assert topped_up([(1, 0), (1, 0)], [], 0.1) == []
+    assert topped_up([], [], 0.1) == []
+
+
+def test_the_border_of_eval_is_the_share_of_the_digests() -> None:
+    keys = np.array([(2**31 - 1) << 32, 2**31 << 32], np.uint64)
+    masks, _ = SplitRule(0.5, NO_TEST)(replace(batch_of(2), keys=keys))
+    assert masks["eval"].tolist() == [True, False]

@@ -253,6 +253,7 @@ def test_each_part_of_a_description_that_is_not_berts_is_named(parts, found: str
         ({"word_tokenizer_type": "mecab"}, "word_tokenizer_type mecab"),
         ({"do_basic_tokenize": False}, "do_basic_tokenize False"),
         ({"tokenizer_class": "BertJapaneseTokenizer"}, "tokenizer_class BertJapaneseTokenizer"),
+        ({"tokenizer_class": {"content": "BertTokenizer"}}, "tokenizer_class {.content"),
         ({"never_split": ["covid"]}, "never_split"),
         ({"unk_token": "<unk>"}, "unk_token <unk>"),
     ],

@@ -84,3 +84,24 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (folder / "saved_model.pb").write_bytes((folder / "saved_model.pb").read_bytes()[:100])
     with pytest.raises(AgnewsError, match=r"saved_model\.pb cannot be read"):
         open_saved_encoder(folder)
+
+
+def test_a_graph_that_contradicts_itself_is_told(tmp_path: Path) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    folder = save(tmp_path)
+    whole = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for place in ("child", "asset", "function"):
+        model = saved_model_pb2.SavedModel()
+        model.CopyFrom(whole)
+        nodes = model.meta_graphs[0].object_graph_def.nodes
+        at = {child.local_name: child.node_id for child in nodes[0].children}
+        if place == "child":
+            nodes[0].children[0].node_id = 10_000
+        elif place == "asset":
+            nodes[at["vocab_file"]].asset.asset_file_def_index = 99
+        else:
+            nodes[at["__call__"]].function.concrete_functions[:] = ["none"]
+        (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+        with pytest.raises(AgnewsError, match="not a BERT encoder that can be used"):
+            open_saved_encoder(folder)

@@ -192,3 +192,45 @@ def test_unusable_answers_cannot_be_forced() -> None:
     assert not verdict.blessed
     assert not verdict.forced
     assert verdict.failed_rules == ("usable",)
+
+
+def test_every_sentence_is_told_whole() -> None:
+    unusable = verdict_on(unusable=(3, 0, 0, 0)).reasons[0]
+    assert unusable == (
+        "on 3 of 803 rows the probabilities are no distribution (not a number, negative, or not summing to one)"
+    )
+    nothing = judge(metrics([[0] * 4] * 4), None, **RULES)
+    assert "no class has rows to measure recall on" in nothing.reasons
+    assert "min_class_recall" in nothing.failed_rules
+    first = verdict_on()
+    assert first.reasons[-1] == "there is no baseline yet, so this model is compared with nothing"
+
+
+def test_a_share_is_told_from_its_floor_in_each_sentence() -> None:
+    assert "Business 85.000 %" in verdict_on(min_class_recall=0.85001).reasons[0]
+    reached = verdict_on(min_class_recall=0.84999)
+    assert any("the lowest is Business with 85.000 %" in reason for reason in reached.reasons)
+    # No more than six digits are looked at.
+    assert "accuracy 90.000000 % is below" in verdict_on(min_accuracy=0.9 + 1e-9).reasons[0]
+
+
+def test_a_verdict_keeps_the_comparison_that_it_is_made_of() -> None:
+    test = against(38, 71)
+    verdict = verdict_on(against=test)
+    assert verdict.paired_test == test
+    reason = verdict_on(against=against(120, 20)).reasons[-1]
+    assert reason.startswith(
+        "won 120 rows and lost 20 against the baseline 1763820000, which is right on 87.5 %: +12.50"
+    )
+
+
+def test_the_level_is_a_limit_that_holds_back() -> None:
+    # Five lost and none won has a probability of exactly 1/32.
+    test = against(0, 5)
+    assert not verdict_on(against=test.model_copy(update={"level": 1 - 2 / 32})).blessed
+    assert verdict_on(against=test.model_copy(update={"level": 1 - 2 / 32 + 1e-9})).blessed
+
+
+def test_a_thousandth_is_still_a_number() -> None:
+    test = against(0, 20).model_copy(update={"p_worse": 0.001})
+    assert ", p = 0.001, worse" in verdict_on(against=test).reasons[0]

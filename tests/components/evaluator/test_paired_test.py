@@ -131,3 +131,33 @@ def test_a_clearly_worse_model_is_found_out() -> None:
     ]
 
     assert np.mean(found) > 0.99
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])
+def test_the_level_is_that_of_the_interval(alpha: float) -> None:
+    assert compare(8, 4, alpha=alpha).level == pytest.approx(1 - 2 * alpha)
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "rows"), [(0, 0, 1), (1, 0, 1), (0, 1, 1), (10, 0, 10), (0, 10, 10), (5, 5, 10), (1, 9, 10)]
+)
+def test_an_interval_lies_on_the_scale_and_holds_the_estimate(won: int, lost: int, rows: int) -> None:
+    low, high = compare(won, lost, rows).confidence_interval
+    assert -1.0 <= low <= (won - lost) / rows <= high <= 1.0
+    assert low < high
+    if won - lost == rows:
+        assert high == 1.0
+    if lost - won == rows:
+        assert low == -1.0
+
+
+@pytest.mark.parametrize(("won", "lost", "rows"), [(3, 1, 7), (38, 41, 800), (0, 0, 50), (2, 0, 9), (0, 1, 3)])
+def test_who_wins_mirrors_the_interval_and_nothing_else(won: int, lost: int, rows: int) -> None:
+    there, back = compare(won, lost, rows), compare(lost, won, rows)
+    assert there.confidence_interval[0] == pytest.approx(-back.confidence_interval[1], abs=1e-10)
+    assert there.confidence_interval[1] == pytest.approx(-back.confidence_interval[0], abs=1e-10)
+
+
+def test_no_lost_row_is_no_sign_of_being_worse() -> None:
+    assert compare(5, 0).p_worse == 1.0
+    assert compare(0, 0).p_worse == 1.0

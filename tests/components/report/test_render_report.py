@@ -167,6 +167,18 @@ def test_texts_of_the_data_stay_texts(whole: Any) -> None:
     assert shown == EVIL.replace("\x00", "\ufffd").replace("\x1b", "\ufffd")
 
 
+def test_the_page_lets_nothing_run_and_says_what_it_holds(whole: Any) -> None:
+    tree = parsed(render_report(whole()))
+    (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert "script-src" not in rules
+    assert rules["form-action"] == rules["base-uri"] == "'none'"
+    assert "holds rows of the test split" in tree.xpath("string(//header)")
+    without = whole().model_copy(update={"documents": RunDocuments()})
+    assert "holds rows" not in parsed(render_report(without)).xpath("string(//header)")
+
+
 def test_the_page_needs_nothing_from_elsewhere(whole: Any) -> None:
     page = render_report(whole())
     tree = parsed(page)

@@ -82,6 +82,7 @@ def test_so_does_one_of_many_files(tmp_path: Path) -> None:
     [
         lambda content: b"<html>",
         lambda content: b"",
+        lambda content: content[:3] + b"\x1f",
         lambda content: content[: len(content) // 2],
         lambda content: content[:60] + bytes(200) + content[260:],
     ],

@@ -181,6 +181,28 @@ def test_a_page_that_is_no_answer_of_the_api(server: Any, connect: Callable[...,
         connect()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"runs": 5}',
+        '{"runs": [5]}',
+        '{"runs": [{"created_at": "yesterday"}]}',
+        '{"runs": [{"runtime_config": {"parameters": [1]}}]}',
+        '{"runs": "\xff"}',
+        "[" * 3_000,
+        '{"runs": [], "next_page_token": "again"}',
+    ],
+)
+def test_an_answer_of_another_form_is_told_in_words(
+    body: str, server: Any, connect: Callable[..., KfpApi], fault: Any
+) -> None:
+    api = connect()
+    server.faults = [fault("status", path="/runs", status=200, body=body)]
+    with pytest.raises(ServerError, match="does not speak the API v2beta1"):
+        api.list_runs(limit=500)
+    assert server.calls("GET", "/runs$") <= 4
+
+
 def test_an_error_page_in_another_encoding(server: Any, connect: Callable[..., KfpApi], fault: Any) -> None:
     server.faults = [fault("status", status=403, body="<html>Acc\xe8s refus\xe9</html>")]
     with pytest.raises(ServerError, match="does not allow us"):
