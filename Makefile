@@ -76,6 +76,7 @@ sbom: setup ## What wheel and images are made of, as CycloneDX, and under which 
 	@mkdir -p build/sbom
 	$(UV) export --quiet --frozen --no-dev --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews.cdx.json > /dev/null
 	$(UV) export --quiet --frozen --no-dev --extra gpu --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews-gpu.cdx.json > /dev/null
+	$(UV) export --quiet --frozen --no-default-groups --extra serve --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews-serving.cdx.json > /dev/null
 	$(BIN)/python docs/make_licence_report.py build/sbom/licences.md
 
 lint: setup ## Style

@@ -144,7 +144,7 @@ def _tune(
         console = Console(file=terminal, highlight=False)
         console.print(
             f"{trials} trials, each a training of its own: expect up to {trials} times what `agnews run` trains for. "
-            "After the first one the time that is left is shown; Ctrl-C loses one trial, --timeout MINUTES sets a limit.",
+            "After the first one the time that is left is shown; --timeout MINUTES sets a limit.",
             style="dim",
         )
         with console.status("Loading TensorFlow and TFX ..."):
