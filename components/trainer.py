@@ -5,6 +5,7 @@ TFX reloads this module by name: it holds no class and no state.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -115,6 +116,7 @@ def _write_record(
     )
 
     def write(path: str, chunks: Iterable[bytes]) -> None:
+        tf.io.gfile.makedirs(posixpath.dirname(path))
         with tf.io.gfile.GFile(path, "wb") as file:
             file.write(b"".join(chunks))
 

@@ -50,6 +50,7 @@ def token_limits(text: TextConfig) -> TokenLimits:
 CORPUS_PARTS: dict[str, tuple[str, ...]] = {
     "NewsExampleGen": ("title", "files", "read", "columns", "label", "texts", "limits"),
     "ImportSchemaGen": ("limits", "schema_pbtxt"),
+    "LinearBaseline": (),
     "Trainer": (),
     "Evaluator": (),
     "SmokeTest": ("golden_texts",),

@@ -7,7 +7,7 @@ NewsExampleGen -> StatisticsGen ----> ExampleValidator -> DataGate
                                                         |           |  (must pass first)
                                                         v           v
 BaselineModel -> Evaluator <----------------------- Trainer <-------+
-                    |
+LinearBaseline -/   |
                     v
                 SmokeTest -> Pusher -> Report, which reads what all of them found
 """
@@ -24,6 +24,7 @@ from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 from agnews.components.baseline_model.component import BaselineModel
 from agnews.components.data_gate.component import DataGate
 from agnews.components.evaluator.component import Evaluator
+from agnews.components.linear_baseline.component import LinearBaseline
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.pusher.component import Pusher
 from agnews.components.report.component import Report
@@ -121,6 +122,13 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         fail_on_drift=config.data.fail_on_drift,
         code_version=code["DataGate"],
     )
+    linear = LinearBaseline(
+        examples=examples,
+        corpus=corpus["LinearBaseline"],
+        wanted=config.evaluation.beats_linear != "ignore",
+        code_version=code["LinearBaseline"],
+    )
+    linear.add_upstream_node(data_gate)
     transform = Transform(
         examples=examples,
         schema=schema,
@@ -153,6 +161,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         examples=examples,
         model=model,
         baseline=baseline.outputs["model"],
+        linear=linear.outputs["report"],
         corpus=corpus["Evaluator"],
         **config.evaluation.model_dump(),
         code_version=code["Evaluator"],
@@ -207,6 +216,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
             validator,
             baseline,
             data_gate,
+            linear,
             transform,
             token_gate,
             trainer,

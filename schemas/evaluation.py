@@ -150,6 +150,8 @@ class Verdict(Part):
     """Whether somebody asked for the promotion although those rules failed."""
     paired_test: PairedTest | None
     """None where there was no baseline."""
+    linear_test: PairedTest | None = None
+    """Against a linear model of n-grams on the same rows; None where none was trained."""
     anchor_test: PairedTest | None = None
     """Against the best model that was ever pushed on these test rows; None where that is the baseline, where none was
     kept yet, or where it was not to be asked."""

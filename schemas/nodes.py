@@ -13,6 +13,7 @@ from agnews.schemas.data_card import DataCard
 from agnews.schemas.data_check import DataCheck
 from agnews.schemas.document import Document
 from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.linear_check import LinearCheck
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import SmokeReport
 from agnews.schemas.token_check import TokenCheck
@@ -79,6 +80,12 @@ NODES: dict[str, Node] = {
     "DataGate": Node(
         code="agnews.components.data_gate.executor",
         outputs=(Output("report", "data_check", DataCheck),),
+        step="data",
+    ),
+    "LinearBaseline": Node(
+        code="agnews.components.linear_baseline.executor",
+        outputs=(Output("report", document=LinearCheck),),
+        run_time={"corpus": "corpus_LinearBaseline"},
         step="data",
     ),
     "Transform": Node(

@@ -65,6 +65,9 @@ class EvaluationConfig(Section):
     margin: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
     """What a model may be worse than the best ever pushed, a share of the rows, beyond noise and beyond the luck of
     having been chosen as the best."""
+    beats_linear: Literal["require", "warn", "ignore"] = "warn"
+    """What if a paired test at level alpha finds the model worse than a linear one of n-grams on the same rows:
+    `require` holds it back, `warn` says so, `ignore` trains no linear one."""
     force_promotion: bool = False
     """Promote the model although rules fail, for example when corrected labels make the one in production look better
     than it is. Verdict, record and report say so. Unusable answers and a failed smoke test stop it still."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from tfx.types.channel import BaseChannel
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
-from agnews.components.artifact_types import Predictions
+from agnews.components.artifact_types import Predictions, StepReport
 from agnews.components.declared_component import DeclaredBeamComponent
 from agnews.components.evaluator.executor import Executor
 
@@ -23,6 +23,7 @@ class Evaluator(DeclaredBeamComponent):
         examples: Raw Examples; the split `test` decides.
         model: The candidate.
         baseline: The output of BaselineModel.
+        linear: The output of LinearBaseline.
         corpus: The description of the corpus, from `carry_corpus`.
         min_accuracy: Floor.
         min_class_recall: Floor for every class by itself.
@@ -31,6 +32,7 @@ class Evaluator(DeclaredBeamComponent):
         alpha: Level of the paired tests.
         anchor: `keep` to compare with the best model ever pushed on these rows too, or `ignore`.
         margin: What the candidate may be worse than that one, a share of the rows.
+        beats_linear: `require` to hold a model back that is worse than the linear one.
         force_promotion: Promote the model although rules fail.
         code_version: Digest of the code behind this step.
     """
@@ -41,6 +43,7 @@ class Evaluator(DeclaredBeamComponent):
     examples: Annotated[BaseChannel, Examples]
     model: Annotated[BaseChannel, Model]
     baseline: Annotated[BaseChannel, Model]
+    linear: Annotated[BaseChannel, StepReport]
     corpus: str
     min_accuracy: float
     min_class_recall: float
@@ -49,5 +52,6 @@ class Evaluator(DeclaredBeamComponent):
     alpha: float
     anchor: str
     margin: float
+    beats_linear: str
     force_promotion: bool
     code_version: str

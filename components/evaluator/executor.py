@@ -23,6 +23,7 @@ from agnews.components.evaluator.split_answers import (
     ANCHOR,
     BASELINE,
     CANDIDATE,
+    LINEAR,
     SplitAnswers,
     read_answers,
     write_anchor,
@@ -33,8 +34,9 @@ from agnews.components.serving_model.predictor import Predictor
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.anchor import Anchor
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.evaluation import Evaluation, Verdict
+from agnews.schemas.evaluation import Evaluation, PairedTest, Verdict
 from agnews.schemas.features import TEST
+from agnews.schemas.linear_check import LinearCheck
 from agnews.schemas.predictions import FILE
 from agnews.schemas.progress import Progress, report_progress
 
@@ -47,6 +49,7 @@ class Executor(BaseBeamExecutor):
     Inputs:
         examples: Examples, raw. The split `test` is read.
         model: Model, the candidate.
+        linear: StepReport of LinearBaseline.
         baseline: Model that BaselineModel wrote; it may hold none. With it comes the anchor, where there is one.
 
     Outputs:
@@ -58,7 +61,7 @@ class Executor(BaseBeamExecutor):
 
     Exec properties:
         corpus: Its classes, from `carry_corpus`.
-        min_accuracy, min_class_recall, min_examples, min_class_examples: See `judge`.
+        min_accuracy, min_class_recall, min_examples, min_class_examples, beats_linear: See `judge`.
         alpha, margin: See `compare`.
         anchor: `keep` or `ignore`; see `RunConfig`.
         force_promotion: 1 to promote the model although rules fail; see `judge`.
@@ -84,12 +87,14 @@ class Executor(BaseBeamExecutor):
         baseline = baseline_at(baseline_uri)
         brought = brought_anchor(baseline_uri) if exec_properties["anchor"] == "keep" else None
 
+        linear = _read_linear(get_single_instance(input_dict["linear"]).uri)
         path = f"{predictions.uri}/{FILE.format(split=TEST)}"
         answers = _predict(
             files=_files(get_split_uris(input_dict["examples"], TEST)),
             model=f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}",
             baseline=baseline,
             anchor=brought,
+            linear=linear,
             class_names=class_names,
             output=path,
         )
@@ -117,6 +122,8 @@ class Executor(BaseBeamExecutor):
             found.baseline,
             found.anchor,
             unasked=unasked,
+            linear_test=_compare_linear(split, exec_properties["alpha"]) if linear else None,
+            beats_linear=exec_properties["beats_linear"],
             min_accuracy=exec_properties["min_accuracy"],
             min_class_recall=exec_properties["min_class_recall"],
             min_examples=exec_properties["min_examples"],
@@ -132,6 +139,16 @@ class Executor(BaseBeamExecutor):
         _LOGGER.info("%s: %s", "Blessed" if verdict.blessed else "Not blessed", "; ".join(verdict.reasons))
 
 
+def _read_linear(uri: str) -> LinearCheck | None:
+    check = LinearCheck.read(uri, files_at(uri).read)
+    return None if check.skipped else check
+
+
+def _compare_linear(split: SplitAnswers, alpha: float) -> PairedTest | None:
+    linear = Rival("a linear model", split.right(LINEAR))
+    return compare(split.right(CANDIDATE), baseline=linear, anchor=None, alpha=alpha, margin=0.0).baseline
+
+
 def _files(folders: Sequence[str]) -> list[str]:
     return sorted(file for folder in folders for file in tf.io.gfile.glob(f"{folder}/*tfrecord*"))
 
@@ -142,6 +159,7 @@ def _predict(
     model: str,
     baseline: Baseline | None,
     anchor: BroughtAnchor | None,
+    linear: LinearCheck | None,
     class_names: tuple[str, ...],
     output: str,
 ) -> SplitPredictions:
@@ -164,6 +182,7 @@ def _predict(
         candidate=Predictor(model, class_names).probabilities,
         baseline=Predictor(baseline.folder, class_names).probabilities if baseline else None,
         anchor=Predictor(anchor.model, class_names).probabilities if anchor and anchor.model else None,
+        linear=linear.answer if linear else None,
         output=output,
         on_rows=report,
     )

@@ -26,17 +26,20 @@ def judge(
     min_examples: int,
     min_class_examples: int,
     unasked: str = "",
+    linear_test: PairedTest | None = None,
+    beats_linear: str = "warn",
     force_promotion: bool = False,
 ) -> Verdict:
     """Applies the rules for a push.
 
     Rules, by their short names: `min_examples` and `min_class_examples` (enough rows to decide anything), `usable`
     (every row got a distribution), `all_classes` (no class is never given as an answer), `min_accuracy`,
-    `min_class_recall`, `not_worse` (the paired test does not find the candidate worse than the baseline), and
-    `not_worse_than_best` (nor than the best model that was ever pushed on these rows, the anchor).
+    `min_class_recall`, `not_worse` (the paired test does not find the candidate worse than the baseline),
+    `not_worse_than_best` (nor than the best model that was ever pushed on these rows, the anchor), and `beats_linear`
+    (nor than a linear model of n-grams on the same rows).
 
-    The last rule looks at the whole chain of pushes: each one may be "not worse beyond noise" than the one before and
-    all together two points worse. `benchmarks/promotion.py` simulates such chains.
+    The rule of the anchor looks at the whole chain of pushes: each one may be "not worse beyond noise" than the one
+    before and all together two points worse. `benchmarks/promotion.py` simulates such chains.
 
     Args:
         metrics: Of the candidate, on the test split.
@@ -48,6 +51,8 @@ def judge(
         min_examples: Rows that are needed.
         min_class_examples: Rows that are needed of every class.
         unasked: Why the anchor was not asked, where it might have been; empty otherwise.
+        linear_test: Against a linear model; None where none was trained.
+        beats_linear: `require` holds a candidate back that is worse than the linear model, `warn` says so.
         force_promotion: Bless the model although rules fail, except for `usable`: what gives no probabilities cannot
             be served.
 
@@ -61,6 +66,7 @@ def judge(
         *_floors(metrics, min_accuracy, min_class_recall),
         _not_worse(paired_test),
         *_not_worse_than_best(anchor_test, unasked),
+        *_beats_linear(linear_test, beats_linear),
     ]
     findings.sort(key=lambda finding: finding.passed)
     failed = tuple(finding.rule for finding in findings if not finding.passed)
@@ -74,6 +80,7 @@ def judge(
         failed_rules=failed,
         forced=forced,
         paired_test=paired_test,
+        linear_test=linear_test,
         anchor_test=anchor_test,
     )
 
@@ -175,6 +182,18 @@ def _not_worse_than_best(test: PairedTest | None, unasked: str) -> Iterator[_Fin
         f"{_score(test)} against version {test.baseline}, the best ever pushed on these test rows with "
         f"{_percent(test.baseline_accuracy)}: {_difference(test)}; allowing for {allowed} it is "
         f"{'not worse beyond noise' if passed else f'worse beyond noise at level {alpha:g}'}",
+    )
+
+
+def _beats_linear(test: PairedTest | None, rule: str) -> Iterator[_Finding]:
+    if test is None:
+        return
+    is_worse = test.p_worse <= _alpha(test)
+    yield _Finding(
+        "beats_linear",
+        not is_worse or rule != "require",
+        f"a linear model gets {_percent(test.baseline_accuracy)}: {_score(test)} against it, {_difference(test)}, "
+        f"{'worse' if is_worse else 'not worse'} than it beyond noise",
     )
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from agnews.components.evaluator.analyse import LENGTH_BUCKETS, length_bucket
-from agnews.components.evaluator.split_answers import ANCHOR, BASELINE, CANDIDATE, AnswerLog
+from agnews.components.evaluator.split_answers import ANCHOR, BASELINE, CANDIDATE, LINEAR, AnswerLog
 from agnews.components.evaluator.tally import Tally, answers
 from agnews.components.storage.files_at import files_at
 from agnews.schemas import features
@@ -108,6 +108,7 @@ def predict_split(
     candidate: Predict,
     baseline: Predict | None,
     anchor: Predict | None = None,
+    linear: Callable[[bytes], int] | None = None,
     output: str,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> SplitPredictions:
@@ -118,6 +119,7 @@ def predict_split(
         candidate: The model to judge.
         baseline: The model to compare with, if there is one.
         anchor: The best model ever pushed, where its answers on these rows are not known.
+        linear: From a text to the class that a linear model gives it, if there is one.
         output: Parquet file to write, local or remote; its columns are in schemas/predictions.py.
         on_rows: Called with the number of rows done so far.
 
@@ -131,14 +133,16 @@ def predict_split(
             for rows in chunks:
                 probabilities = candidate(rows.text)
                 answer = answers(probabilities)
-                pushed = {
+                others = {
                     name: answers(model(rows.text))
                     for name, model in ((BASELINE, baseline), (ANCHOR, anchor))
                     if model is not None
                 }
-                writer.write_batch(_table(rows, probabilities, answer, pushed.get(BASELINE)))
+                if linear is not None:
+                    others[LINEAR] = np.array([linear(text) for text in rows.text], np.int64)
+                writer.write_batch(_table(rows, probabilities, answer, others.get(BASELINE)))
                 _count(found, rows, probabilities, answer)
-                found.log.add(row=rows.row, label=rows.label, text=rows.text, answers={CANDIDATE: answer, **pushed})
+                found.log.add(row=rows.row, label=rows.label, text=rows.text, answers={CANDIDATE: answer, **others})
                 on_rows(found.rows)
         files_at(output).write(output, files_at(str(file)).read(str(file)))
     return found

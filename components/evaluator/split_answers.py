@@ -14,7 +14,7 @@ from agnews.components.storage.files_at import files_at
 from agnews.schemas import predictions as columns
 from agnews.schemas.anchor import ANSWERS, Anchor
 
-CANDIDATE, BASELINE, ANCHOR = "candidate", "baseline", "anchor"
+CANDIDATE, BASELINE, ANCHOR, LINEAR = "candidate", "baseline", "anchor", "linear"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SplitAnswers:
     Attributes:
         row: (rows,) numbers of the records in the corpus' file.
         label: (rows,) positions of the true classes.
-        by_model: (rows,) answers by name of the model: `CANDIDATE`, `BASELINE`, `ANCHOR`.
+        by_model: (rows,) answers by name of the model: `CANDIDATE`, `BASELINE`, `ANCHOR`, `LINEAR`.
         digest: sha256 over number, label and text of the rows.
     """
 

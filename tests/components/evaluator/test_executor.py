@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.linear_check import LinearCheck, digest_text
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +37,7 @@ RULES = {
     "alpha": 0.05,
     "anchor": "keep",
     "margin": 0.0,
+    "beats_linear": "warn",
     "force_promotion": 0,
     "code_version": "",
 }
@@ -76,12 +79,13 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
         odd_text: str = "",
         kept: str = "",
         best: Path | None = None,
+        linear: LinearCheck | None = None,
         **rules: Any,
     ) -> dict[str, Any]:
         from tfx.types import standard_artifacts
         from tfx.types.artifact_utils import encode_split_names
 
-        from agnews.components.artifact_types import Predictions
+        from agnews.components.artifact_types import Predictions, StepReport
         from agnews.components.evaluator.executor import Executor
         from agnews.components.model_store import ModelStore
         from agnews.components.model_store.publish import publish
@@ -119,6 +123,9 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
             made.uri = str(folder / name)
             return made
 
+        (folder / "linear").mkdir()
+        check = linear or LinearCheck(skipped="not asked for")
+        check.write(str(folder / "linear"), files_at(str(folder)).write)
         examples = artifact(standard_artifacts.Examples, "examples")
         examples.split_names = encode_split_names(["train", "eval", "test"])
         outputs = {
@@ -132,6 +139,7 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
                 "examples": [examples],
                 "model": [artifact(standard_artifacts.Model, "model")],
                 "baseline": [artifact(standard_artifacts.Model, "baseline")],
+                "linear": [artifact(StepReport, "linear")],
             },
             {name: [made] for name, made in outputs.items()},
             {**RULES, **rules},
@@ -231,6 +239,30 @@ def test_the_best_model_ever_pushed_is_asked_without_its_model_and_scored_again_
     assert "evaluation.anchor is ignore" in read(ignored).verdict.reasons[-1]
     anchor = json.loads((Path(ignored["evaluation"].uri) / "anchor.json").read_text())
     assert (anchor["version"], anchor["best_of"]) == ("", 1)
+
+
+def test_a_model_is_compared_with_a_linear_one_row_by_row(
+    evaluate: Any, export_model: ExportModel, tmp_path: Path
+) -> None:
+    from agnews.components.evaluator.predict_split import read_rows
+
+    write_examples(tmp_path / "seen", 400)
+    (rows,) = read_rows([str(next((tmp_path / "seen" / "Split-test").iterdir()))])
+    pairs = list(zip(rows.text, rows.label.tolist(), strict=True))
+    # As right as can be: a text that stands there with two labels has one answer.
+    answers = {digest_text(text): label for text, label in pairs}
+    linear = LinearCheck(train_rows=9, accuracy=1.0, answers=answers)
+
+    warned, held = (
+        read(evaluate(export_model(), linear=linear, beats_linear=rule)).verdict for rule in ("warn", "require")
+    )
+
+    assert (warned.linear_test is not None, warned.paired_test, warned.anchor_test) == (True, None, None)
+    assert warned.linear_test is not None
+    expected = np.mean([answers[digest_text(text)] == label for text, label in pairs])
+    assert warned.linear_test.baseline_accuracy == pytest.approx(expected)
+    assert warned.linear_test.difference == pytest.approx(0.9 - expected)
+    assert (warned.blessed, held.blessed, held.failed_rules) == (True, False, ("beats_linear",))
 
 
 @pytest.mark.parametrize("flaw", ["nan", "one_class"])

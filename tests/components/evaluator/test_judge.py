@@ -111,6 +111,35 @@ def test_worse_beyond_noise_is_held_back_and_within_noise_is_not() -> None:
     assert "p = 0.001, worse beyond noise at level 0.05; this test would notice" in beyond.reasons[0]
 
 
+def beside_linear(won: int, lost: int, rule: str) -> Verdict:
+    linear = paired_test(
+        baseline="a linear model",
+        rows=800,
+        both_right=680,
+        only_candidate_right=won,
+        only_baseline_right=lost,
+        alpha=0.05,
+    )
+    return verdict_on(linear_test=linear, beats_linear=rule)
+
+
+def test_what_a_linear_model_gets_is_said_and_decides_only_if_it_is_asked_to() -> None:
+    worse = beside_linear(10, 40, "warn")
+    assert worse.blessed
+    (reason,) = (each for each in worse.reasons if "linear" in each)
+    assert reason.startswith("a linear model gets 90.0 %: won 10 rows and lost 40 against it, -3.75 points")
+    assert reason.endswith("worse than it beyond noise")
+    assert not reason.endswith("not worse than it beyond noise")
+    assert worse.linear_test is not None
+    assert worse.linear_test.baseline_accuracy == 0.9
+
+    held_back = beside_linear(10, 40, "require")
+    assert (held_back.blessed, held_back.failed_rules) == (False, ("beats_linear",))
+    assert "linear" in held_back.reasons[0]
+    assert beside_linear(18, 20, "require").blessed
+    assert not [reason for reason in verdict_on().reasons if "linear" in reason]
+
+
 def test_neither_a_hair_nor_a_point_decides_but_the_rows_do() -> None:
     """One row fewer is noise; one point fewer with no row won is not."""
     assert verdict_on(against=against(0, 1)).blessed

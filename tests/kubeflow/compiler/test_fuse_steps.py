@@ -55,7 +55,7 @@ def test_a_row_of_its_own_splits_a_step_and_a_cache_of_its_own_does_not() -> Non
     assert steps["evaluator"] == ("Evaluator",)
     assert steps["decide"] == ("SmokeTest", "Pusher", "Report")
     assert (steps["news-example-gen"], steps["statistics-gen"]) == (("NewsExampleGen",), ("StatisticsGen",))
-    assert steps["data"] == ("ImportSchemaGen", "ExampleValidator", "BaselineModel", "DataGate")
+    assert steps["data"] == ("ImportSchemaGen", "ExampleValidator", "BaselineModel", "DataGate", "LinearBaseline")
     uncached = {step.name: step.uncached for step in fuse_steps(ORDER, table("light"))}
     assert uncached["decide"] == {"Pusher", "Report"}
     assert uncached["data"] == frozenset()
@@ -64,7 +64,7 @@ def test_a_row_of_its_own_splits_a_step_and_a_cache_of_its_own_does_not() -> Non
 def test_two_stretches_of_one_kind_have_names_of_their_own() -> None:
     steps = stretches(table("light", ImportSchemaGen={"env": {"A": "1"}}))
     assert steps["data"] == ("NewsExampleGen", "StatisticsGen")
-    assert steps["data-2"] == ("ExampleValidator", "BaselineModel", "DataGate")
+    assert steps["data-2"] == ("ExampleValidator", "BaselineModel", "DataGate", "LinearBaseline")
 
 
 def _dag(repository: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""What a linear model makes of the rows of a run."""

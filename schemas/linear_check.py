@@ -1,0 +1,42 @@
+"""`linear_check.json` of LinearBaseline: what a linear model answers on the test split."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import ClassVar
+
+from pydantic import Field
+
+from agnews.schemas.document import Document
+
+
+class LinearCheck(Document):
+    """Answers of a linear model."""
+
+    FILE: ClassVar = "linear_check.json"
+
+    skipped: str = ""
+    """Why there are no answers; empty where there are some."""
+    train_rows: int = 0
+    """Rows that it has learnt from."""
+    accuracy: float | None = None
+    """On the test split."""
+    answers: dict[str, int] = Field(default_factory=dict)
+    """Classes by `digest_text` of the texts of the test split."""
+
+    def answer(self, text: bytes) -> int:
+        """Returns the class of a text, -1 for one that is not in the test split.
+
+        Args:
+            text: UTF-8.
+        """
+        return self.answers.get(digest_text(text), -1)
+
+
+def digest_text(text: bytes) -> str:
+    """Returns what stands for a text: the same text always gets the same answer.
+
+    Args:
+        text: UTF-8.
+    """
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

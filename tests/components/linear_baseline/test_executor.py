@@ -1,0 +1,74 @@
+"""One whole step: from Examples to what a linear model answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tfx.types import standard_artifacts
+from tfx.types.artifact_utils import encode_split_names
+
+from agnews.components.artifact_types import StepReport
+from agnews.components.linear_baseline.executor import Executor
+from agnews.components.storage.files_at import files_at
+from agnews.schemas.corpus_document import packaged_corpus
+from agnews.schemas.linear_check import LinearCheck
+
+pytestmark = pytest.mark.integration
+
+WORDS = ("minister", "coach", "profit", "software")
+Rows = list[tuple[str, int]]
+
+
+def rows_of(count: int, *, wrong_every: int = 0) -> Rows:
+    """The class is told by a word; every so many rows it is another one."""
+    return [
+        (f"the {WORDS[row % 4]} said {row}", (row + bool(wrong_every and row % wrong_every == 0)) % 4)
+        for row in range(count)
+    ]
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Callable[..., LinearCheck]:
+    """Runs the executor on rows by split."""
+
+    def run(splits: Mapping[str, Rows], *, wanted: int = 1) -> LinearCheck:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for split, rows in splits.items():
+            (folder / f"Split-{split}").mkdir(parents=True)
+            file = str(folder / f"Split-{split}" / "data_tfrecord-00000-of-00001.gz")
+            with tf.io.TFRecordWriter(file, tf.io.TFRecordOptions("GZIP")) as writer:
+                for text, label in rows:
+                    example = tf.train.Example()
+                    example.features.feature["text"].bytes_list.value.append(text.encode())
+                    example.features.feature["label"].int64_list.value.append(label)
+                    writer.write(example.SerializeToString())
+        examples, report = standard_artifacts.Examples(), StepReport()
+        examples.uri, report.uri = str(folder), str(folder / "report")
+        examples.split_names = encode_split_names(["train", "eval", "test"])
+        settings = {"corpus": packaged_corpus().canonical(), "wanted": wanted, "code_version": ""}
+        Executor().Do({"examples": [examples]}, {"report": [report]}, settings)
+        return LinearCheck.read(report.uri, files_at(report.uri).read)
+
+    return run
+
+
+def test_every_test_row_is_answered_and_the_order_of_files_decides_nothing(check: Callable[..., LinearCheck]) -> None:
+    train, test = rows_of(200), rows_of(300, wrong_every=5)[200:]
+
+    found = check({"train": train, "test": test})
+
+    assert (found.skipped, found.train_rows) == ("", 200)
+    assert [found.answer(text.encode()) for text, _ in test] == [row % 4 for row in range(200, 300)]
+    assert found.accuracy == pytest.approx(0.8)
+    assert found.answer(b"a text of no row") == -1
+    assert check({"train": train[::-1], "test": test[::-1]}) == found
+
+
+def test_nobody_who_does_not_want_to_know_waits_for_it(check: Callable[..., LinearCheck]) -> None:
+    found = check({"train": rows_of(8), "test": rows_of(8)}, wanted=0)
+
+    assert (found.accuracy, found.answers) == (None, {})
+    assert "ignore" in found.skipped
