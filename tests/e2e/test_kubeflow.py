@@ -245,6 +245,7 @@ def test_a_second_run_is_judged_against_the_first(cluster: Cluster, config: RunC
     # The model in production is another one now, so it is fetched; the rows are those of the first run.
     assert cluster.states("data") == {
         **dict.fromkeys(["NewsExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator"], "cached"),
+        "LinearBaseline": "cached",
         **dict.fromkeys(["BaselineModel", "DataGate"], "done"),
     }
     assert set(cluster.states("transform").values()) == {"cached"}
