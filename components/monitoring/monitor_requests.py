@@ -85,8 +85,12 @@ def monitor_requests(
     Raises:
         OSError: The log cannot be read.
     """
-    rows = read_requests(places, since, until, names=_MEASURED)
-    rows = rows.filter(pc.equal(rows.column(columns.VERSION), version))
+
+    def judged(rows: pa.Table) -> pa.Table:
+        is_own = pc.equal(rows.column(columns.VERSION), version)
+        return rows.filter(pc.and_(is_own, pc.is_valid(rows.column(columns.WORDS))))
+
+    rows = read_requests(places, since, until, names=_MEASURED, where=judged)
     measured = measure_accuracy(places, version, until)
     common = {
         "version": version,

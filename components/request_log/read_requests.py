@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -43,7 +43,11 @@ def request_files(files: Files, places: Places, since: datetime, until: datetime
 
 
 def read_requests(
-    places: Places, since: datetime, until: datetime | None = None, names: Sequence[str] | None = None
+    places: Places,
+    since: datetime,
+    until: datetime | None = None,
+    names: Sequence[str] | None = None,
+    where: Callable[[pa.Table], pa.Table] = lambda rows: rows,
 ) -> pa.Table:
     """Reads the rows of a time, those of the hour that is not over among them where the spool is on this machine.
 
@@ -51,6 +55,7 @@ def read_requests(
         places: Of the log.
         since: The first moment.
         until: The first moment that is not wanted; None for now.
+        where: Chooses rows of each file before the next one is read, so that not all of them are in memory at once.
         names: Columns; None for all. The time is always among them.
 
     Returns:
@@ -64,10 +69,10 @@ def read_requests(
     # Spools first: one that becomes a file meanwhile is known by its name, and not read twice.
     for path in sorted(places.spool.glob(f"*{SUFFIX}")):
         with suppress(FileNotFoundError):
-            tables.append(erasures.apply(read_spool(path)).select(wanted))
+            tables.append(where(erasures.apply(read_spool(path)).select(wanted)))
             taken.add(file_name(path))
     tables += [
-        _known(pq.read_table(io.BytesIO(files.read_bytes(path)))).select(wanted)
+        where(_known(pq.read_table(io.BytesIO(files.read_bytes(path)))).select(wanted))
         for path in request_files(files, places, since, until)
         if path.rpartition("/")[2] not in taken
     ]

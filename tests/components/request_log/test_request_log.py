@@ -128,6 +128,29 @@ def test_a_share_of_the_requests_is_chosen_by_their_ids(start: Callable[..., Req
     assert set(read_requests(places, LONG_AGO)["id"].to_pylist()) == first
 
 
+def test_under_load_a_part_is_measured_evenly_and_the_rest_is_kept_all_the_same(
+    start: Callable[..., RequestLog], places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MEASURED_AT_ONCE", 10.0)
+    monkeypatch.setattr(module, "_MEASURED_PER_SECOND", 0.0)
+    log = start()
+    offer(log, "a", *(f"word{number} and another".encode() for number in range(40)))
+    assert log.flush()
+    offer(log, "b", b"too late")
+    log.close()
+    rows = read_requests(places, LONG_AGO).to_pylist()
+    assert len(rows) == 41
+    measured = [row for row in rows if row["words"] is not None]
+    assert [row["id"] for row in measured] == [f"a/{number}" for number in range(0, 40, 4)]
+    assert {(row["words"], len(row["grams"])) for row in measured} == {(3, 5)}
+    rest = [row for row in rows if row["words"] is None]
+    assert {(row["grams"], row["has_markup"], row["unknown_words"]) for row in rest} == {(None, None, None)}
+    assert rest[-1]["text"] == "too late"
+    grams = {row["id"]: row["grams"] for row in measured}
+    assert grams["a/4"][1:] != grams["a/8"][1:]
+    assert grams["a/4"][2:] == grams["a/8"][2:], "and another"
+
+
 def test_memory_is_bounded_and_what_is_dropped_is_counted(
     start: Callable[..., RequestLog], places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
