@@ -19,6 +19,7 @@ from agnews.pipeline.cli import (
     feedback,
     models,
     monitor,
+    notify,
     predict,
     report,
     run,
@@ -59,6 +60,7 @@ app.command(name="batch", rich_help_panel=_USE)(batch.batch)
 app.command(name="serve", rich_help_panel=_USE)(serve.serve)
 app.add_typer(feedback.app, name="feedback", rich_help_panel=_USE)
 app.add_typer(config.app, name="config", rich_help_panel=_SET_UP)
+app.add_typer(notify.app, name="notify", rich_help_panel=_SET_UP)
 app.command(name="doctor", rich_help_panel=_SET_UP)(doctor.doctor)
 # Layers above this one add their commands themselves.
 for _entry in entry_points(group="agnews.commands"):

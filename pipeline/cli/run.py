@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agnews.pipeline.cli.corpus_option import CorpusOption
+from agnews.pipeline.cli.execution_option import ExecutionOption
 from agnews.pipeline.literal_text import literal
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from agnews.pipeline.local.run_locally import RunRequest
     from agnews.pipeline.paths import Paths
+    from agnews.schemas.execution_config import NotifyConfig
     from agnews.schemas.run_config import RunConfig
     from agnews.schemas.run_report import RunReport
 
@@ -70,6 +72,7 @@ def run(
             "of classes, which no older model can be compared on.",
         ),
     ] = False,
+    execution: ExecutionOption = None,
 ) -> None:
     """Run the pipeline: read, check, tokenise, train, evaluate, test, push.
 
@@ -85,15 +88,18 @@ def run(
       agnews run --data DIR --set training.epochs=3     with another setting
       agnews run --data DIR --from Trainer              train anew
       agnews run --data DIR --set data.window=7         the newest seven spans of a folder of dated spans
+      agnews run --data DIR --execution execution.yaml  tell people what became of it
     """
     from agnews.pipeline.load_config import choose_config
+    from agnews.pipeline.load_execution import load_execution
     from agnews.pipeline.paths import prepare_root
 
     _require_alone()
     forced = ["evaluation.force_promotion=true"] if force_promotion else []
     tree = choose_config(data=data, corpus=corpus, model=model, config=config, settings=[*(settings or []), *forced])
+    notifications = load_execution(execution).notify
     paths = prepare_root(root)
-    raise typer.Exit(_run(tree, paths, from_node, to_node, new_baseline))
+    raise typer.Exit(_run(tree, paths, from_node, to_node, new_baseline, notifications))
 
 
 def _require_alone() -> None:
@@ -111,7 +117,14 @@ def _require_alone() -> None:
         )
 
 
-def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | None, new_baseline: bool) -> int:
+def _run(
+    config: RunConfig,
+    paths: Paths,
+    from_node: str | None,
+    to_node: str | None,
+    new_baseline: bool,
+    notifications: NotifyConfig,
+) -> int:
     from agnews.pipeline.local.quiet_output import quiet_output
     from agnews.pipeline.paths import new_run_id, root_lock
 
@@ -125,7 +138,7 @@ def _run(config: RunConfig, paths: Paths, from_node: str | None, to_node: str | 
         from agnews.pipeline.local.run_locally import RunRequest
 
         command = show_command(sys.argv)
-        request = RunRequest(config, paths, run_id, command, from_node, to_node, new_baseline)
+        request = RunRequest(config, paths, run_id, command, from_node, to_node, new_baseline, notifications)
         return _run_and_tell(request, console)
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agnews.components.model_store import ModelStore
@@ -25,6 +25,7 @@ from agnews.pipeline.paths import Paths
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run
 from agnews.pipeline.reports.show_report import describe_spans
+from agnews.schemas.execution_config import NotifyConfig
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
 
@@ -41,6 +42,7 @@ class RunRequest:
         from_node: Run this node and all behind it even where a cached result exists.
         to_node: Stop after this node.
         new_baseline: Compare the candidate with nothing, and let it take the place of what is in production.
+        notifications: Who hears of what became of it.
     """
 
     config: RunConfig
@@ -50,10 +52,11 @@ class RunRequest:
     from_node: str | None = None
     to_node: str | None = None
     new_baseline: bool = False
+    notifications: NotifyConfig = field(default_factory=NotifyConfig)
 
 
 def run_locally(request: RunRequest, view: LiveView) -> RunReport:
-    """Runs the pipeline and writes `report.json` and `report.html`, also when a step fails.
+    """Runs the pipeline, writes `report.json` and `report.html`, also when a step fails, and tells who wants to know.
 
     Where the data is a folder of dated spans, and data, configuration and code are those behind the model in
     production, the run ends well before its first node, unless a node is named that it shall begin or end at.
@@ -70,6 +73,41 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         KeyboardInterrupt: Ctrl-C or SIGTERM.
         Exception: A step failed for another reason.
     """
+    from agnews.pipeline.notification.message import Message
+    from agnews.pipeline.notification.witness import witnessed
+
+    killed = Message(
+        event="failed",
+        model=request.config.name,
+        run_id=request.run_id,
+        title=f"{request.config.name}: the run ended without a word",
+        detail="Its process was killed, or could not write its report. The same command goes on where it was cut.",
+        report=str(request.paths.run(request.run_id)),
+    )
+    with witnessed(request.notifications, killed) as told:
+        try:
+            return _run_and_report(request, view)
+        finally:
+            if _tell(request, view):
+                told()
+
+
+def _tell(request: RunRequest, view: LiveView) -> bool:
+    """Tells what the report says; False where there is none."""
+    page, path = request.paths.page(request.run_id), request.paths.report(request.run_id)
+    if not request.notifications.channels or not path.is_file():
+        return False
+    from agnews.pipeline.notification.message import messages_about
+    from agnews.pipeline.notification.notify import notify
+
+    report = RunReport.model_validate_json(path.read_bytes())
+    for each in notify(request.notifications, messages_about(report, model=request.config.name, page=str(page))):
+        if each.problem:
+            view.say(f"nobody was told by {each.channel} ({each.event}): {each.problem}")
+    return True
+
+
+def _run_and_report(request: RunRequest, view: LiveView) -> RunReport:
     start = time.monotonic()
     error: str | None = None
     spans: SpansSummary | None = None

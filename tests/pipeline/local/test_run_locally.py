@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from agnews.pipeline.paths import Paths, prepare_root
 from agnews.pipeline.reports.show_report import show_report
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.execution_config import NotifyConfig
 from agnews.schemas.model_record import LearntFrom
 from agnews.schemas.run_report import RunReport
 
@@ -68,11 +71,12 @@ class Bench:
             learnt_from=LearntFrom(digest=state.digest, test_digest=state.test_digest, spans=state.span_digests),
         )
 
-    def run(self, *settings: str, **nodes: str) -> RunReport:
+    def run(self, *settings: str, notifications: NotifyConfig | None = None, **nodes: str) -> RunReport:
         from agnews.pipeline.local.run_locally import RunRequest, run_locally
 
         config = load_config("transformer", [f"data.source={self.data}", *settings])
         request = RunRequest(config, self.paths, f"run-{len(self.runs)}", "agnews run", **nodes)
+        request = replace(request, notifications=notifications or NotifyConfig())
         out = io.StringIO()
         console = Console(file=out, width=200)
         with LiveView(console, "title", lambda result: "") as view:
@@ -228,3 +232,32 @@ def test_a_damaged_metadata_store_is_named_before_anything_runs(bench: Bench, co
     assert str(bench.paths.metadata) in str(caught.value.found)
     assert str(bench.paths.artifacts) in caught.value.fix
     assert bench.runs == []
+
+
+def test_who_wants_to_know_is_told_once_also_of_what_failed_and_a_channel_that_fails_fails_nothing(
+    bench: Bench, tmp_path: Path
+) -> None:
+    script = "import sys; open(sys.argv[1], 'ab').write(sys.stdin.buffer.read() + b'\\n')"
+    told = tmp_path / "told"
+    notifications = NotifyConfig.model_validate(
+        {
+            "on": ["failed", "nothing_new"],
+            "retries": 0,
+            "channels": [
+                {"kind": "command", "command": [sys.executable, "-c", script, str(told)]},
+                {"kind": "command", "command": [str(tmp_path / "no-such-program")]},
+            ],
+        }
+    )
+
+    assert bench.run(notifications=notifications).ended_early is not None
+    assert "nobody was told by channel 2, command (nothing_new): it cannot be started" in bench.shown
+    shutil.rmtree(bench.data / "2026-11-20")
+    (bench.data / "test.csv").write_text("")
+    with pytest.raises(AgnewsError):
+        bench.run(notifications=notifications)
+
+    first, second = map(json.loads, told.read_text().splitlines())
+    assert (first["event"], second["event"]) == ("nothing_new", "failed")
+    assert "test.csv" in second["detail"]
+    assert Path(second["report"]).is_file()
