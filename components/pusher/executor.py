@@ -12,6 +12,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance, get_split_uris
 
 from agnews.components.carried_corpus import read_carried_corpus
+from agnews.components.model_registry.mlflow_registry import follow_production
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.baseline_at import CORPUS_FILE, SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store.decisions import count_decision
@@ -69,7 +70,7 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """See the class. A model that may not be pushed is no error.
+        """See the class. A model that may not be pushed is no error, nor is a registry that cannot be reached.
 
         Raises:
             AgnewsError: The store cannot be written or read, or production has moved since the model was judged.
@@ -121,6 +122,7 @@ class Executor(BaseExecutor):
             classes=corpus.class_names,
         )
         compared = evaluation.verdict.paired_test
+        before = store.production()
         push = publish(
             store,
             model=model,
@@ -152,6 +154,13 @@ class Executor(BaseExecutor):
                 f"{withdrawn}` puts it back into production",
             )
         version = push.record.version
+        if push.is_new:
+            follow_production(
+                push.record,
+                before,
+                folder=store.folder(version),
+                folder_before=store.folder(before.version) if before else "",
+            )
         how = "" if push.is_new else " already, and it is this model"
         if push.is_new and push.record.overruled:
             how = f" by force, against {', '.join(push.record.overruled)}"

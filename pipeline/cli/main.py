@@ -11,6 +11,7 @@ import typer
 
 from agnews.pipeline.cli import (
     batch,
+    clean,
     compare,
     config,
     corpus,
@@ -59,6 +60,7 @@ app.command(name="predict", rich_help_panel=_USE)(predict.predict)
 app.command(name="batch", rich_help_panel=_USE)(batch.batch)
 app.command(name="serve", rich_help_panel=_USE)(serve.serve)
 app.add_typer(feedback.app, name="feedback", rich_help_panel=_USE)
+app.command(name="clean", rich_help_panel=_SET_UP)(clean.clean)
 app.add_typer(config.app, name="config", rich_help_panel=_SET_UP)
 app.add_typer(notify.app, name="notify", rich_help_panel=_SET_UP)
 app.command(name="doctor", rich_help_panel=_SET_UP)(doctor.doctor)

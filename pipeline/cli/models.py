@@ -143,11 +143,17 @@ def rollback(
     """
     from rich.console import Console
 
+    from agnews.components.model_registry.mlflow_registry import follow_production
     from agnews.components.model_store.rollback import rollback as move_back
 
     models = _open(root, store, name)
     done = move_back(models, to, why=why)
     before, after = done.before.version, done.after.version
+    untold = ""
+    if before != after:
+        untold = follow_production(
+            done.after, done.before, folder=models.folder(after), folder_before=models.folder(before)
+        )
     if as_json:
         typer.echo(json.dumps({"before": before, "after": after}, indent=2))
         return
@@ -165,6 +171,8 @@ def rollback(
     if int(after) < int(before):
         console.print("  Runs are judged against it from now on, and those that would make the withdrawn model again")
         console.print(f"  leave it alone. Back: [bold]agnews models rollback --to {before}[/bold]")
+    if untold:
+        console.print(f"  [yellow]MLflow does not know of it:[/yellow] {literal(untold)}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sqlite3
 import sys
@@ -11,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agnews.components.model_registry.mlflow_registry import TRACKING_URI
 from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
 from agnews.components.storage.atomic_output import write_atomically
@@ -90,6 +92,23 @@ def run_locally(request: RunRequest, view: LiveView) -> RunReport:
         finally:
             if _tell(request, view):
                 told()
+            _track(request, view)
+
+
+def _track(request: RunRequest, view: LiveView) -> None:
+    """Logs the run where the environment names a server of MLflow; a run that had nothing to do is none there."""
+    if not os.environ.get(TRACKING_URI):
+        return
+    from agnews.pipeline.tracking.log_run import log_run
+
+    path = request.paths.report(request.run_id)
+    if not path.is_file():
+        return
+    report = RunReport.model_validate_json(path.read_bytes())
+    if report.ended_early is None:
+        files = (path, request.paths.page(request.run_id))
+        if problem := log_run(report, experiment=request.config.name, files=files):
+            view.say(f"the run is not in MLflow: {problem}")
 
 
 def _tell(request: RunRequest, view: LiveView) -> bool:
