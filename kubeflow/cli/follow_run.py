@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from agnews.kubeflow.cli.tell_end import tell_end
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.resume_run import resume_run
 from agnews.kubeflow.client.run_record import RunRecord
@@ -17,6 +18,7 @@ from agnews.kubeflow.client.run_tasks import TaskRecord, TaskState
 from agnews.kubeflow.client.run_view import RunView
 from agnews.kubeflow.client.watch_run import watch_run
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.execution_config import NotifyConfig
 
 _COLOURS = {
     "SUCCEEDED": "green",
@@ -35,7 +37,16 @@ _COLOURS = {
 }
 
 
-def follow_run(api: KfpApi, run_id: str, console: Console, interval: float, *, retries: int = 0) -> ExitCode:
+def follow_run(
+    api: KfpApi,
+    run_id: str,
+    console: Console,
+    interval: float,
+    *,
+    retries: int = 0,
+    notifications: NotifyConfig | None = None,
+    link: str = "",
+) -> ExitCode:
     """Shows the steps of a run until it has ended: live on a terminal, else a line for each change.
 
     Args:
@@ -45,6 +56,8 @@ def follow_run(api: KfpApi, run_id: str, console: Console, interval: float, *, r
         interval: Seconds between two questions.
         retries: How often a run that fails is to go on from where it was cut. One that a step refuses is not tried
             again.
+        notifications: Who hears of its end, once no retry is left.
+        link: Where people look at it.
 
     Returns:
         What the command line ends with.
@@ -55,10 +68,14 @@ def follow_run(api: KfpApi, run_id: str, console: Console, interval: float, *, r
         for number in range(retries + 1):
             run = _watch(api, lines, run_id, interval)
             code = _tell_end(view, run, console)
-            if code is not ExitCode.FAILED or number == retries:
-                return code
-            if view.is_final(run):
-                console.print("  A step refuses what it was given, and would do so again: no retry.", style="yellow")
+            if code is not ExitCode.FAILED or number == retries or view.is_final(run):
+                if code is ExitCode.FAILED and number < retries:
+                    console.print(
+                        "  A step refuses what it was given, and would do so again: no retry.", style="yellow"
+                    )
+                for each in tell_end(notifications or NotifyConfig(), view, run, link):
+                    if each.problem:
+                        console.print(f"  nobody was told by {each.channel}: {each.problem}", markup=False)
                 return code
             run_id = resume_run(api, run).run_id
             console.print(f"{_clock()} retry {number + 1} of {retries}: run {run_id} goes on", markup=False)

@@ -9,6 +9,7 @@ import typer
 
 from agnews.kubeflow.cli.compile import ConfigOption, ImageOption, ModelOption, ProfileOption, SettingsOption
 from agnews.kubeflow.cli.connection_options import with_server
+from agnews.pipeline.cli.execution_option import ExecutionOption
 
 if TYPE_CHECKING:
     from agnews.kubeflow.client.kfp_api import KfpApi
@@ -46,6 +47,7 @@ def submit(
     model: ModelOption = None,
     config: ConfigOption = None,
     settings: SettingsOption = None,
+    execution: ExecutionOption = None,
 ) -> None:
     """Upload the pipeline as a new version, if the server does not have it, and start a run.
 
@@ -55,6 +57,8 @@ def submit(
     Prints the link to the run. With --wait the exit code is that of the run: 0 it succeeded, 1 it failed, 3 its model
     was not good enough to be pushed, 130 it was stopped; Ctrl-C ends the waiting, not the run. 2 stands for wrong
     arguments or a refusal, 5 for a server that cannot be reached.
+
+    With --wait, --execution FILE tells people how the run ended, as agnews run does, once no retry is left.
 
     Whatever the server retries itself, --retries N takes a failed run up again: failed steps and what follows them run
     anew, the others keep their outputs. A step that refuses its data, its settings or its code is not asked again.
@@ -69,8 +73,10 @@ def submit(
     from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, parse_parameters
     from agnews.kubeflow.client.server_retries import describe_retries
     from agnews.kubeflow.client.submit_pipeline import git_commit, submit_pipeline
+    from agnews.pipeline.load_execution import load_execution
     from agnews.schemas.errors import AgnewsError
 
+    notifications = load_execution(execution).notify
     text = _text(pipeline, image=image, profile=profile, model=model, config=config, settings=settings or [])
     compiled = CompiledPipeline.read(text)
     values = parse_parameters(compiled.parameters, parameters or [])
@@ -98,7 +104,16 @@ def submit(
     if wait:
         from agnews.kubeflow.cli.follow_run import follow_run
 
-        raise typer.Exit(follow_run(api, submission.run.run_id, console, interval, retries=retries))
+        code = follow_run(
+            api,
+            submission.run.run_id,
+            console,
+            interval,
+            retries=retries,
+            notifications=notifications,
+            link=submission.link,
+        )
+        raise typer.Exit(code)
 
 
 def _text(pipeline: Path | None, **options: Any) -> str:

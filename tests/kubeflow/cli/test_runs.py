@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +83,40 @@ def test_a_run_is_followed_to_its_pushed_model(server: Twin, agnews: Agnews, who
     assert list(states).index("Trainer") < list(states).index("Evaluator") < list(states).index("Report")
     assert "pushed: version 3 is in production" in shown.stdout
     assert "data_uri = /data/news" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("says", "outcomes", "event", "words"),
+    [
+        (PUSHED, {}, "pushed", "version 3 is in production"),
+        (HELD_BACK, {}, "held_back", "not blessed: min_accuracy"),
+        (PUSHED, {"trainer": ["failed"]}, "failed", "Trainer"),
+    ],
+)
+def test_who_wants_to_know_is_told_how_a_run_ended(
+    server: Twin,
+    agnews: Agnews,
+    whole: Path,
+    tmp_path: Path,
+    says: str,
+    outcomes: dict[str, list[str]],
+    event: str,
+    words: str,
+) -> None:
+    server.says["pusher"] = says
+    server.outcomes.update(outcomes)
+    script = "import sys; open(sys.argv[1], 'ab').write(sys.stdin.buffer.read() + b'\\n')"
+    command = json.dumps([sys.executable, "-c", script, str(tmp_path / "told")])
+    file = tmp_path / "execution.yaml"
+    file.write_text(f"notify:\n  channels: [{{kind: command, command: {command}}}]\n")
+
+    result = _submit(agnews, whole, "--wait", "--execution", file)
+
+    (line,) = (tmp_path / "told").read_text().splitlines()
+    message = json.loads(line)
+    assert (message["event"], message["run_id"]) == (event, _only_run(server)), result.output
+    assert words in message["detail"]
+    assert message["report"].startswith("http")
 
 
 def test_a_model_that_was_held_back_ends_with_3(server: Twin, agnews: Agnews, whole: Path) -> None:
