@@ -64,8 +64,9 @@ def upload_pipeline(api: KfpApi, pipeline: CompiledPipeline, commit: str) -> Ver
     name = version_name(pipeline)
     pipeline_id = api.find_pipeline(pipeline.name) or api.create_pipeline(pipeline.name, "Made by agnews.")
     description = f"commit {commit}, {_DIGEST}{pipeline.digest}"
+    tags = {} if commit == NO_COMMIT else {"commit": commit}
     version = api.find_version(pipeline_id, name) or api.upload_version(
-        pipeline_id, name, pipeline.text, description, {"commit": commit}
+        pipeline_id, name, pipeline.text, description, tags
     )
     _, said, digest = version.description.partition(_DIGEST)
     if not said or digest.strip() != pipeline.digest:

@@ -16,7 +16,7 @@ from agnews.kubeflow.client.connection import Connection
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.retry import Retry
 from agnews.kubeflow.client.server_error import ServerError
-from agnews.kubeflow.client.submit_pipeline import submit_pipeline
+from agnews.kubeflow.client.submit_pipeline import NO_COMMIT, submit_pipeline
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 DATA = {"data_uri": "s3://news/2026"}
@@ -39,15 +39,18 @@ def test_a_submit_that_is_repeated_makes_one_version_and_one_experiment(
     assert set(version["pipeline_spec"]) == {"pipeline_spec", "platform_spec"}
 
 
-@pytest.mark.parametrize(("tag", "tags"), [("2.17.0", {"commit": COMMIT}), ("2.16.1", None)])
+@pytest.mark.parametrize(
+    ("tag", "commit", "tags"),
+    [("2.17.0", COMMIT, {"commit": COMMIT}), ("2.16.1", COMMIT, None), ("2.17.0", NO_COMMIT, None)],
+)
 def test_a_version_is_found_by_its_commit_where_the_server_has_tags(
-    server: Any, connect: Callable[..., KfpApi], pipeline_text: str, tag: str, tags: dict[str, str] | None
+    server: Any, connect: Callable[..., KfpApi], pipeline_text: str, tag: str, commit: str, tags: dict[str, str] | None
 ) -> None:
     server.tag = tag
-    _submit(connect(), pipeline_text)
+    _submit(connect(), pipeline_text, commit=commit)
     (version,) = server.versions.values()
     assert version.get("tags") == tags
-    assert version["description"].startswith(f"commit {COMMIT}, ")
+    assert version["description"].startswith(f"commit {commit}, ")
 
 
 def test_another_pipeline_becomes_another_version_and_a_comment_does_not(
