@@ -500,7 +500,9 @@ def _reason(error: Exception) -> str:
 
 
 def _equals(key: str, value: str) -> str:
-    return json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "string_value": value}]})
+    text = json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "string_value": value}]})
+    # Servers decode a filter once more than the address that it stands in: of `a+b` they would make `a b`.
+    return text.replace("%", "%25").replace("+", "%2B")
 
 
 def _time(value: datetime | None) -> datetime | None:

@@ -132,6 +132,8 @@ class ServerError(AgnewsError):
                 fix="agnews submit, or agnews schedule apply PIPELINE.yaml, uploads a version of a pipeline again.",
                 status=status,
             )
+        if status == 500 and _WRONG.search(body):
+            return cls(f"The server refused to {doing}.", found=said, fix="Mend what the server names.", status=status)
         if status == 429 or status >= 500:
             return cls(
                 f"The server failed when asked to {doing}.",
@@ -167,6 +169,8 @@ class ServerError(AgnewsError):
 
 # A server that misses a version tells it as a fault of its own, which trying again does not mend.
 _GONE = re.compile(r"ResourceNotFoundError: \w+ \S+ not found")
+# And what it finds wrong or too long on its way to its database likewise.
+_WRONG = re.compile(r"Invalid input error|Data too long for column")
 _MISSING = "Look at what there is: agnews runs list, agnews schedule list. It may be in another --namespace."
 
 _LOG_IN = {

@@ -108,6 +108,31 @@ def test_a_version_that_was_deleted_is_told_at_once(
     assert pauses == []
 
 
+@pytest.mark.parametrize("name", ["100%", "a+b", "a b", "%25", 'ünï "q" \\ x'])
+def test_names_are_found_whatever_they_hold(
+    server: Any, connect: Callable[..., KfpApi], pipeline_text: str, name: str
+) -> None:
+    for _ in range(2):
+        _submit(connect(), pipeline_text, experiment=name)
+    (experiment,) = server.experiments.values()
+    assert experiment["display_name"] == name
+    assert connect().find_experiment(name) == experiment["experiment_id"]
+
+
+@pytest.mark.parametrize("options", [{"experiment": ""}, {"run_name": "x" * 300}])
+def test_what_the_server_refuses_with_500_is_not_repeated(
+    server: Any,
+    connect: Callable[..., KfpApi],
+    pipeline_text: str,
+    options: dict[str, str],
+    pauses: list[float],
+) -> None:
+    with pytest.raises(ServerError, match="The server refused to") as raised:
+        _submit(connect(), pipeline_text, **options)
+    assert raised.value.exit_code == ExitCode.USAGE
+    assert (server.runs, pauses) == ({}, [])
+
+
 def test_pauses_double_up_to_a_limit(
     server: Any, connect: Callable[..., KfpApi], fault: Any, pauses: list[float]
 ) -> None:

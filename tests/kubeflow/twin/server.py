@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -27,6 +27,7 @@ from twin.workflow import Workflow, node_hash, read_tasks
 
 NEVER, NOT_YET = "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"
 ACCOUNT = "pipeline-runner"
+_LONGEST_NAME = 255
 # What the server can filter a list by, of what could matter to us (its `APIToModelFieldMap`).
 _NAMED = frozenset({"display_name", "name", "created_at", "description"})
 _FILTERED = {
@@ -291,10 +292,14 @@ class Twin:
 
     @staticmethod
     def _page(items: list[dict[str, Any]], key: str, query: dict[str, str]) -> dict[str, Any]:
+        text = query.get("filter") or "{}"
+        if escape := re.search(r"%(?![0-9a-fA-F]{2}).{0,2}", text):
+            said = f"failed to parse valid filter from {json.dumps(text)}: invalid URL escape {json.dumps(escape[0])}"
+            raise Refused(400, f"Failed to create list options: Invalid input error: {said}", 3, said)
         try:
-            predicates = json.loads(query.get("filter") or "{}").get("predicates", [])
+            # Once more than HTTP does.
+            predicates = json.loads(unquote_plus(text)).get("predicates", [])
         except ValueError:
-            text = query["filter"]
             said = f"failed to parse filter spec: proto: syntax error (line 1:1): invalid value {text}"
             what = f"Failed to list {key} due to invalid tag filter in filter spec"
             raise Refused(400, f"{what}: Invalid input error: {said}", 3, said) from None
@@ -404,6 +409,11 @@ class Twin:
         return self._page(list(self.experiments.values()), "experiments", query)
 
     def experiment_service_create_experiment(self, payload: dict[str, Any], **_: object) -> object:
+        if not payload.get("display_name"):
+            said = "Invalid input error: Experiment must have a non-empty name"
+            what = "InternalServerError: Failed to convert API experiment to model experiment"
+            error = f"[ExperimentServer]: Failed to create a experiment due to conversion error: {what}: {said}"
+            raise Refused(500, error, 13, "Internal Server Error")
         if any(item["display_name"] == payload["display_name"] for item in self.experiments.values()):
             raise Refused(409, "Already exist error: Failed to create a new experiment", 6)
         fresh = {"created_at": self.now(), "storage_state": "AVAILABLE", "last_run_created_at": NEVER}
@@ -469,6 +479,10 @@ class Twin:
     def run_service_create_run(self, payload: dict[str, Any], **_: object) -> object:
         if not payload.get("display_name"):
             raise Refused(400, "Failed to create a new run: Invalid input error: Run name is empty", 3)
+        if len(payload["display_name"]) > _LONGEST_NAME:
+            said = "Error 1406 (22001): Data too long for column 'DisplayName' at row 1"
+            what = "Failed to create a new run: Failed to create a run: InternalServerError: Failed to store run"
+            raise Refused(500, f"{what} {payload['display_name']} to table: {said}", 13, "Internal Server Error")
         self._check_source(payload, "Failed to create a new run")
         made = self._new_run({"service_account": ACCOUNT, **payload})
         if not self.tag.startswith(("2.15", "2.16")):
