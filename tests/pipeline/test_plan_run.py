@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,3 +173,43 @@ def test_a_new_baseline_takes_the_place_of_what_is_there(data: Path) -> None:
     assert plan(data, new_baseline=True).replaces == ""
     same = plan(data, Store(record(found.fingerprint)), new_baseline=True)
     assert (same.production, same.replaces) == ("", "")
+
+
+def test_the_form_of_a_fingerprint_stays_since_stores_keep_them(data: Path) -> None:
+    found = plan(data)
+    config = load_config("transformer", [f"data.source={data}"]).model_dump(mode="json")
+    del config["evaluation"]["force_promotion"], config["data"]["corpus"]
+    facts = {
+        "config": config,
+        "corpus": CORPUS.digest,
+        "data": found.digest,
+        "code": {"Trainer": "t1", "Evaluator": "e1"},
+    }
+    assert found.fingerprint == hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    assert plan(data, code=dict(reversed(CODE.items()))).fingerprint == found.fingerprint
+    (data / "corpus.yaml").write_text("format: 1\nname: mails\nclasses: [ham, spam]\n")
+    assert plan(data, settings=(f"data.corpus={data}/corpus.yaml",)).fingerprint == found.fingerprint
+
+
+def test_spans_are_compared_with_what_production_has_learnt(data: Path) -> None:
+    (data / "train.csv").unlink()
+    (data / "2026-11-19").mkdir()
+    (data / "2026-11-19" / "train.csv").write_text("label,text\nham,a\nspam,b\n")
+    spans = plan(data, Store(record("another"))).spans
+    assert spans is not None
+    assert spans.since == "17"
+
+
+def test_the_best_model_ever_is_asked_unless_somebody_says_not_to(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def needed(store: Store, version: str, test_digest: str) -> str:
+        asked.append((store, version, len(test_digest)))
+        return "answers"
+
+    monkeypatch.setattr("agnews.pipeline.plan_run.needed_of_anchor", needed)
+    store = Store(record("another"))
+    assert plan(data, store).anchor == "answers"
+    assert asked == [(store, "17", 64)]
+    assert plan(data, store, settings=("evaluation.anchor=ignore",)).anchor == ""
+    assert len(asked) == 1

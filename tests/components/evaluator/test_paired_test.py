@@ -9,6 +9,7 @@ import pytest
 from scipy import optimize, stats
 
 from agnews.components.evaluator.paired_test import paired_test
+from agnews.components.evaluator.power import power_of
 from agnews.schemas.evaluation import PairedTest
 
 
@@ -161,3 +162,7 @@ def test_who_wins_mirrors_the_interval_and_nothing_else(won: int, lost: int, row
 def test_no_lost_row_is_no_sign_of_being_worse() -> None:
     assert compare(5, 0).p_worse == 1.0
     assert compare(0, 0).p_worse == 1.0
+
+
+def test_a_comparison_says_what_it_could_have_found() -> None:
+    assert compare(8, 4, 500, alpha=0.1).power == power_of(500, 12, 0.1)
