@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from agnews.components.evaluator.paired_test import paired_test
+from agnews.components.evaluator.luck import luck_of_the_best
+from agnews.components.evaluator.paired_test import anchor_test, paired_test
 from agnews.components.evaluator.power import power_of
 from agnews.schemas.evaluation import PairedTest
 
@@ -166,3 +167,37 @@ def test_no_lost_row_is_no_sign_of_being_worse() -> None:
 
 def test_a_comparison_says_what_it_could_have_found() -> None:
     assert compare(8, 4, 500, alpha=0.1).power == power_of(500, 12, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "margin", "best_of"), [(38, 41, 0.0, 1), (30, 60, 0.003, 10), (5, 20, 0.01, 200), (60, 20, 0.0, 3)]
+)
+def test_the_best_ever_is_compared_by_the_score_at_margin_and_luck(
+    won: int, lost: int, margin: float, best_of: int
+) -> None:
+    rows, alpha = 800, 0.025
+    found = anchor_test(
+        anchor="17",
+        best_of=best_of,
+        rows=rows,
+        both_right=600,
+        only_candidate_right=won,
+        only_anchor_right=lost,
+        alpha=alpha,
+        margin=margin,
+    )
+    luck = luck_of_the_best(best_of, won + lost, rows)
+    assert found.p_worse == pytest.approx(stats.norm.cdf(_score_by_search(-(margin + luck), won, lost, rows)), rel=1e-4)
+    assert (found.baseline, found.margin, found.luck, found.best_of) == ("17", margin, luck, best_of)
+    assert (found.only_candidate_right, found.only_baseline_right) == (won, lost)
+    assert found.baseline_accuracy == pytest.approx((600 + lost) / rows)
+    assert found.difference == pytest.approx((won - lost) / rows)
+    assert found.level == pytest.approx(0.95)
+    assert found.confidence_interval == compare(won, lost, rows, alpha=alpha).confidence_interval
+
+
+def test_who_answers_as_the_best_does_is_not_worse() -> None:
+    found = anchor_test(
+        anchor="1", best_of=1, rows=3, both_right=3, only_candidate_right=0, only_anchor_right=0, alpha=0.05, margin=0.0
+    )
+    assert found.p_worse == 1.0
