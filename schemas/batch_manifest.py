@@ -52,6 +52,8 @@ class BatchPlan(Document):
     model_name: str
     model_version: str
     model_digest: str
+    export_digest: str = ""
+    """Of the export that answers in the model's place; empty for TensorFlow."""
     classes: tuple[str, ...]
     corpus: str = ""
     """What the model's corpus says about columns and limits, canonical; empty in plans of before models carried it."""

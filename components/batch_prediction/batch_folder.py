@@ -199,7 +199,13 @@ def _json(document: BaseModel) -> bytes:
 
 
 def require_same_batch(
-    plan: BatchPlan, record: ModelRecord, sources: Sequence[TextInput], *, form: str, with_text: bool
+    plan: BatchPlan,
+    record: ModelRecord,
+    sources: Sequence[TextInput],
+    *,
+    form: str,
+    with_text: bool,
+    export_digest: str = "",
 ) -> None:
     """Makes sure that a plan is for what is asked for now.
 
@@ -209,6 +215,7 @@ def require_same_batch(
         sources: The inputs, each with what the user said about its columns.
         form: Format of the parts.
         with_text: Whether the texts are repeated.
+        export_digest: Of the export that answers in the model's place; empty for TensorFlow.
 
     Raises:
         AgnewsError: Something differs; the message says what.
@@ -218,6 +225,13 @@ def require_same_batch(
             "The output folder holds answers of another version of the model.",
             found=f"version {plan.model_version} there, version {record.version} now",
             fix=f"Go on with --version {plan.model_version}, or name a new folder with --output.",
+        )
+    if plan.export_digest != export_digest:
+        of_before = "another export of the version" if plan.export_digest else "TensorFlow"
+        raise AgnewsError(
+            "The output folder holds answers of another engine, which need not be the same.",
+            found=f"{of_before} there",
+            fix="Go on with the --engine of before (auto takes it), or name a new folder with --output.",
         )
     there, now = _form(plan.format, plan.with_text), _form(form, with_text)
     if there != now:

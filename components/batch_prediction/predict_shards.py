@@ -18,13 +18,14 @@ from agnews.components.batch_prediction.batch_folder import BatchFolder, part_na
 from agnews.components.batch_prediction.plan_batch import shard_source
 from agnews.components.corpus_files.read_csv_rows import Place
 from agnews.components.corpus_files.record import Reject
+from agnews.components.engines.find_export import FoundExport
+from agnews.components.prediction.load_predictor import load_predictor
 from agnews.components.prediction.output_formats import OutputFormat, create_formatter
 from agnews.components.prediction.predict_blocks import Predict, predict_blocks
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextFormat, TextRow
 from agnews.components.prediction.write_predictions import PredictionFormatter, PredictionStyle
-from agnews.components.serving_model.predictor import Predictor
 from agnews.schemas.batch_manifest import BatchPart, BatchPlan, BatchShard
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
@@ -121,15 +122,23 @@ class PredictShards(beam.PTransform):
         shards: Those that are to be done.
         output: The output folder.
         model: Folder of the SavedModel; workers have to reach it, like inputs and output.
+        export: What answers in its place, which they have to reach too; None for TensorFlow.
         batch_size: Texts that the model sees at once.
     """
 
     def __init__(
-        self, plan: BatchPlan, shards: Sequence[BatchShard], *, output: str, model: str, batch_size: int
+        self,
+        plan: BatchPlan,
+        shards: Sequence[BatchShard],
+        *,
+        output: str,
+        model: str,
+        export: FoundExport | None = None,
+        batch_size: int,
     ) -> None:
         super().__init__()
         self._shards = list(shards)
-        self._answer = _PredictShard(plan, output=output, model=model, batch_size=batch_size)
+        self._answer = _PredictShard(plan, output=output, model=model, export=export, batch_size=batch_size)
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection:
         """Builds the graph.
@@ -152,18 +161,23 @@ class PredictShards(beam.PTransform):
 class _PredictShard(beam.DoFn):
     """Answers a shard; the workers of a process share one model."""
 
-    def __init__(self, plan: BatchPlan, *, output: str, model: str, batch_size: int) -> None:
+    def __init__(
+        self, plan: BatchPlan, *, output: str, model: str, export: FoundExport | None, batch_size: int
+    ) -> None:
         self._plan = plan
         self._output = output
         self._model = model
+        self._export = export
         self._batch_size = batch_size
         self._shared = Shared()
         self._answered = Metrics.counter(STEP, "answered")
         self._rejected = Metrics.counter(STEP, "rejected")
 
     def setup(self) -> None:
-        load = partial(Predictor, self._model, self._plan.classes, digest=self._plan.model_digest)
-        self._predictor = self._shared.acquire(load, tag=self._model)
+        load = partial(
+            load_predictor, self._model, self._plan.classes, digest=self._plan.model_digest, export=self._export
+        )
+        self._predictor = self._shared.acquire(load, tag=f"{self._model} {self._plan.export_digest}")
 
     def process(self, shard: BatchShard) -> Iterator[int]:
         folder = BatchFolder(self._output)

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
+from agnews.components.engines.engine import EngineChoice
 from agnews.components.model_server.event_log import never_raising
 from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.metrics import Metrics
@@ -150,7 +152,9 @@ class ModelHost:
         follows: Whether to change to other versions.
         metrics: Where changes are counted.
         log: Receives a line when something changes.
-        threads: For `ServedVersion`.
+        threads: For `ServedVersion`, and so are the next two.
+        engine: What classifies.
+        batches: How many it computes at once.
 
     Raises:
         AgnewsError: The first version cannot be served.
@@ -165,19 +169,21 @@ class ModelHost:
         metrics: Metrics,
         log: Callable[[str], None],
         threads: int = 1,
+        engine: EngineChoice = EngineChoice.TENSORFLOW,
+        batches: int = 1,
     ) -> None:
         self.name = model.record.name
         self._store = store
         self._metrics = metrics
         self._log = never_raising(log)
-        self._threads = threads
+        self._load = partial(ServedVersion, threads=threads, engine=engine, batches=batches)
         self._follows = follows
         self._looked = time.monotonic()
         if follows and store is not None:
             metrics.pointer_age.set_function(lambda: time.monotonic() - self._looked)
         self._lease = VersionLease(store, self._log)
         self._lease.take(model.record.version)
-        self._current = ServedVersion(model, threads=threads)
+        self._current = self._load(model)
         self._loading = ""
         self._retired: list[ServedVersion] = []
         self._beside: list[tuple[ServedVersion, VersionLease]] = []
@@ -215,7 +221,7 @@ class ModelHost:
             )
         lease = VersionLease(self._store, self._log)
         lease.take(model.record.version)
-        loaded = ServedVersion(model, threads=self._threads)
+        loaded = self._load(model)
         self._beside.append((loaded, lease))
         return loaded
 
@@ -289,6 +295,7 @@ class ModelHost:
         return {
             "name": self.name,
             "version": self.version,
+            "engine": self._current.engine,
             "loading": self._loading or None,
             "broken": failure,
             "pointer_problem": problem or None,
@@ -337,7 +344,7 @@ class ModelHost:
         self._loading = wanted.record.version
         await asyncio.to_thread(self._lease.take, wanted.record.version)
         try:
-            loaded = await asyncio.to_thread(ServedVersion, wanted, threads=self._threads)
+            loaded = await asyncio.to_thread(self._load, wanted)
         except AgnewsError as error:
             self._loading = ""
             self._failure = _Failure(wanted.record.version, f"{error.problem} {error.found}", time.monotonic())
@@ -354,7 +361,7 @@ class ModelHost:
         self._metrics.switches.labels("done").inc()
         self._log(
             f"serving version {self.version} in place of {before.record.version}: accuracy "
-            f"{100 * loaded.record.accuracy:.2f} %, loaded in {loaded.load_seconds:.1f} s"
+            f"{100 * loaded.record.accuracy:.2f} %, {loaded.engine}, loaded in {loaded.load_seconds:.1f} s"
         )
         self._retired.append(before)
         while before.users:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,25 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
 from numpy.typing import NDArray
 
+from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.find_export import choose_export
+from agnews.components.engines.text_engine import TextEngine, open_export
+from agnews.components.engines.text_tokens import Tokens
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.model_store.sound_copy import sound_copy
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.features import EXPLAIN, PROBABILITIES, SERVE_TEXT
+from agnews.schemas.features import (
+    CLASS_ID,
+    CLASS_LABEL,
+    EXPLAIN,
+    PADDING_MASK,
+    PROBABILITIES,
+    SERVE_EXAMPLES,
+    SERVE_TEXT,
+    TOKEN_IDS,
+    TRANSFORM_FEATURES,
+)
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -48,16 +63,31 @@ class ServedVersion:
     A session also costs less per call than the functions of `tf.saved_model.load`, and it can run all of a graph in the
     thread that calls it, which saves small models most of their time.
 
+    Where an export answers in its place, the signatures that classify are the export's, and all others, explanations
+    among them, stay the SavedModel's.
+
     Args:
         model: The pushed version.
         threads: Threads that share the work of one large operation.
+        engine: What classifies.
+        batches: How many an engine other than TensorFlow computes at once.
 
     Raises:
         AgnewsError: The files cannot be loaded, or the model does not classify texts as its record says.
     """
 
-    def __init__(self, model: PushedModel, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: PushedModel,
+        *,
+        threads: int = 1,
+        engine: EngineChoice = EngineChoice.TENSORFLOW,
+        batches: int = 1,
+    ) -> None:
         self.record = model.record
+        self.engine = str(EngineChoice.TENSORFLOW)
+        """Name of what classifies: `tensorflow`, or engine and precision of an export."""
+        self._engine: TextEngine | None = None
         self.folder = model.folder
         self.signatures: dict[str, ServedSignature] = {}
         self.users = 0
@@ -76,7 +106,11 @@ class ServedVersion:
             self.signature_defs = dict(meta_graph.signature_def.items())
             for name, definition in self.signature_defs.items():
                 self._prepare(name, definition)
+            self._take_engine(model, engine, batches)
             self._check_and_warm_up()
+        except AgnewsError:
+            self.close()
+            raise
         except Exception as error:
             self.close()
             raise _unusable(model, f"{type(error).__name__}: {_first_line(error)}") from error
@@ -102,6 +136,9 @@ class ServedVersion:
     def close(self) -> None:
         """Frees the memory."""
         self._calls.clear()
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
         self._session.close()
         del self._session
         gc.collect()
@@ -119,6 +156,32 @@ class ServedVersion:
         self.signatures[name] = ServedSignature(argument, is_row_wise, tuple(outputs))
         self._calls[name] = self._session.make_callable(
             [tensor.name for tensor in outputs.values()], feed_list=[info.name]
+        )
+
+    def _take_engine(self, model: PushedModel, choice: EngineChoice, batches: int) -> None:
+        """Lets an export classify in place of the graph, if one is to."""
+        export = choose_export(model.folder, model.record.version, choice)
+        if export is None:
+            return
+        self._engine = engine = open_export(export, batches=batches, parent_digest=model.record.model_digest)
+        self.engine = engine.name
+        if SERVE_TEXT in self.signatures:
+            self._calls[SERVE_TEXT] = self._classifying(SERVE_TEXT, engine.probabilities)
+        if SERVE_EXAMPLES in self.signatures and TRANSFORM_FEATURES in self.signatures:
+            cut = self._session.make_callable(
+                [self.signature_defs[TRANSFORM_FEATURES].outputs[name].name for name in (TOKEN_IDS, PADDING_MASK)],
+                feed_list=[next(iter(self.signature_defs[TRANSFORM_FEATURES].inputs.values())).name],
+            )
+            self._calls[SERVE_EXAMPLES] = self._classifying(
+                SERVE_EXAMPLES, lambda rows: engine.of_tokens(*Tokens(*cut(rows)))
+            )
+
+    def _classifying(self, signature: str, probabilities: Callable[[Any], NDArray[np.float32]]) -> Callable[..., Any]:
+        return partial(
+            _classify,
+            probabilities,
+            np.array([name.encode() for name in self.record.classes], object),
+            self.signatures[signature].outputs,
         )
 
     def _check_and_warm_up(self) -> None:
@@ -147,6 +210,18 @@ class ServedVersion:
             self.run(SERVE_TEXT, [text] * rows)
             taken.append(time.perf_counter() - started)
         return min(taken)
+
+
+def _classify(
+    probabilities: Callable[[Any], NDArray[np.float32]],
+    class_names: NDArray[np.object_],
+    outputs: Sequence[str],
+    rows: NDArray[np.object_],
+) -> list[NDArray[Any]]:
+    found = probabilities(rows)
+    winner = found.argmax(axis=-1)
+    answer = {CLASS_ID: winner, CLASS_LABEL: class_names[winner], PROBABILITIES: found}
+    return [answer[name] for name in outputs]
 
 
 def _sizes(info: Any) -> list[int]:

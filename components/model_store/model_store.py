@@ -16,6 +16,7 @@ from agnews.schemas.model_record import ModelRecord
 
 POINTER = "latest.json"
 HISTORY = "history"
+ENGINES = "engines"
 MARKER = ".incoming-"
 SAVED_MODEL = "saved_model.pb"
 _MODEL_CARD = "assets.extra/model_card.md"
@@ -49,6 +50,7 @@ class ModelStore:
     URI/NAME/1763820000/saved_model.pb ...    a version
     URI/NAME/1763820000/assets.extra/         ours: record.json, statistics
     URI/NAME/history/00000007-....json        the trail: who moved the pointer, when, from where, why
+    URI/NAME/engines/1763820000/...           what `agnews export` made of a version
     URI/NAME/.incoming-1763820100/            a push or a removal that is under way, or was cut
     URI/NAME/.serving/4f2a9c01be77.json       what a running server has loaded; see serving_leases.py
     ```

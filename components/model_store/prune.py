@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agnews.components.model_store.anchors import kept_anchor
-from agnews.components.model_store.model_store import ModelStore
+from agnews.components.model_store.model_store import ENGINES, ModelStore
 from agnews.components.model_store.serving_leases import living_leases, remove_dead_leases
 from agnews.components.model_store.transaction import exclusively, mark, retire, sweep, unmark
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
@@ -59,6 +59,7 @@ def prune(store: ModelStore, keep: int, *, dry_run: bool = False) -> tuple[Pruni
         ]
         if not dry_run:
             prunings = [_remove(store, each) for each in prunings]
+            _remove_exports(store)
     return tuple(prunings)
 
 
@@ -74,6 +75,14 @@ def _kept_because(store: ModelStore, version: str, current: str, is_new: bool) -
     if leases := [lease for lease in living_leases(store.uri) if lease.version == version]:
         return f"served by {', '.join(f'{lease.host}:{lease.pid}' for lease in leases)}"
     return "among the newest" if is_new else ""
+
+
+def _remove_exports(store: ModelStore) -> None:
+    """Removes what was made of versions that are gone, also of those that a removal which was cut has taken."""
+    folder = f"{store.uri}/{ENGINES}"
+    exported = {path.partition("/")[0] for path in store.files.files_below(folder)}
+    for version in exported - set(store.versions_beside(store.look().version)):
+        store.files.remove(f"{folder}/{version}")
 
 
 def _remove(store: ModelStore, pruning: Pruning) -> Pruning:

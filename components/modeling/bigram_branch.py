@@ -10,6 +10,7 @@ import tf_keras as keras
 from agnews.components.modeling.dropout import Dropout
 
 _MULTIPLIER = 1_000_003  # A prime well above any vocabulary: pairs of ids spread over the buckets.
+_NARROW = 1 << 21  # Up to so many buckets, 32 bits and a float's 24 are wide enough for the parts of a product.
 _SCALE = 20.0  # Adam moves a weight by about the learning rate; times this, as fast as a linear model should learn.
 
 
@@ -100,9 +101,27 @@ class BigramBranch(keras.layers.Layer):
         is_word = tf.ones_like(token_ids, tf.bool)
         for special in self.special_ids:
             is_word &= token_ids != special
-        first, second = tf.cast(token_ids[:, :-1], tf.int64), tf.cast(token_ids[:, 1:], tf.int64)
-        bucket = tf.cast((first * _MULTIPLIER + second) % self.buckets, tf.int32)
-        return bucket, tf.cast(is_word[:, :-1] & is_word[:, 1:], tf.float32)
+        return self._bucket(token_ids[:, :-1], token_ids[:, 1:]), tf.cast(is_word[:, :-1] & is_word[:, 1:], tf.float32)
+
+    def _bucket(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """(first * _MULTIPLIER + second) % buckets, int32, without a number that engines for serving cut off.
+
+        OpenVINO computes 64 bits in 32, and the remainder of a division in floats, which are exact up to 24. So the
+        product is summed from two bytes of `first`, each part brought down by a quotient that may be wrong by one, and
+        a last division makes good for that.
+        """
+        if self.buckets > _NARROW:
+            wide = tf.cast(first, tf.int64) * _MULTIPLIER + tf.cast(second, tf.int64)
+            return tf.cast(wide % self.buckets, tf.int32)
+        multiplier = _MULTIPLIER % self.buckets
+        high = first // 256
+        parts = ((high, 256 * multiplier % self.buckets), (first - 256 * high, multiplier))
+        total = second
+        for part, factor in parts:
+            product = part * factor
+            quotient = tf.cast(tf.cast(product, tf.float32) / float(self.buckets), tf.int32)
+            total += product - quotient * self.buckets
+        return total % self.buckets
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""

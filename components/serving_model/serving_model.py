@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
+from agnews.components.engines.token_signatures import SERVE_TOKENS, TOKENIZE
 from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
 from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.text.vocabulary import PAD, Vocabulary
@@ -79,7 +80,7 @@ class ServingModel(tf.Module):
         self._class_names = tf.constant(list(class_names))
 
     def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
-        """Returns the functions that a client calls, by the names in schemas/features.py."""
+        """Returns the functions that a client calls, by the names in schemas/features.py and `token_signatures`."""
         strings = tf.TensorSpec([None], tf.string)
         texts = tf.TensorSpec([None], tf.string, name=TEXT)
         serialized = tf.TensorSpec(strings.shape, strings.dtype, name="serialized")
@@ -88,6 +89,11 @@ class ServingModel(tf.Module):
             SERVE_EXAMPLES: self.serve_examples.get_concrete_function(serialized),
             TRANSFORM_FEATURES: self.transform_features.get_concrete_function(serialized),
             EXPLAIN: self.explain.get_concrete_function(texts),
+            TOKENIZE: self.tokenize.get_concrete_function(texts),
+            SERVE_TOKENS: self.serve_tokens.get_concrete_function(
+                tf.TensorSpec([None, None], tf.int32, name=TOKEN_IDS),
+                tf.TensorSpec([None, None], tf.bool, name=PADDING_MASK),
+            ),
         }
 
     @tf.function
@@ -125,6 +131,31 @@ class ServingModel(tf.Module):
             TOKEN_IDS int32 (batch, length), PADDING_MASK bool (batch, length).
         """
         return self._tokens(tf.io.parse_example(serialized, self._text_spec))
+
+    @tf.function
+    def tokenize(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Shows what the network sees of texts.
+
+        Args:
+            text: string (batch,), UTF-8; the batch may be empty.
+
+        Returns:
+            TOKEN_IDS int32 (batch, length), PADDING_MASK bool (batch, length).
+        """
+        return self._tokens({TEXT: self._as_raw_feature(text)})
+
+    @tf.function
+    def serve_tokens(self, token_ids: tf.Tensor, padding_mask: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classifies texts that are word pieces already: what an engine that knows no strings can be made from.
+
+        Args:
+            token_ids: int32 (batch, length), 0 on padding.
+            padding_mask: bool (batch, length), True on tokens.
+
+        Returns:
+            As `serve_text`.
+        """
+        return self._classify({TOKEN_IDS: token_ids, PADDING_MASK: padding_mask})
 
     @tf.function
     def explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agnews.components.batch_prediction.batch_folder import BatchFolder, require_same_batch
 from agnews.components.batch_prediction.plan_batch import plan_batch
+from agnews.components.engines.find_export import FoundExport
 from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.prediction.output_formats import OutputFormat
 from agnews.components.prediction.text_input import TextInput
@@ -27,6 +28,7 @@ class BatchRequest:
 
     Attributes:
         model: The version that answers.
+        export: What answers in its place; None for TensorFlow.
         sources: The files, each with what the user said about its columns.
         format: Of the parts.
         with_text: Whether the texts are repeated.
@@ -37,6 +39,7 @@ class BatchRequest:
     """
 
     model: PushedModel
+    export: FoundExport | None
     sources: Sequence[TextInput]
     format: OutputFormat
     with_text: bool
@@ -83,7 +86,14 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
     record = request.model.record
     plan = folder.plan()
     if plan is not None:
-        require_same_batch(plan, record, request.sources, form=request.format.value, with_text=request.with_text)
+        require_same_batch(
+            plan,
+            record,
+            request.sources,
+            form=request.format.value,
+            with_text=request.with_text,
+            export_digest=_digest(request.export),
+        )
         return plan
     inputs, shards = plan_batch(
         request.sources, shard_rows=request.shard_rows, max_bad_share=request.max_bad_share, on_rows=view.reading
@@ -92,6 +102,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
         model_name=record.name,
         model_version=record.version,
         model_digest=record.model_digest,
+        export_digest=_digest(request.export),
         classes=record.classes,
         corpus=request.model.corpus().only("read", "columns", "label", "texts", "limits").canonical(),
         format=request.format.value,
@@ -103,6 +114,10 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
     return plan
 
 
+def _digest(export: FoundExport | None) -> str:
+    return export.export.digest if export else ""
+
+
 def _answer(request: BatchRequest, folder: BatchFolder, plan: BatchPlan, missing: Sequence[BatchShard]) -> None:
     # Beam and TensorFlow take seconds, which a folder that is finished or wrong need not wait for.
     import apache_beam as beam
@@ -110,11 +125,17 @@ def _answer(request: BatchRequest, folder: BatchFolder, plan: BatchPlan, missing
 
     from agnews.components.batch_prediction.predict_shards import PredictShards
 
-    model = request.model.folder
-    if "://" not in model:
-        model = str(Path(model).absolute())
+    model, export = _absolute(request.model.folder), request.export
+    if export is not None:
+        export = replace(export, folder=_absolute(export.folder))
     try:
         with beam.Pipeline(options=PipelineOptions(list(request.beam_args))) as pipeline:
-            pipeline | PredictShards(plan, missing, output=folder.uri, model=model, batch_size=request.batch_size)
+            pipeline | PredictShards(
+                plan, missing, output=folder.uri, model=model, export=export, batch_size=request.batch_size
+            )
     except AgnewsError as error:
         raise unwrap(error) from error
+
+
+def _absolute(folder: str) -> str:
+    return folder if "://" in folder else str(Path(folder).absolute())

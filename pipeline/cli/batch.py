@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from agnews.components.engines.engine import EngineChoice
 from agnews.components.prediction.output_formats import PART_FORMATS, OutputFormat
 from agnews.components.prediction.text_input import text_format
 from agnews.pipeline.cli.model_options import (
+    EngineOption,
     ModelOption,
     ModelsOption,
     NameOption,
     RootOption,
     TrustOption,
     VersionOption,
+    chosen_export,
     chosen_model,
 )
 from agnews.pipeline.cli.predict import (
@@ -38,9 +41,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder
+    from agnews.components.engines.find_export import FoundExport
+    from agnews.components.model_store.find_pushed_model import PushedModel
     from agnews.pipeline.batch.batch_view import BatchView
     from agnews.pipeline.batch.run_batch import BatchRequest
-    from agnews.schemas.batch_manifest import BatchManifest
+    from agnews.schemas.batch_manifest import BatchManifest, BatchPlan
 
 _OUTPUT, _BEAM = "Output", "Beam"
 
@@ -86,6 +91,7 @@ def batch(
     version: VersionOption = "",
     model: ModelOption = None,
     trust_model: TrustOption = False,
+    engine: EngineOption = EngineChoice.AUTO,
     batch_size: BatchSizeOption = 128,
     runner: Annotated[
         str,
@@ -121,7 +127,9 @@ def batch(
         raise AgnewsError(
             "No such format of parts.", found=f"--format {output_format}", fix=f"Take {', '.join(PART_FORMATS)}."
         )
-    pushed = chosen_model(root, name, models, version, model, trust=trust_model).pushed
+    chosen = chosen_model(root, name, models, version, model, trust=trust_model)
+    pushed = chosen.pushed
+    export = chosen_export(chosen, engine, trust=trust_model)
 
     from agnews.components.batch_prediction.batch_folder import BatchFolder
     from agnews.components.batch_prediction.plan_batch import find_inputs
@@ -130,8 +138,12 @@ def batch(
 
     corpus = pushed.corpus()
     columns, names = split_names(text_columns), split_names(header)
+    folder = BatchFolder(output if "://" in output else str(Path(output).expanduser().absolute()))
+    if engine is EngineChoice.AUTO and (plan := folder.plan()):
+        export = _export_of(plan, pushed, export)
     request = BatchRequest(
         model=pushed,
+        export=export,
         sources=[
             TextInput(path, input_format or text_format(path), corpus, columns, id_column, names)
             for path in find_inputs(inputs)
@@ -143,10 +155,19 @@ def batch(
         batch_size=batch_size,
         beam_args=(f"--runner={runner}", *(beam_args or [])),
     )
-    folder = BatchFolder(output if "://" in output else str(Path(output).expanduser().absolute()))
     with _lock(folder), _log() as log:
         manifest = _run(request, folder, log)
     _tell(manifest, folder)
+
+
+def _export_of(plan: BatchPlan, pushed: PushedModel, otherwise: FoundExport | None) -> FoundExport | None:
+    """What a run before has begun with, if it is there still."""
+    from agnews.components.engines.find_export import find_exports
+
+    if not plan.export_digest:
+        return None
+    found = find_exports(pushed.folder)
+    return next((each for each in found if each.export.digest == plan.export_digest), otherwise)
 
 
 def _run(request: BatchRequest, folder: BatchFolder, log: Path) -> BatchManifest:

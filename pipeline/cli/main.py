@@ -17,6 +17,7 @@ from agnews.pipeline.cli import (
     corpus,
     doctor,
     encoder,
+    export,
     feedback,
     models,
     monitor,
@@ -56,6 +57,7 @@ app.add_typer(report.app, name="report", rich_help_panel=_LOOK)
 app.command(name="compare", rich_help_panel=_LOOK)(compare.compare)
 app.add_typer(models.app, name="models", rich_help_panel=_LOOK)
 app.command(name="monitor", rich_help_panel=_LOOK)(monitor.monitor)
+app.command(name="export", rich_help_panel=_USE)(export.export)
 app.command(name="predict", rich_help_panel=_USE)(predict.predict)
 app.command(name="batch", rich_help_panel=_USE)(batch.batch)
 app.command(name="serve", rich_help_panel=_USE)(serve.serve)

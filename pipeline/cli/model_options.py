@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from agnews.components.engines.engine import EngineChoice
+
 if TYPE_CHECKING:
+    from agnews.components.engines.find_export import FoundExport
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
 
@@ -39,6 +42,15 @@ TrustOption = Annotated[
     typer.Option(
         "--trust-model",
         help="Load the model of --model although it could do more than compute: as you would start a program.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+
+EngineOption = Annotated[
+    EngineChoice,
+    typer.Option(
+        help="What answers. auto: the fastest that was exported with agnews export, passed, and is installed.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -99,3 +111,27 @@ def chosen_model(
 
         require_harmless(pushed.folder)
     return ChosenModel(pushed, None)
+
+
+def chosen_export(chosen: ChosenModel, engine: EngineChoice, *, trust: bool) -> FoundExport | None:
+    """Finds what answers for a model.
+
+    Args:
+        chosen: The model.
+        engine: What was asked for.
+        trust: Whether an export beside a folder that was named may hold a tokeniser that does more than compute.
+
+    Returns:
+        The export; None for TensorFlow.
+
+    Raises:
+        AgnewsError: The engine is not installed, nothing was made for it, or the export is not to be trusted.
+    """
+    from agnews.components.engines.find_export import TOKENIZER, choose_export
+
+    found = choose_export(chosen.pushed.folder, chosen.pushed.record.version, engine)
+    if found is not None and chosen.store is None and not trust:
+        from agnews.components.model_trust.require_harmless import require_harmless
+
+        require_harmless(f"{found.folder}/{TOKENIZER}")
+    return found

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from agnews.components.engines.engine import EngineChoice
 from agnews.components.prediction.output_formats import OUTPUT_FORMATS, OutputFormat, format_of
 from agnews.components.prediction.text_input import TextFormat, text_format
 from agnews.pipeline.cli.model_options import (
+    EngineOption,
     ModelOption,
     ModelsOption,
     NameOption,
     RootOption,
     TrustOption,
     VersionOption,
+    chosen_export,
     chosen_model,
 )
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agnews.components.corpus_files.record import Reject
+    from agnews.components.engines.find_export import FoundExport
     from agnews.components.model_store.find_pushed_model import PushedModel
     from agnews.components.prediction.text_input import TextInput, TextRow
     from agnews.components.prediction.write_predictions import PredictionFormatter
@@ -126,6 +130,7 @@ def predict(
     version: VersionOption = "",
     model: ModelOption = None,
     trust_model: TrustOption = False,
+    engine: EngineOption = EngineChoice.AUTO,
     batch_size: BatchSizeOption = 128,
 ) -> None:
     """Say of which topic texts are, with the model in production.
@@ -146,7 +151,9 @@ def predict(
     """
     chosen_format = output_format or (output and format_of(str(output))) or OutputFormat.TABLE
     _require_fitting(chosen_format, output, top)
-    pushed = chosen_model(root, name, models, version, model, trust=trust_model).pushed
+    chosen = chosen_model(root, name, models, version, model, trust=trust_model)
+    pushed = chosen.pushed
+    export = chosen_export(chosen, engine, trust=trust_model)
 
     from agnews.components.prediction.text_input import TextInput
 
@@ -165,7 +172,7 @@ def predict(
         kept = stack.enter_context(_opened(rejects)) if rejects else None
         formatter = _formatter(chosen_format, pushed, top, with_text=with_text, to_terminal=out.isatty())
         bad = _BadRows(source.path, skip=skip_bad, kept=kept)
-        summary = _answer(source, rows, partial(_load, pushed), batch_size, formatter, out, bad)
+        summary = _answer(source, rows, partial(_load, pushed, export), batch_size, formatter, out, bad)
     if output is not None:
         typer.echo(f"{summary}: {output}", err=True)
     bad.tell()
@@ -312,7 +319,7 @@ def _answer(
     return progress.summary
 
 
-def _load(pushed: PushedModel) -> Predictor:
+def _load(pushed: PushedModel, export: FoundExport | None) -> Predictor:
     from rich.console import Console
 
     from agnews.pipeline.local.quiet_output import STDERR, quiet_output
@@ -321,9 +328,11 @@ def _load(pushed: PushedModel) -> Predictor:
     with quiet_output(Path(os.devnull), (STDERR,)) as errors, Console(file=errors).status(loading):
         import numpy as np
 
-        from agnews.components.serving_model.predictor import Predictor
+        from agnews.components.prediction.load_predictor import load_predictor
 
-        predictor = Predictor(pushed.folder, pushed.record.classes, digest=pushed.record.model_digest)
+        predictor = load_predictor(
+            pushed.folder, pushed.record.classes, digest=pushed.record.model_digest, export=export
+        )
         # TensorFlow has more to say about this machine when it first computes.
         predictor.probabilities(np.array([b"news"], object))
     return predictor

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.components.engines.engine import EngineChoice
 from agnews.pipeline.cli.model_options import (
+    EngineOption,
     ModelOption,
     ModelsOption,
     NameOption,
     RootOption,
     TrustOption,
     VersionOption,
+    chosen_export,
     chosen_model,
 )
 from agnews.pipeline.literal_text import literal, printable
@@ -54,6 +57,7 @@ def serve(
     version: VersionOption = "",
     model: ModelOption = None,
     trust_model: TrustOption = False,
+    engine: EngineOption = EngineChoice.AUTO,
     host: Annotated[
         str, typer.Option(help="Address to answer at; 0.0.0.0 lets other machines in.", rich_help_panel=_ACCESS)
     ] = "127.0.0.1",
@@ -269,7 +273,9 @@ def serve(
     parsed = parse_canary(canary) if canary else None
     settings = _log_settings(log_requests, log_text, log_redact, log_days, sample)
     hosts = hosts_of(host, allowed_hosts or [], has_token=token is not None, is_local=is_local)
-    found, store = chosen_model(root, name, models, version, model, trust=trust_model)
+    chosen = chosen_model(root, name, models, version, model, trust=trust_model)
+    chosen_export(chosen, engine, trust=trust_model)
+    found, store = chosen
     if token is None and not is_local:
         console.print(f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server.")
     beside = {"shadow": _pushed(store, shadow), "canary": _pushed(store, parsed.version if parsed else "")}
@@ -284,6 +290,7 @@ def serve(
         listening=listening,
         workers=workers or max(1, available_cores() // threads),
         threads=threads,
+        engine=engine,
         poll=poll,
         drain=drain,
         access_log=access_log,
@@ -307,6 +314,7 @@ def _serve(
     listening: socket.socket,
     workers: int,
     threads: int,
+    engine: EngineChoice,
     poll: float,
     drain: float,
     access_log: bool,
@@ -352,6 +360,8 @@ def _serve(
             metrics=metrics,
             log=log,
             threads=threads,
+            engine=engine,
+            batches=workers,
         )
         state = ServingState(host, Batcher(limits, metrics, workers=workers, log=log), metrics, limits)
         if settings is not None:
@@ -448,7 +458,10 @@ def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_t
     header = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
     rest = "another one takes over when it is pushed" if follows else "and stays with it"
     console.print(f"[green]✓[/green] [bold]{url}[/bold]  {literal(' · '.join(record.classes))}", soft_wrap=True)
-    console.print(f"  version {record.version}, accuracy {100 * record.accuracy:.2f} %; {rest}", soft_wrap=True)
+    console.print(
+        f"  version {record.version}, accuracy {100 * record.accuracy:.2f} %, {host.current.engine}; {rest}",
+        soft_wrap=True,
+    )
     console.print(
         f'  curl{header} -d \'{{"instances": ["Oil prices soar"]}}\' {url}/v1/models/{literal(record.name)}:predict',
         soft_wrap=True,

@@ -242,3 +242,51 @@ def seeded_world(repository: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def toy_classifier(toy_transform: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained transformer behind the signatures of the real one, as the Trainer exports it: a SavedModel.
+
+    What it says is arbitrary, and depends on every token and every pair of neighbours.
+    """
+    import numpy as np
+    import tensorflow as tf
+    import tensorflow_transform as tft
+    import tf_keras as keras
+
+    from agnews.components.modeling.factory import build_model
+    from agnews.components.serving_model.serving_model import ServingModel, export_model
+    from agnews.components.text.vocabulary import load_vocabulary
+    from agnews.schemas.learning_config import parse_model_config
+
+    keras.utils.set_random_seed(2)
+    network = build_model(
+        parse_model_config({"hidden_dim": 16, "num_heads": 2, "min_token_count": 0}),
+        token_counts=np.ones(60, np.int64),
+        unknown_id=1,
+        special_ids=(0, 2, 3),
+        max_length=TOY_MAX_LENGTH,
+        num_classes=4,
+    ).network
+    # Drawn as they are, all word pieces look alike.
+    (table,) = network.token_embedding.weights
+    table.assign(50.0 * table)
+    network.bigrams.table.assign(tf.random.normal(network.bigrams.table.shape, stddev=0.05))
+    folder = tmp_path_factory.mktemp("classifier") / "model"
+    vocabulary = load_vocabulary(str(toy_transform / "vocab.txt"))
+    model = ServingModel(
+        network, tft.TFTransformOutput(str(toy_transform / "graph")), packaged_corpus().class_names, vocabulary
+    )
+    export_model(model, str(folder), {"model": {"kind": "transformer"}})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_texts() -> list[bytes]:
+    """Texts of the toy vocabulary, from one word to more than the model reads."""
+    chance = random.Random(3)
+    words = [f"word{chr(97 + number)}" for number in range(26)] + [
+        word for each in KEYWORDS for word in each.split("|")
+    ]
+    return [" ".join(chance.choices(words, k=chance.randint(1, 20))).encode() for _ in range(240)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from agnews.components.modeling.bigram_branch import BigramBranch
@@ -51,3 +52,26 @@ def test_leaves_pairs_out_in_training_and_keeps_their_mean() -> None:
     calm = branch(words[:1]).numpy()[0] - branch.get_weights()[1]
     assert abs(np.mean(np.all(dropped == 0.0, axis=1)) - 0.3) < 0.03
     np.testing.assert_allclose(dropped.mean(axis=0), calm, rtol=0.05)
+
+
+@pytest.mark.parametrize("buckets", [7, 50_000, 262_144, 1 << 21, (1 << 21) + 1, 5_000_011])
+def test_pairs_fall_into_the_buckets_that_whole_numbers_give(buckets: int) -> None:
+    branch = BigramBranch(num_classes=4, buckets=buckets, special_ids=(0,))
+    ids = np.random.default_rng(0).integers(0, 130_000, (2, 20_000)).astype(np.int32)
+
+    found = branch._bucket(tf.constant(ids[0]), tf.constant(ids[1])).numpy()
+
+    np.testing.assert_array_equal(found, (ids[0].astype(np.int64) * 1_000_003 + ids[1]) % buckets)
+
+
+@pytest.mark.integration
+def test_openvino_finds_the_same_buckets() -> None:
+    openvino = pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    branch = BigramBranch(num_classes=4, buckets=262_144, special_ids=(0,))
+    ids = np.random.default_rng(0).integers(0, 130_000, (20, 1000)).astype(np.int32)
+    spec = tf.TensorSpec([None, None], tf.int32)
+    graph = tf.function(lambda x: branch._bucket(x[:, :-1], x[:, 1:]), input_signature=[spec]).get_concrete_function()
+
+    found = openvino.Core().compile_model(openvino.convert_model(graph), "CPU")(ids)[0]
+
+    np.testing.assert_array_equal(found, (ids[:, :-1].astype(np.int64) * 1_000_003 + ids[:, 1:]) % 262_144)

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
+from agnews.components.engines.token_signatures import SERVE_TOKENS, TOKENIZE
 from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
 from agnews.components.modeling.factory import build_model
 from agnews.components.serving_model.serving_model import ServingModel, export_model
@@ -107,7 +108,7 @@ def test_signatures_are_those_that_clients_rely_on(exported: tf.Module) -> None:
         for name, function in exported.signatures.items()
     }
 
-    assert specs.keys() == {SERVE_TEXT, SERVE_EXAMPLES, TRANSFORM_FEATURES, EXPLAIN}
+    assert specs.keys() == {SERVE_TEXT, SERVE_EXAMPLES, TRANSFORM_FEATURES, EXPLAIN, TOKENIZE, SERVE_TOKENS}
     for name, argument in ((SERVE_TEXT, TEXT), (SERVE_EXAMPLES, "serialized")):
         inputs, outputs = specs[name]
         assert {key: (spec.dtype, spec.shape.as_list()) for key, spec in inputs.items()} == {

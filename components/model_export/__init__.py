@@ -1,0 +1,1 @@
+"""Models of a version for other engines: converted, quantised, and held to the version that they are made of."""
