@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-
-class EngineChoice(StrEnum):
-    """What answers."""
-
-    AUTO = "auto"
-    """The fastest that is installed, exported and passed; TensorFlow otherwise."""
-    TENSORFLOW = "tensorflow"
-    ONNXRUNTIME = "onnxruntime"
-    OPENVINO = "openvino"
 
 
 class Engine(Protocol):

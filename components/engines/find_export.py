@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.engines.optional_package import EXTRAS, is_installed
 from agnews.components.model_store.model_store import ENGINES
 from agnews.components.storage.files_at import files_at

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.model_server.event_log import never_raising
 from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.metrics import Metrics

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
 from numpy.typing import NDArray
 
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.engines.find_export import choose_export
 from agnews.components.engines.text_engine import TextEngine, open_export
 from agnews.components.engines.text_tokens import Tokens

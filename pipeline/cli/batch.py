@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.prediction.output_formats import PART_FORMATS, OutputFormat
 from agnews.components.prediction.text_input import text_format
 from agnews.pipeline.cli.model_options import (

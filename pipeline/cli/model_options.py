@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 
 if TYPE_CHECKING:
     from agnews.components.engines.find_export import FoundExport

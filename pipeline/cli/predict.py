@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.prediction.output_formats import OUTPUT_FORMATS, OutputFormat, format_of
 from agnews.components.prediction.text_input import TextFormat, text_format
 from agnews.pipeline.cli.model_options import (

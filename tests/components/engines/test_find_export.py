@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agnews.components.engines import find_export
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.engines.find_export import PUSHED, choose_export, exports_beside, find_exports
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agnews.components.engines.engine import EngineChoice
+from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.engines.find_export import exports_beside
 from agnews.components.engines.text_engine import open_export
 from agnews.components.model_export.export_version import ExportRequest, export_version
