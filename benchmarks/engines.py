@@ -1,10 +1,10 @@
 """Engines side by side on one version's weights: TensorFlow, each export that there is, and OpenVINO's own conversion.
 
-    python benchmarks/engines.py DATA --root ROOT [--rows 960] [--pairs 15] [--base AGNEWS]
+    python benchmarks/engines.py DATA --root ROOT [--rows 960] [--pairs 15] [--base AGNEWS --base-root ROOT]
 
 DATA is a folder with AG News' test.csv, ROOT one whose version in production was exported in int8 for OpenVINO. Pairs
 are taken in turn, and what is compared is processor time; medians and 90 % intervals of the ratio are printed. With
---base, whole commands of another checkout (its `agnews`) answer the same file too.
+--base, whole commands of another checkout (its `agnews`) answer the same file too, with the same weights in its root.
 """
 
 from __future__ import annotations
@@ -107,10 +107,10 @@ def in_process(texts: Sequence[bytes], calibration: Sequence[bytes], root: str, 
     print("ours against the script by hand:", interval([two / one for one, two in zip(taken[ours], hand, strict=True)]))
 
 
-def whole_commands(file: str, rows: int, root: str, base: str, pairs: int) -> None:
+def whole_commands(file: str, rows: int, root: str, base: str, base_root: str, pairs: int) -> None:
     """`agnews predict` of both checkouts on a file of all rows and on one row: the difference is the rows' own."""
 
-    def processor(agnews: str, count: int) -> float:
+    def processor(agnews: str, at: str, count: int) -> float:
         with tempfile.NamedTemporaryFile("w", suffix=".csv", newline="") as part:
             with Path(file).open(newline="") as source:
                 for number, line in enumerate(csv.reader(source)):
@@ -120,7 +120,7 @@ def whole_commands(file: str, rows: int, root: str, base: str, pairs: int) -> No
             part.flush()
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             subprocess.run(
-                [agnews, "predict", "--root", root, "--file", part.name, "--format", "jsonl"],
+                [agnews, "predict", "--root", at, "--file", part.name, "--format", "jsonl"],
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
@@ -130,8 +130,8 @@ def whole_commands(file: str, rows: int, root: str, base: str, pairs: int) -> No
     ours = str(Path(sys.executable).with_name("agnews"))
     ratios = []
     for _ in range(pairs):
-        there = processor(base, rows) - processor(base, 1)
-        here = processor(ours, rows) - processor(ours, 1)
+        there = processor(base, base_root, rows) - processor(base, base_root, 1)
+        here = processor(ours, root, rows) - processor(ours, root, 1)
         ratios.append(there / here)
         print(f"  base {1000 * there / rows:.2f} ms a row, here {1000 * here / rows:.2f}", flush=True)
     print("agnews predict, rows per processor second, against", base, interval(ratios))
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=960)
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--base", default="")
+    parser.add_argument("--base-root", default="")
     options = parser.parse_args()
     file = f"{options.data}/test.csv"
     with Path(file).open(newline="") as source:
@@ -152,7 +153,7 @@ def main() -> None:
     texts = [" ".join(line[1:]).encode() for line in lines]
     in_process(texts[: options.rows], texts[options.rows :], options.root, options.pairs)
     if options.base:
-        whole_commands(file, options.rows, options.root, options.base, options.pairs)
+        whole_commands(file, options.rows, options.root, options.base, options.base_root or options.root, options.pairs)
 
 
 if __name__ == "__main__":
