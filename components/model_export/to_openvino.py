@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agnews.components.engines.openvino_engine import MODEL
+from agnews.components.engines.openvino_engine import MODEL, computes_in_bfloat16
 from agnews.components.engines.optional_package import import_optional
 from agnews.components.engines.text_tokens import Tokens
 from agnews.components.model_export.fuse_operations import fuse_operations
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_export import Precision
 
 PACKAGES = ("openvino", "nncf")
@@ -30,7 +31,7 @@ def to_openvino(network: Any, precision: Precision, calibration: Sequence[Tokens
         folder: Where to, on a local disk.
 
     Raises:
-        AgnewsError: OpenVINO or NNCF is not installed.
+        AgnewsError: OpenVINO or NNCF is not installed, or the precision is one that this processor does not compute in.
         Exception: Whatever OpenVINO raises about an operation that it does not know.
 
     References:
@@ -38,6 +39,12 @@ def to_openvino(network: Any, precision: Precision, calibration: Sequence[Tokens
         https://arxiv.org/abs/2002.08679.
     """
     openvino = import_optional("openvino", "An export to openvino")
+    if precision == "bfloat16" and not computes_in_bfloat16():
+        raise AgnewsError(
+            "This processor does not compute in bfloat16, so nothing here tells what it would change.",
+            found="--precision bfloat16",
+            fix="Take --precision int8, or export on a processor with AVX-512 BF16 or AMX.",
+        )
     model = openvino.convert_model(network)
     fuse_operations(model)
     if precision == "int8":
