@@ -45,4 +45,13 @@ def corpus_schema(corpus: Corpus) -> str:
             found=", ".join(feature.name for feature in schema.feature) or "no feature",
             fix="Start from what `agnews corpus check --schema` prints.",
         )
+    compared = [
+        each.name for each in schema.feature if each.HasField("skew_comparator") or each.HasField("drift_comparator")
+    ]
+    if compared:
+        raise AgnewsError(
+            f"The schema of the corpus {corpus.name} limits distances between samples, which nothing here reads.",
+            found=f"skew_comparator or drift_comparator of {', '.join(compared)}",
+            fix="Remove them: how far samples may be apart stands in corpus.yaml, under distances.",
+        )
     return corpus.schema_pbtxt

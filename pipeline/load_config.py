@@ -60,9 +60,7 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
     path = _config_file(str(name_or_file or wanted)) if packaged else _config_file(str(name_or_file))
     base = _read_mapping(path) if packaged else {}
     kind = _section(over, "model").get("kind", _section(base, "model").get("kind", wanted))
-    if kind != wanted and "model" in said:
-        # Its keys are those of another kind of model, and so are the settings of its training.
-        said = {section: said[section] for section in said if section not in ("model", "training")}
+    said = corpus_settings(loaded.corpus, kind)
     for section, keys in said.items():
         for name_of_key in keys:
             origins.setdefault(f"{section}.{name_of_key}", f"the description of the corpus, {name}")

@@ -79,10 +79,24 @@ def _decode(content: bytes, path: str) -> str:
         ) from None
 
 
-def corpus_settings(corpus: Corpus) -> dict[str, dict[str, Any]]:
-    """Returns what a description says about the configuration: its settings, and its floors."""
-    floors = corpus.floors.model_dump(exclude_none=True)
-    sections: dict[str, dict[str, Any]] = {name: dict(section) for name, section in corpus.settings.items()}
-    if floors:
-        sections["evaluation"] = {**sections.get("evaluation", {}), **floors}
+def corpus_settings(corpus: Corpus, kind: str | None = None) -> dict[str, dict[str, Any]]:
+    """Returns what a description says about the configuration: its settings, and its floors.
+
+    Args:
+        corpus: The description.
+        kind: Kind of model that is run; None for the one that the description asks for. Where it asks for another,
+            its sections `model` and `training` are those of that other kind, and left out.
+    """
+    wanted = corpus.settings.get("model", {}).get("kind", "transformer")
+    of_another = kind is not None and kind != wanted and "model" in corpus.settings
+    sections: dict[str, dict[str, Any]] = {
+        name: dict(section)
+        for name, section in corpus.settings.items()
+        if not (of_another and name in ("model", "training"))
+    }
+    more = [corpus.kinds.get(str(kind or wanted), {}), {"evaluation": corpus.floors.model_dump(exclude_none=True)}]
+    for each in more:
+        for name, keys in each.items():
+            if keys:
+                sections[name] = {**sections.get(name, {}), **keys}
     return sections

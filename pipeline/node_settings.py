@@ -51,6 +51,7 @@ CORPUS_PARTS: dict[str, tuple[str, ...]] = {
     "NewsExampleGen": ("title", "files", "read", "columns", "label", "texts", "limits"),
     "ImportSchemaGen": ("limits", "schema_pbtxt"),
     "LinearBaseline": (),
+    "DataGate": ("distances",),
     "Trainer": (),
     "Evaluator": (),
     "SmokeTest": ("golden_texts",),

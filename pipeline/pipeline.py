@@ -60,6 +60,8 @@ class PipelineContext:
         corpus: What nodes are told of the corpus, by node, from `carried_corpora`.
         replaces: Version in production that the candidate is not judged against and takes the place of all the same;
             empty where there is none.
+        no_push: Whether the model is judged and tested, and put into no store.
+        reason: Why somebody puts it into production, for the store's trail.
         withdrawn: Version that the run would make again and that somebody rolled back from; empty where there is none.
     """
 
@@ -74,6 +76,8 @@ class PipelineContext:
     metadata: object | None = None
     withdrawn: str = ""
     replaces: str = ""
+    no_push: bool = False
+    reason: str = ""
     anchor: str = ""
 
 
@@ -115,9 +119,10 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         code_version=code["BaselineModel"],
     )
     data_gate = DataGate(
-        statistics=statistics_gen.outputs["statistics"],
+        data_card=example_gen.outputs["data_card"],
         schema=schema,
         anomalies=validator.outputs["anomalies"],
+        corpus=corpus["DataGate"],
         baseline=baseline.outputs["model"],
         fail_on_drift=config.data.fail_on_drift,
         code_version=code["DataGate"],
@@ -187,6 +192,8 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         model_name=config.name,
         corpus=corpus["Pusher"],
         replaces=around.replaces,
+        no_push=around.no_push,
+        reason=around.reason,
         fingerprint=around.fingerprint,
         withdrawn=around.withdrawn,
         code_version=code["Pusher"],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from agnews.components.corpus_files.compare_spans import compare_spans
 from agnews.components.corpus_files.corpus_state import read_state
+from agnews.components.corpus_files.sample import SAMPLE
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.anchors import Brought, needed_of_anchor
 from agnews.schemas.corpus import Corpus
@@ -63,6 +64,9 @@ def plan_run(
         AgnewsError: The data cannot be used, the store is damaged, or the model in production knows other classes.
     """
     record = store.production()
+    if record is not None and record.learnt_from is not None and record.learnt_from.is_sample:
+        # It knows the sample's rows, and says nothing about real ones.
+        new_baseline = new_baseline or config.data.source != SAMPLE
     if record is not None and not new_baseline:
         _require_same_classes(record, corpus)
     state = read_state(config.data.source, corpus, config.data.window)

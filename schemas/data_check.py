@@ -27,7 +27,7 @@ class Distance(Part):
     kind: Literal["skew", "drift"]
     feature: str
     measure: str
-    """`jensen_shannon_divergence` (0 to 1) or `infinity_norm` (largest difference between two shares)."""
+    """`jensen_shannon_distance`, 0 (the same shares) to 1 (nothing in common)."""
     value: float
     threshold: float
     rows: tuple[int, int]
@@ -45,6 +45,6 @@ class DataCheck(Document):
     findings: tuple[Finding, ...]
     """Those that stop the run first."""
     distances: tuple[Distance, ...]
-    """All that the schema asks for, also the harmless ones."""
+    """In all features, also the harmless ones."""
     baseline: str | None
     """Version of the model whose training rows drift was measured against, or null where there was none."""

@@ -24,6 +24,8 @@ class LearntFrom(BaseModel):
     """sha256 of the test file, whose rows the model has not learnt from."""
     spans: dict[str, str]
     """sha256 of the training file by span, oldest first; empty where the data was no folder of dated spans."""
+    is_sample: bool = False
+    """Whether it is the generated sample: no model of real rows is compared with one of it."""
 
 
 class ModelRecord(BaseModel):

@@ -80,6 +80,7 @@ NODES: dict[str, Node] = {
     "DataGate": Node(
         code="agnews.components.data_gate.executor",
         outputs=(Output("report", "data_check", DataCheck),),
+        run_time={"corpus": "corpus_DataGate"},
         step="data",
     ),
     "LinearBaseline": Node(
@@ -121,7 +122,12 @@ NODES: dict[str, Node] = {
         code="agnews.components.pusher.executor",
         outputs=(Output("pushed_model", "pushed_model", PushOutcome),),
         # `withdrawn` is a constant, and empty: a compiled run that would make a withdrawn version ends before it.
-        run_time={"push_uri": "push_uri", "fingerprint": "fingerprint", "corpus": "corpus_Pusher"},
+        run_time={
+            "push_uri": "push_uri",
+            "fingerprint": "fingerprint",
+            "corpus": "corpus_Pusher",
+            "no_push": "no_push",
+        },
         knows_the_run=True,
         step="decide",
     ),

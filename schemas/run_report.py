@@ -108,6 +108,8 @@ class RunReport(Document):
     """The model's part of the configuration."""
     settings: dict[str, object] = Field(default_factory=dict)
     """The other parts of the configuration; on a cluster those that the Trainer took."""
+    setting_reasons: dict[str, str] = Field(default_factory=dict)
+    """Why a setting is what it is, by its dotted key: those that the description of the corpus chose."""
     fingerprint: str | None = None
     """Digest of data, configuration and code; null on a cluster."""
     metrics: Metrics | None

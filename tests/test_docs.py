@@ -156,3 +156,18 @@ def test_tables_and_schedules_of_documents_are_right(repository: Path, tmp_path:
         assert "claimName" in compiled or "pvcMount" in compiled or "secretAsEnv" in compiled
         tables += 1
     assert tables == 3
+
+
+def test_troubleshooting_quotes_errors_that_there_are(repository: Path) -> None:
+    """Words of an error that changes have to change there too."""
+    page = (repository / "docs" / "troubleshooting.md").read_text()
+    first_cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ") and "---" not in line]
+    quoted = [words for cell in first_cells for words in re.findall(r"`([^`]+)`", cell)]
+    assert len(quoted) > 30
+    code = "".join(
+        path.read_text() for path in _tracked(repository, "*.py") if path.relative_to(repository).parts[0] != "tests"
+    )
+    # Texts in the code go over lines, and may have an f before each of their parts.
+    joined = re.sub(r'"\s*\n?\s*f?"', "", code)
+    joined += re.sub(r"\{[^{}]*\}", "", joined)
+    assert [words for words in quoted if words not in joined] == []

@@ -11,8 +11,15 @@ import numpy.typing as npt
 from agnews.components.corpus_files.corpus_state import CorpusState
 from agnews.components.corpus_files.record import Reject
 from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.sample_distance.text_features import (
+    NUM_LENGTH_BINS,
+    PAIR_BUCKETS,
+    count_character_pairs,
+    length_bins,
+)
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard, FileCard, Lengths, SpanCard, SplitCard
+from agnews.schemas.feature_counts import FeatureCounts
 from agnews.schemas.features import EVAL, SPLITS, TRAIN
 
 NORMALISATION = "markup dropped, case folded, white space collapsed"
@@ -27,6 +34,7 @@ class _SplitTally:
     words: Counter[int] = field(default_factory=Counter)
     characters: Counter[int] = field(default_factory=Counter)
     markup: int = 0
+    pairs: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(PAIR_BUCKETS, np.int64))
 
 
 @dataclass(eq=False)
@@ -67,6 +75,7 @@ class Tally:
             tally.words.update(batch.words[mask].tolist())
             tally.characters.update(batch.characters[mask].tolist())
             tally.markup += int(batch.markup[mask].sum())
+            tally.pairs += count_character_pairs([batch.records[row].text for row in np.flatnonzero(mask).tolist()])
 
     def rows(self, split: str) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.integer]]:
         """Returns digests and classes of the rows of a split, uint64 (n,) and integers (n,)."""
@@ -91,6 +100,7 @@ class Tally:
             ours.words.update(theirs.words)
             ours.characters.update(theirs.characters)
             ours.markup += theirs.markup
+            ours.pairs = ours.pairs + theirs.pairs
 
     def card(self, corpus: Corpus, *, source: str, is_sample: bool, state: CorpusState) -> DataCard:
         """Computes the card.
@@ -130,6 +140,24 @@ class Tally:
             normalisation=NORMALISATION,
         )
 
+    def feature_counts(self, split: str, num_classes: int) -> FeatureCounts:
+        """Returns what another sample of the corpus can be compared with.
+
+        Args:
+            split: Name of the split.
+            num_classes: How many classes the corpus has.
+        """
+        tally = self.splits[split]
+        rows = sum(len(keys) for keys in tally.keys)
+        return FeatureCounts(
+            rows=rows,
+            label=tuple(np.bincount(self.rows(split)[1], minlength=num_classes).tolist()),
+            num_words=_in_bins(tally.words),
+            num_characters=_in_bins(tally.characters),
+            has_markup=(rows - tally.markup, tally.markup),
+            character_pairs=tuple(tally.pairs.tolist()),
+        )
+
     def _usable(self, file: str) -> int:
         return self.records[file] - len(self.rejects.get(file, ()))
 
@@ -152,6 +180,12 @@ def _split_card(tally: _SplitTally, corpus: Corpus) -> SplitCard:
         characters=_lengths(tally.characters),
         markup_share=round(tally.markup / rows, 6) if rows else 0.0,
     )
+
+
+def _in_bins(histogram: Counter[int]) -> tuple[int, ...]:
+    counts = np.zeros(NUM_LENGTH_BINS, np.int64)
+    np.add.at(counts, length_bins(list(histogram)), list(histogram.values()))
+    return tuple(counts.tolist())
 
 
 def _lengths(histogram: Counter[int]) -> Lengths:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from agnews.components.statistics import tfdv
+from agnews.components.sample_distance.measure_distances import MEASURE, measure_distances
+from agnews.schemas.corpus import Distances
 from agnews.schemas.data_check import DataCheck, Distance, Finding
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.feature_counts import FeatureCounts
 from agnews.schemas.features import TEST, TRAIN
 
 _TYPES = {1: "bytes", 2: "an integer", 3: "a float", 4: "a structure"}
@@ -42,31 +44,34 @@ def _range(domain: Any) -> str:
     return f"{domain.min} or more"
 
 
-MIN_ROWS_TO_COMPARE = 400
-"""A distance between smaller samples is told and never stops a run: chance alone can make it that large."""
+MIN_ROWS_TO_COMPARE = 50
+"""A distance between smaller samples is told and never stops a run: what is known of chance holds for larger ones."""
 
 _ERROR = 2  # AnomalyInfo.Severity of tensorflow_metadata, whose messages carry no types here.
-_MEASURES = {1: "infinity_norm", 2: "jensen_shannon_divergence"}
 _SAMPLES = {"skew": "train against test", "drift": "train against the last push"}
 
 
 def check_statistics(
-    statistics: Mapping[str, Any],
+    counts: Mapping[str, FeatureCounts],
     schema: Any,
     *,
+    rows: Mapping[str, int],
     anomalies: Mapping[str, Any],
-    baseline_statistics: Any = None,
+    distances: Distances,
+    baseline_counts: FeatureCounts | None = None,
     baseline: str | None = None,
     fail_on_drift: bool = False,
 ) -> DataCheck:
     """Judges the rows of a run by their statistics.
 
     Args:
-        statistics: DatasetFeatureStatisticsList by split, `train` and `test` at least.
-        schema: tensorflow_metadata's Schema, with the rules and the comparators.
+        counts: What is counted of `train` and `test`.
+        schema: tensorflow_metadata's Schema, with the rules.
+        rows: Rows by split.
         anomalies: tensorflow_metadata's Anomalies by split, as ExampleValidator finds them.
-        baseline_statistics: DatasetFeatureStatisticsList of the rows that the model in production learnt from, or
-            None where there is no such model.
+        distances: How far samples may be apart.
+        baseline_counts: Counts of the rows that the model in production learnt from, or None where there is no such
+            model.
         baseline: Version of that model.
         fail_on_drift: Whether drift stops the run. Skew always does: it makes the test figures worthless.
 
@@ -74,30 +79,25 @@ def check_statistics(
         What was found; `passed` is False if any of it stops the run.
     """
     features = {feature.name: feature for feature in schema.feature}
-    rows = {split: _count_rows(of_split) for split, of_split in statistics.items()}
-    distances = list(_measure("skew", statistics[TRAIN], statistics[TEST], schema))
-    if baseline_statistics is not None:
-        distances += _measure("drift", statistics[TRAIN], baseline_statistics, schema)
+    measured = list(_measure("skew", counts[TRAIN], counts[TEST], distances))
+    if baseline_counts is not None:
+        measured += _measure("drift", counts[TRAIN], baseline_counts, distances)
     findings = [
         *(finding for split, of_split in anomalies.items() for finding in _read_anomalies(split, of_split, features)),
         *(
-            _judge(distance, features[distance.feature], may_stop=distance.kind == "skew" or fail_on_drift)
-            for distance in distances
+            _judge(distance, may_stop=distance.kind == "skew" or fail_on_drift)
+            for distance in measured
             if distance.value > distance.threshold
         ),
     ]
     findings.sort(key=lambda finding: not finding.stops)
     return DataCheck(
         passed=not any(finding.stops for finding in findings),
-        rows=rows,
+        rows=dict(rows),
         findings=tuple(findings),
-        distances=tuple(distances),
+        distances=tuple(measured),
         baseline=baseline,
     )
-
-
-def _count_rows(statistics: Any) -> int:
-    return sum(int(dataset.num_examples) for dataset in statistics.datasets)
 
 
 def _read_anomalies(split: str, anomalies: Any, features: Mapping[str, Any]) -> Iterator[Finding]:
@@ -119,22 +119,30 @@ def _read_anomalies(split: str, anomalies: Any, features: Mapping[str, Any]) -> 
             )
 
 
-def _measure(kind: Literal["skew", "drift"], train: Any, other: Any, schema: Any) -> Iterator[Distance]:
-    other_argument = {"skew": "serving_statistics", "drift": "previous_statistics"}[kind]
-    compared = tfdv.validate_statistics(train, schema, **{other_argument: other})
-    for info in compared.drift_skew_info:
-        for measurement in info.skew_measurements if kind == "skew" else info.drift_measurements:
-            yield Distance(
-                kind=kind,
-                feature=".".join(info.path.step),
-                measure=_MEASURES[measurement.type],
-                value=measurement.value,
-                threshold=measurement.threshold,
-                rows=(_count_rows(train), _count_rows(other)),
-            )
+def _measure(
+    kind: Literal["skew", "drift"], train: FeatureCounts, other: FeatureCounts, distances: Distances
+) -> Iterator[Distance]:
+    for found in measure_distances(train, other, noise=distances.noise, tolerance=distances.tolerance):
+        yield Distance(
+            kind=kind,
+            feature=found.feature,
+            measure=MEASURE,
+            value=found.value,
+            threshold=found.threshold,
+            rows=(train.rows, other.rows),
+        )
 
 
-def _judge(distance: Distance, feature: Any, *, may_stop: bool) -> Finding:
+_WHAT = {
+    "label": "the shares of the classes",
+    "num_words": "the lengths in words",
+    "num_characters": "the lengths in characters",
+    "has_markup": "the share of texts with markup",
+    "character_pairs": "the letters and their neighbours: another language, encoding or source",
+}
+
+
+def _judge(distance: Distance, *, may_stop: bool) -> Finding:
     enough = min(distance.rows) >= MIN_ROWS_TO_COMPARE
     of_rows = f"between {distance.rows[0]:,} and {distance.rows[1]:,} rows"
     too_few = "" if enough else f"; below {MIN_ROWS_TO_COMPARE} rows this stops nothing"
@@ -143,7 +151,7 @@ def _judge(distance: Distance, feature: Any, *, may_stop: bool) -> Finding:
         where=_SAMPLES[distance.kind],
         feature=distance.feature,
         seen=f"{distance.measure.replace('_', ' ')} {distance.value:.3g} {of_rows}{too_few}",
-        allowed=f"at most {distance.threshold:g} ({describe_rules(feature)})",
+        allowed=f"at most {distance.threshold:.3g} ({_WHAT[distance.feature]})",
         stops=may_stop and enough,
     )
 
@@ -151,8 +159,9 @@ def _judge(distance: Distance, feature: Any, *, may_stop: bool) -> Finding:
 _FIXES = {
     "anomaly": "look at the rows (`agnews corpus check`), or, if they are right, mend the limits in the description of "
     "the corpus",
-    "skew": "train and test must come from the same source: check that both files are of one corpus and whole",
-    "drift": "see whether the news changed or their feed did; set data.fail_on_drift to false to train all the same",
+    "skew": "train and test must come from the same source: check that both files are of one corpus and whole; where "
+    "they differ on purpose, say how much in corpus.yaml, distances.tolerance",
+    "drift": "see whether the texts changed or their source did; set data.fail_on_drift to false to train all the same",
 }
 
 

@@ -14,6 +14,8 @@ CORPUS_FILE = "assets.extra/corpus.json"
 """The description of the corpus that a pushed model learnt from, canonical, in its folder."""
 STATISTICS_FILE = "assets.extra/statistics/FeatureStats.pb"
 """Statistics of the rows that a pushed model was trained on, in its folder."""
+COUNTS_FILE = "assets.extra/feature_counts.json"
+"""Counts of those rows, for other samples to be compared with: an `agnews.schemas.feature_counts.FeatureCounts`."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,12 @@ class Baseline:
     Attributes:
         folder: Its SavedModel.
         record: What is known about it.
-        statistics: Statistics of its training rows, a serialized DatasetFeatureStatisticsList; None where it was
-            pushed without.
+        counts: File with the counts of its training rows; None where it was pushed without, as by 0.1.0.
     """
 
     folder: str
     record: ModelRecord
-    statistics: str | None
+    counts: str | None
 
 
 def baseline_at(model_uri: str) -> Baseline | None:
@@ -46,9 +47,9 @@ def baseline_at(model_uri: str) -> Baseline | None:
     files = files_at(folder)
     if not files.exists(f"{folder}/{RECORD_FILE}"):
         return None
-    statistics = f"{folder}/{STATISTICS_FILE}"
+    counts = f"{folder}/{COUNTS_FILE}"
     return Baseline(
         folder=folder,
         record=ModelRecord.model_validate_json(files.read_bytes(f"{folder}/{RECORD_FILE}")),
-        statistics=statistics if files.exists(statistics) else None,
+        counts=counts if files.exists(counts) else None,
     )

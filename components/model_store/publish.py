@@ -62,6 +62,7 @@ def publish(
     classes: tuple[str, ...],
     learnt_from: LearntFrom | None = None,
     overruled: tuple[str, ...] = (),
+    why: str = "",
     anchor: str = "",
 ) -> Push:
     """Puts a model into production: a new version, then the pointer.
@@ -86,6 +87,7 @@ def publish(
         classes: Names of the classes in the order of the model's outputs.
         learnt_from: The data behind the model.
         overruled: Rules that failed and that somebody overruled.
+        why: What somebody gave as a reason, for the trail.
         anchor: Folder with the best model on the test rows so far, see `keep_anchor`; empty where nobody knows.
 
     Returns:
@@ -131,7 +133,7 @@ def publish(
                 _write_version(store, record, sources)
                 if anchor:
                     keep_anchor(store, record.version, anchor, learnt_from.test_digest if learnt_from else "")
-                pointer = _commit(store, record, tag, replaces)
+                pointer = _commit(store, record, tag, replaces, why)
             except (OSError, AgnewsError, KeyboardInterrupt):
                 _undo(store, record.version, tag)
                 raise
@@ -204,9 +206,10 @@ def _write_version(store: ModelStore, record: ModelRecord, sources: Mapping[str,
         store.files.rename(folder, store.folder(record.version))
 
 
-def _commit(store: ModelStore, record: ModelRecord, tag: str, replaces: str) -> Pointer:
+def _commit(store: ModelStore, record: ModelRecord, tag: str, replaces: str, reason: str) -> Pointer:
     action: Action = "forced push" if record.overruled else "push"
-    reasons = [f"against {', '.join(record.overruled)}"] if record.overruled else []
+    reasons = [reason] if reason else []
+    reasons += [f"against {', '.join(record.overruled)}"] if record.overruled else []
     reasons += [f"in the place of version {replaces}, which it was not compared with"] if replaces else []
     why = "; ".join([*reasons, *([f"run {record.run_id}"] if record.run_id else [])])
     for _ in range(_TRIES):

@@ -93,7 +93,7 @@ class ConvertCorpus(beam.PTransform):
         files: Where they are.
         corpus: The corpus.
         split_uris: Folder for the TFRecords by split.
-        card_uri: Folder for `report.json` and `rejects.jsonl`.
+        card_uri: Folder for `report.json`, `rejects.jsonl`, and `feature_counts.json` of train and test.
         source: What the card calls the source.
         is_sample: Whether the files are the generated sample.
         state: Digests of the files, for the card.
@@ -256,6 +256,8 @@ class _WriteCard(beam.DoFn):
         card = tally.card(self._corpus, source=self._source, is_sample=self._is_sample, state=self._state)
         files = files_at(self._uri)
         card.write(self._uri, files.write)
+        for split in (TRAIN, TEST):
+            tally.feature_counts(split, self._corpus.num_classes).write(f"{self._uri}/{split}", files.write)
         lines = (
             json.dumps({"file": name, **bad._asdict()}).encode() + b"\n"
             for name, rejects in sorted(tally.rejects.items())

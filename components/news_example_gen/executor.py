@@ -47,7 +47,8 @@ class Executor(BaseBeamExecutor):
                   the custom properties `payload_format` and `file_format`. The same data and properties give the
                   same bytes.
                 - data_card: one StepReport. Gets `report.json`, a `DataCard`, and `rejects.jsonl`, a line for each
-                  bad record: file, row, line, reason, detail, found.
+                  bad record: file, row, line, reason, detail, found; and in folders `train` and `test` a
+                  `feature_counts.json` each, the `FeatureCounts` of the split.
             exec_properties:
                 - data_uri: `sample`, a folder or a URI; a folder holds the training file or dated spans.
                 - window: newest spans to take, 0 for all.

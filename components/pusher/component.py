@@ -31,6 +31,8 @@ class Pusher(DeclaredComponent):
         model_name: Name of the served model.
         corpus: The description of the corpus, from `carry_corpus`.
         replaces: Version in production that the model was not judged against and takes the place of all the same.
+        no_push: Whether the model stays where it is: judged and tested, and in no store.
+        reason: Why somebody puts it into production, for the store's trail.
         fingerprint: Digest of data, configuration and code that led to the model.
         withdrawn: Version that the model is and that was rolled back from; empty where there is none.
         code_version: Digest of the code behind this step.
@@ -51,6 +53,8 @@ class Pusher(DeclaredComponent):
     model_name: str
     corpus: str
     replaces: str
+    no_push: bool
+    reason: str
     fingerprint: str
     withdrawn: str
     code_version: str

@@ -14,7 +14,7 @@ from tfx.types.artifact_utils import get_single_instance, get_split_uris
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.model_registry.mlflow_registry import follow_production
 from agnews.components.model_store import ModelStore
-from agnews.components.model_store.baseline_at import CORPUS_FILE, SERVING_FOLDER, STATISTICS_FILE
+from agnews.components.model_store.baseline_at import CORPUS_FILE, COUNTS_FILE, SERVING_FOLDER, STATISTICS_FILE
 from agnews.components.model_store.decisions import count_decision
 from agnews.components.model_store.publish import publish
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
@@ -24,6 +24,7 @@ from agnews.components.storage.files_at import files_at
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.document import Document
 from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.feature_counts import FeatureCounts
 from agnews.schemas.features import TEST, TRAIN
 from agnews.schemas.model_record import LearntFrom
 from agnews.schemas.monitor_reference import MONITOR_FILE
@@ -46,7 +47,8 @@ class Executor(BaseExecutor):
         smoke_report: StepReport of SmokeTest.
         examples: Examples; the texts of the split `train` are counted, and the counts are pushed with the model.
         predictions: Predictions of the test split, which are counted too.
-        data_card: StepReport of NewsExampleGen; the digests of its files are written into the record of the version.
+        data_card: StepReport of NewsExampleGen; the digests of its files are written into the record of the version,
+            and the counts of train go with it.
 
     Outputs:
         pushed_model: PushedModel, `pushed.json` is an `agnews.schemas.push_outcome.PushOutcome`. `model_card.md`, where
@@ -59,6 +61,8 @@ class Executor(BaseExecutor):
         corpus: The whole description, from `carry_corpus`.
         replaces: Version in production that the model was not judged against and takes the place of all the same;
             empty where there is none.
+        no_push: 1 if the model stays where it is: judged and tested, and in no store.
+        reason: Why somebody puts it into production, for the store's trail; may be empty.
         fingerprint: Digest of data, configuration and code that led to the model; may be empty.
         withdrawn: Not read: it makes the node run again after a rollback. The store knows what it withdrew.
         code_version: Not read: it makes the node run again when its code changes.
@@ -85,6 +89,11 @@ class Executor(BaseExecutor):
         elif not (smoke := _document(SmokeReport, uris["smoke_report"])).passed:
             failed = smoke.skipped or ", ".join(check.name for check in smoke.checks if not check.passed)
             outcome = PushOutcome(pushed=False, reason=f"the smoke test was not passed: {failed}")
+        elif exec_properties["no_push"]:
+            outcome = PushOutcome(
+                pushed=False,
+                reason="nobody asked for it: the run was told --no-push; `agnews models promote RUN` pushes its model",
+            )
         else:
             pushed_model = get_single_instance(output_dict["pushed_model"])
             outcome = self._push({**uris, "pushed_model": pushed_model.uri}, examples, evaluation, exec_properties)
@@ -130,10 +139,12 @@ class Executor(BaseExecutor):
                 STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb",
                 CARD_FILE: model_card,
                 CORPUS_FILE: description,
+                COUNTS_FILE: f"{uris['data_card']}/{TRAIN}/{FeatureCounts.FILE}",
                 MONITOR_FILE: reference,
             },
             judged_against=compared.baseline if compared else "",
             replaces=exec_properties["replaces"],
+            why=exec_properties["reason"],
             fingerprint=exec_properties["fingerprint"],
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
             accuracy=evaluation.metrics.accuracy,
@@ -144,6 +155,7 @@ class Executor(BaseExecutor):
                 digest=card.digest,
                 test_digest=card.test_digest,
                 spans={span.name: span.digest for span in card.spans},
+                is_sample=card.is_sample,
             ),
         )
         if push.withdrawn is not None:

@@ -69,6 +69,7 @@ def assemble_report(
     seconds: float | None = None,
     peak_rss_mb: float | None = None,
     error: str | None = None,
+    setting_reasons: Mapping[str, str] | None = None,
 ) -> RunReport:
     """Puts a report together, also of a run that failed half-way.
 
@@ -85,6 +86,7 @@ def assemble_report(
         seconds: Wall time of the run, where it is known.
         peak_rss_mb: Largest resident memory of the process or of one of its children, in MiB, where it is known.
         error: What ended the run, or None.
+        setting_reasons: Why settings are what they are, by dotted key, where that is known.
 
     Returns:
         The report.
@@ -100,6 +102,7 @@ def assemble_report(
         ended_early=ended_early,
         model=dict(model),
         settings=dict(settings),
+        setting_reasons=dict(setting_reasons or {}),
         fingerprint=fingerprint,
         metrics=evaluation.metrics if evaluation else None,
         blessed=verdict.blessed if verdict else None,

@@ -69,7 +69,7 @@ def compile_(
     is checked: what a cluster would refuse, ignore or answer wrongly from its cache is an error here, and so is
     anything that looks like a secret.
 
-    A run takes the parameters data_uri, corpus_uri, push_uri, model, epochs and force_promotion.
+    A run takes the parameters data_uri, corpus_uri, push_uri, model, epochs, force_promotion and no_push.
 
     [bold]Examples[/bold]
 

@@ -21,6 +21,7 @@ from agnews.kubeflow.planning.run_parameters import (
     EPOCHS,
     FORCE_PROMOTION,
     MODEL,
+    NO_PUSH,
     PUSH_URI,
     SCRATCH_URI,
 )
@@ -123,6 +124,7 @@ def compile_pipeline(request: CompileRequest) -> str:
         MODEL: config.model.kind,
         EPOCHS: 0,
         FORCE_PROMOTION: config.evaluation.force_promotion,
+        NO_PUSH: False,
     }
     steps = fuse_steps([node.id for node in pipeline.components], request.deployment)
     spec = build_spec(

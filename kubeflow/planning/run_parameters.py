@@ -15,6 +15,7 @@ CORPUS_URI = "corpus_uri"
 MODEL = "model"
 EPOCHS = "epochs"
 FORCE_PROMOTION = "force_promotion"
+NO_PUSH = "no_push"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ RUN_PARAMETERS: dict[str, RunParameter] = {
     FORCE_PROMOTION: RunParameter(
         "BOOLEAN", "Push the model even if rules for a promotion fail; a failed smoke test stops it still."
     ),
+    NO_PUSH: RunParameter("BOOLEAN", "Judge and test the model, and put it into no store."),
 }
 """By name."""
 

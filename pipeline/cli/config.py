@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from agnews.pipeline.cli.corpus_option import CorpusOption
+from agnews.pipeline.literal_text import printable
+
 app = typer.Typer(help="List configurations, and show what one amounts to.", no_args_is_help=True)
 
 
@@ -33,20 +36,25 @@ def list_configs() -> None:
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="A configuration's name or a YAML file.")
-    ] = "transformer",
+        str | None,
+        typer.Argument(
+            metavar="[NAME|FILE]", help="A configuration's name or a YAML file; default: that of the corpus."
+        ),
+    ] = None,
+    corpus: CorpusOption = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one value; may be repeated."),
     ] = None,
 ) -> None:
-    """Print every key of a configuration with its value, and what the key means."""
+    """Print every key of a configuration with its value, what the key means, and why a corpus chose the value."""
     from pydantic import BaseModel
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
     from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.setting_reasons import setting_reasons
 
     console = Console(highlight=False)
 
@@ -58,7 +66,11 @@ def show(
                 continue
             shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
             console.print(Text.assemble((f"{prefix}{key}", "bold"), f" = {shown}"), soft_wrap=True)
+            if reason := reasons.get(f"{prefix}{key}"):
+                console.print(Padding(Text(printable(reason), style="cyan"), (0, 0, 0, 4)))
             meaning = Text((field.description or "").replace("\n", " "), style="dim")
             console.print(Padding(meaning, (0, 0, 0, 4)))
 
-    tell(load_config(name, settings or []), "")
+    tree = load_config(name, settings or [], corpus)
+    reasons = setting_reasons(tree)
+    tell(tree, "")

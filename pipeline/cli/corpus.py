@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.cli.corpus_init import init
 from agnews.pipeline.cli.corpus_option import AG_NEWS, CorpusOption
 from agnews.pipeline.literal_text import literal, printable
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Describe labelled texts of your own, check what a run would make of them, look at them.", no_args_is_help=True
 )
+
+app.command()(init)
 
 WhatArgument = Annotated[
     str | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agnews.pipeline.cli.models_promote import copy, promote
 from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas.errors import AgnewsError
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from agnews.components.model_store.serving_leases import Lease
 
 app = typer.Typer(help="Look at pushed versions, go back to one, sign them, remove old ones.", no_args_is_help=True)
+
+app.command()(promote)
+app.command()(copy)
 
 RootOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed; the store is DIR/models.")

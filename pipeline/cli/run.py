@@ -72,6 +72,13 @@ def run(
             "of classes, which no older model can be compared on.",
         ),
     ] = False,
+    no_push: Annotated[
+        bool,
+        typer.Option(
+            "--no-push",
+            help="Judge and test the model, and put it into no store; [bold]agnews models promote RUN[/bold] does.",
+        ),
+    ] = False,
     execution: ExecutionOption = None,
 ) -> None:
     """Run the pipeline: read, check, tokenise, train, evaluate, test, push.
@@ -99,7 +106,17 @@ def run(
     tree = choose_config(data=data, corpus=corpus, model=model, config=config, settings=[*(settings or []), *forced])
     notifications = load_execution(execution).notify
     paths = prepare_root(root)
-    raise typer.Exit(_run(tree, paths, from_node, to_node, new_baseline, notifications))
+    raise typer.Exit(
+        run_and_show(
+            tree,
+            paths,
+            from_node,
+            to_node,
+            new_baseline=new_baseline,
+            no_push=no_push,
+            notifications=notifications,
+        )
+    )
 
 
 def _require_alone() -> None:
@@ -117,14 +134,34 @@ def _require_alone() -> None:
         )
 
 
-def _run(
+def run_and_show(
     config: RunConfig,
     paths: Paths,
-    from_node: str | None,
-    to_node: str | None,
-    new_baseline: bool,
-    notifications: NotifyConfig,
+    from_node: str | None = None,
+    to_node: str | None = None,
+    *,
+    new_baseline: bool = False,
+    no_push: bool = False,
+    reason: str = "",
+    only_known: str = "",
+    notifications: NotifyConfig | None = None,
 ) -> int:
+    """Runs the pipeline in a terminal.
+
+    Args:
+        config: The configuration.
+        paths: Where it is stored.
+        from_node: Run this node and all behind it even where a cached result exists.
+        to_node: Stop after this node.
+        new_baseline: Compare the candidate with nothing.
+        no_push: Put the model into no store.
+        reason: Why it is put into production, for the store's trail.
+        only_known: Fingerprint that the run must have; empty for any.
+        notifications: Who hears of what became of it; None for nobody.
+
+    Returns:
+        The exit code.
+    """
     from agnews.pipeline.local.quiet_output import quiet_output
     from agnews.pipeline.paths import new_run_id, root_lock
 
@@ -136,9 +173,22 @@ def _run(
 
         console = Console(file=terminal, highlight=False)
         from agnews.pipeline.local.run_locally import RunRequest
+        from agnews.schemas.execution_config import NotifyConfig
 
         command = show_command(sys.argv)
-        request = RunRequest(config, paths, run_id, command, from_node, to_node, new_baseline, notifications)
+        request = RunRequest(
+            config,
+            paths,
+            run_id,
+            command,
+            from_node,
+            to_node,
+            new_baseline,
+            notifications or NotifyConfig(),
+            no_push,
+            reason,
+            only_known,
+        )
         return _run_and_tell(request, console)
 
 

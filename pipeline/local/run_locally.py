@@ -27,6 +27,7 @@ from agnews.pipeline.paths import Paths
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run
 from agnews.pipeline.reports.show_report import describe_spans
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import NotifyConfig
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
@@ -45,6 +46,9 @@ class RunRequest:
         to_node: Stop after this node.
         new_baseline: Compare the candidate with nothing, and let it take the place of what is in production.
         notifications: Who hears of what became of it.
+        no_push: Judge and test the model, and put it into no store.
+        reason: Why it is put into production, for the store's trail.
+        only_known: Fingerprint of a run whose model is wanted: another one would be another model, and is refused.
     """
 
     config: RunConfig
@@ -55,6 +59,9 @@ class RunRequest:
     to_node: str | None = None
     new_baseline: bool = False
     notifications: NotifyConfig = field(default_factory=NotifyConfig)
+    no_push: bool = False
+    reason: str = ""
+    only_known: str = ""
 
 
 def run_locally(request: RunRequest, view: LiveView) -> RunReport:
@@ -144,6 +151,7 @@ def _run_and_report(request: RunRequest, view: LiveView) -> RunReport:
                 for line in (describe_spans(spans), *spans.notes):
                     view.say(line)
             fingerprint = plan.fingerprint
+            _require_known(request, plan)
             ended_early = _ends_early(request, plan)
             if ended_early is None:
                 carried = carried_corpora(corpus, str(request.paths.scratch))
@@ -170,11 +178,22 @@ def _run_and_report(request: RunRequest, view: LiveView) -> RunReport:
     return report
 
 
+def _require_known(request: RunRequest, plan: RunPlan) -> None:
+    if request.only_known in ("", plan.fingerprint):
+        return
+    raise AgnewsError(
+        "The model of that run cannot be made again: its data, its configuration or the code has changed since.",
+        found=f"fingerprint {plan.fingerprint}, and {request.only_known} was judged",
+        fix="Run it anew: `agnews run`.",
+    )
+
+
 def _run_nodes(
     request: RunRequest, plan: RunPlan, carried: Mapping[str, str], code: Mapping[str, str], view: LiveView
 ) -> None:
     is_whole = request.from_node is None and request.to_node is None
-    key = run_key(request.config, plan, carried, code, request.paths) if is_whole else ""
+    told = [str(request.no_push), request.reason]
+    key = run_key(request.config, plan, carried, code, request.paths, told) if is_whole else ""
     if is_whole and (answered := find_same_run(request.paths, key)) is not None:
         view.planned([result.node for result in answered], [])
         for result in answered:
@@ -196,6 +215,8 @@ def _run_nodes(
             anchor=plan.anchor,
             withdrawn=plan.withdrawn,
             replaces=plan.replaces,
+            no_push=request.no_push,
+            reason=request.reason,
             corpus=carried,
             fingerprint=plan.fingerprint,
             code=code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,14 @@ class SameRun(Part):
     """URI by node and key."""
 
 
-def run_key(config: RunConfig, plan: RunPlan, carried: Mapping[str, str], code: Mapping[str, str], paths: Paths) -> str:
+def run_key(
+    config: RunConfig,
+    plan: RunPlan,
+    carried: Mapping[str, str],
+    code: Mapping[str, str],
+    paths: Paths,
+    told: Sequence[str] = (),
+) -> str:
     """Returns the digest of all that decides about every node of a run.
 
     More than TFX's cache looks at, so that a run with the same key is one that TFX would answer from its cache: the
@@ -47,6 +54,7 @@ def run_key(config: RunConfig, plan: RunPlan, carried: Mapping[str, str], code: 
         carried: What nodes are told of the corpus, from `carried_corpora`.
         code: Digest of the code by node.
         paths: Where the run is stored.
+        told: What the Pusher is told besides.
 
     Raises:
         AgnewsError: The encoder, the vocabulary cannot be found or is damaged.
@@ -58,6 +66,7 @@ def run_key(config: RunConfig, plan: RunPlan, carried: Mapping[str, str], code: 
         "transform": transform_settings(text, ""),
         "trainer": trainer_settings(config, text, str(paths.scratch), "", carried["Trainer"]),
         "corpora": dict(carried),
+        "told": list(told),
         "code": dict(code),
         "source": _source_digest(),
         "versions": installed_versions(),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from agnews.components.report.assemble_report import assemble_report, read_documents
+from agnews.pipeline.setting_reasons import setting_reasons
 from agnews.schemas.run_report import NodeSummary, RunReport, SpansSummary
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def report_run(
         command=command,
         model=settings.pop("model"),
         settings=settings,
+        setting_reasons=setting_reasons(config),
         fingerprint=fingerprint,
         nodes={
             **{

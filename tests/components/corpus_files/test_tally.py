@@ -9,6 +9,7 @@ from agnews.components.corpus_files.inspect_corpus import survey
 from agnews.components.corpus_files.row_batch import read_batches
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.corpus_files.tally import Tally
+from agnews.components.sample_distance.text_features import count_character_pairs
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard
 
@@ -80,3 +81,20 @@ def test_tallies_made_apart_and_merged_in_any_order_give_the_same_card(folder: P
         "state": corpus_state(require_corpus_files(str(folder), corpus), corpus),
     }
     assert tally_of(7, True).card(corpus, **about) == tally_of(1_000, False).card(corpus, **about)
+
+
+def test_counts_for_comparisons_are_those_of_the_rows(folder: Path, write_rows, corpus: Corpus) -> None:
+    rows = [(str(1 + i % 4), f"t{i}", "it #39;s" if i < 3 else "plain words") for i in range(10)]
+    write_rows("test.csv", rows)
+    tally = survey(require_corpus_files(str(folder), corpus), corpus, eval_share=0.2)
+    counts, card = tally.feature_counts("test", 4), card_of(folder, corpus).splits["test"]
+    assert counts.rows == card.rows == 10
+    assert counts.label == tuple(card.rows_per_class.values()) == (3, 3, 2, 2)
+    assert counts.has_markup == (7, 3)
+    assert counts.num_words == tuple(10 * (bin_ == 3) for bin_ in range(len(counts.num_words)))
+    assert sum(counts.num_characters) == 10
+    texts = [f"{title} {text}" for _, title, text in rows]
+    assert counts.character_pairs == tuple(count_character_pairs(texts).tolist())
+    both = survey(require_corpus_files(str(folder), corpus), corpus, eval_share=0.2)
+    both.merge(tally)
+    assert both.feature_counts("test", 4).character_pairs == tuple(2 * n for n in counts.character_pairs)

@@ -1,4 +1,4 @@
-"""Every rule and every comparator of the curated schema fires, and clean rows pass."""
+"""Every rule of the schema and every distance fires, and clean rows pass."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from agnews.components.data_gate.check_statistics import check_statistics, require_clean
 from agnews.components.statistics import tfdv
+from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_check import DataCheck
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.feature_counts import COUNTED
 from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, RAW, ROW, TEXT
 
 Check = Callable[..., DataCheck]
 
 
 @pytest.fixture
-def check(schema: Any, news_columns: Any, statistics_of: Any) -> Check:
+def check(schema: Any, news_columns: Any, statistics_of: Any, counts_of: Any) -> Check:
     """Judges clean rows, with the given ones instead of some."""
 
     def judge(
@@ -33,11 +35,13 @@ def check(schema: Any, news_columns: Any, statistics_of: Any) -> Check:
         columns["train"].pop(without, None)
         statistics = {split: statistics_of(of_split) for split, of_split in columns.items()}
         return check_statistics(
-            statistics,
+            {split: counts_of(of_split) for split, of_split in columns.items()},
             schema,
+            rows=dict.fromkeys(columns, rows),
+            distances=packaged_corpus().distances,
             # What TFX's ExampleValidator does.
             anomalies={split: tfdv.validate_statistics(s, schema) for split, s in statistics.items()},
-            baseline_statistics=None if baseline is None else statistics_of(baseline),
+            baseline_counts=None if baseline is None else counts_of(baseline),
             baseline=None if baseline is None else "1763820000",
             fail_on_drift=fail_on_drift,
         )
@@ -50,16 +54,18 @@ def replaced(column: list[Any], value: Any, count: int = 1) -> list[Any]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_clean_rows_pass(schema: Any, news_columns: Any, statistics_of: Any, seed: int) -> None:
-    statistics = {
-        split: statistics_of(news_columns(rows, 10 * seed + number))
-        for number, (split, rows) in enumerate({"train": 3000, "eval": 300, "test": 800}.items())
-    }
+def test_clean_rows_pass(schema: Any, news_columns: Any, statistics_of: Any, counts_of: Any, seed: int) -> None:
+    rows = {"train": 3000, "eval": 300, "test": 800}
+    columns = {split: news_columns(n, 10 * seed + number) for number, (split, n) in enumerate(rows.items())}
     found = check_statistics(
-        statistics,
+        {split: counts_of(of_split) for split, of_split in columns.items()},
         schema,
-        anomalies={split: tfdv.validate_statistics(s, schema) for split, s in statistics.items()},
-        baseline_statistics=statistics_of(news_columns(2000, 10 * seed + 9)),
+        rows=rows,
+        distances=packaged_corpus().distances,
+        anomalies={
+            split: tfdv.validate_statistics(statistics_of(of_split), schema) for split, of_split in columns.items()
+        },
+        baseline_counts=counts_of(news_columns(2000, 10 * seed + 9)),
         baseline="1",
         fail_on_drift=True,
     )
@@ -67,7 +73,7 @@ def test_clean_rows_pass(schema: Any, news_columns: Any, statistics_of: Any, see
     assert found.findings == ()
     assert found.rows == {"train": 3000, "eval": 300, "test": 800}
     assert {(d.kind, d.feature) for d in found.distances} == {
-        (kind, feature) for kind in ("skew", "drift") for feature in (LABEL, NUM_WORDS, HAS_MARKUP)
+        (kind, feature) for kind in ("skew", "drift") for feature in COUNTED
     }
     require_clean(found)
 
@@ -141,13 +147,20 @@ SHIFTED = {
     NUM_WORDS: np.clip(np.random.default_rng(7).lognormal(3.6, 0.27, 3000) * 1.4, 8, 250).astype(int).tolist(),
     # A feed that unescapes.
     HAS_MARKUP: np.random.default_rng(7).choice(["yes", "no"], 3000, p=[0.2, 0.8]).tolist(),
+    # A tenth in another alphabet, each as long as the one that it replaces.
+    TEXT: ["חדשות " * 10] * 300,
 }
+NOTICED_IN = {TEXT: "character_pairs"}
+
+
+def shifted(feature: str, columns: dict[str, list[Any]]) -> list[Any]:
+    return SHIFTED[feature] + columns[feature][len(SHIFTED[feature]) :]
 
 
 @pytest.mark.parametrize("feature", SHIFTED)
-def test_skew_between_train_and_test_stops(check: Check, feature: str) -> None:
-    found = check(test={feature: SHIFTED[feature]})
-    assert [(f.kind, f.feature, f.stops) for f in found.findings] == [("skew", feature, True)]
+def test_skew_between_train_and_test_stops(check: Check, news_columns: Any, feature: str) -> None:
+    found = check(test={feature: shifted(feature, news_columns(3000, 3))})
+    assert [(f.kind, f.feature, f.stops) for f in found.findings] == [("skew", NOTICED_IN.get(feature, feature), True)]
     assert not found.passed
     with pytest.raises(AgnewsError) as caught:
         require_clean(found)
@@ -160,8 +173,10 @@ def test_skew_between_train_and_test_stops(check: Check, feature: str) -> None:
 def test_drift_is_reported_and_stops_when_asked_to(
     check: Check, news_columns: Any, feature: str, fail_on_drift: bool
 ) -> None:
-    found = check(baseline=news_columns(3000, 4) | {feature: SHIFTED[feature]}, fail_on_drift=fail_on_drift)
-    assert [(f.kind, f.feature, f.stops) for f in found.findings] == [("drift", feature, fail_on_drift)]
+    earlier = news_columns(3000, 4)
+    found = check(baseline=earlier | {feature: shifted(feature, earlier)}, fail_on_drift=fail_on_drift)
+    noticed = NOTICED_IN.get(feature, feature)
+    assert [(f.kind, f.feature, f.stops) for f in found.findings] == [("drift", noticed, fail_on_drift)]
     assert found.passed is not fail_on_drift
     assert found.baseline == "1763820000"
     if fail_on_drift:
@@ -178,17 +193,18 @@ def test_without_a_baseline_there_is_no_drift(check: Check) -> None:
 
 
 def test_chance_stops_no_run_on_a_handful_of_rows(check: Check, news_columns: Any) -> None:
-    found = check(rows=100, test={LABEL: [0] * 50 + [1] * 50})
+    found = check(rows=40, test={LABEL: [0] * 40})
     assert [(f.kind, f.feature, f.stops) for f in found.findings if f.feature == LABEL] == [("skew", LABEL, False)]
     assert "stops nothing" in found.findings[0].seen
     assert found.passed
 
 
-def test_a_split_without_rows(schema: Any, news_columns: Any, statistics_of: Any) -> None:
-    statistics = {split: statistics_of(news_columns(500, seed)) for seed, split in enumerate(("train", "test"))}
+def test_a_split_without_rows(schema: Any, news_columns: Any, counts_of: Any) -> None:
     found = check_statistics(
-        statistics,
+        {split: counts_of(news_columns(500, seed)) for seed, split in enumerate(("train", "test"))},
         schema,
+        rows={"train": 500, "test": 500},
+        distances=packaged_corpus().distances,
         anomalies={"train": anomalies_pb2.Anomalies(data_missing=True), "test": anomalies_pb2.Anomalies()},
     )
     assert not found.passed

@@ -14,16 +14,36 @@ from agnews.components.artifact_types import StepReport
 from agnews.components.corpus_schema import corpus_schema
 from agnews.components.data_gate.component import DataGate
 from agnews.components.data_gate.executor import Executor
-from agnews.components.model_store.baseline_at import SERVING_FOLDER, STATISTICS_FILE
+from agnews.components.model_store.baseline_at import COUNTS_FILE, SERVING_FOLDER
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.statistics import tfdv
 from agnews.schemas.corpus_document import packaged_corpus
+from agnews.schemas.data_card import DataCard, Lengths, SplitCard
 from agnews.schemas.data_check import DataCheck
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import HAS_MARKUP, LABEL
 from agnews.schemas.model_record import ModelRecord
 
 SPLITS = '["train", "eval", "test"]'
+DISTANCES = packaged_corpus().only("distances").canonical()
+LENGTHS = Lengths(mean=1.0, p50=1, p95=1, p99=1, max=1)
+SPLIT = SplitCard(
+    rows=1000, rows_per_class={}, duplicates=0, contradictions=0, words=LENGTHS, characters=LENGTHS, markup_share=0.0
+)
+DATA_CARD = DataCard(
+    corpus="ag_news",
+    source="data",
+    is_sample=False,
+    digest="d",
+    test_digest="t",
+    spans=(),
+    splits=dict.fromkeys(json.loads(SPLITS), SPLIT),
+    files={},
+    left_out_as_test=0,
+    left_out_by_limit=0,
+    shared_by_train_and_eval=0,
+    normalisation="",
+)
 
 
 def artifact(kind: type[Artifact], folder: Path, split_names: str = "") -> Artifact:
@@ -37,20 +57,21 @@ def artifact(kind: type[Artifact], folder: Path, split_names: str = "") -> Artif
 
 @pytest.fixture
 def gate(
-    tmp_path: Path, repository: Path, schema: Any, news_columns: Any, statistics_of: Any
+    tmp_path: Path, schema: Any, news_columns: Any, statistics_of: Any, counts_of: Any
 ) -> Callable[..., DataCheck]:
     """Runs the executor on artifacts as StatisticsGen, ExampleValidator and BaselineModel write them."""
 
-    def run(*, fail_on_drift: int = 0, pushed: Any = None, **test: Any) -> DataCheck:
+    def run(*, fail_on_drift: int = 0, pushed: Any = None, counted: bool = True, **test: Any) -> DataCheck:
         for seed, split in enumerate(json.loads(SPLITS)):
-            statistics = statistics_of(news_columns(1000, seed) | (test if split == "test" else {}))
-            for folder, name, message in (
-                ("statistics", "FeatureStats.pb", statistics),
-                ("anomalies", "SchemaDiff.pb", tfdv.validate_statistics(statistics, schema)),
+            columns = news_columns(1000, seed) | (test if split == "test" else {})
+            anomalies = tfdv.validate_statistics(statistics_of(columns), schema)
+            for path, content in (
+                (f"anomalies/Split-{split}/SchemaDiff.pb", anomalies.SerializeToString()),
+                (f"data_card/{split}/feature_counts.json", counts_of(columns).model_dump_json().encode()),
             ):
-                path = tmp_path / folder / f"Split-{split}" / name
-                path.parent.mkdir(parents=True)
-                path.write_bytes(message.SerializeToString())
+                (tmp_path / path).parent.mkdir(parents=True)
+                (tmp_path / path).write_bytes(content)
+        (tmp_path / "data_card" / "report.json").write_text(DATA_CARD.model_dump_json())
         (tmp_path / "schema").mkdir()
         (tmp_path / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
         if pushed is not None:
@@ -61,18 +82,18 @@ def gate(
             model = tmp_path / "baseline" / SERVING_FOLDER
             for name, content in (
                 (RECORD_FILE, record.model_dump_json().encode()),
-                (STATISTICS_FILE, statistics_of(pushed).SerializeToString()),
+                *([(COUNTS_FILE, counts_of(pushed).model_dump_json().encode())] if counted else []),
             ):
                 (model / name).parent.mkdir(parents=True, exist_ok=True)
                 (model / name).write_bytes(content)
         inputs = {
-            "statistics": [artifact(standard_artifacts.ExampleStatistics, tmp_path / "statistics", SPLITS)],
+            "data_card": [artifact(StepReport, tmp_path / "data_card")],
             "schema": [artifact(standard_artifacts.Schema, tmp_path / "schema")],
             "anomalies": [artifact(standard_artifacts.ExampleAnomalies, tmp_path / "anomalies", SPLITS)],
             "baseline": [artifact(standard_artifacts.Model, tmp_path / "baseline")],
         }
         output = {"report": [artifact(StepReport, tmp_path / "report")]}
-        Executor().Do(inputs, output, {"fail_on_drift": fail_on_drift, "code_version": ""})
+        Executor().Do(inputs, output, {"corpus": DISTANCES, "fail_on_drift": fail_on_drift, "code_version": ""})
         return read_report(tmp_path)
 
     return run
@@ -89,11 +110,19 @@ def test_clean_rows_on_the_first_run(gate: Callable[..., DataCheck]) -> None:
     assert report.rows == {"train": 1000, "eval": 1000, "test": 1000}
 
 
-def test_drift_is_measured_against_the_pushed_statistics(gate: Callable[..., DataCheck], news_columns: Any) -> None:
+def test_drift_is_measured_against_the_pushed_counts(gate: Callable[..., DataCheck], news_columns: Any) -> None:
     report = gate(pushed=news_columns(1000, 9) | {HAS_MARKUP: ["no"] * 1000})
     assert report.passed
     assert report.baseline == "1763820000"
     assert [(finding.kind, finding.feature) for finding in report.findings] == [("drift", HAS_MARKUP)]
+
+
+def test_a_version_that_was_pushed_without_counts_is_compared_with_nothing(
+    gate: Callable[..., DataCheck], news_columns: Any
+) -> None:
+    report = gate(pushed=news_columns(1000, 9) | {HAS_MARKUP: ["no"] * 1000}, counted=False)
+    assert report.baseline == "1763820000"
+    assert {distance.kind for distance in report.distances} == {"skew"}
 
 
 def test_drift_stops_when_asked_to(gate: Callable[..., DataCheck], news_columns: Any) -> None:
@@ -111,12 +140,13 @@ def test_component_takes_its_switch_as_a_number() -> None:
     from tfx.types.channel import Channel
 
     node = DataGate(
-        statistics=Channel(type=standard_artifacts.ExampleStatistics),
+        data_card=Channel(type=StepReport),
         schema=Channel(type=standard_artifacts.Schema),
         anomalies=Channel(type=standard_artifacts.ExampleAnomalies),
         baseline=Channel(type=standard_artifacts.Model),
+        corpus="{}",
         fail_on_drift=True,
         code_version="1",
     )
-    assert node.exec_properties == {"fail_on_drift": 1, "code_version": "1"}
+    assert node.exec_properties == {"corpus": "{}", "fail_on_drift": 1, "code_version": "1"}
     assert node.id == "DataGate"

@@ -145,6 +145,8 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
         baseline: str = "",
         fingerprint: str = "",
         overruled: tuple[str, ...] = (),
+        no_push: bool = False,
+        reason: str = "",
         anchor: Anchor | None = None,
     ) -> tuple[Any, PushOutcome]:
         from tfx.types import standard_artifacts
@@ -162,6 +164,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
             .encode(),
             f"blessing/{'BLESSED' if blessed else 'NOT_BLESSED'}": b"",
             "smoke_report/report.json": (smoke or SmokeReport(passed=True)).model_dump_json().encode(),
+            "data_card/train/feature_counts.json": b"counts of " + model,
             "predictions/test.parquet": PREDICTIONS,
             "examples/Split-train/data_tfrecord-00000-of-00001": TRAIN_RECORDS,
             "data_card/report.json": DATA_CARD.model_dump_json().encode(),
@@ -197,6 +200,8 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
                 "model_name": "agnews",
                 "corpus": packaged_corpus().canonical(),
                 "replaces": "",
+                "no_push": int(no_push),
+                "reason": reason,
                 "fingerprint": fingerprint,
                 "code_version": "",
             },
@@ -251,6 +256,7 @@ def test_a_blessed_model_goes_into_production_with_all_that_is_known_about_it(pu
     folder = tmp_path / "store" / "agnews" / record.version
     assert (folder / "saved_model.pb").read_bytes() == b"graph"
     assert (folder / "assets.extra/statistics/FeatureStats.pb").read_bytes() == b"statistics of graph"
+    assert (folder / "assets.extra/feature_counts.json").read_bytes() == b"counts of graph"
     card = (folder / "assets.extra/model_card.md").read_text()
     assert "91.00 % on 4 test rows" in card
     assert (Path(artifact.uri) / "model_card.md").read_text() == card
@@ -304,6 +310,20 @@ def test_a_forced_promotion_does_not_pass_a_failed_smoke_test(push: Any, tmp_pat
 
     assert not outcome.pushed
     assert not ModelStore(str(tmp_path / "store"), "agnews").versions()
+
+
+def test_a_model_that_nobody_wants_pushed_is_in_no_store(push: Any, tmp_path: Path) -> None:
+    artifact, outcome = push(b"graph", no_push=True)
+    assert (outcome.pushed, outcome.version) == (False, "")
+    assert "models promote" in outcome.reason
+    assert artifact.get_int_custom_property("pushed") == 0
+    assert ModelStore(str(tmp_path / "store"), "agnews").production() is None
+
+
+def test_a_reason_stands_in_the_trail(push: Any, tmp_path: Path) -> None:
+    push(b"graph", reason="labels were wrong")
+    (move,) = ModelStore(str(tmp_path / "store"), "agnews").moves()
+    assert "labels were wrong" in move.why
 
 
 def test_the_same_model_is_in_production_already(push: Any, tmp_path: Path) -> None:
@@ -422,8 +442,8 @@ def test_the_next_run_finds_what_was_pushed(push: Any, bring_baseline: Any) -> N
         assert found is not None
         assert found.record.version == expected
         assert (Path(found.folder) / "saved_model.pb").exists()
-        assert found.statistics is not None
-        assert Path(found.statistics).read_bytes().startswith(b"statistics of")
+        assert found.counts is not None
+        assert Path(found.counts).read_bytes().startswith(b"counts of")
         assert artifact.get_int_custom_property("has_baseline") == 1
         assert artifact.get_string_custom_property("version") == expected
     assert baseline_at(bring_baseline("").uri) is None

@@ -33,6 +33,7 @@ def test_a_file_that_submit_takes_is_written(tmp_path: Path) -> None:
         "model": "bert_frozen",
         "epochs": 0,
         "force_promotion": True,
+        "no_push": False,
     }
     assert pipeline.parameters["push_uri"].required
     assert "strategy: mirrored" in pipeline.text

@@ -61,6 +61,7 @@ def test_it_is_what_submit_reads(request_: Any) -> None:
         "model": ("STRING", False, "bert_finetune"),
         "epochs": ("NUMBER_INTEGER", False, 0),
         "force_promotion": ("BOOLEAN", False, False),
+        "no_push": ("BOOLEAN", False, False),
     }
 
 
@@ -84,6 +85,7 @@ def _properties(config: RunConfig, letter: str) -> dict[tuple[str, str], Any]:
         production=letter,
         anchor=letter,
         fingerprint=letter,
+        no_push=letter == "b",
         code=dict.fromkeys(code_versions(), ""),
         corpus=dict.fromkeys(code_versions(), letter),
     )

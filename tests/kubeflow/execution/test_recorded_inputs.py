@@ -49,12 +49,18 @@ def contract_of(repository: Path) -> Callable[[str], StepContract]:
     return lambda node: contracts[node]
 
 
+_GONE = {"statistics": "tfx.types.standard_artifacts.ExampleStatistics"}
+"""Inputs that a node had when it was recorded and has no more."""
+
+
 def _as_compiled_then(contract: StepContract, document: dict[str, Any], executor: str) -> StepContract:
-    """The types of today for what the recorded pipeline had: nodes gain inputs, and the recordings stay."""
+    """The types of today for what the recorded pipeline had: nodes gain and lose inputs, and the recordings stay."""
     given, wanted = document["inputs"], document["outputs"]
     changes = {
         "executor": executor,
-        "inputs": {name: kind for name, kind in contract.inputs.items() if name in given.get("artifacts", {})},
+        "inputs": {
+            name: kind for name, kind in {**_GONE, **contract.inputs}.items() if name in given.get("artifacts", {})
+        },
         "outputs": {name: kind for name, kind in contract.outputs.items() if name in wanted["artifacts"]},
         "parameters": {
             name: kind for name, kind in contract.parameters.items() if name in given.get("parameterValues", {})

@@ -46,6 +46,7 @@ def values(tmp_path: Path, data: Path) -> dict[str, Any]:
         "model": "transformer",
         "epochs": 0.0,
         "force_promotion": False,
+        "no_push": False,
         "configs": configs,
         "code": code_versions(),
         "scratch_uri": "/scratch",

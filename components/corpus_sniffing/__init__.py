@@ -1,0 +1,1 @@
+"""From files that nobody has described to a description that a person reviews once."""

@@ -1,0 +1,192 @@
+"""Which column holds the class, which the text, and which tells test rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agnews.schemas.corpus import MAX_CLASSES
+from agnews.schemas.errors import AgnewsError
+
+_LABELS = [
+    "label",
+    "class",
+    "category",
+    "intent",
+    "target",
+    "sentiment",
+    "topic",
+    "class_name",
+    "tag",
+    "genre",
+    "polarity",
+    "y",
+    "rating",
+    "stars",
+    "labels",
+    "coarse_label",
+    "label_text",
+]
+_TEXTS = [
+    "text",
+    "title",
+    "headline",
+    "sentence",
+    "content",
+    "body",
+    "review",
+    "question",
+    "message",
+    "comment",
+    "description",
+    "tweet",
+    "utterance",
+    "query",
+    "document",
+    "texts",
+]
+_NO_TEXTS = frozenset(
+    [
+        "id",
+        "idx",
+        "index",
+        "uid",
+        "guid",
+        "date",
+        "time",
+        "url",
+        "link",
+        "author",
+        "user",
+        "source",
+        "file",
+        "split",
+        "set",
+        "fold",
+    ]
+)
+_PARTS = frozenset(["split", "set", "fold", "part", "subset", "partition"])
+_TEST = ("test", "testing", "eval", "validation")
+
+
+@dataclass(frozen=True)
+class ChosenColumns:
+    """Columns by what they hold.
+
+    Attributes:
+        label: That of the class.
+        texts: Those of the text, in the order of the file.
+        part: The column that tells test rows, and what stands there; None where there is none.
+        seen: Why, a sentence each.
+        unsure: What a person has to look at.
+    """
+
+    label: str
+    texts: tuple[str, ...]
+    part: tuple[str, str] | None = None
+    seen: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+
+
+def choose_columns(
+    columns: Mapping[str, Sequence[str]], *, label: str | None = None, texts: Sequence[str] = ()
+) -> ChosenColumns:
+    """Chooses.
+
+    Args:
+        columns: Some hundred values by name; what is no text is written as one.
+        label: The column that a person named.
+        texts: Those that a person named.
+
+    Returns:
+        The choice.
+
+    Raises:
+        AgnewsError: A named column is not there, or none looks like a class or a text.
+    """
+    for name in (*texts, *((label,) if label else ())):
+        if name not in columns:
+            raise AgnewsError(
+                "There is no such column.", found=name, fix=f"Columns are {', '.join(map(repr, columns))}."
+            )
+    unsure: list[str] = []
+    part = _find_part(columns)
+    taken = set(texts) | ({part[0]} if part else set())
+    if label is None:
+        ranked = sorted((name for name in columns if name not in taken), key=lambda n: -_label_score(n, columns[n]))
+        good = [name for name in ranked if _label_score(name, columns[name]) > 0]
+        if not good:
+            raise AgnewsError(
+                "No column looks like a class: none has a few values that come again and again.",
+                found=_summary(columns),
+                fix="Name it: --label COLUMN.",
+            )
+        label = good[0]
+        if len(good) > 1 and _label_score(label, columns[label]) - _label_score(good[1], columns[good[1]]) < 1:
+            unsure.append(f"label: {label} could be {good[1]} as well (--label {good[1]})")
+    chosen = tuple(texts) or _find_texts({n: v for n, v in columns.items() if n != label and n not in taken})
+    if not chosen:
+        raise AgnewsError("No column looks like a text.", found=_summary(columns), fix="Name it: --text COLUMN.")
+    if not texts and len(chosen) > 1:
+        unsure.append(f"texts: {', '.join(chosen)} are joined; --text says which are meant")
+    values = Counter(columns[label])
+    seen = [
+        f"the class is in {label}, {len(values)} values in the first {len(columns[label]):,} rows",
+        f"the text is in {' and '.join(chosen)}",
+    ]
+    if part:
+        seen.append(f"{part[0]} = {part[1]} marks test rows")
+    return ChosenColumns(label, chosen, part, seen, unsure)
+
+
+def _words(values: Sequence[str]) -> float:
+    return sum(len(value.split()) for value in values) / max(len(values), 1)
+
+
+def _characters(values: Sequence[str]) -> float:
+    return sum(map(len, values)) / max(len(values), 1)
+
+
+def _label_score(name: str, values: Sequence[str]) -> float:
+    """More than 0 for what can be a class; 3 for a good name, up to 2 for few values that come often."""
+    distinct = len(set(values))
+    if not 2 <= distinct <= min(MAX_CLASSES, max(len(values) / 2, 2)) or _characters(values) > 80:
+        return 0.0
+    lower = name.lower()
+    known = 3.0 - _LABELS.index(lower) / 20 if lower in _LABELS else 1.0 * any(each in lower for each in _LABELS[:8])
+    return known + 2 * (1 - distinct / len(values)) - 3 * (lower in _NO_TEXTS)
+
+
+def _find_texts(columns: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    def is_text(name: str, values: Sequence[str]) -> bool:
+        lower = name.lower()
+        if lower in _NO_TEXTS or len(set(values)) < len(values) / 3:
+            return False
+        # Chinese and Thai have no spaces.
+        return _words(values) >= 2 or (_characters(values) >= 6 and not all(map(str.isascii, values)))
+
+    found = tuple(name for name, values in columns.items() if is_text(name, values))
+    known = tuple(name for name in found if name.lower() in _TEXTS)
+    if known or found:
+        return known or found
+    longest = max(columns, key=lambda name: _characters(columns[name]), default=None)
+    return (longest,) if longest is not None and _characters(columns[longest]) >= 3 else ()
+
+
+def _find_part(columns: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    for name, values in columns.items():
+        if name.lower() in _PARTS:
+            there = {value.lower(): value for value in values}
+            for word in _TEST:
+                if word in there and len(there) > 1:
+                    return name, there[word]
+    return None
+
+
+def _summary(columns: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(
+        f"{name!r}: {len(set(values))} values in {len(values)} rows, like {values[0][:40]!r}"
+        for name, values in columns.items()
+        if values
+    )

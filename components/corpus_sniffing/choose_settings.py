@@ -1,0 +1,103 @@
+"""Settings that follow from the texts, each with its reason: chosen once, written down, changed by people only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agnews.schemas.learning_config import TextConfig, TrainingConfig
+
+_ROWS = 2000
+_SHORTEST, _LONGEST, _STEP = 32, 512, 16
+_MOST_CUT = 0.05
+_STEPS = 3000
+"""Steps in which a small transformer learns what a few thousand rows have to say."""
+_FEW_ROWS, _LARGER_SHARE = 3000, 0.1
+_MOST_EPOCHS, _EPOCHS = 60, TrainingConfig().epochs
+_BATCHES = ((20_000, 128), (5_000, 64), (1_000, 32), (0, 16))
+"""Batch sizes by the least rows to learn from: small corpora need the steps, large ones the speed."""
+
+
+@dataclass(frozen=True)
+class ChosenSettings:
+    """Settings for a corpus.
+
+    Attributes:
+        settings: Sections of the configuration.
+        kinds: The same by kind of model.
+        reasons: Why, by dotted key.
+        unsure: What a person has to look at.
+    """
+
+    settings: dict[str, dict[str, Any]]
+    kinds: dict[str, dict[str, dict[str, Any]]]
+    reasons: dict[str, str]
+    unsure: list[str] = field(default_factory=list)
+
+
+def choose_settings(texts: Sequence[str], *, rows: int, language: str) -> ChosenSettings:
+    """Chooses kind of model, length and training.
+
+    Args:
+        texts: Texts to learn from, or some of them.
+        rows: How many there are to learn from.
+        language: Of the texts, a BCP 47 tag.
+
+    Returns:
+        The settings. The encoder that comes along knows English; texts in another language get a linear model.
+    """
+    lengths, unknown = _pieces(texts[:_ROWS])
+    settings: dict[str, dict[str, Any]] = {"model": {}, "text": {}}
+    reasons, unsure = {}, []
+    english = language.split("-")[0] == "en"
+    settings["model"]["kind"] = "bert_frozen" if english else "linear"
+    reasons["model.kind"] = (
+        "the encoder that comes along knows English"
+        if english
+        else "the encoder that comes along knows English only, and n-grams of words and characters fit any language"
+    )
+    p95 = int(np.quantile(lengths, 0.95, method="inverted_cdf"))
+    length = min(max(_STEP * math.ceil(p95 / _STEP), _SHORTEST), _LONGEST)
+    settings["text"]["max_length"] = length
+    reasons["text.max_length"] = f"95 % of the texts have at most {p95} word pieces, [CLS] and [SEP] included"
+    cut = float((lengths > length).mean())
+    if cut > _MOST_CUT:
+        unsure.append(f"text.max_length: {cut:.0%} of the texts are longer than {length} word pieces and are cut there")
+    allowed = TextConfig().max_unknown_share
+    if unknown > allowed:
+        unsure.append(
+            f"text.vocabulary: {unknown:.0%} of the word pieces are unknown to the vocabulary that comes along, and a "
+            f"run stops above {allowed:.0%}; name the vocab.txt of an encoder of this language"
+        )
+    if rows < _FEW_ROWS:
+        settings["data"] = {"eval_share": _LARGER_SHARE}
+        reasons["data.eval_share"] = (
+            f"{rows:,} rows to learn from; of them, a twentieth would tell too little of an epoch"
+        )
+    batch = next(size for least, size in _BATCHES if rows >= least)
+    steps = math.ceil(rows / batch)
+    epochs = min(max(math.ceil(_STEPS / steps), _EPOCHS), _MOST_EPOCHS)
+    training = {"batch_size": batch, "epochs": epochs, "patience": max(epochs // 3, 4)}
+    reasons["training.batch_size"] = f"{rows:,} rows to learn from"
+    reasons["training.epochs"] = f"{epochs * steps:,} steps of {batch} rows; at least {_STEPS:,} are wanted"
+    reasons["training.patience"] = "a third of the epochs"
+    return ChosenSettings(settings, {"transformer": {"training": training}}, reasons, unsure)
+
+
+def _pieces(texts: Sequence[str]) -> tuple[np.ndarray[Any, np.dtype[np.int64]], float]:
+    """Word pieces of each text, the frame included, and the share of them that is unknown."""
+    import tensorflow as tf
+
+    from agnews.components.text.clean import clean
+    from agnews.components.text.tokenizer import Tokenizer
+    from agnews.components.text.vocabulary import EMBEDDED, UNKNOWN, load_vocabulary
+
+    vocabulary = load_vocabulary(EMBEDDED)
+    tokens = Tokenizer(vocabulary, lowercase=True, max_length=1 << 20)(clean(tf.constant(list(texts))))
+    pieces = tokens.flat_values.numpy()
+    share = float((pieces == vocabulary.tokens.index(UNKNOWN)).mean())
+    return tokens.row_lengths().numpy(), share

@@ -1,0 +1,151 @@
+"""`agnews models promote` and `agnews models copy`: what goes into production without a run that trains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agnews.schemas.errors import AgnewsError
+
+if TYPE_CHECKING:
+    from agnews.components.model_store import ModelStore
+
+RootOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed; the store is DIR/models.")
+]
+StoreOption = Annotated[
+    str | None, typer.Option(metavar="URI", help="Folder or URI of the store itself, for example gs://bucket/models.")
+]
+NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Promote although rules fail; asks for --reason.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the store with your name.")]
+_ROOT, _NAME = Path("workspace"), "agnews"
+
+
+def promote(
+    what: Annotated[str, typer.Argument(metavar="VERSION|RUN", help="A version of the store, or a run (or latest).")],
+    force: ForceOption = False,
+    reason: ReasonOption = "",
+    root: RootOption = _ROOT,
+    store: StoreOption = None,
+    name: NameOption = _NAME,
+) -> None:
+    """Put the model of a run, or a version of the store, into production.
+
+    A run that was told --no-push, or whose model was held back, is taken up behind its training: floors, the paired
+    test against what is in production now, and the smoke test decide, and nothing is trained. If data, configuration
+    or code have changed since, the run is refused. A model that rules hold back needs --force --reason TEXT; a failed
+    smoke test stops it still.
+
+    A version of the store was judged when it was pushed; its files are checked, and the pointer moves.
+
+    [bold]Examples[/bold]
+
+      agnews run --data DIR --no-push
+      agnews models promote latest
+      agnews models promote 20261129T091222-4f81 --force --reason "labels of the test file were wrong"
+      agnews models promote 1795943805
+    """
+    _require_reason(force, reason)
+    if what.isdecimal():
+        _promote_version(_open(root, store, name), what, reason)
+        return
+    if store is not None:
+        raise AgnewsError(
+            "A run is promoted to the store of its root folder.",
+            found=f"--store {store}",
+            fix="Promote it there, then `agnews models copy VERSION --to URI`.",
+        )
+    from agnews.pipeline.cli.run import run_and_show
+    from agnews.pipeline.paths import prepare_root
+    from agnews.pipeline.reports.find_run import find_run
+    from agnews.schemas.run_config import RunConfig
+
+    paths = prepare_root(root)
+    report = find_run(paths, what)
+    if report.fingerprint is None or report.metrics is None:
+        raise AgnewsError(
+            "The run has no model that was judged.",
+            found=f"{report.run_id}: {report.error or 'it ended before'}",
+            fix="`agnews report list` shows all runs; take one with an accuracy.",
+        )
+    config = RunConfig.model_validate({**report.settings, "model": report.model})
+    if force:
+        evaluation = config.evaluation.model_copy(update={"force_promotion": True})
+        config = config.model_copy(update={"evaluation": evaluation})
+    raise typer.Exit(run_and_show(config, paths, reason=reason, only_known=report.fingerprint))
+
+
+def copy(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version of the store.")],
+    to: Annotated[str, typer.Option(metavar="URI", help="Folder or URI of the other store.")],
+    force: ForceOption = False,
+    reason: ReasonOption = "",
+    root: RootOption = _ROOT,
+    store: StoreOption = None,
+    name: NameOption = _NAME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Copy a version to another store, and put it into production there: from staging to production.
+
+    Its files are compared with its digest before, and again once they are written. It goes where nothing is in
+    production, or the model that it was found not worse than; anything else needs --force --reason TEXT.
+
+    [bold]Examples[/bold]
+
+      agnews models copy 1795943805 --to s3://bucket/production
+    """
+    from rich.console import Console
+
+    from agnews.components.model_store import ModelStore
+    from agnews.components.model_store.copy_version import copy_version
+    from agnews.components.storage.read_secret import require_no_credentials
+    from agnews.pipeline.literal_text import literal
+
+    _require_reason(force, reason)
+    require_no_credentials(to, "the other store (--to)")
+    target = ModelStore(to if "://" in to else str(Path(to).expanduser().absolute()), name)
+    done = copy_version(_open(root, store, name), version, target, force=force, reason=reason)
+    if as_json:
+        typer.echo(json.dumps({"from": version, "to": done.record.version, "store": target.uri, "new": done.is_new}))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not done.is_new:
+        console.print(f"The model is in production there already, as version [bold]{done.record.version}[/bold].")
+        return
+    console.print(
+        f"[green]✓[/green] version {version} is in production in {literal(target.uri)}, "
+        f"as version [bold]{done.record.version}[/bold]"
+    )
+
+
+def _promote_version(models: ModelStore, version: str, reason: str) -> None:
+    from rich.console import Console
+
+    from agnews.components.model_store.rollback import rollback
+
+    done = rollback(models, version, why=reason)
+    console = Console(highlight=False, soft_wrap=True)
+    if done.before.version == done.after.version:
+        console.print(f"Version [bold]{version}[/bold] is in production already; nothing was changed.")
+        return
+    console.print(
+        f"[green]✓[/green] version [bold]{version}[/bold] is in production, in place of {done.before.version}"
+    )
+
+
+def _require_reason(force: bool, reason: str) -> None:
+    if force and not reason.strip():
+        raise AgnewsError(
+            "Whoever overrules a rule says why.", found="--force without --reason", fix='Add --reason "TEXT".'
+        )
+
+
+def _open(root: Path, store: str | None, name: str) -> ModelStore:
+    from agnews.components.model_store import ModelStore
+    from agnews.pipeline.paths import Paths
+
+    return ModelStore(store or str(Paths(root.expanduser().absolute()).models), name)

@@ -1,0 +1,48 @@
+"""Settings that follow the texts, against the pieces that the tokenizer makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agnews.components.corpus_sniffing.choose_settings import choose_settings
+from agnews.schemas.run_config import RunConfig
+
+SENTENCE = "the bank raised rates again and the shares fell in London on Friday "
+
+
+def test_short_english_texts_get_a_frozen_encoder_of_their_length() -> None:
+    texts = ["the bank raised rates"] * 95 + [SENTENCE * 3] * 5
+    chosen = choose_settings(texts, rows=10_000, language="en-GB")
+    assert chosen.settings["model"]["kind"] == "bert_frozen"
+    # [CLS] the bank raised rates [SEP] is six pieces, and 32 is the least.
+    assert chosen.settings["text"]["max_length"] == 32
+    assert "at most 6 word pieces" in chosen.reasons["text.max_length"]
+    assert chosen.unsure == []
+
+
+def test_texts_that_are_cut_are_told() -> None:
+    chosen = choose_settings([SENTENCE * 60] * 20, rows=10_000, language="en")
+    assert chosen.settings["text"]["max_length"] == 512
+    assert any("100% of the texts are longer than 512" in each for each in chosen.unsure)
+
+
+def test_a_language_that_the_vocabulary_does_not_know_is_told() -> None:
+    chosen = choose_settings(
+        ["\u6211\u4eec\u7684\u56fd\u5bb6\u5f88\u5927\u5f88\u7f8e\u4e3d"] * 20, rows=500, language="zh"
+    )
+    assert chosen.settings["model"]["kind"] == "linear"
+    assert any(each.startswith("text.vocabulary") for each in chosen.unsure)
+
+
+@pytest.mark.parametrize("rows", [100, 222, 1500, 9532, 30_000, 2_000_000])
+def test_few_rows_get_the_steps_that_they_need_and_many_no_more_than_before(rows: int) -> None:
+    chosen = choose_settings([SENTENCE], rows=rows, language="en")
+    training = chosen.kinds["transformer"]["training"]
+    steps = training["epochs"] * np.ceil(rows / training["batch_size"])
+    assert steps >= 3000 or training["epochs"] == 60
+    assert training["epochs"] == 4 if rows > 10**6 else training["epochs"] > 4
+    assert set(chosen.reasons) >= {f"training.{key}" for key in training}
+    # What is written is what the configuration takes.
+    tree = {**chosen.settings, "model": {"kind": "transformer"}, "training": training}
+    assert RunConfig.model_validate(tree).training.epochs == training["epochs"]

@@ -1,0 +1,57 @@
+"""`agnews corpus init` as it is typed: what it prints, what it writes, and that nothing of anybody's is overwritten."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agnews.pipeline.cli.main import app
+from agnews.pipeline.load_corpus import load_corpus
+from agnews.schemas.errors import AgnewsError
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "questions"
+    folder.mkdir()
+    for name, rows in (("train.csv", 300), ("test.csv", 120)):
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "category"])
+            for i in range(rows):
+                kind = ("lost_card", "top_up")[i % 2]
+                writer.writerow([f"what do I do with my {kind.split('_')[i % 4 > 1]} number {i}", kind])
+    return folder
+
+
+def test_what_it_writes_is_what_check_accepts(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus.yaml"
+    shown = CliRunner().invoke(app, ["corpus", "init", str(files), "--out", str(out)], catch_exceptions=False)
+    assert shown.exit_code == 0
+    for part in ("saw", "2 columns, separated by a comma", "test rows in test.csv", "agnews run --corpus"):
+        assert part in shown.output
+    loaded = load_corpus(str(out))
+    assert loaded.root == str(files)
+    assert loaded.corpus.class_names == ("lost_card", "top_up")
+    assert (loaded.corpus.name, loaded.corpus.language) == ("questions", "en")
+    lines = [
+        line for line in out.read_text().splitlines() if line and not line.startswith(("#", "  ")) and line[-1] != ":"
+    ]
+    assert all("  # " in line for line in lines), "each line says what it means"
+    checked = CliRunner().invoke(app, ["corpus", "check", str(out)], catch_exceptions=False)
+    assert checked.exit_code == 0
+    assert f"agnews run --corpus {out}" in checked.output.replace("\n", "")
+
+
+def test_a_description_that_is_there_stays(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus.yaml"
+    out.write_text("mine")
+    arguments = ["corpus", "init", str(files), "--out", str(out)]
+    with pytest.raises(AgnewsError, match="already"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert out.read_text() == "mine"
+    CliRunner().invoke(app, [*arguments, "--overwrite"], catch_exceptions=False)
+    assert load_corpus(str(out)).corpus.num_classes == 2
