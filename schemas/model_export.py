@@ -50,6 +50,8 @@ class ModelExport(Document):
     digest: str
     """sha256 over the other files of the folder."""
     classes: int
+    longest: int = 0
+    """Tokens of a text at most; 0 where the version does not say."""
     calibration_rows: int
     """Rows from which the ranges of int8 were taken; 0 where none are needed."""
     passed: bool

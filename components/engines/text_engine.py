@@ -36,7 +36,7 @@ class TextEngine:
         self._tokens = tokens
 
     @classmethod
-    def open(cls, folder: str, *, engine: ExportEngine, precision: Precision, batches: int) -> TextEngine:
+    def open(cls, folder: str, *, engine: ExportEngine, precision: Precision, batches: int, longest: int) -> TextEngine:
         """Loads the files of an export.
 
         Args:
@@ -44,13 +44,16 @@ class TextEngine:
             engine: What runs them.
             precision: Of the arithmetic.
             batches: How many are computed at once.
+            longest: Tokens of a text at most; 0 where that is not known.
 
         Raises:
             AgnewsError: The engine is not installed.
             RuntimeError, ValueError, OSError, tf.errors.OpError: The files cannot be loaded.
         """
         network: Engine = (
-            OpenVinoEngine(folder, precision, batches=batches) if engine == "openvino" else OnnxRuntimeEngine(folder)
+            OpenVinoEngine(folder, precision, batches=batches, longest=longest)
+            if engine == "openvino"
+            else OnnxRuntimeEngine(folder)
         )
         return cls(f"{engine}-{precision}", network, TextTokens(f"{folder}/{TOKENIZER}"))
 
@@ -100,7 +103,13 @@ def open_export(found: FoundExport, *, batches: int, parent_digest: str = "") ->
         if (digest := model_digest(files)) != export.digest:
             raise _unusable(found, f"sha256 {digest} of its files, exported was {export.digest}")
         try:
-            return TextEngine.open(folder, engine=export.engine, precision=export.precision, batches=batches)
+            return TextEngine.open(
+                folder,
+                engine=export.engine,
+                precision=export.precision,
+                batches=batches,
+                longest=export.longest,
+            )
         except (RuntimeError, ValueError, OSError, tf.errors.OpError) as error:
             raise _unusable(found, f"{type(error).__name__}: {str(error).strip().splitlines()[0]}") from error
 

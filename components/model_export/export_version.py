@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from agnews.components.engines.find_export import FoundExport
 from agnews.components.engines.text_engine import TextEngine
@@ -14,6 +16,7 @@ from agnews.components.model_export.convert import convert, not_convertible
 from agnews.components.model_export.cut_model import CutModel
 from agnews.components.model_export.labelled_texts import LabelledTexts
 from agnews.components.model_store.model_digest import model_digest
+from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_export import ExportEngine, ModelExport, Precision
@@ -115,7 +118,8 @@ def _tested(
     saved_model: str,
 ) -> ModelExport:
     digest = model_digest({path: f"{folder}/{path}" for path in files_at(folder).files_below(folder)})
-    engine = TextEngine.open(folder, engine=request.engine, precision=request.precision, batches=1)
+    longest = _longest(saved_model)
+    engine = TextEngine.open(folder, engine=request.engine, precision=request.precision, batches=1, longest=longest)
     try:
         compared = compare_with_parent(
             test,
@@ -141,6 +145,7 @@ def _tested(
         parent_digest=request.parent_digest,
         digest=digest,
         classes=request.classes,
+        longest=longest,
         calibration_rows=calibrated,
         passed=passed,
         reason=reason,
@@ -148,6 +153,12 @@ def _tested(
         speed=compared.speed,
         versions=versions,
     )
+
+
+def _longest(saved_model: str) -> int:
+    facts = Path(saved_model, FACTS_FILE)
+    text = json.loads(facts.read_text()).get("text", {}) if facts.is_file() else {}
+    return int(text.get("max_length", 0))
 
 
 def _put(folder: str, target: str, export: ModelExport) -> FoundExport:
