@@ -28,13 +28,25 @@ SHOWN = {"Authorization": f"Bearer {TOKEN}"}
 WHO = ("riders", "novices", "veterans", "juniors", "visitors", "locals", "twins", "favourites")
 HOW = ("twice", "again", "in the rain", "at dawn", "by a nose", "for fun", "with ease", "on ice", "at last", "uphill")
 WHERE = ("Ulm", "Oulu", "Cork", "Bari")
+TAILS = (
+    "",
+    "The crowd sang until the last of them had gone home through the rain.",
+    "Few had thought on Monday that it would come to this, and fewer still that so many would stay to see it.",
+    "A spokesman said that more of this is to be expected in the coming year, although nobody knows yet who will pay.",
+    (
+        "It was the third time in a month, after an early start on Tuesday, a long delay and a change of plans, which "
+        "left both sides with more questions than answers, as one of those who were there told reporters later."
+    ),
+)
+"""Labelled rows have the lengths of news: a pile of short ones would be told as a difference between train and test."""
 
 Run = Callable[..., RunReport]
 
 
 def texts_of_a_new_kind() -> list[str]:
     """What no training row has: a sport that nobody has written about."""
-    return [f"The {who} quidded the zorbal {how} near {where}" for who in WHO for how in HOW for where in WHERE]
+    heads = [f"The {who} quidded the zorbal {how} near {where}." for who in WHO for how in HOW for where in WHERE]
+    return [f"{head} {TAILS[row % 5]} {TAILS[row % 3]}".strip() for row, head in enumerate(heads)]
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,17 @@ from agnews.schemas.learning_config import MODEL_CONFIGS
 
 @pytest.mark.parametrize("kind", MODEL_CONFIGS)
 def test_the_file_is_the_configuration(kind: str, tmp_path: Path) -> None:
-    settings = {"training.learning_rate": 2.35e-05, "training.clip_norm": None, "model.dropout": 0.0}
+    # A linear model has neither steps nor dropout.
+    linear = {"model.cost": 2.35e-05, "model.char_ngrams": None}
+    trained = {"training.learning_rate": 2.35e-05, "training.clip_norm": None, "model.dropout": 0.0}
+    settings = linear if kind == "linear" else trained
     config = apply_settings(load_config(kind, ["data.limit=100", "data.source=/some where/#1", "name=mine"]), settings)
     write_config(tmp_path / "best.yaml", config, facts=["", "Trials: 3"], searched=settings)
 
     assert load_config(str(tmp_path / "best.yaml")) == config
     lines = (tmp_path / "best.yaml").read_text().splitlines()
     assert "# Trials: 3" in lines
-    assert "  learning_rate: 2.35e-05  # searched" in lines
+    assert f"  {'cost' if kind == 'linear' else 'learning_rate'}: 2.35e-05  # searched" in lines
     assert not any("epochs" in line and "searched" in line for line in lines)
 
 
