@@ -6,67 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agnews.components.corpus_sniffing.column_names import KEYS, LABELS, PARTS, TEXTS
 from agnews.schemas.corpus import MAX_CLASSES
 from agnews.schemas.errors import AgnewsError
 
-_LABELS = [
-    "label",
-    "class",
-    "category",
-    "intent",
-    "target",
-    "sentiment",
-    "topic",
-    "class_name",
-    "tag",
-    "genre",
-    "polarity",
-    "y",
-    "rating",
-    "stars",
-    "labels",
-    "coarse_label",
-    "label_text",
-]
-_TEXTS = [
-    "text",
-    "title",
-    "headline",
-    "sentence",
-    "content",
-    "body",
-    "review",
-    "question",
-    "message",
-    "comment",
-    "description",
-    "tweet",
-    "utterance",
-    "query",
-    "document",
-    "texts",
-]
-_NO_TEXTS = frozenset(
-    [
-        "id",
-        "idx",
-        "index",
-        "uid",
-        "guid",
-        "date",
-        "time",
-        "url",
-        "link",
-        "author",
-        "user",
-        "source",
-        "file",
-        "split",
-        "set",
-        "fold",
-    ]
-)
-_PARTS = frozenset(["split", "set", "fold", "part", "subset", "partition"])
+_LABELS = (*LABELS, "coarse_label", "label_text")
+_NO_TEXTS = frozenset([*KEYS, *PARTS, "time", "link", "author", "user", "source", "file"])
+_PARTS = frozenset([*PARTS, "part", "subset", "partition"])
 _TEST = ("test", "testing", "eval", "validation")
 
 
@@ -167,7 +113,7 @@ def _find_texts(columns: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         return _words(values) >= 2 or (_characters(values) >= 6 and not all(map(str.isascii, values)))
 
     found = tuple(name for name, values in columns.items() if is_text(name, values))
-    known = tuple(name for name in found if name.lower() in _TEXTS)
+    known = tuple(name for name in found if name.lower() in TEXTS)
     if known or found:
         return known or found
     longest = max(columns, key=lambda name: _characters(columns[name]), default=None)

@@ -4,53 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-NAMES = frozenset(
-    [
-        "label",
-        "labels",
-        "class",
-        "class_name",
-        "category",
-        "categories",
-        "target",
-        "intent",
-        "sentiment",
-        "topic",
-        "y",
-        "tag",
-        "genre",
-        "polarity",
-        "star",
-        "stars",
-        "rating",
-        "text",
-        "texts",
-        "sentence",
-        "content",
-        "body",
-        "review",
-        "title",
-        "headline",
-        "description",
-        "question",
-        "message",
-        "comment",
-        "tweet",
-        "utterance",
-        "query",
-        "document",
-        "id",
-        "idx",
-        "index",
-        "uid",
-        "guid",
-        "date",
-        "url",
-        "split",
-        "set",
-        "fold",
-    ]
-)
+from agnews.components.corpus_sniffing.column_names import KEYS, LABELS, PARTS, TEXTS
+
+NAMES = frozenset([*LABELS, *TEXTS, *PARTS, *KEYS, "categories", "star"])
 """What columns are called in public corpora."""
 _LONGEST = 60
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agnews.schemas.model_record import ModelRecord
@@ -52,20 +52,36 @@ def follow_production(record: ModelRecord, before: ModelRecord | None, *, folder
     Returns:
         Why the registry does not follow; empty where it does, or where the environment names none.
     """
-    if not is_tracked():
-        return ""
-    try:
-        client = mlflow_client()
+
+    def follow(client: Any) -> None:
         _alias(client, record, CHAMPION, folder)
         if before is not None and before.version != record.version:
             _alias(client, before, PREVIOUS, folder_before)
+
+    return tell_mlflow(follow, otherwise=f"Version {record.version} is in production, and MLflow does not know")
+
+
+def tell_mlflow(work: Callable[[Any], None], *, otherwise: str) -> str:
+    """Does something with MLflow where the environment names a server, and never fails.
+
+    Args:
+        work: Called with the client.
+        otherwise: What follows if it fails, for the log.
+
+    Returns:
+        Why it failed; empty where it did not, or where the environment names no server.
+    """
+    if not is_tracked():
+        return ""
+    try:
+        work(mlflow_client())
     except ImportError:
         problem = "MLflow's client is not installed: pip install 'agnews[mlflow]'"
     except Exception as error:  # noqa: BLE001 - MLflow raises what its transport raises
         problem = " ".join(str(error).split())[:300]
     else:
         return ""
-    _LOGGER.warning("Version %s is in production, and MLflow does not know: %s", record.version, problem)
+    _LOGGER.warning("%s: %s", otherwise, problem)
     return problem
 
 

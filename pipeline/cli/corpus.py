@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from agnews.pipeline.cli.corpus_init import init
 from agnews.pipeline.cli.corpus_option import AG_NEWS, CorpusOption
+from agnews.pipeline.cli.download_bars import download_bars
 from agnews.pipeline.literal_text import literal, printable
 
 if TYPE_CHECKING:
@@ -395,17 +397,7 @@ def _remarks(found: Inspection) -> Iterator[RenderableType]:
 
 @contextmanager
 def _download_bars(corpus: Corpus) -> Iterator[_OnProgress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with download_bars(sys.stderr) as progress:
         yield _OnProgress(progress, corpus)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from agnews.pipeline.cli.download_bars import download_bars
 from agnews.pipeline.literal_text import literal
 
 if TYPE_CHECKING:
@@ -288,21 +289,11 @@ def _quietly(doing: str) -> Iterator[None]:
 
 @contextmanager
 def _download_bar() -> Iterator[OnProgress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
     from agnews.pipeline.local.quiet_output import quiet_output
 
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
     with (
         quiet_output(Path(os.devnull)) as terminal,
-        Progress(*columns, console=Console(file=terminal), transient=True, disable=not terminal.isatty()) as progress,
+        download_bars(terminal) as progress,
     ):
         task = progress.add_task("connecting", total=None)
 

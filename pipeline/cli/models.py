@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agnews.pipeline.cli.models_promote import copy, promote
+from agnews.pipeline.cli.store_options import NAME, ROOT, JsonOption, NameOption, RootOption, StoreOption, open_store
 from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas.errors import AgnewsError
 
@@ -24,29 +25,20 @@ app = typer.Typer(help="Look at pushed versions, go back to one, sign them, remo
 app.command()(promote)
 app.command()(copy)
 
-RootOption = Annotated[
-    Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed; the store is DIR/models.")
-]
-StoreOption = Annotated[
-    str | None, typer.Option(metavar="URI", help="Folder or URI of the store itself, for example gs://bucket/models.")
-]
-NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_ROOT, _NAME = Path("workspace"), "agnews"
 _KEY, _PUBLIC_KEY = Path("key.pem"), Path("key.pub")
 _MOVES_SHOWN = 5
 
 
 @app.command(name="list")
 def list_models(
-    root: RootOption = _ROOT, store: StoreOption = None, name: NameOption = _NAME, as_json: JsonOption = False
+    root: RootOption = ROOT, store: StoreOption = None, name: NameOption = NAME, as_json: JsonOption = False
 ) -> None:
     """List the versions, newest first: accuracy, size, which one is in production, and which servers use them."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    models = _open(root, store, name)
+    models = open_store(root, store, name)
     rows = _describe(models)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -81,9 +73,9 @@ def list_models(
 @app.command()
 def show(
     version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the one in production.")] = "",
-    root: RootOption = _ROOT,
+    root: RootOption = ROOT,
     store: StoreOption = None,
-    name: NameOption = _NAME,
+    name: NameOption = NAME,
     as_json: JsonOption = False,
 ) -> None:
     """Print what is known about a version: its record, the servers that use it, and its model card."""
@@ -93,7 +85,7 @@ def show(
 
     from agnews.components.model_store.find_pushed_model import find_pushed_model
 
-    models = _open(root, store, name)
+    models = open_store(root, store, name)
     found = find_pushed_model(models, version)
     (row,) = _describe(models, found.record.version)
     card = models.model_card(found.record.version)
@@ -130,9 +122,9 @@ def show(
 def rollback(
     to: Annotated[str, typer.Option(metavar="VERSION", help="Default: the one before the one in production.")] = "",
     why: Annotated[str, typer.Option(metavar="TEXT", help="What was wrong; kept in the store with your name.")] = "",
-    root: RootOption = _ROOT,
+    root: RootOption = ROOT,
     store: StoreOption = None,
-    name: NameOption = _NAME,
+    name: NameOption = NAME,
     as_json: JsonOption = False,
 ) -> None:
     """Put an earlier version into production, or a later one that was rolled back from.
@@ -150,7 +142,7 @@ def rollback(
     from agnews.components.model_registry.mlflow_registry import follow_production
     from agnews.components.model_store.rollback import rollback as move_back
 
-    models = _open(root, store, name)
+    models = open_store(root, store, name)
     done = move_back(models, to, why=why)
     before, after = done.before.version, done.after.version
     untold = ""
@@ -187,9 +179,9 @@ def sign(
         Path | None,
         typer.Option(metavar="FILE", help="Holds the key's password. Default: AGNEWS_KEY_PASSWORD, or none."),
     ] = None,
-    root: RootOption = _ROOT,
+    root: RootOption = ROOT,
     store: StoreOption = None,
-    name: NameOption = _NAME,
+    name: NameOption = NAME,
     as_json: JsonOption = False,
 ) -> None:
     """Sign a version: its files, and the record of the run, the data and the code that made it.
@@ -210,7 +202,7 @@ def sign(
     from agnews.components.model_store.signatures import sign_version
     from agnews.components.storage.read_secret import read_secret
 
-    models = _open(root, store, name)
+    models = open_store(root, store, name)
     found = find_pushed_model(models, version).record.version
     path = sign_version(models, found, key.expanduser(), read_secret("AGNEWS_KEY_PASSWORD", file=password_file))
     if as_json:
@@ -225,9 +217,9 @@ def sign(
 def verify(
     version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the one in production.")] = "",
     key: Annotated[Path, typer.Option("--key", metavar="FILE", help="Public key, PEM.")] = _PUBLIC_KEY,
-    root: RootOption = _ROOT,
+    root: RootOption = ROOT,
     store: StoreOption = None,
-    name: NameOption = _NAME,
+    name: NameOption = NAME,
     as_json: JsonOption = False,
 ) -> None:
     """Check that a version is what the holder of a key has signed. Ends with 1 where it is not, or is not signed."""
@@ -236,7 +228,7 @@ def verify(
     from agnews.components.model_store.find_pushed_model import find_pushed_model
     from agnews.components.model_store.signatures import verify_version
 
-    models = _open(root, store, name)
+    models = open_store(root, store, name)
     record = verify_version(models, find_pushed_model(models, version).record.version, key.expanduser())
     if as_json:
         typer.echo(record.model_dump_json(indent=2))
@@ -255,9 +247,9 @@ def verify(
 def prune(
     keep: Annotated[int, typer.Option(metavar="N", min=1, help="How many of the newest versions to keep.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
-    root: RootOption = _ROOT,
+    root: RootOption = ROOT,
     store: StoreOption = None,
-    name: NameOption = _NAME,
+    name: NameOption = NAME,
     as_json: JsonOption = False,
 ) -> None:
     """Remove old versions.
@@ -270,7 +262,7 @@ def prune(
 
     from agnews.components.model_store.prune import prune as remove_old
 
-    prunings = remove_old(_open(root, store, name), keep, dry_run=dry_run)
+    prunings = remove_old(open_store(root, store, name), keep, dry_run=dry_run)
     if as_json:
         rows = [
             {
@@ -296,13 +288,6 @@ def prune(
     gone = [each for each in prunings if not each.kept_because]
     size = sum(each.size for each in gone) / 1e6
     console.print(f"\n{len(gone)} version{'s' * (len(gone) != 1)} {removed}, {size:,.1f} MB", style="dim")
-
-
-def _open(root: Path, store: str | None, name: str) -> ModelStore:
-    from agnews.components.model_store import ModelStore
-    from agnews.pipeline.paths import Paths
-
-    return ModelStore(store or str(Paths(root.expanduser().absolute()).models), name)
 
 
 def _describe(models: ModelStore, only: str = "") -> list[dict[str, Any]]:

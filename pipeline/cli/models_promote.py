@@ -8,30 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.cli.store_options import NAME, ROOT, JsonOption, NameOption, RootOption, StoreOption, open_store
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
     from agnews.components.model_store import ModelStore
 
-RootOption = Annotated[
-    Path, typer.Option(metavar="DIR", help="Root folder of the runs that pushed; the store is DIR/models.")
-]
-StoreOption = Annotated[
-    str | None, typer.Option(metavar="URI", help="Folder or URI of the store itself, for example gs://bucket/models.")
-]
-NameOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Promote although rules fail; asks for --reason.")]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the store with your name.")]
-_ROOT, _NAME = Path("workspace"), "agnews"
 
 
 def promote(
     what: Annotated[str, typer.Argument(metavar="VERSION|RUN", help="A version of the store, or a run (or latest).")],
     force: ForceOption = False,
     reason: ReasonOption = "",
-    root: RootOption = _ROOT,
+    root: RootOption = ROOT,
     store: StoreOption = None,
-    name: NameOption = _NAME,
+    name: NameOption = NAME,
 ) -> None:
     """Put the model of a run, or a version of the store, into production.
 
@@ -51,7 +44,7 @@ def promote(
     """
     _require_reason(force, reason)
     if what.isdecimal():
-        _promote_version(_open(root, store, name), what, reason)
+        _promote_version(open_store(root, store, name), what, reason)
         return
     if store is not None:
         raise AgnewsError(
@@ -84,10 +77,10 @@ def copy(
     to: Annotated[str, typer.Option(metavar="URI", help="Folder or URI of the other store.")],
     force: ForceOption = False,
     reason: ReasonOption = "",
-    root: RootOption = _ROOT,
+    root: RootOption = ROOT,
     store: StoreOption = None,
-    name: NameOption = _NAME,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    name: NameOption = NAME,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy a version to another store, and put it into production there: from staging to production.
 
@@ -108,7 +101,7 @@ def copy(
     _require_reason(force, reason)
     require_no_credentials(to, "the other store (--to)")
     target = ModelStore(to if "://" in to else str(Path(to).expanduser().absolute()), name)
-    done = copy_version(_open(root, store, name), version, target, force=force, reason=reason)
+    done = copy_version(open_store(root, store, name), version, target, force=force, reason=reason)
     if as_json:
         typer.echo(json.dumps({"from": version, "to": done.record.version, "store": target.uri, "new": done.is_new}))
         return
@@ -142,10 +135,3 @@ def _require_reason(force: bool, reason: str) -> None:
         raise AgnewsError(
             "Whoever overrules a rule says why.", found="--force without --reason", fix='Add --reason "TEXT".'
         )
-
-
-def _open(root: Path, store: str | None, name: str) -> ModelStore:
-    from agnews.components.model_store import ModelStore
-    from agnews.pipeline.paths import Paths
-
-    return ModelStore(store or str(Paths(root.expanduser().absolute()).models), name)

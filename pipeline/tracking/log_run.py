@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 from typing import Any
 
-from agnews.components.model_registry.mlflow_registry import is_tracked, mlflow_client
+from agnews.components.model_registry.mlflow_registry import tell_mlflow
 from agnews.components.report.flatten_settings import flatten_settings
 from agnews.schemas.run_report import RunReport
 
-_LOGGER = logging.getLogger(__name__)
 _LONGEST = 500
 """Characters of a parameter."""
 _AT_ONCE = 100
@@ -29,18 +27,7 @@ def log_run(report: RunReport, *, experiment: str, files: tuple[Path, ...] = ())
     Returns:
         Why it is not there; empty where it is, or where nobody asked for it.
     """
-    if not is_tracked():
-        return ""
-    try:
-        _log(mlflow_client(), report, experiment, files)
-    except ImportError:
-        problem = "MLflow's client is not installed: pip install 'agnews[mlflow]'"
-    except Exception as error:  # noqa: BLE001 - MLflow raises what its transport raises
-        problem = " ".join(str(error).split())[:300]
-    else:
-        return ""
-    _LOGGER.warning("The run is not in MLflow: %s", problem)
-    return problem
+    return tell_mlflow(lambda client: _log(client, report, experiment, files), otherwise="The run is not in MLflow")
 
 
 def _log(client: Any, report: RunReport, experiment: str, files: tuple[Path, ...]) -> None:

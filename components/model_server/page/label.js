@@ -1,6 +1,7 @@
 // Asks for texts, takes a key, sends a label. Only text content is set, never markup.
 
-const TOKEN = "agnews-token";
+import { TOKEN, ask as askServer } from "./ask.js";
+
 const BY = "agnews-by";
 const AT_ONCE = 20;
 const KEYS = "123456789";
@@ -29,15 +30,9 @@ class Problem extends Error {
 }
 
 async function ask(path, body) {
-  const token = sessionStorage.getItem(TOKEN);
   let response, answer;
   try {
-    response = await fetch(path, {
-      method: body ? "POST" : "GET",
-      headers: { ...(body && { "Content-Type": "application/json" }), ...(token && { Authorization: `Bearer ${token}` }) },
-      body: body && JSON.stringify(body),
-    });
-    answer = await response.json().catch(() => ({}));
+    ({ response, answer } = await askServer(path, { body }));
   } catch {
     throw new Problem("The server does not answer.");
   }

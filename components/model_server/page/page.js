@@ -1,12 +1,12 @@
 // Asks the server as somebody types. Only text content and style properties are set, never markup.
 
+import { TOKEN, ask as askServer } from "./ask.js";
+
 const PREDICT_AFTER = 120; // Milliseconds without a key before the server is asked, ...
 const EXPLAIN_AFTER = 380; // ... and before it is asked for the words, which costs it several times as much.
 const LOOK_EVERY = 15_000; // Between two looks for another version, and for a server that went away.
-const LONGEST = 20_000; // Until a request counts as lost.
 const SHOWN_WORDS = 5;
 const WEAK = 0.1; // Of the strongest word: less is left unmarked.
-const TOKEN = "agnews-token";
 
 const at = (id) => document.getElementById(id);
 const text = at("text");
@@ -29,24 +29,12 @@ class Problem extends Error {
 }
 
 async function ask(path, { body, signal } = {}) {
-  const token = sessionStorage.getItem(TOKEN);
-  const ended = new AbortController();
-  const limit = setTimeout(() => ended.abort(), LONGEST);
-  signal?.addEventListener("abort", () => ended.abort());
-  let response, answer;
+  let response, answer, token;
   try {
-    response = await fetch(path, {
-      method: body ? "POST" : "GET",
-      headers: { ...(body && { "Content-Type": "application/json" }), ...(token && { Authorization: `Bearer ${token}` }) },
-      body: body && JSON.stringify(body),
-      signal: ended.signal,
-    });
-    answer = await response.json().catch(() => ({}));
+    ({ response, answer, token } = await askServer(path, { body, signal }));
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem("offline", "The server does not answer. It is asked again by itself; what you typed stays here.");
-  } finally {
-    clearTimeout(limit);
   }
   if (response.ok) return answer;
   const said = answer.error ?? `The server answered ${response.status}.`;
