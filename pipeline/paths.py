@@ -17,8 +17,6 @@ from agnews.schemas.errors import AgnewsError, ExitCode
 
 _PATTERN_SIGNS = "[]*?\\"
 
-DEFAULT_ROOT = Path("workspace")
-
 
 @dataclass(frozen=True)
 class Paths:

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -129,23 +128,6 @@ def _plan_constants(root: Mapping[str, Any]) -> dict[str, Any]:
         name: (given.get("runtimeValue") or {}).get("constant") for name, given in inputs.get("parameters", {}).items()
     }
     return {name: value for name, value in values.items() if isinstance(value, dict)}
-
-
-def tasks_by_node(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the task that runs each node of a pipeline spec (or of what the server gives back for one).
-
-    Several nodes may share a task; `agnews.kubeflow.execution.log_lines.node_part` finds a node's part of its log.
-    """
-    executors = spec.get("pipeline_spec", spec).get("deploymentSpec", {}).get("executors", {})
-    found: dict[str, str] = {}
-    for name, executor in executors.items():
-        arguments = executor.get("container", {}).get("args", [])
-        for flag, text in pairwise(arguments):
-            if flag in {"--step", "--group"}:
-                contract = read_json(text)
-                nodes = [member["node"] for member in contract.get("members", [contract])]
-                found |= dict.fromkeys(nodes, name.removeprefix("exec-"))
-    return found
 
 
 def _documents(text: str) -> list[dict[str, Any]]:

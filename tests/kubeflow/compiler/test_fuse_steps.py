@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agnews.kubeflow.client.compiled_pipeline import tasks_by_node
+from agnews.kubeflow.client.run_tasks import read_spec_tasks
 from agnews.kubeflow.compiler.fuse_steps import Step, fuse_steps
 from agnews.pipeline.load_deployment import load_deployment, profile_names
 from agnews.schemas.deployment import Deployment, NodeDeployment
@@ -132,9 +132,10 @@ def test_a_fused_step_has_the_time_of_all_its_nodes() -> None:
 def test_a_node_is_found_in_the_task_that_runs_it(repository: Path) -> None:
     single, _ = _dag(repository, "pipeline.yaml")
     fused, _ = _dag(repository, "pipeline_fused.yaml")
-    assert tasks_by_node(single)["NewsExampleGen"] == "news-example-gen"
-    found = tasks_by_node({"pipeline_spec": fused})
-    assert found.keys() == NODES.keys()
+    alone = {node: task.name for task in read_spec_tasks(single) for node in task.nodes}
+    assert alone["NewsExampleGen"] == "news-example-gen"
+    found = {node: task.name for task in read_spec_tasks({"pipeline_spec": fused}) for node in task.nodes}
+    assert found.keys() == {*NODES, "Plan"}
     assert [found[node] for node in ("NewsExampleGen", "TokenGate", "Trainer", "Pusher")] == [
         "data",
         "transform",
