@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from agnews.schemas.numbered_form import NumberedForm
 
 ANSWERS = "answers.parquet"
 """Beside the document: `row`, `label` and `class_id` of each test row, by rising row; see `schemas/predictions.py`."""
 
 
-class Anchor(BaseModel):
+class Anchor(NumberedForm):
     """What is kept of it, `anchor.json`. Keys that are not known are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    KNOWN_FORMAT: ClassVar = 1
+    WRITTEN: ClassVar = "about the best model that was pushed"
 
     FILE: ClassVar = "anchor.json"
 

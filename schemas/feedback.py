@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from agnews.schemas.numbered_form import NumberedForm
 
 FEEDBACK_FORMAT = 1
 """Number of this form."""
@@ -50,10 +53,13 @@ class GivenLabel(BaseModel):
         return self.request if "/" in self.request or not self.request else f"{self.request}/0"
 
 
-class Label(BaseModel):
+class Label(NumberedForm):
     """A label that was kept."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    KNOWN_FORMAT: ClassVar = FEEDBACK_FORMAT
+    WRITTEN: ClassVar = "among the labels"
 
     format: int = FEEDBACK_FORMAT
     id: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.numbered_form import NumberedForm
 
 FORMAT = 2
 """The format that is written. 0.1.0 wrote 1, without saying so; both are read."""
@@ -28,7 +28,7 @@ class LearntFrom(BaseModel):
     """Whether it is the generated sample: no model of real rows is compared with one of it."""
 
 
-class ModelRecord(BaseModel):
+class ModelRecord(NumberedForm):
     """One pushed version.
 
     Keys that are not known are ignored: what changes the meaning of a record raises its format, and a record of a
@@ -36,6 +36,9 @@ class ModelRecord(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, protected_namespaces=())
+
+    KNOWN_FORMAT: ClassVar = FORMAT
+    WRITTEN: ClassVar = "into the model store"
 
     format: int = 1
     """Number of the format; see `FORMAT`."""
@@ -58,15 +61,3 @@ class ModelRecord(BaseModel):
     classes: tuple[str, ...]
     learnt_from: LearntFrom | None = None
     """None where the version was pushed without saying so."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_not_too_new(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("format"), int) and data["format"] > FORMAT:
-            raise AgnewsError(
-                "This agnews is too old for what a newer one has written into the model store.",
-                found=f"format {data['format']}, and this one reads up to {FORMAT}",
-                fix="Update agnews here.",
-                exit_code=ExitCode.FAILED,
-            )
-        return data

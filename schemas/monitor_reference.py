@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict
 
-from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.numbered_form import NumberedForm
 
 MONITOR_FILE = "assets.extra/monitor.json"
 """In the folder of a pushed version."""
@@ -18,7 +18,7 @@ MONITOR_FORMAT = 1
 """Number of the form that is written."""
 
 
-class MonitorReference(BaseModel):
+class MonitorReference(NumberedForm):
     """Counts that live texts and answers are compared with.
 
     Texts are those of the training rows. Answers are those to the test rows, which the model has not learnt from: on
@@ -26,6 +26,9 @@ class MonitorReference(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    KNOWN_FORMAT: ClassVar = MONITOR_FORMAT
+    WRITTEN: ClassVar = "about a model's training rows"
 
     format: int = MONITOR_FORMAT
     """Number of the form."""
@@ -55,18 +58,6 @@ class MonitorReference(BaseModel):
     """Test texts by bin of their highest probability."""
     right: tuple[int, ...]
     """Of these, those that were answered rightly."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_not_too_new(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("format"), int) and data["format"] > MONITOR_FORMAT:
-            raise AgnewsError(
-                "This agnews is too old for what a newer one has written about a model's training rows.",
-                found=f"format {data['format']}, and this one reads up to {MONITOR_FORMAT}",
-                fix="Update agnews here.",
-                exit_code=ExitCode.FAILED,
-            )
-        return data
 
     def gram_rates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns how often each bucket comes up in a text, by the two halves."""

@@ -226,10 +226,6 @@ def _is_odd(corpus: Corpus) -> bool:
     return corpus.read.encoding not in ("utf-8", "utf-8-sig")
 
 
-def _open_plain(path: str, corpus: Corpus) -> io.BufferedReader:
-    return open_binary(path)
-
-
 def folder_files(path: str) -> list[str]:
     """Lists the text files of a folder with a folder for each class, without hidden ones.
 

@@ -54,10 +54,10 @@ def read_labels(places: Places) -> list[Label]:
     """
     files = files_at(places.uri)
     found = [
-        Label.model_validate_json(line)
+        label
         for name in files.files_below(places.feedback)
         if name.endswith(_SUFFIX)
-        for line in files.read_bytes(f"{places.feedback}/{name}").splitlines()
+        for label in _read(f"{places.feedback}/{name}")
     ]
     return sorted(found, key=lambda label: label.at)
 
@@ -76,7 +76,7 @@ def remove_labels(places: Places, has_to_go: Callable[[Label], bool]) -> int:
     removed = 0
     for name in files.files_below(places.feedback):
         path = f"{places.feedback}/{name}"
-        labels = [Label.model_validate_json(line) for line in files.read_bytes(path).splitlines()]
+        labels = _read(path)
         kept = [label for label in labels if not has_to_go(label)]
         removed += len(labels) - len(kept)
         if not kept:
@@ -84,6 +84,10 @@ def remove_labels(places: Places, has_to_go: Callable[[Label], bool]) -> int:
         elif len(kept) < len(labels):
             _write(path, kept)
     return removed
+
+
+def _read(path: str) -> list[Label]:
+    return [Label.model_validate_json(line) for line in files_at(path).read_bytes(path).splitlines()]
 
 
 def _write(path: str, labels: Sequence[Label]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agnews.components.corpus_files.text_key import text_key
 from agnews.components.feedback.random_share import is_in_random_share
-from agnews.schemas.feedback import Label, Source
+from agnews.schemas.feedback import Label
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,6 @@ class LabelledText:
     def label(self) -> str | None:
         """What all say; None where they do not agree."""
         return next(iter(self.names)) if len(self.names) == 1 else None
-
-    @property
-    def was_asked_for(self) -> bool:
-        """Whether somebody labelled it because it was chosen, and not because its answer was wrong."""
-        return any(each.source is Source.QUEUE for each in self.said)
 
 
 def resolve_labels(labels: Sequence[Label], texts: Mapping[str, str]) -> tuple[list[LabelledText], list[Label]]:
