@@ -3,8 +3,8 @@
 export const TOKEN = "agnews-token";
 const LONGEST = 20_000; // Milliseconds until a request counts as lost.
 
-// Gives the response, what is in it as JSON (nothing where it is none), and the token that went along. Throws where there is
-// no answer in time, and where `signal` ends it.
+// Gives the response, what is in it as JSON (of a refusal nothing where it is none), and the token that went along. Throws
+// where there is no whole answer in time, and where `signal` ends it.
 export async function ask(path, { body, signal } = {}) {
   const token = sessionStorage.getItem(TOKEN);
   const ended = new AbortController();
@@ -17,7 +17,12 @@ export async function ask(path, { body, signal } = {}) {
       body: body && JSON.stringify(body),
       signal: ended.signal,
     });
-    return { response, answer: await response.json().catch(() => ({})), token };
+    const answer = await response.json().catch((error) => {
+      // An answer that was cut off, or is no longer wanted, is none. A proxy's refusal may be anything.
+      if (response.ok) throw error;
+      return {};
+    });
+    return { response, answer, token };
   } finally {
     clearTimeout(limit);
   }

@@ -411,6 +411,25 @@ def test_what_the_server_refuses_is_said_in_its_words_until_the_text_changes(ope
     wait_for_words(page)
 
 
+def test_an_answer_that_was_cut_off_is_asked_for_again(open_page: OpenPage) -> None:
+    page = open_page()
+    cut = [True]
+
+    def send(route: Any) -> None:
+        if cut:
+            cut.pop()
+            route.fulfill(status=200, content_type="application/json", body='{"predictions": [')
+        else:
+            route.continue_()
+
+    page.route("**/*:predict", send)
+    page.route("**/*:explain", lambda route: route.abort())
+    page.fill("#text", "coach")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "does not answer" in page.inner_text("#problem-text")
+    wait_for_text(page, "#winner", "Sports")
+
+
 def test_a_server_with_a_token_asks_for_it(
     open_page: OpenPage, push: Callable[..., ModelStore], start_server: Any
 ) -> None:
