@@ -51,9 +51,9 @@ def test_nothing_that_strangers_send_is_uncaught(name: str, outcomes: dict[str, 
     assert outcome.passed, f"python tests/fuzz/fuzz.py {name} INPUT eats it again\n{outcome.summary}"
 
 
-@needs_atheris
-@pytest.mark.integration
-def test_the_fuzzer_finds_what_is_uncaught(tmp_path: Path) -> None:
+@pytest.fixture
+def toy(tmp_path: Path) -> ModuleType:
+    """The fuzzer with one target, which cannot stand what begins with `ab`."""
     (tmp_path / "targets.py").write_text(
         "from dataclasses import dataclass\n"
         "@dataclass\n"
@@ -63,18 +63,35 @@ def test_the_fuzzer_finds_what_is_uncaught(tmp_path: Path) -> None:
         "    words: tuple = ()\n"
         "def eat(content):\n"
         "    if content[:2] == b'ab': raise KeyError(content)\n"
-        "TARGETS = {'toy': Target(lambda: eat, lambda: [b'aa'])}\n"
+        "TARGETS = {\n"
+        "    'toy': Target(lambda: eat, lambda: [b'aa']),\n"
+        "    'calm': Target(lambda: bytes.isascii, lambda: [b'aa']),\n"
+        "}\n"
     )
-    (tmp_path / "fuzz.py").write_text((HERE / "fuzz.py").read_text().replace("parents[2]", "parents[0]"))
     module_file = tmp_path / "fuzz.py"
+    module_file.write_text((HERE / "fuzz.py").read_text().replace("parents[2]", "parents[0]"))
     spec = importlib.util.spec_from_file_location("toy_fuzz", module_file)
     assert spec is not None
     assert spec.loader is not None
-    toy = importlib.util.module_from_spec(spec)
-    sys.modules["toy_fuzz"] = toy
-    spec.loader.exec_module(toy)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["toy_fuzz"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@needs_atheris
+@pytest.mark.integration
+def test_the_fuzzer_finds_what_is_uncaught(toy: ModuleType, tmp_path: Path) -> None:
     outcome = toy.fuzz("toy", 20)
     assert not outcome.passed
     assert "KeyError" in outcome.log
     (crash,) = (tmp_path / "build" / "fuzz").glob("toy-crash-*")
     assert crash.read_bytes()[:2] == b"ab"
+
+
+@needs_atheris
+@pytest.mark.integration
+def test_the_memory_of_the_process_that_starts_it_does_not_count(toy: ModuleType) -> None:
+    ballast = bytearray(os.urandom(1 << 10)) * (1 << 20)
+    outcome = toy.fuzz("calm", 3, megabytes=len(ballast) >> 21)
+    assert outcome.passed, outcome.summary
