@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.components import ExampleValidator, StatisticsGen, Trainer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 
@@ -32,6 +32,7 @@ from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.statistics import statistics_options
 from agnews.components.token_gate.component import TokenGate
+from agnews.components.transformation.component import Transform
 from agnews.pipeline.node_settings import resolve_text, token_limits, trainer_settings, transform_settings
 from agnews.schemas.run_config import RunConfig
 
@@ -134,13 +135,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         code_version=code["LinearBaseline"],
     )
     linear.add_upstream_node(data_gate)
-    transform = Transform(
-        examples=examples,
-        schema=schema,
-        preprocessing_fn="agnews.components.transform.preprocessing_fn",
-        disable_statistics=True,
-        custom_config=transform_settings(text, code["Transform"]),
-    )
+    transform = Transform(examples=examples, schema=schema, custom_config=transform_settings(text, code["Transform"]))
     transform.add_upstream_node(data_gate)
     token_gate = TokenGate(
         transformed_examples=transform.outputs["transformed_examples"],

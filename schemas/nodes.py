@@ -90,7 +90,7 @@ NODES: dict[str, Node] = {
         step="data",
     ),
     "Transform": Node(
-        code="agnews.components.transform",
+        code="agnews.components.transformation.component",
         outputs=(Output("transform_graph", "transform_graph"),),
         run_time={"custom_config": "transform_settings"},
         step="transform",

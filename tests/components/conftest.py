@@ -160,16 +160,17 @@ TOY_MAX_LENGTH = 16
 
 @pytest.fixture(scope="session")
 def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What TFX's Transform makes of short texts, each with a keyword of its class and a vocabulary of 60 words.
+    """What Transform makes of short texts, each with a keyword of its class and a vocabulary of 60 words.
 
     A folder with `vocab.txt`, raw Examples in `raw`, transformed ones in `examples` (splits train and eval), and the
     transform graph in `graph`.
     """
     import tensorflow as tf
-    from tfx.components.transform.executor import Executor
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
     from tfx.types.artifact import Artifact
+
+    from agnews.components.transformation.executor import Executor
 
     root = tmp_path_factory.mktemp("toy")
     fillers = [f"word{chr(97 + number)}" for number in range(26)]
@@ -223,10 +224,6 @@ def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
         {
             "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
             "custom_config": json.dumps(settings),
-            "disable_statistics": 1,
-            "force_tf_compat_v1": 0,
-            "module_file": None,
-            "splits_config": None,
         },
     )
     return root

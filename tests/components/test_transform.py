@@ -1,4 +1,4 @@
-"""Transform as TFX runs it: what it writes, and what a server does with its graph."""
+"""Transform: what it writes, and what a server does with its graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.transform.executor import Executor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
@@ -19,6 +18,7 @@ from tfx.types.artifact import Artifact
 from agnews.components.corpus_schema import corpus_schema
 from agnews.components.text.vocabulary import EMBEDDED, load_vocabulary
 from agnews.components.transform import preprocessing_fn
+from agnews.components.transformation.executor import Executor
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEXT, TOKEN_IDS
 
@@ -36,7 +36,7 @@ def golden(repository: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def transformed(golden: list[dict[str, Any]], repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What TFX's Transform made of the golden rows: folders `graph` and `examples`."""
+    """What Transform made of the golden rows: folders `graph` and `examples`."""
     root = tmp_path_factory.mktemp("transform")
     for split, rows in {"train": golden, "eval": golden[:1], "test": []}.items():
         (root / "raw" / f"Split-{split}").mkdir(parents=True)
@@ -72,10 +72,6 @@ def transformed(golden: list[dict[str, Any]], repository: Path, tmp_path_factory
         {
             "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
             "custom_config": json.dumps(SETTINGS),
-            "disable_statistics": 1,
-            "force_tf_compat_v1": 0,
-            "module_file": None,
-            "splits_config": None,
         },
     )
     return root

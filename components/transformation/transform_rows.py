@@ -1,0 +1,96 @@
+"""A file of raw rows to a file of transformed ones, on all cores."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 - registers the ops of the graph
+import tensorflow_transform as tft
+from tensorflow_transform import impl_helper
+from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+_BATCH = 1024
+
+
+class RowTransform:
+    """A transform graph, as TFX's Transform applies it: the same operations, the same way to write Examples.
+
+    Args:
+        transform_graph: Folder or URI that `tft.TFTransformOutput` reads.
+    """
+
+    def __init__(self, transform_graph: str) -> None:
+        output = tft.TFTransformOutput(transform_graph)
+        raw = output.raw_feature_spec()
+        schema = output.transformed_metadata.schema
+        self._converter = impl_helper.make_tensor_to_arrow_converter(schema)
+        self._encoder = RecordBatchToExamplesEncoder(schema)
+
+        def transform(examples: tf.Tensor) -> dict[str, tf.Tensor | tf.SparseTensor]:
+            features: dict[str, tf.Tensor | tf.SparseTensor] = output.transform_raw_features(
+                tf.io.parse_example(examples, raw)
+            )
+            return features
+
+        # Without a look at the Python code, which has no loops and is half a second's work to rewrite.
+        function = tf.function(transform, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+        self._transform = function.get_concrete_function()
+
+    def __call__(self, examples: tf.Tensor) -> list[bytes]:
+        """Transforms rows; may be called by several threads at once.
+
+        Args:
+            examples: string (rows,), serialised raw Examples.
+
+        Returns:
+            A serialised Example a row, in the same order.
+        """
+        encoded: list[bytes] = self._encoder.encode(self._converter.convert(self._transform(examples)))
+        return encoded
+
+
+def transform_file(
+    source: str, target: str, transform: Callable[[tf.Tensor], list[bytes]], *, workers: int | None = None
+) -> Iterator[int]:
+    """Writes what becomes of each row, in the order of the rows.
+
+    Args:
+        source: TFRecord file of raw Examples, decompressed if its name ends in `.gz`.
+        target: Gzipped TFRecord file to write. It appears whole, or not at all.
+        transform: From some Examples to what becomes of them.
+        workers: Threads; by default one for each core that the process may use.
+
+    Yields:
+        How many rows were written since the last time.
+    """
+    records = tf.data.TFRecordDataset(source, compression_type="GZIP" if source.endswith(".gz") else "")
+    folder, _, name = target.rpartition("/")
+    # A runner may process a file twice, even at once: each writes a file of its own, and both have the same rows.
+    incoming = f"{folder}/.{name}.{secrets.token_hex(4)}"
+    # Level 1 takes a quarter of the time of level 6 for a seventh more bytes.
+    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+    with tf.io.TFRecordWriter(incoming, options) as writer:
+        for rows in _in_order(transform, records.batch(_BATCH), workers or len(os.sched_getaffinity(0))):
+            for row in rows:
+                writer.write(row)
+            yield len(rows)
+    tf.io.gfile.rename(incoming, target, overwrite=True)
+
+
+def _in_order(
+    transform: Callable[[tf.Tensor], list[bytes]], batches: Iterable[tf.Tensor], workers: int
+) -> Iterator[list[bytes]]:
+    """Like `map`, with `workers` threads and as many batches in memory at most, and one more."""
+    waiting: deque[Future[list[bytes]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(transform, batch))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
