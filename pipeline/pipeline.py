@@ -17,20 +17,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfx.components import ExampleValidator, StatisticsGen, Trainer
+from tfx.components import ExampleValidator, Trainer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 
 from agnews.components.baseline_model.component import BaselineModel
 from agnews.components.data_gate.component import DataGate
 from agnews.components.evaluator.component import Evaluator
+from agnews.components.feature_statistics.component import StatisticsGen
 from agnews.components.linear_baseline.component import LinearBaseline
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.pusher.component import Pusher
 from agnews.components.report.component import Report
 from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
-from agnews.components.statistics import statistics_options
 from agnews.components.token_gate.component import TokenGate
 from agnews.components.transformation.component import Transform
 from agnews.pipeline.node_settings import resolve_text, token_limits, trainer_settings, transform_settings
@@ -110,7 +110,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
     )
     examples = example_gen.outputs["examples"]
     schema = SchemaImporter(corpus=corpus["ImportSchemaGen"], code_version=code["ImportSchemaGen"]).outputs["schema"]
-    statistics_gen = StatisticsGen(examples=examples, stats_options=statistics_options())
+    statistics_gen = StatisticsGen(examples=examples, code_version=code["StatisticsGen"])
     validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
     baseline = BaselineModel(
         push_uri=around.push_uri,

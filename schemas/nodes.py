@@ -64,7 +64,11 @@ NODES: dict[str, Node] = {
         run_time={"data_uri": "data_uri", "digest": "data_digest", "corpus": "corpus_NewsExampleGen"},
         step="data",
     ),
-    "StatisticsGen": Node(outputs=(Output("statistics", "statistics"),), step="data"),
+    "StatisticsGen": Node(
+        code="agnews.components.feature_statistics.executor",
+        outputs=(Output("statistics", "statistics"),),
+        step="data",
+    ),
     "ImportSchemaGen": Node(
         code="agnews.components.schema_importer",
         run_time={"corpus": "corpus_ImportSchemaGen"},

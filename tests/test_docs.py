@@ -77,7 +77,7 @@ def test_every_node_is_explained(repository: Path) -> None:
     from agnews.pipeline.code_version import code_versions
 
     text = (repository / "docs" / "architecture.md").read_text()
-    nodes = {*code_versions(), "StatisticsGen", "ImportSchemaGen", "ExampleValidator"}
+    nodes = {*code_versions(), "ImportSchemaGen", "ExampleValidator"}
     assert [node for node in sorted(nodes) if f"| {node} |" not in text] == []
 
 

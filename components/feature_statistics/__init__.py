@@ -1,0 +1,1 @@
+"""What the rows of each split hold, feature by feature."""
