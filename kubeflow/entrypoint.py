@@ -20,9 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one step.
 
     Args:
-        arguments: `--plan` for the step Plan, `--step` with a `StepContract` as JSON, or `--group` with a
-            `GroupContract`; and `--executor-input`, what Kubeflow Pipelines puts in the place of `{{$}}`. None takes
-            those of the process.
+        arguments: `--plan` for the step Plan, `--step` with a `StepContract` as JSON, `--group` with a `GroupContract`,
+            or `--notify` for the step that tells how a run ended; and `--executor-input`, what Kubeflow Pipelines puts
+            in the place of `{{$}}`. None takes those of the process.
 
     Returns:
         The exit code: 0, that of an AgnewsError, or 1 for any other error.
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("--step", metavar="JSON", help="types of a node of the pipeline")
     what.add_argument("--group", metavar="JSON", help="types of several nodes that share the step")
     what.add_argument("--plan", action="store_true", help="the step before the first node")
+    what.add_argument("--notify", action="store_true", help="the step behind all others, which tells how they ended")
     parser.add_argument("--executor-input", required=True, metavar="JSON", help="ExecutorInput")
     options = parser.parse_args(arguments)
     # Before TensorFlow is imported: tensorflow-transform works with Keras 2 only, and the log level is read once.
@@ -50,6 +51,11 @@ def _run(options: argparse.Namespace, executor_input: dict[str, Any]) -> None:
         from agnews.kubeflow.execution.run_plan_step import run_plan_step
 
         run_plan_step(executor_input)
+        return
+    if options.notify:
+        from agnews.kubeflow.execution.run_notify_step import run_notify_step
+
+        run_notify_step(executor_input)
         return
     from agnews.kubeflow.execution.step_contract import GroupContract, StepContract
 

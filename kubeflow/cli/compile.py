@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agnews.pipeline.cli.corpus_option import CorpusOption
+from agnews.pipeline.cli.execution_option import ExecutionOption
 from agnews.schemas.errors import AgnewsError
+
+if TYPE_CHECKING:
+    from agnews.schemas.execution_config import NotifyConfig
 
 ImageOption = Annotated[
     str | None,
@@ -62,12 +66,16 @@ def compile_(
         typer.Option(metavar="URI", help="Default of the parameter push_uri; without it each run has to give it."),
     ] = None,
     settings: SettingsOption = None,
+    execution: ExecutionOption = None,
 ) -> None:
     """Compile the pipeline for Kubeflow Pipelines 2: one YAML file, which agnews submit uploads.
 
     Needs no cluster, no network and no bucket. The same configuration and code give the same bytes. Every compilation
     is checked: what a cluster would refuse, ignore or answer wrongly from its cache is an error here, and so is
     anything that looks like a secret.
+
+    With --execution FILE, its runs tell of their end themselves, in a step that runs whatever became of the others; the
+    row Notify of the deployment table names the secrets that the channels need.
 
     A run takes the parameters data_uri, corpus_uri, push_uri, model, epochs, force_promotion and no_push.
 
@@ -80,6 +88,7 @@ def compile_(
     from agnews.components.storage.atomic_output import write_atomically
     from agnews.kubeflow.cli.follow_run import open_console
     from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
+    from agnews.pipeline.load_execution import load_execution
 
     made = compile_text(
         image=image,
@@ -90,6 +99,7 @@ def compile_(
         settings=settings or [],
         data=data,
         push_uri=push_uri,
+        notify=load_execution(execution).notify,
     )
     console = open_console()
     compiled = CompiledPipeline.read(made.text)
@@ -131,6 +141,7 @@ def compile_text(
     corpus: str | None = None,
     data: str | None = None,
     push_uri: str | None = None,
+    notify: NotifyConfig | None = None,
 ) -> CompiledText:
     """Compiles what the options of a command line ask for, with a spinner while libraries load.
 
@@ -143,6 +154,7 @@ def compile_text(
         corpus: Name or file of the description of a corpus, or None for that of the configuration.
         data: Default of the parameter data_uri, or None.
         push_uri: Default of the parameter push_uri, or None.
+        notify: Who is told how a run ended; None for nobody.
 
     Returns:
         The compiled pipeline.
@@ -175,6 +187,7 @@ def compile_text(
         from agnews.kubeflow.compiler.retry_outlook import retry_outlook
         from agnews.kubeflow.compiler.shared_container import shared_variables
         from agnews.pipeline.code_version import code_versions
+        from agnews.schemas.execution_config import NotifyConfig
         from agnews.schemas.nodes import NODES
 
         text = compile_pipeline(
@@ -185,6 +198,7 @@ def compile_text(
                 code=code_versions(),
                 data_uri=data or (tree.data.source if tree.data.source not in ("sample", loaded.root) else None),
                 push_uri=push_uri,
+                notify=notify or NotifyConfig(),
             )
         )
     return CompiledText(

@@ -58,7 +58,8 @@ def submit(
     was not good enough to be pushed, 130 it was stopped; Ctrl-C ends the waiting, not the run. 2 stands for wrong
     arguments or a refusal, 5 for a server that cannot be reached.
 
-    With --wait, --execution FILE tells people how the run ended, as agnews run does, once no retry is left.
+    With --wait, --execution FILE tells people how the run ended, as agnews run does, once no retry is left. A pipeline
+    that was compiled with --execution tells by itself, whether anybody waits or not.
 
     Whatever the server retries itself, --retries N takes a failed run up again: failed steps and what follows them run
     anew, the others keep their outputs. A step that refuses its data, its settings or its code is not asked again.
@@ -71,10 +72,12 @@ def submit(
     """
     from agnews.kubeflow.cli.follow_run import open_console
     from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, parse_parameters
+    from agnews.kubeflow.client.run_tasks import read_spec_tasks
     from agnews.kubeflow.client.server_retries import describe_retries
     from agnews.kubeflow.client.submit_pipeline import git_commit, submit_pipeline
     from agnews.pipeline.load_execution import load_execution
     from agnews.schemas.errors import AgnewsError
+    from agnews.schemas.execution_config import NotifyConfig
 
     notifications = load_execution(execution).notify
     text = _text(pipeline, image=image, profile=profile, model=model, config=config, settings=settings or [])
@@ -101,6 +104,9 @@ def submit(
     console.print(f"  {describe_retries(compiled.spec, api.server_version)}", style="dim")
     if mlflow_experiment:
         console.print(f"  MLflow: {submission.run.mlflow or 'nothing was said about it'}", markup=False)
+    if notifications.channels and any("Notify" in task.nodes for task in read_spec_tasks(compiled.spec)):
+        console.print("  note: this pipeline tells of its end itself; this command does not", style="yellow")
+        notifications = NotifyConfig()
     if wait:
         from agnews.kubeflow.cli.follow_run import follow_run
 

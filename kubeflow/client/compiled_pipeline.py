@@ -104,9 +104,9 @@ class CompiledPipeline:
 def declared_parameters(spec: Mapping[str, Any]) -> dict[str, Parameter]:
     """Returns the parameters of a pipeline spec (or of what the server gives back for one), by name."""
     # The server gives back {pipeline_spec, platform_spec} where there was a second document.
-    root = spec.get("pipeline_spec", spec).get("root", {})
-    declared = (root.get("inputDefinitions") or {}).get("parameters") or {}
-    plan = _plan_constants(root)
+    spec = spec.get("pipeline_spec", spec)
+    declared = (spec.get("root", {}).get("inputDefinitions") or {}).get("parameters") or {}
+    plan = _plan_constants(spec)
     return {
         name: Parameter(
             kind=definition.get("parameterType", "STRING"),
@@ -120,10 +120,12 @@ def declared_parameters(spec: Mapping[str, Any]) -> dict[str, Parameter]:
     }
 
 
-def _plan_constants(root: Mapping[str, Any]) -> dict[str, Any]:
+def _plan_constants(spec: Mapping[str, Any]) -> dict[str, Any]:
     """What our step Plan was compiled with; nothing for the pipeline of somebody else."""
-    tasks = (root.get("dag") or {}).get("tasks") or {}
-    inputs = (tasks.get("plan") or {}).get("inputs") or {}
+    # It stands in a group where a step behind it tells how the run ended.
+    places = (spec.get("root", {}), *(spec.get("components") or {}).values())
+    found = (((place.get("dag") or {}).get("tasks") or {}).get("plan") for place in places)
+    inputs = (next((plan for plan in found if plan), None) or {}).get("inputs") or {}
     values = {
         name: (given.get("runtimeValue") or {}).get("constant") for name, given in inputs.get("parameters", {}).items()
     }

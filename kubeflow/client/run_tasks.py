@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import count, pairwise
+from itertools import count, pairwise, permutations
 from typing import Any
 
 from agnews.kubeflow.client.run_record import RowRecord, RunRecord
@@ -25,12 +25,14 @@ class SpecTask:
         nodes: The nodes of our pipeline whose executors it runs, in order.
         groups: Names of the groups that it lies in, the outermost first.
         retried: Whether it has a retry policy of its own, which decides the name of its pods.
+        behind: Name of the task that it runs behind whatever became of that, as an exit handler does; empty for others.
     """
 
     name: str
     nodes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     retried: bool = True
+    behind: str = ""
 
 
 def read_spec_tasks(spec: Mapping[str, Any]) -> tuple[SpecTask, ...]:
@@ -55,7 +57,13 @@ def _tasks_below(spec: Mapping[str, Any], dag: Mapping[str, Any], groups: tuple[
             continue
         executors = spec.get("deploymentSpec", {}).get("executors", {})
         container = executors.get(component.get("executorLabel"), {}).get("container", {})
-        yield SpecTask(name, _nodes(container.get("args", [])), groups, "retryPolicy" in tasks[name])
+        nodes, retried = _nodes(container.get("args", [])), "retryPolicy" in tasks[name]
+        yield SpecTask(name, nodes, groups, retried, _behind(tasks[name]))
+
+
+def _behind(task: Mapping[str, Any]) -> str:
+    at_any_rate = task.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
+    return str(next(iter(task.get("dependentTasks", [])), "")) if at_any_rate else ""
 
 
 def _in_order(tasks: Mapping[str, Any]) -> list[str]:
@@ -84,6 +92,8 @@ def _nodes(arguments: Sequence[str]) -> tuple[str, ...]:
             return (read_json(text)["node"],)
         if option == "--group":
             return tuple(member["node"] for member in read_json(text)["members"])
+    if "--notify" in arguments:
+        return ("Notify",)
     return ("Plan",) if "--plan" in arguments else ()
 
 
@@ -204,7 +214,10 @@ class _Rows:
         """Full names that the task's node may have, with what its version of the server puts behind each part."""
         # Defaults of templates, as 2.17 brings them along, put a node for retries around each template.
         for mark in ("(0)", ""):
-            yield ".".join(f"{part}{mark}" for part in (self._workflow, "root", *task.groups)) + f".{task.name}", mark
+            parts = [f"{part}{mark}" for part in (self._workflow, "root", *task.groups)]
+            # A task behind another one is a hook of that one's own node.
+            parts += [task.behind, f"onExit{mark}"] if task.behind else []
+            yield ".".join((*parts, task.name)), mark
 
     def _executor(self, task: SpecTask) -> tuple[str, str]:
         found = [(f"{base}{mark}.executor", mark) for base, mark in self._bases(task)]
@@ -269,8 +282,10 @@ class _Rows:
         names = [name for name in names if not _HIDDEN.fullmatch(name)]
         tasks = []
         for name in names:
-            parents = [()] + [(other,) for other in names if other != name]
-            candidates = (SpecTask(name, groups=groups) for groups in parents)
+            others = [other for other in names if other != name]
+            parents = [(), *((other,) for other in others), *permutations(others, 2)]
+            candidates = [SpecTask(name, groups=groups) for groups in parents]
+            candidates += [SpecTask(name, behind=other) for other in others]
             tasks.append(next((task for task in candidates if self._has_driver(task)), SpecTask(name)))
         groups = {group for task in tasks for group in task.groups}
         return sorted((task for task in tasks if task.name not in groups), key=lambda task: self._start(task.name))

@@ -7,6 +7,7 @@ from typing import Any
 
 from agnews.kubeflow.compiler.fuse_steps import Step
 from agnews.kubeflow.compiler.shared_container import check_mounts, require_no_token_for_all, step_environment
+from agnews.kubeflow.planning.run_parameters import TELLING
 from agnews.schemas.deployment import Deployment, NodeDeployment, Volume
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.kubernetes_rules import cpus, gigabytes
@@ -56,7 +57,8 @@ def apply_deployment(spec: Tree, deployment: Deployment, steps: Sequence[Step]) 
         AgnewsError: The table has a row for a node that is none, or asks for more than its limit.
     """
     nodes = [node for step in steps for node in step.nodes]
-    unknown = sorted(set(deployment.nodes) - set(nodes))
+    # The same table serves runs that tell somebody of their end, and runs that do not.
+    unknown = sorted(set(deployment.nodes) - {*nodes, TELLING})
     if unknown:
         raise AgnewsError(
             "The deployment table has rows for nodes that the pipeline does not have.",

@@ -16,14 +16,20 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 from tfx.orchestration.pipeline import Pipeline
 
 from agnews.kubeflow.compiler.fuse_steps import Step, step_name
-from agnews.kubeflow.execution.step_contract import GroupContract, ParameterKind, StepContract
+from agnews.kubeflow.execution.step_contract import GroupContract, NotePlace, ParameterKind, StepContract
 from agnews.kubeflow.planning.run_parameters import (
+    MODEL_NAME,
+    NOTIFY,
+    NOTIFY_INPUTS,
     PLAN_CONSTANTS,
     PLAN_OUTPUTS,
     PROCEED,
+    PUSH_URI,
+    RUN_ID,
     RUN_PARAMETERS,
     SCRATCH_URI,
     SUMMARY,
+    TELLING,
     Kind,
 )
 from agnews.schemas.nodes import NODES
@@ -60,9 +66,6 @@ def _path(kind: Any) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-RUN_ID = "run_id"
-
-
 def kind_of(name: str) -> Kind:
     """Returns the type of a parameter of the run or of an output of the step Plan."""
     return RUN_PARAMETERS[name].kind if name in RUN_PARAMETERS else PLAN_OUTPUTS[name]
@@ -70,6 +73,8 @@ def kind_of(name: str) -> Kind:
 
 PLAN = "Plan"
 GROUP = "learn-and-push"
+WATCHED = "watched-run"
+"""The group of all steps but Notify: a step that runs whatever became of others has to stand outside."""
 _COMMAND = ["python", "-m", "agnews.kubeflow.entrypoint"]
 _INDEX = "steps"
 _EXECUTOR_INPUT = ["--executor-input", "{{$}}"]
@@ -86,8 +91,12 @@ def build_spec(
     image: str,
     defaults: Mapping[str, Any],
     plan_constants: Mapping[str, Any],
+    notify: Mapping[str, Any] | None = None,
 ) -> Tree:
     """Makes a pipeline spec: the step Plan, and all nodes in a group that runs if Plan found something to do.
+
+    Where somebody is to be told how a run ended, the two are a group in turn, and the step Notify runs behind it
+    whatever became of it: what Kubeflow Pipelines calls an exit handler.
 
     TFX compiles for Vertex AI; see docs/adr/0009-kubeflow-compiler.md for what is taken from it and what is not.
 
@@ -97,6 +106,7 @@ def build_spec(
         image: Image of all steps.
         defaults: Defaults of the parameters of a run; those without one are required.
         plan_constants: Values by the names of `PLAN_CONSTANTS`.
+        notify: A `NotifyConfig`, as JSON; None where nobody is told.
 
     Returns:
         The spec, without anything of a cluster.
@@ -104,10 +114,11 @@ def build_spec(
     compiled = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(default_image=image, default_commands=_COMMAND, use_pipeline_spec_2_1=True)
     ).run(pipeline, write_out=False)["pipelineSpec"]
-    nodes = {node.id: node for node in pipeline.components}
+    nodes, model = {node.id: node for node in pipeline.components}, pipeline.pipeline_info.pipeline_name
     plan, components, executors, tasks = step_name(PLAN), {}, {}, {}
+    notes_in = "" if notify is None else model
     for step in steps:
-        members = [_Member(nodes[node], step, compiled) for node in step.nodes]
+        members = [_Member(nodes[node], step, compiled, notes_in) for node in step.nodes]
         if step.is_fused:
             group = GroupContract(
                 name=step.name,
@@ -121,21 +132,24 @@ def build_spec(
         components[f"comp-{step.name}"] = _component(step, members)
         tasks[step.name] = _task(step, members, {node: other for other in steps for node in other.nodes})
     executors[f"exec-{plan}"] = _executor(image, ["--plan"])
-    components[f"comp-{plan}"] = _plan_component()
+    components[f"comp-{plan}"] = _plan_component(notify is not None)
     components[f"comp-{GROUP}"] = {
         "dag": {"tasks": tasks},
         "inputDefinitions": {"parameters": {name: _typed(kind_of(name)) for name in _group_inputs()}},
     }
+    whole = {plan: _plan_task(plan, plan_constants, notify is not None), GROUP: _group_task(plan)}
+    if notify is not None:
+        whole = _watch(whole, components, executors, image, {MODEL_NAME: model, NOTIFY: dict(notify)})
     return {
         "components": components,
         "deploymentSpec": {"executors": executors},
         "pipelineInfo": {
-            "name": pipeline.pipeline_info.pipeline_name,
+            "name": model,
             "description": "Reads labelled news, checks it, trains a classifier, judges it against the one in "
             "production, and pushes it if it is not worse.",
         },
         "root": {
-            "dag": {"tasks": {plan: _plan_task(plan, plan_constants), GROUP: _group_task(plan)}},
+            "dag": {"tasks": whole},
             "inputDefinitions": {"parameters": {name: _run_parameter(name, defaults) for name in RUN_PARAMETERS}},
         },
         "schemaVersion": compiled["schemaVersion"],
@@ -155,13 +169,19 @@ def _executor(image: str, arguments: list[str]) -> Tree:
 class _Member:
     """A node in its step, with the names that it has there."""
 
-    def __init__(self, node: BaseComponent, step: Step, compiled: Tree) -> None:
+    def __init__(self, node: BaseComponent, step: Step, compiled: Tree, notes_in: str = "") -> None:
         self.node, self._step = node.id, step
         self.task = compiled["root"]["dag"]["tasks"][node.id]
         self._component = compiled["components"][node.id]
         contract = describe_step(node)
+        self._own: Tree = {}
         if NODES[node.id].knows_the_run:
+            self._own[RUN_ID] = _constant(_RUN_ID_VALUE)
             contract = contract.model_copy(update={"run_id": self.parameter(RUN_ID)})
+            if notes_in:
+                self._own[PUSH_URI] = {"componentInputParameter": PUSH_URI}
+                place = NotePlace(store=self.parameter(PUSH_URI), model=notes_in)
+                contract = contract.model_copy(update={"note": place})
         if step.is_fused:
             sources = {key: f"{step_name(node)}-{output}" for key, (node, output) in self.sources().items()}
             cache = self.node not in step.uncached
@@ -188,15 +208,13 @@ class _Member:
     def parameter_types(self) -> Tree:
         types = {**self._component.get("inputDefinitions", {}).get("parameters", {})}
         types |= {name: _typed(kind_of(source)) for name, source in NODES[self.node].run_time.items()}
-        if NODES[self.node].knows_the_run:
-            types[RUN_ID] = _typed("STRING")
+        types |= {name: _typed("STRING") for name in self._own}
         return {self.parameter(name): kind for name, kind in types.items()}
 
     def parameters(self) -> Tree:
         values = {**self.task.get("inputs", {}).get("parameters", {})}
         values |= {name: {"componentInputParameter": source} for name, source in NODES[self.node].run_time.items()}
-        if NODES[self.node].knows_the_run:
-            values[RUN_ID] = _constant(_RUN_ID_VALUE)
+        values |= self._own
         return {self.parameter(name): value for name, value in values.items()}
 
     def _artifacts(self, side: str) -> Tree:
@@ -256,8 +274,10 @@ def _task(step: Step, members: Sequence[_Member], places: Mapping[str, Step]) ->
     return task
 
 
-def _plan_component() -> Tree:
+def _plan_component(knows_the_run: bool) -> Tree:
     inputs = {**{name: parameter.kind for name, parameter in RUN_PARAMETERS.items()}, **PLAN_CONSTANTS}
+    if knows_the_run:
+        inputs[RUN_ID] = "STRING"
     return {
         "executorLabel": f"exec-{step_name(PLAN)}",
         "inputDefinitions": {"parameters": {name: _typed(kind) for name, kind in inputs.items()}},
@@ -268,10 +288,11 @@ def _plan_component() -> Tree:
     }
 
 
-def _plan_task(plan: str, constants: Mapping[str, Any]) -> Tree:
+def _plan_task(plan: str, constants: Mapping[str, Any], knows_the_run: bool) -> Tree:
     parameters = {
         **{name: {"componentInputParameter": name} for name in RUN_PARAMETERS},
         **{name: _constant(constants[name]) for name in PLAN_CONSTANTS},
+        **({RUN_ID: _constant(_RUN_ID_VALUE)} if knows_the_run else {}),
     }
     return {
         "componentRef": {"name": f"comp-{plan}"},
@@ -299,6 +320,35 @@ def _group_task(plan: str) -> Tree:
         },
         "taskInfo": {"name": GROUP},
         "triggerPolicy": {"condition": f"inputs.parameter_values['{PROCEED}'] == true"},
+    }
+
+
+def _watch(tasks: Tree, components: Tree, executors: Tree, image: str, constants: Tree) -> Tree:
+    """Puts tasks into a group, and the step Notify behind it; returns the tasks of the root."""
+    name = step_name(TELLING)
+    executors[f"exec-{name}"] = _executor(image, ["--notify"])
+    components[f"comp-{name}"] = {
+        "executorLabel": f"exec-{name}",
+        "inputDefinitions": {"parameters": {key: _typed(kind) for key, kind in NOTIFY_INPUTS.items()}},
+    }
+    components[f"comp-{WATCHED}"] = {
+        "dag": {"tasks": tasks},
+        "inputDefinitions": {"parameters": {key: _typed(each.kind) for key, each in RUN_PARAMETERS.items()}},
+    }
+    given = {key: _constant(value) for key, value in {**constants, RUN_ID: _RUN_ID_VALUE}.items()}
+    return {
+        WATCHED: {
+            "componentRef": {"name": f"comp-{WATCHED}"},
+            "inputs": {"parameters": {key: {"componentInputParameter": key} for key in RUN_PARAMETERS}},
+            "taskInfo": {"name": WATCHED},
+        },
+        name: {
+            "componentRef": {"name": f"comp-{name}"},
+            "dependentTasks": [WATCHED],
+            "inputs": {"parameters": {**given, PUSH_URI: {"componentInputParameter": PUSH_URI}}},
+            "taskInfo": {"name": name},
+            "triggerPolicy": {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
+        },
     }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agnews.components.carried_corpus import MOST_CARRIED
 from agnews.kubeflow.compiler.apply_deployment import apply_deployment
 from agnews.kubeflow.compiler.build_spec import PLAN, build_spec
 from agnews.kubeflow.compiler.check_documents import check_documents
+from agnews.kubeflow.compiler.check_notify import require_reachable_secrets
 from agnews.kubeflow.compiler.fuse_steps import Step, fuse_steps, step_name
 from agnews.kubeflow.planning.run_parameters import (
     CODE,
@@ -24,6 +25,7 @@ from agnews.kubeflow.planning.run_parameters import (
     NO_PUSH,
     PUSH_URI,
     SCRATCH_URI,
+    TELLING,
 )
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.load_corpus import load_corpus
@@ -31,6 +33,7 @@ from agnews.pipeline.node_settings import CORPUS_PARTS
 from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.execution_config import NotifyConfig
 from agnews.schemas.learning_config import MODEL_CONFIGS, TextConfig, TransformerConfig
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.yaml_text import write_yaml
@@ -87,6 +90,7 @@ class CompileRequest:
         code: Digest of the code by node, from `code_versions`.
         data_uri: Default of the parameter; None makes each run say it.
         push_uri: Default of the parameter; None makes each run say it.
+        notify: Who is told how a run ended; without channels there is no step for it.
     """
 
     config: RunConfig
@@ -95,6 +99,7 @@ class CompileRequest:
     code: Mapping[str, str]
     data_uri: str | None = None
     push_uri: str | None = None
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
 
 
 def compile_pipeline(request: CompileRequest) -> str:
@@ -138,8 +143,12 @@ def compile_pipeline(request: CompileRequest) -> str:
             CORPUS: content if is_carried else "",
             SCRATCH_URI: request.deployment.scratch_uri,
         },
+        notify=request.notify.model_dump(mode="json", exclude_none=True) if request.notify.channels else None,
     )
-    platform = apply_deployment(spec, request.deployment, [Step(step_name(PLAN), (PLAN,)), *steps])
+    lone = [PLAN, TELLING] if request.notify.channels else [PLAN]
+    if request.notify.channels:
+        require_reachable_secrets(request.notify, request.deployment.row(TELLING))
+    platform = apply_deployment(spec, request.deployment, [*(Step(step_name(node), (node,)) for node in lone), *steps])
     check_documents(spec, platform)
     return write_documents(spec, platform)
 

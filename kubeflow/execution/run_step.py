@@ -17,6 +17,7 @@ from agnews.kubeflow.execution.explain_step_failure import explain_step_failure
 from agnews.kubeflow.execution.guard_outputs import replace_links
 from agnews.kubeflow.execution.log_lines import report_refusal, write_verdict
 from agnews.kubeflow.execution.read_artifact import describe_artifact, mirror_path, read_artifact, remove_folder_markers
+from agnews.kubeflow.execution.run_note import note_outputs
 from agnews.kubeflow.execution.step_contract import StepContract, read_properties
 
 Runtime = dict[str, Any]
@@ -80,6 +81,7 @@ def run_executor(
     for folder in _folders(output_dict).values():
         if (folder / _OUTCOME).is_file():
             write_verdict(contract.node, folder / _OUTCOME)
+    note_outputs(contract, _folders(output_dict).values(), values)
     return described
 
 

@@ -12,6 +12,17 @@ from agnews.schemas.errors import AgnewsError
 ParameterKind = Literal["bool", "float", "int", "str"]
 
 
+class NotePlace(BaseModel):
+    """Where a node leaves what it has decided, for the step that tells how the run ended."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    store: str
+    """Parameter that holds the URI of the store of models."""
+    model: str
+    """Name of the served model."""
+
+
 class StepContract(BaseModel):
     """What Kubeflow Pipelines does not hand over: the types of our component specs.
 
@@ -33,6 +44,8 @@ class StepContract(BaseModel):
     """Kind of each property that the executor reads."""
     run_id: str | None = None
     """Parameter that holds the id of the run; None where the step is not told, so that it can be cached."""
+    note: NotePlace | None = None
+    """Where it leaves what it has decided; None where nobody is told."""
     beam_args: tuple[str, ...] | None = None
     """Arguments for Beam; None for an executor that does not use it."""
     prefix: str = ""

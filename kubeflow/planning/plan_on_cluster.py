@@ -46,10 +46,14 @@ class ClusterPlan:
     Attributes:
         outputs: Values by the names of `PLAN_OUTPUTS`.
         summary: Markdown for people.
+        model: Name of the served model.
+        nothing_new: Why nothing else runs; empty where it does.
     """
 
     outputs: Mapping[str, Any]
     summary: str
+    model: str
+    nothing_new: str = ""
 
 
 def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
@@ -85,7 +89,7 @@ def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
         **token_limits(text),
         **{corpus_output(node): told[node] for node in TOLD_OF_CORPUS},
     }
-    return ClusterPlan(outputs, _summary(config, corpus, plan))
+    return ClusterPlan(outputs, _summary(config, corpus, plan), config.name, plan.nothing_new or "")
 
 
 def _corpus(values: Mapping[str, Any]) -> Corpus:

@@ -16,6 +16,9 @@ MODEL = "model"
 EPOCHS = "epochs"
 FORCE_PROMOTION = "force_promotion"
 NO_PUSH = "no_push"
+RUN_ID = "run_id"
+MODEL_NAME = "model_name"
+NOTIFY = "notify"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,13 @@ SCRATCH_URI = "scratch_uri"
 PLAN_CONSTANTS: dict[str, Kind] = {CONFIGS: "STRUCT", CODE: "STRUCT", CORPUS: "STRING", SCRATCH_URI: "STRING"}
 """What it takes besides the parameters of the run: a RunConfig by kind of model, the digest of the code by node, the
 description of the corpus, and where backups of a training are kept."""
+
+
+TELLING = "Notify"
+"""The step that tells how a run ended, where somebody is to be told."""
+
+NOTIFY_INPUTS: dict[str, Kind] = {RUN_ID: "STRING", PUSH_URI: "STRING", MODEL_NAME: "STRING", NOTIFY: "STRUCT"}
+"""What the step takes that tells how a run ended; the last one is a `NotifyConfig`."""
 
 
 def corpus_output(node: str) -> str:

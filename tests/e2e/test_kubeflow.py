@@ -30,6 +30,7 @@ from agnews.pipeline.load_config import load_config
 from agnews.pipeline.load_deployment import load_deployment
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.execution_config import NotifyConfig
 from agnews.schemas.nodes import NODES
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport
@@ -54,11 +55,21 @@ class Cluster:
     logs: Path
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What people were told since the last time, by event."""
+        files = sorted((self.root / "told").glob("*.json"))
+        found = [json.loads(file.read_text()) for file in files]
+        for file in files:
+            file.unlink()
+        return {message["event"]: message for message in found}
+
     @property
     def store(self) -> ModelStore:
         return ModelStore(str(self.root / "models"), "agnews")
 
-    def run(self, config: RunConfig, *, deployment: Deployment | None = None, **parameters: Any) -> Path:
+    def run(
+        self, config: RunConfig, *, deployment: Deployment | None = None, tell: bool = False, **parameters: Any
+    ) -> Path:
         """Compiles and runs; returns the folder of the run."""
         from kfp import components
 
@@ -73,11 +84,20 @@ class Cluster:
             code=code_versions(),
             data_uri="sample",
             push_uri=str(self.root / "models"),
+            notify=self._notify() if tell else NotifyConfig(),
         )
         before, self.seconds = set(self.root.glob("agnews-*")), {}
         components.load_component_from_text(compile_pipeline(request))(**parameters)
         (run,) = set(self.root.glob("agnews-*")) - before
         return run
+
+    def _notify(self) -> NotifyConfig:
+        (self.root / "told").mkdir(exist_ok=True)
+        os.chown(self.root / "told", os.getuid() or 10001, -1)
+        keep = "import sys, uuid; open(f'{sys.argv[1]}/{uuid.uuid4()}.json', 'w').write(sys.stdin.read())"
+        channel = {"kind": "command", "command": ["python", "-c", keep, str(self.root / "told")]}
+        events = ["failed", "held_back", "pushed", "nothing_new", "drift"]
+        return NotifyConfig.model_validate({"channels": [channel], "on": events})
 
     def states(self, step: str) -> dict[str, str]:
         """What became of the nodes of a fused step in the latest run."""
@@ -146,8 +166,8 @@ def _run_step(handler: Any, cluster: Cluster) -> Any:
 
     command: list[str] = handler.full_command
     assert command[:3] == ["python", "-m", "agnews.kubeflow.entrypoint"]
-    name = "plan"
-    if "--plan" not in command:
+    name = "notify" if "--notify" in command else "plan"
+    if not {"--plan", "--notify"} & set(command):
         contract = json.loads(command[4])
         name = contract.get("name") or contract["node"]
     # What an image sets, and no variable of this process.
@@ -230,13 +250,23 @@ def test_a_run_ends_early_and_successfully_where_nothing_is_new(
     cluster: Cluster, config: RunConfig, first: Path
 ) -> None:
     record = cluster.store.production()
-    again = cluster.run(config, epochs=2)
-    assert {path.name for path in again.iterdir()} == {"plan"}
+    again = cluster.run(config, tell=True, epochs=2)
+    assert {path.name for path in again.iterdir()} <= {"plan", "notify"}
+    assert list(told := cluster.told()) == ["nothing_new"]
     assert plan_of(again)["proceed"] is False
     assert record is not None
     page = (again / "plan" / "summary" / "plan.md").read_text()
     assert page.startswith(f"# Nothing is new since version {record.version} was pushed")
     assert cluster.store.production() == record
+    assert told["nothing_new"]["detail"].startswith(f"Nothing is new since version {record.version}")
+
+
+def test_a_run_tells_that_it_failed(cluster: Cluster, config: RunConfig, first: Path) -> None:
+    # KFP's local orchestrator raises where a run fails; the step that tells has run by then.
+    with pytest.raises(RuntimeError):
+        cluster.run(config, tell=True, data_uri="/nowhere/at/all")
+    assert list(told := cluster.told()) == ["failed"]
+    assert told["failed"]["run_id"]
 
 
 def test_a_second_run_is_judged_against_the_first(cluster: Cluster, config: RunConfig, first: Path) -> None:
@@ -263,8 +293,13 @@ def test_a_worse_model_is_not_pushed(cluster: Cluster, config: RunConfig, first:
     production = cluster.store.production()
     worse = config.model_copy(update={"training": config.training.model_copy(update={"learning_rate": 1e-7})})
     table = load_deployment("cpu").model_copy(update={"fuse": "none"})
-    third = cluster.run(worse, deployment=table, epochs=1)
-    assert len(list(third.iterdir())) == 1 + len(NODES)
+    third = cluster.run(worse, deployment=table, tell=True, epochs=1)
+    assert len({path.name for path in third.iterdir()} - {"notify"}) == 1 + len(NODES)
+    told = cluster.told()
+    assert "held_back" in told
+    assert "failed" not in told
+    assert told["held_back"]["accuracy"] == pytest.approx(evaluation(third).metrics.accuracy)
+    assert told["held_back"]["reasons"]
     verdict = evaluation(third).verdict
     assert not verdict.blessed
     assert "not_worse" in verdict.failed_rules

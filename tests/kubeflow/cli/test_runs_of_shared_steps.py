@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -155,3 +156,62 @@ def test_a_part_grows_while_it_is_followed_through_the_tries_of_its_step(
     assert result.exit_code == ExitCode.OK, result.exception
     start = f"{_mark('SmokeTest', 'started')}SmokeTest works\n"
     assert result.stdout == f"{start}--- try 2\n{start}{_mark('SmokeTest', 'done')}"
+
+
+@pytest.fixture(scope="module", params=["none", "light"])
+def telling(request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compiled pipeline whose runs tell of their end."""
+    from agnews.kubeflow.compiler.compile_pipeline import compile_pipeline
+
+    script = repository / "tests/golden/record_pipeline.py"
+    spec = importlib.util.spec_from_file_location("record_pipeline", script)
+    assert spec is not None
+    assert spec.loader is not None
+    record_pipeline = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(record_pipeline)
+    path = tmp_path_factory.mktemp("telling") / "pipeline.yaml"
+    path.write_text(compile_pipeline(record_pipeline.golden_request(request.param, record_pipeline.NOTIFY)))
+    return path
+
+
+@pytest.mark.parametrize(("template_defaults", "killed"), [(True, ""), (False, "plan"), (True, "trainer")])
+def test_a_run_ends_with_the_step_that_tells_of_it_whatever_became_of_the_others(
+    server: Twin, agnews: Agnews, telling: Path, template_defaults: bool, killed: str
+) -> None:
+    server.plays, server.template_defaults = True, template_defaults
+    if killed:
+        server.outcomes[killed] = ["oom"]
+    server.says["notify"] = "Told by channel 1, slack: failed\n"
+    given = ("--param", "data_uri=/data/news", "--param", "push_uri=/data/models", "--interval", 0)
+    result = agnews("submit", telling, *given, "--wait")
+    assert result.exit_code == (ExitCode.FAILED if killed else ExitCode.OK), result.output
+    assert "Notify done" in _lines(result)
+    names = {"plan": "Plan", "trainer": "Trainer"}
+    assert (f"{names[killed]} failed" in " ".join(_lines(result))) if killed else "Trainer done" in _lines(result)
+    run_id = _run(server)
+    assert agnews("runs", "logs", run_id, "Notify").stdout == server.says["notify"]
+    # The pods of the others are found through both groups.
+    assert agnews("runs", "logs", run_id, "Plan").stdout == "plan says nothing of note\n"
+    if killed != "plan":
+        assert agnews("runs", "logs", run_id, "Trainer").stdout == "trainer says nothing of note\n"
+    if killed:
+        # Taken up again, it ends well and tells anew.
+        server.outcomes.clear()
+        assert agnews("runs", "retry", run_id, "--wait", "--interval", 0).exit_code == ExitCode.OK
+    # Where the version is gone, the rows alone lead to the pods.
+    server.versions.clear()
+    assert agnews("runs", "logs", run_id, "trainer").stdout == "trainer says nothing of note\n"
+    assert agnews("runs", "logs", run_id, "notify").stdout == server.says["notify"]
+
+
+def test_a_command_that_waits_does_not_tell_what_the_run_tells(
+    server: Twin, agnews: Agnews, telling: Path, tmp_path: Path
+) -> None:
+    server.plays = True
+    execution = tmp_path / "execution.yaml"
+    execution.write_text(f"notify: {{channels: [{{kind: command, command: [touch, {tmp_path}/told]}}]}}\n")
+    given = ("--param", "data_uri=/data/news", "--param", "push_uri=/data/models", "--interval", 0)
+    server.outcomes["trainer"] = ["oom"]
+    result = agnews("submit", telling, *given, "--wait", "--execution", execution)
+    assert "tells of its end itself" in result.stdout
+    assert not (tmp_path / "told").exists()

@@ -164,7 +164,7 @@ def test_more_than_the_limit_is_an_error(row: dict[str, str], found: str) -> Non
 @pytest.mark.parametrize("name", profile_names())
 def test_a_profile_has_a_row_for_every_node_and_gpus_for_the_trainer_alone(name: str, repository: Any) -> None:
     (spec, *_) = yaml.safe_load_all((repository / "tests" / "golden" / "pipeline.yaml").read_text())
-    steps = {*spec["components"]["comp-learn-and-push"]["dag"]["tasks"], "plan"}
+    steps = {*spec["components"]["comp-learn-and-push"]["dag"]["tasks"], "plan", "notify"}
     deployment = load_deployment(name)
     from agnews.kubeflow.compiler.fuse_steps import step_name
 
@@ -172,7 +172,7 @@ def test_a_profile_has_a_row_for_every_node_and_gpus_for_the_trainer_alone(name:
     with_gpus = {node: row.accelerator.count for node, row in deployment.nodes.items() if row.accelerator}
     assert with_gpus == {"cpu": {}, "gpu": {"Trainer": 1}, "multigpu": {"Trainer": 4}}[name]
     never_cached = {node for node in deployment.nodes if not deployment.row(node).cache}
-    assert never_cached == {"Plan", "Pusher", "Report"}
+    assert never_cached == {"Plan", "Pusher", "Report", "Notify"}
 
 
 def test_a_row_is_a_whole_table_of_keys() -> None:

@@ -14,6 +14,8 @@ import yaml
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
 from agnews.kubeflow.compiler.compile_pipeline import model_choices
 from agnews.pipeline.load_config import load_config
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.execution_config import NotifyConfig
 from agnews.schemas.nodes import NODES
 from agnews.schemas.run_config import RunConfig
 
@@ -49,6 +51,79 @@ def test_the_golden_file_is_what_is_compiled_twice(record_pipeline: Any, reposit
     request = record_pipeline.golden_request(fuse)
     assert compiled(request) == golden
     assert compiled(request) == golden
+
+
+def test_a_pipeline_that_tells_of_its_end_is_the_same_one_within_a_group(
+    record_pipeline: Any, repository: Path
+) -> None:
+    texts = [compiled(record_pipeline.golden_request("light", notify)) for notify in (None, record_pipeline.NOTIFY)]
+    golden = (repository / "tests" / "golden" / record_pipeline.TELLING).read_text(encoding="utf-8")
+    assert record_pipeline.telling_parts(*texts) == golden
+    read = [CompiledPipeline.read(text) for text in texts]
+    assert read[0].parameters == read[1].parameters
+
+
+def _pods(spec: Mapping[str, Any], dag: Mapping[str, Any]) -> int:
+    """Each task has a driver, and one that is no group a pod of its own."""
+    count = 0
+    for task in dag["tasks"].values():
+        inner = spec["components"][task["componentRef"]["name"]].get("dag")
+        count += 1 + (_pods(spec, inner) if inner else 1)
+    return count
+
+
+def test_a_run_takes_twelve_pods_and_fifteen_where_it_tells_of_its_end(record_pipeline: Any) -> None:
+    for notify, most in ((None, 12), (record_pipeline.NOTIFY, 15)):
+        (spec, *_) = yaml.safe_load_all(compiled(record_pipeline.golden_request("light", notify)))
+        assert 1 + _pods(spec, spec["root"]["dag"]) == most
+
+
+def test_the_step_that_tells_is_an_exit_handler_as_kfp_compiles_one(record_pipeline: Any, tmp_path: Path) -> None:
+    from kfp import compiler, dsl
+
+    @dsl.container_component
+    def work():  # type: ignore[no-untyped-def]
+        return dsl.ContainerSpec(image="x")
+
+    @dsl.container_component
+    def tell(run_id: str):  # type: ignore[no-untyped-def]
+        return dsl.ContainerSpec(image="x", args=[run_id])
+
+    @dsl.pipeline
+    def pipeline() -> None:
+        with dsl.ExitHandler(tell(run_id="x")):
+            work()
+
+    path = tmp_path / "reference.yaml"
+    compiler.Compiler().compile(pipeline, str(path))
+    (reference,) = yaml.safe_load_all(path.read_text())
+    theirs = reference["root"]["dag"]["tasks"]["tell"]
+    (spec, platform) = yaml.safe_load_all(compiled(record_pipeline.golden_request("light", record_pipeline.NOTIFY)))
+    ours = spec["root"]["dag"]["tasks"]["notify"]
+    assert ours["triggerPolicy"] == theirs["triggerPolicy"]
+    (group,) = theirs["dependentTasks"]
+    assert "dag" in reference["components"][reference["root"]["dag"]["tasks"][group]["componentRef"]["name"]]
+    (watched,) = ours["dependentTasks"]
+    assert "dag" in spec["components"][spec["root"]["dag"]["tasks"][watched]["componentRef"]["name"]]
+    # By reference: the names of the secrets are there, and no key but those of the table.
+    secrets = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-notify"]["secretAsEnv"]
+    assert [each["keyToEnv"][0]["envVar"] for each in secrets] == ["SLACK_WEBHOOK", "WEBHOOK_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "found"),
+    [
+        ({"kind": "slack", "url": {"env": "NOT_THERE"}}, "the variable NOT_THERE, of channel 1"),
+        ({"kind": "slack", "url": {"file": "/run/secrets/slack"}}, "the file /run/secrets/slack"),
+    ],
+)
+def test_a_channel_whose_secret_the_step_would_not_have_is_refused(
+    record_pipeline: Any, channel: dict[str, Any], found: str
+) -> None:
+    notify = NotifyConfig.model_validate({"channels": [channel]})
+    with pytest.raises(AgnewsError, match=r"nodes\.Notify") as caught:
+        compiled(record_pipeline.golden_request("light", notify))
+    assert found in str(caught.value)
 
 
 def test_it_is_what_submit_reads(request_: Any) -> None:

@@ -27,6 +27,8 @@ class Task:
     needs: tuple[str, ...] = ()
     inner: dict[str, Task] | None = None
     policy: Tree | None = None
+    hook: bool = False
+    """Whether it runs behind what it needs whatever became of that: a hook of that one's node."""
 
 
 def read_tasks(spec: Tree, dag: Tree | None = None) -> dict[str, Task]:
@@ -40,7 +42,8 @@ def read_tasks(spec: Tree, dag: Tree | None = None) -> dict[str, Task]:
                 needs |= {value[key]["producerTask"]} if key in value else set()
         inner = spec["components"][task["componentRef"]["name"]].get("dag")
         below = read_tasks(spec, inner) if inner else None
-        tasks[name] = Task(name, tuple(sorted(needs)), below, task.get("retryPolicy"))
+        hook = task.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
+        tasks[name] = Task(name, tuple(sorted(needs)), below, task.get("retryPolicy"), hook)
     return tasks
 
 
@@ -109,12 +112,12 @@ class Workflow:
         return next(task for task in self.all_tasks() if task.name == name)
 
     def _bases(self) -> dict[str, str]:
-        root, bases = f"{self.name}{self._z}.root{self._z}", {}
-        for task in self.tasks.values():
-            bases[task.name] = root
-            for inner in task.inner or ():
-                bases[inner] = f"{root}.{task.name}{self._z}"
-        return bases
+        return dict(self._bases_below(f"{self.name}{self._z}.root{self._z}", self.tasks))
+
+    def _bases_below(self, parent: str, tasks: Mapping[str, Task]) -> Iterator[tuple[str, str]]:
+        for task in tasks.values():
+            yield task.name, f"{parent}.{task.needs[0]}.onExit{self._z}" if task.hook else parent
+            yield from self._bases_below(f"{parent}.{task.name}{self._z}", task.inner or {})
 
     # Nodes
 
@@ -153,8 +156,20 @@ class Workflow:
             progress = self.progress[task.name]
             if progress.state == "waiting":
                 continue
+            if task.hook:
+                self._add_hook(parent, task, progress, outbound)
+                continue
             above = [outbound[name] for name in task.needs if name in outbound] or [parent]
             self._add_task(parent, task, progress, above, outbound)
+
+    def _add_hook(self, parent: Node, task: Task, progress: Progress, outbound: dict[str, Node]) -> None:
+        """A hook is a node below that of the task whose end it waits for."""
+        name = f"{parent.name}.{task.needs[0]}"
+        owner = next((node for node in self._nodes if node.name == name), parent)
+        state = {"driving": "RUNNING", "driver-failed": "FAILED"}.get(progress.state) or _STATES[progress.state]
+        outer, inner = self._double(f"{name}.onExit", f"{task.needs[0]}.onExit", state)
+        owner.children.append(outer.name)
+        self._add_task(inner, task, progress, [inner], outbound)
 
     def _add_task(
         self, parent: Node, task: Task, progress: Progress, above: list[Node], outbound: dict[str, Node]
@@ -230,9 +245,11 @@ class Workflow:
         for progress in self.progress.values():
             if progress.state in ("failed", "driver-failed", "omitted"):
                 progress.state, progress.tries = "waiting", []
-        for task in self.tasks.values():
+        for task in self.all_tasks():
             if task.inner and any(self.progress[name].state in GOOD for name in task.inner):
                 self.progress[task.name].state = "running"
+            if task.hook:
+                self.progress[task.name] = Progress()
         self.gone = False
         self.root.state = "running"
 
@@ -252,7 +269,8 @@ class Workflow:
                 self._go_on(task, progress)
         for task in tasks.values():
             states = [self.progress[name].state for name in task.needs]
-            if self.progress[task.name].state == "waiting" and all(state in GOOD for state in states):
+            enough = ENDED if task.hook else GOOD
+            if self.progress[task.name].state == "waiting" and all(state in enough for state in states):
                 self.progress[task.name].state = "driving"
         active = any(self.progress[name].state in ("driving", "running") for name in tasks)
         if not active:
