@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agnews.pipeline.cli.execution_option import ExecutionOption
 from agnews.pipeline.cli.model_options import (
     ModelOption,
     ModelsOption,
@@ -38,6 +39,7 @@ def monitor(
         typer.Option(metavar="N", min=1, help="How often somebody looks in a day; the more, the more has to be shown."),
     ] = 24,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    execution: ExecutionOption = None,
 ) -> None:
     """Compare what was asked of late with what the model was trained on; exit 3 on an alarm.
 
@@ -46,18 +48,24 @@ def monitor(
     of the alarm counts all looks of a day. Also the accuracy: estimated from the probabilities, and measured on labels
     of the random share, where `agnews feedback` has brought some.
 
+    With --execution FILE, an alarm is told by its channels (`notify.on: [drift]`): the first time, where it is in
+    another respect or of another version, and else once a day, however often somebody looks.
+
     [bold]Examples[/bold]
 
       agnews monitor --log requests                    the last day, the version in production
       agnews monitor --log s3://bucket/requests --json --hours 1
+      agnews monitor --log requests --execution execution.yaml
     """
     from rich.console import Console
 
     from agnews.components.monitoring.monitor_requests import monitor_requests, require_reference
     from agnews.components.request_log.places import places_at
     from agnews.components.storage.explain_storage_errors import explain_storage_errors
+    from agnews.pipeline.load_execution import load_execution
     from agnews.schemas.errors import ExitCode
 
+    notifications = load_execution(execution).notify
     # Nothing is loaded: only what is known about the model is read.
     found, _ = chosen_model(root, name, models, version, model, trust=True)
     now = datetime.now(UTC)
@@ -66,6 +74,12 @@ def monitor(
         report = monitor_requests(
             places_at(log), reference, found.record.version, now - timedelta(hours=hours), now, looks=looks
         )
+    if notifications.channels:
+        from agnews.pipeline.notification.tell_drift import tell_drift
+
+        for each in tell_drift(notifications, report, model=found.record.name, places=places_at(log)):
+            if each.problem:
+                typer.echo(f"nobody was told by {each.channel}: {each.problem}", err=True)
     if as_json:
         typer.echo(report.model_dump_json())
     else:

@@ -15,6 +15,7 @@ from google.protobuf import text_format
 
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_store.serving_leases import LEASES_FOLDER
+from agnews.pipeline.load_execution import load_execution
 
 Document = dict[str, Any]
 VERSIONS = ("1.30", "1.34", "1.37")
@@ -202,7 +203,7 @@ def test_the_volume_is_prepared_for_the_user_of_the_image(repository: Path, docu
 def test_tensorflow_serving_reads_which_model_to_serve(documents: list[Document]) -> None:
     from tensorflow_serving.config import model_server_config_pb2
 
-    (config,) = _of(documents, "ConfigMap")
+    (config,) = [each for each in _of(documents, "ConfigMap") if each["metadata"]["name"] == "agnews-tf-serving"]
     parsed = text_format.Parse(config["data"]["models.config"], model_server_config_pb2.ModelServerConfig())
     (model,) = parsed.model_config_list.config
     # Where the server's own folder of models lies, seen from TensorFlow Serving.
@@ -241,14 +242,17 @@ def test_who_faces_the_network_writes_no_models_and_keeps_its_lease(documents: l
     assert f" models/agnews/{LEASES_FOLDER} " in prepare["args"][0]
 
 
-def test_the_monitor_reads_what_the_patched_server_writes(documents: list[Document], repository: Path) -> None:
+def test_the_monitor_reads_what_the_patched_server_writes(
+    documents: list[Document], repository: Path, tmp_path: Path
+) -> None:
     (job,) = _of(documents, "CronJob")
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
-    assert mounts["requests"]["readOnly"]
+    # What was told of drift is remembered beside the requests.
+    assert not mounts["requests"].get("readOnly")
     assert mounts["models"]["readOnly"]
     claims = {volume["name"]: volume.get("persistentVolumeClaim", {}).get("claimName") for volume in pod["volumes"]}
     assert {claims["requests"], claims["models"]} <= {
@@ -265,6 +269,12 @@ def test_the_monitor_reads_what_the_patched_server_writes(documents: list[Docume
     assert args[: len(before)] == before, "a patch replaces all arguments"
     command = container["command"]
     assert command[command.index("--log") + 1] == mounts["requests"]["mountPath"]
+    (name,) = [volume["configMap"]["name"] for volume in pod["volumes"] if volume["name"] == "execution"]
+    (held,) = [each["data"] for each in _of(documents, "ConfigMap") if each["metadata"]["name"] == name]
+    path = Path(command[command.index("--execution") + 1])
+    assert str(path.parent) == mounts["execution"]["mountPath"]
+    (tmp_path / path.name).write_text(held[path.name])
+    assert load_execution(tmp_path / path.name).notify.on == ("drift",)
 
 
 def test_the_operator_of_prometheus_finds_the_servers(documents: list[Document], repository: Path) -> None:

@@ -160,7 +160,9 @@ def test_a_server_looks_and_tells_when_an_alarm_begins_and_ends(
     assert told[1:] == ["drift: quiet; what is asked fits the model again"]
 
 
-def test_the_command_ends_with_3_on_an_alarm_and_says_what_it_found(places: Places, store: ModelStore) -> None:
+def test_the_command_ends_with_3_on_an_alarm_and_says_what_it_found(
+    places: Places, store: ModelStore, tmp_path: Path
+) -> None:
     random = np.random.default_rng(5)
     version = find_pushed_model(store).record.version
     log_texts(places, write(random, NEWS, 300), random, version)
@@ -175,6 +177,14 @@ def test_the_command_ends_with_3_on_an_alarm_and_says_what_it_found(places: Plac
     report = json.loads(alarm.stdout)
     assert report["state"] == "alarm"
     assert {each["feature"] for each in report["features"] if each["alarm"]} >= {"domain"}
+    # Told once, with the reasons, however often somebody looks.
+    told, execution = tmp_path / "told", tmp_path / "execution.yaml"
+    execution.write_text(f"notify: {{channels: [{{kind: command, command: [tee, -a, {told}]}}]}}\n")
+    for _ in range(2):
+        assert subprocess.run([*command, "--execution", execution], capture_output=True, check=False).returncode == 3
+    message = json.loads(told.read_text())
+    assert (message["event"], message["version"]) == ("drift", version)
+    assert message["reasons"] == report["reasons"]
 
 
 def test_a_version_without_a_reference_is_refused_with_words(tmp_path: Path) -> None:
