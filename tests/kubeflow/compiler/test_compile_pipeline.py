@@ -86,12 +86,12 @@ def test_the_step_that_tells_is_an_exit_handler_as_kfp_compiles_one(record_pipel
         return dsl.ContainerSpec(image="x")
 
     @dsl.container_component
-    def tell(run_id: str):  # type: ignore[no-untyped-def]
-        return dsl.ContainerSpec(image="x", args=[run_id])
+    def tell():  # type: ignore[no-untyped-def]
+        return dsl.ContainerSpec(image="x")
 
     @dsl.pipeline
-    def pipeline() -> None:
-        with dsl.ExitHandler(tell(run_id="x")):
+    def pipeline():  # type: ignore[no-untyped-def]
+        with dsl.ExitHandler(tell()):
             work()
 
     path = tmp_path / "reference.yaml"
