@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from pydantic import ValidationError
+
 from agnews.components.carried_corpus import carry_corpus
 from agnews.components.encoders.encoder_digest import encoder_digest
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.text.vocabulary import EMBEDDED
+from agnews.pipeline.load_corpus import corpus_settings
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.learning_config import EncoderConfig, TextConfig
+from agnews.schemas.learning_config import EncoderConfig, LinearConfig, TextConfig
 from agnews.schemas.run_config import RunConfig
 
 
@@ -70,7 +73,35 @@ def carried_corpora(corpus: Corpus, scratch_uri: str) -> dict[str, str]:
     Returns:
         Values of the property `corpus` by node.
     """
-    return {node: carry_corpus(corpus.only(*parts), scratch_uri) for node, parts in CORPUS_PARTS.items()}
+    told = {node: corpus.only(*parts) for node, parts in CORPUS_PARTS.items()}
+    linear = {"linear": {"model": _linear_settings(corpus).model_dump(mode="json")}}
+    told["LinearBaseline"] = told["LinearBaseline"].model_copy(update={"kinds": linear})
+    return {node: carry_corpus(each, scratch_uri) for node, each in told.items()}
+
+
+def _linear_settings(corpus: Corpus) -> LinearConfig:
+    """Returns the linear model that others are compared with: one for all runs of a corpus, whatever they train."""
+    section = corpus_settings(corpus, "linear").get("model", {})
+    try:
+        return LinearConfig.model_validate({**section, "kind": "linear"})
+    except ValidationError as error:
+        detail = error.errors()[0]
+        raise AgnewsError(
+            f"The description of {corpus.name} asks for a linear model that there is none of.",
+            found=f"{'.'.join(map(str, ('model', *detail['loc'])))}: {detail['msg']}",
+            fix="Mend the section `kinds: linear: model:`.",
+        ) from None
+
+
+def linear_unwanted(config: RunConfig) -> str:
+    """Returns why LinearBaseline trains nothing; empty where it does.
+
+    Args:
+        config: The configuration.
+    """
+    if isinstance(config.model, LinearConfig):
+        return "the model of the run is a linear one itself"
+    return "evaluation.beats_linear is ignore" if config.evaluation.beats_linear == "ignore" else ""
 
 
 def trainer_settings(

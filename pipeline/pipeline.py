@@ -33,7 +33,13 @@ from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.token_gate.component import TokenGate
 from agnews.components.transformation.component import Transform
-from agnews.pipeline.node_settings import resolve_text, token_limits, trainer_settings, transform_settings
+from agnews.pipeline.node_settings import (
+    linear_unwanted,
+    resolve_text,
+    token_limits,
+    trainer_settings,
+    transform_settings,
+)
 from agnews.schemas.run_config import RunConfig
 
 BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
@@ -131,7 +137,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
     linear = LinearBaseline(
         examples=examples,
         corpus=corpus["LinearBaseline"],
-        wanted=config.evaluation.beats_linear != "ignore",
+        unwanted=linear_unwanted(config),
         code_version=code["LinearBaseline"],
     )
     linear.add_upstream_node(data_gate)

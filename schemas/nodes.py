@@ -90,7 +90,7 @@ NODES: dict[str, Node] = {
     "LinearBaseline": Node(
         code="agnews.components.linear_baseline.executor",
         outputs=(Output("report", document=LinearCheck),),
-        run_time={"corpus": "corpus_LinearBaseline"},
+        run_time={"corpus": "corpus_LinearBaseline", "unwanted": "linear_unwanted"},
         step="data",
     ),
     "Transform": Node(

@@ -59,12 +59,22 @@ def count_ngrams(
     for first in range(0, max(rows, 1), _ROWS_AT_ONCE):
         splits = row_splits[first : first + _ROWS_AT_ONCE + 1]
         families = find(token_ids[splits[0] : splits[-1]], splits - splits[0])
-        chunks.append([_count(row.numpy(), bucket.numpy(), len(splits) - 1) for row, bucket in families])
+        chunks.append([count_occurrences(bucket.numpy(), row.numpy(), len(splits) - 1) for row, bucket in families])
         on_rows(first + len(splits) - 1)
     return tuple(map(_concat, zip(*chunks, strict=True)))
 
 
-def _count(row: NDArray[np.int32], bucket: NDArray[np.int32], rows: int) -> Counts:
+def count_occurrences(bucket: NDArray[np.int32], row: NDArray[np.int32], rows: int) -> Counts:
+    """Counts n-grams as they stand in texts.
+
+    Args:
+        bucket: (occurrences,).
+        row: (occurrences,), text that each stands in.
+        rows: How many texts there are.
+
+    Returns:
+        The counts.
+    """
     keys = np.sort((row.astype(np.int64) << 32) | bucket)
     first = np.flatnonzero(np.diff(keys, prepend=-1))
     number = np.bincount(keys[first] >> 32, minlength=rows)

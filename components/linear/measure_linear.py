@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from agnews.components.linear.configure_ngrams import ngram_hash
+from agnews.components.linear.cut_texts import character_vocabulary, text_cutter
 from agnews.components.linear.fit_linear import fit_linear
-from agnews.components.linear.ngram_hash import NgramHash
-from agnews.components.text.clean import clean
-from agnews.components.text.tokenizer import Tokenizer
-from agnews.components.text.vocabulary import CLS, PAD, SEP, UNKNOWN, Vocabulary
 from agnews.schemas.learning_config import LinearConfig
-
-_LONGEST = 4096
-_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -68,9 +61,9 @@ def measure_linear(
         1.0
     """
     settings = settings or LinearConfig()
-    vocabulary = _characters(train_texts)
+    vocabulary = character_vocabulary(train_texts)
     ngrams = ngram_hash(vocabulary, settings)
-    cut = _cutter(vocabulary)
+    cut = text_cutter(vocabulary)
     fitted = fit_linear(
         ngrams,
         *cut(train_texts),
@@ -81,50 +74,3 @@ def measure_linear(
     )
     answers = fitted.score(*cut(test_texts)).argmax(axis=1)
     return LinearMeasure(float(np.mean(answers == np.asarray(test_labels))), answers)
-
-
-def ngram_hash(vocabulary: Vocabulary, settings: LinearConfig) -> NgramHash:
-    """Returns what finds the n-grams that a configuration asks for.
-
-    Args:
-        vocabulary: What texts are cut into.
-        settings: The section `model`.
-    """
-    return NgramHash(
-        vocabulary.tokens,
-        silent_ids=(vocabulary.tokens.index(PAD), vocabulary.cls_id),
-        end_id=vocabulary.sep_id,
-        unknown_id=vocabulary.unknown_id,
-        buckets=settings.buckets,
-        word_ngrams=settings.word_ngrams,
-        char_ngrams=settings.char_range,
-    )
-
-
-def _characters(texts: Sequence[str]) -> Vocabulary:
-    """A vocabulary that cuts texts into characters, and knows all of them."""
-    found = set().union(*texts)
-    found |= set(unicodedata.normalize("NFD", "".join(found)).lower())
-    letters = sorted(each for each in found if not each.isspace() and each.isprintable())
-    return Vocabulary("characters", (PAD, UNKNOWN, CLS, SEP, *letters, *(f"##{each}" for each in letters)))
-
-
-_Cut = Callable[[Sequence[str]], tuple[NDArray[np.int32], NDArray[np.int64]]]
-
-
-def _cutter(vocabulary: Vocabulary) -> _Cut:
-    """Returns what cuts texts into word pieces: ids one behind the other, and where each text begins and ends."""
-    tokenizer = Tokenizer(vocabulary, lowercase=True, max_length=_LONGEST)
-    graph = tf.function(
-        lambda texts: tokenizer(clean(texts)), input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
-    )
-
-    def cut(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        ids, lengths = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
-        for first in range(0, len(texts), _ROWS_AT_ONCE):
-            found = graph(tf.constant(texts[first : first + _ROWS_AT_ONCE], tf.string))
-            ids.append(found.flat_values.numpy().astype(np.int32))
-            lengths.append(found.row_lengths().numpy())
-        return np.concatenate(ids), np.cumsum(np.concatenate(lengths))
-
-    return cut

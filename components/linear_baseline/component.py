@@ -19,8 +19,8 @@ class LinearBaseline(DeclaredComponent):
 
     Args:
         examples: Raw Examples. It learns from the split `train` and answers `test`.
-        corpus: The description of the corpus, from `carry_corpus`.
-        wanted: Whether somebody wants to know.
+        corpus: From `carry_corpus`: the classes, and the settings of the kind `linear`.
+        unwanted: Why nobody wants to know, and nothing is trained; empty where somebody does.
         code_version: Digest of the code behind this step.
     """
 
@@ -29,5 +29,5 @@ class LinearBaseline(DeclaredComponent):
 
     examples: Annotated[BaseChannel, Examples]
     corpus: str
-    wanted: bool
+    unwanted: str
     code_version: str

@@ -16,6 +16,7 @@ from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.linear.measure_linear import measure_linear
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.features import LABEL, TEST, TEXT, TRAIN
+from agnews.schemas.learning_config import LinearConfig
 from agnews.schemas.linear_check import LinearCheck, digest_text
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ class Executor(BaseExecutor):
         report: StepReport. Gets `linear_check.json`, an `agnews.schemas.linear_check.LinearCheck`.
 
     Exec properties:
-        corpus: Its classes, from `carry_corpus`.
-        wanted: 0 to do nothing.
+        corpus: Its classes and the settings of the kind `linear`, from `carry_corpus`.
+        unwanted: Why nothing is trained; empty where something is.
         code_version: Not read: it makes the node run again when its code changes.
     """
 
@@ -50,12 +51,12 @@ class Executor(BaseExecutor):
     ) -> None:
         """See the class."""
         self._log_startup(input_dict, output_dict, exec_properties)
-        num_classes = read_carried_corpus(exec_properties["corpus"]).num_classes
-        if exec_properties["wanted"]:
+        corpus = read_carried_corpus(exec_properties["corpus"])
+        check = LinearCheck(skipped=exec_properties["unwanted"])
+        if not check.skipped:
+            settings = LinearConfig.model_validate(corpus.kinds.get("linear", {}).get("model", {}))
             train, test = (_read(input_dict["examples"], split) for split in (TRAIN, TEST))
-            check = _measure(train, test, num_classes)
-        else:
-            check = LinearCheck(skipped="evaluation.beats_linear is ignore")
+            check = _measure(train, test, corpus.num_classes, settings)
         uri = get_single_instance(output_dict["report"]).uri
         check.write(uri, files_at(uri).write)
         _LOGGER.info("Linear model: %s", check.skipped or f"{check.accuracy:.4f} after {check.train_rows} rows")
@@ -76,14 +77,14 @@ def _read(examples: list[Artifact], split: str) -> _Rows:
     return [text for text, _ in rows], np.array([label for _, label in rows], np.int64)
 
 
-def _measure(train: _Rows, test: _Rows, num_classes: int) -> LinearCheck:
+def _measure(train: _Rows, test: _Rows, num_classes: int, settings: LinearConfig) -> LinearCheck:
     # Rows lie in the order of their digests, so the first ones are as good as any.
     most = max(1, min(_MOST_ROWS, _MOST_CELLS // num_classes))
     texts, labels = train[0][:most], train[1][:most]
     if not texts or not test[0]:
         return LinearCheck(skipped="there are no rows")
     words, asked = ([text.decode(errors="replace") for text in each] for each in (texts, test[0]))
-    found = measure_linear(words, labels, asked, test[1], num_classes=num_classes)
+    found = measure_linear(words, labels, asked, test[1], num_classes=num_classes, settings=settings)
     return LinearCheck(
         train_rows=len(texts),
         accuracy=found.accuracy,

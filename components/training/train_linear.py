@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from agnews.components.encoders.find_vocabulary import find_vocabulary
+from agnews.components.linear.configure_ngrams import ngram_hash
 from agnews.components.linear.fit_linear import fit_linear
 from agnews.components.linear.linear_classifier import LinearClassifier
-from agnews.components.linear.measure_linear import ngram_hash
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.optimization.adamw import create_adamw
 from agnews.components.training.devices import one_device

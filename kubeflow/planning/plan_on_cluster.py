@@ -27,6 +27,7 @@ from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.node_settings import (
     carried_corpora,
+    linear_unwanted,
     resolve_text,
     token_limits,
     trainer_settings,
@@ -86,6 +87,7 @@ def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
         "trainer_settings": _json(
             trainer_settings(config, text, values[SCRATCH_URI], code["Trainer"], told["Trainer"])
         ),
+        "linear_unwanted": linear_unwanted(config),
         **token_limits(text),
         **{corpus_output(node): told[node] for node in TOLD_OF_CORPUS},
     }

@@ -88,6 +88,7 @@ PLAN_OUTPUTS: dict[str, Kind] = {
     "fingerprint": "STRING",
     "transform_settings": "STRING",
     "trainer_settings": "STRING",
+    "linear_unwanted": "STRING",
     "max_length": "NUMBER_INTEGER",
     "max_unknown_share": "NUMBER_DOUBLE",
     **{corpus_output(node): "STRING" for node in TOLD_OF_CORPUS},

@@ -47,6 +47,7 @@ def init(
     """
     from rich.console import Console
 
+    from agnews.components.corpus_sniffing.choose_ngrams import measure_proposal
     from agnews.components.corpus_sniffing.propose_corpus import Wanted, propose_corpus
     from agnews.components.corpus_sniffing.settle_corpus import settle_corpus
     from agnews.components.corpus_sniffing.write_description import write_description
@@ -60,9 +61,11 @@ def init(
     if not out.absolute().parent.is_dir():
         raise AgnewsError("There is no such folder.", found=out.absolute().parent, fix="Make it, or name another one.")
     console = Console(highlight=False)
-    with Console(stderr=True).status("Reading ..."):
+    with Console(stderr=True).status("Reading ...") as status:
         wanted = Wanted(files, test, test_share, label, text or (), name)
         proposal = settle_corpus(propose_corpus(wanted))
+        status.update("Measuring a linear model ...")
+        proposal = measure_proposal(proposal)
     root = os.path.relpath(proposal.root, out.absolute().parent)
     document = proposal.document
     if root != ".":

@@ -34,7 +34,7 @@ def rows_of(count: int, *, wrong_every: int = 0) -> Rows:
 def check(tmp_path: Path) -> Callable[..., LinearCheck]:
     """Runs the executor on rows by split."""
 
-    def run(splits: Mapping[str, Rows], *, wanted: int = 1) -> LinearCheck:
+    def run(splits: Mapping[str, Rows], *, unwanted: str = "", **model: object) -> LinearCheck:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         for split, rows in splits.items():
             (folder / f"Split-{split}").mkdir(parents=True)
@@ -48,7 +48,8 @@ def check(tmp_path: Path) -> Callable[..., LinearCheck]:
         examples, report = standard_artifacts.Examples(), StepReport()
         examples.uri, report.uri = str(folder), str(folder / "report")
         examples.split_names = encode_split_names(["train", "eval", "test"])
-        settings = {"corpus": packaged_corpus().canonical(), "wanted": wanted, "code_version": ""}
+        corpus = packaged_corpus().model_copy(update={"kinds": {"linear": {"model": model}}})
+        settings = {"corpus": corpus.canonical(), "unwanted": unwanted, "code_version": ""}
         Executor().Do({"examples": [examples]}, {"report": [report]}, settings)
         return LinearCheck.read(report.uri, files_at(report.uri).read)
 
@@ -68,7 +69,19 @@ def test_every_test_row_is_answered_and_the_order_of_files_decides_nothing(check
 
 
 def test_nobody_who_does_not_want_to_know_waits_for_it(check: Callable[..., LinearCheck]) -> None:
-    found = check({"train": rows_of(8), "test": rows_of(8)}, wanted=0)
+    found = check({"train": rows_of(8), "test": rows_of(8)}, unwanted="it is linear itself")
 
     assert (found.accuracy, found.answers) == (None, {})
-    assert "ignore" in found.skipped
+    assert found.skipped == "it is linear itself"
+
+
+def test_it_is_the_linear_model_that_the_corpus_asks_for(check: Callable[..., LinearCheck]) -> None:
+    # The class is told by the first letter of each word and nothing else; single letters do not see where words begin.
+    rows = [(f"{'ab' if row % 4 else 'ba'}{row}", row % 4 > 0) for row in range(200)]
+
+    by_letters = check({"train": rows, "test": rows[100:]}, char_ngrams="1-1", word_ngrams=0)
+    by_pairs = check({"train": rows, "test": rows[100:]}, char_ngrams="2-2", word_ngrams=0)
+
+    assert by_pairs.accuracy == 1.0
+    assert by_letters.accuracy is not None
+    assert by_letters.accuracy < 1.0

@@ -12,9 +12,9 @@ import tensorflow_transform as tft
 import tf_keras as keras
 from tensorflow.core.protobuf import saved_model_pb2
 
+from agnews.components.linear.configure_ngrams import ngram_hash
 from agnews.components.linear.fit_linear import fit_linear
 from agnews.components.linear.linear_classifier import LinearClassifier
-from agnews.components.linear.measure_linear import ngram_hash
 from agnews.components.model_trust.require_harmless import require_harmless
 from agnews.components.modeling.factory import build_model
 from agnews.components.serving_model.serving_model import ServingModel, export_model
