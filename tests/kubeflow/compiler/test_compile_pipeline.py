@@ -171,7 +171,7 @@ def _properties(config: RunConfig, letter: str) -> dict[tuple[str, str], Any]:
 def test_all_that_a_run_may_change_is_decided_when_it_runs() -> None:
     """A property that was compiled in although a parameter decides about it would be wrong without anybody noticing."""
     chosen = load_config("transformer", ["data.source=a"])
-    other = model_choices(chosen)["bert_finetune"]
+    other = model_choices(chosen)["linear"]
     changed: dict[str, Mapping[str, Any]] = {
         "data": {"source": "b"},
         "training": {"epochs": 77},
