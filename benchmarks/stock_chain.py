@@ -2,11 +2,11 @@
 
 The stock chain is CsvExampleGen, StatisticsGen, Transform (tensorflow-text's BertTokenizer, with its post-transform
 statistics) and Evaluator (the model that this pipeline has just pushed, the figures and slices that TFMA has
-ready-made). It runs twice: as it
-comes, with the Beam flag of TFX's templates for in-process work, and with the Beam flags of this pipeline. All run
-under TFX's local runner, each in a process of its own. Printed are seconds node by node, ratios, and peak memory.
+ready-made). It runs with the Beam flags of this pipeline, and with `--as-it-comes` also with the flag of TFX's
+templates for in-process work. Chains take turns, each under the same local runner in a process of its own. Printed are
+seconds and processor seconds node by node, the median of their ratios with the smallest and largest, and peak memory.
 
-    python benchmarks/stock_chain.py ../shared/data/agnews
+    python benchmarks/stock_chain.py ../shared/data/agnews --pairs 3
 """
 
 from __future__ import annotations
@@ -17,17 +17,50 @@ import json
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agnews.pipeline.observer import NodeResult
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 AS_IT_COMES = ("--direct_running_mode=in_memory",)
 STOCK = ("CsvExampleGen", "StatisticsGen", "Transform", "Evaluator")
 OURS_FOR = {"CsvExampleGen": "NewsExampleGen"}
+
+Times = dict[str, tuple[float, float]]
+"""Seconds and processor seconds by node."""
+
+
+class Stopwatch:
+    """An observer of a run that keeps seconds and processor seconds, those of child processes too."""
+
+    def __init__(self) -> None:
+        self.times: Times = {}
+
+    def planned(self, nodes: object, skipped: object) -> None:
+        """Not asked for."""
+
+    def started(self, node: str) -> None:
+        """Looks at the clocks."""
+        self._start = (time.monotonic(), sum(os.times()[:4]))
+
+    def finished(self, result: NodeResult) -> None:
+        """Looks at the clocks again."""
+        seconds, processor = self._start
+        self.times[result.node] = (time.monotonic() - seconds, sum(os.times()[:4]) - processor)
+
+    def write(self, out: Path) -> None:
+        """Writes the times and the peak memory of this process."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        out.write_text(json.dumps({"times": self.times, "peak_rss_mb": peak}))
 
 
 def write_stock_csv(data: Path, folder: Path) -> None:
@@ -77,7 +110,6 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path, beam_args: Sequenc
     from tfx import v1 as tfx
 
     from agnews.pipeline.local.local_runner import LocalRunner
-    from agnews.pipeline.observer import NodeResult
 
     split = tfx.proto.Input.Split
     example_gen = tfx.components.CsvExampleGen(
@@ -123,19 +155,8 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path, beam_args: Sequenc
     evaluator = tfx.components.Evaluator(
         examples=examples, model=importer.outputs["result"], eval_config=config, example_splits=["test"]
     )
-    seconds: dict[str, float] = {}
-
-    class Stopwatch:
-        def planned(self, nodes: object, skipped: object) -> None:
-            pass
-
-        def started(self, node: str) -> None:
-            print(f"  stock {node} ...", flush=True)
-
-        def finished(self, result: NodeResult) -> None:
-            seconds[result.node] = result.seconds
-
-    LocalRunner(Stopwatch(), "stock-run", keep=root / "failed").run(
+    watch = Stopwatch()
+    LocalRunner(watch, "stock-run", keep=root / "failed").run(
         tfx.dsl.Pipeline(
             pipeline_name="stock",
             pipeline_root=str(root / "artifacts"),
@@ -144,75 +165,107 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path, beam_args: Sequenc
             beam_pipeline_args=list(beam_args),
         )
     )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    out.write_text(json.dumps({"seconds": seconds, "peak_rss_mb": peak}))
+    watch.write(out)
 
 
-def run_ours(data: Path, root: Path) -> dict[str, object]:
-    """Runs this pipeline with one epoch of training and returns its report."""
-    agnews = Path(sys.executable).with_name("agnews")
-    command = [agnews, "run", "--data", data, "--root", root, "--set", "training.epochs=1"]
-    subprocess.run([str(part) for part in command], check=True)
-    (report,) = root.glob("runs/*/report.json")
-    document: dict[str, object] = json.loads(report.read_text())
-    return document
+def run_ours(data: Path, root: Path, out: Path) -> None:
+    """Runs this pipeline with one epoch of training; writes the times and what was pushed."""
+    from rich.console import Console
+
+    from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.local.live_view import LiveView
+    from agnews.pipeline.local.run_locally import RunRequest, run_locally
+    from agnews.pipeline.paths import prepare_root
+
+    watch = Stopwatch()
+
+    class View(LiveView):
+        def started(self, node: str) -> None:
+            super().started(node)
+            watch.started(node)
+
+        def finished(self, result: NodeResult) -> None:
+            watch.finished(result)
+            super().finished(result)
+
+    config = load_config(None, [f"data.source={data.resolve()}", "training.epochs=1"])
+    with View(Console(), "ours", lambda result: "") as view:
+        report = run_locally(RunRequest(config, prepare_root(root), "ours", "stock_chain.py"), view)
+    watch.write(out)
+    (root / "pushed").write_text(str(report.pushed_model))
+
+
+def start(scratch: Path, name: str, data: Path, flags: Sequence[str]) -> tuple[Times, float]:
+    """Runs a chain in a process of its own and returns its times and peak memory in MiB."""
+    print(f"{name} ...", flush=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    root, out, log = scratch / "root", scratch / "times.json", scratch / "log"
+    shutil.rmtree(root, ignore_errors=True)
+    paths = [scratch / "rows", scratch / "model", root, out]
+    command = [sys.executable, __file__, str(data), *flags, "--chain", *map(str, paths)]
+    with log.open("w") as file:
+        done = subprocess.run(command, check=False, env=environment, stdout=file, stderr=file)
+    if done.returncode:
+        raise SystemExit(f"the chain failed:\n{log.read_text()[-3000:]}")
+    result = json.loads(out.read_text())
+    return {node: tuple(pair) for node, pair in result["times"].items()}, result["peak_rss_mb"]
 
 
 def main() -> None:
-    """Runs both and prints the ratios."""
+    """Runs the chains in turns and prints the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with train.csv and test.csv")
-    parser.add_argument("--stock", nargs=4, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--pairs", type=int, default=3, help="runs of each chain")
+    parser.add_argument("--as-it-comes", action="store_true", help="run the stock chain with TFX's own flag too")
+    parser.add_argument("--chain", nargs=4, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--tuned", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.stock:
+    if arguments.chain:
         from agnews.pipeline.pipeline import BEAM_ARGS
 
-        run_stock(*arguments.stock, beam_args=BEAM_ARGS if arguments.tuned else AS_IT_COMES)
+        rows, model, root, out = arguments.chain
+        if arguments.ours:
+            run_ours(arguments.data, root, out)
+        else:
+            run_stock(rows, model, root, out, beam_args=BEAM_ARGS if arguments.tuned else AS_IT_COMES)
         return
+    chains = {"with our Beam flags": ["--tuned"]} | ({"as it comes": []} if arguments.as_it_comes else {})
+    ours: list[tuple[Times, float]] = []
+    stock: dict[str, list[tuple[Times, float]]] = {name: [] for name in chains}
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        ours = run_ours(arguments.data, scratch / "ours")
         write_stock_csv(arguments.data, scratch / "rows")
-        shutil.copytree(str(ours["pushed_model"]), scratch / "model" / "Format-Serving")
-        stock = {
-            name: start_stock(scratch, name, arguments.data, flags)
-            for name, flags in (("as it comes", []), ("with our Beam flags", ["--tuned"]))
-        }
-    for name, result in stock.items():
-        print_ratios(name, ours, result)
+        for _ in range(arguments.pairs):
+            ours.append(start(scratch, "ours", arguments.data, ["--ours"]))
+            pushed = (scratch / "root" / "pushed").read_text()
+            shutil.rmtree(scratch / "model", ignore_errors=True)
+            shutil.copytree(pushed, scratch / "model" / "Format-Serving")
+            for name, flags in chains.items():
+                stock[name].append(start(scratch, f"stock {name}", arguments.data, flags))
+    for name, results in stock.items():
+        print_ratios(name, ours, results)
 
 
-def start_stock(scratch: Path, name: str, data: Path, flags: Sequence[str]) -> dict[str, object]:
-    """Runs the stock chain in a process of its own and returns its seconds and memory."""
-    print(f"stock {name}:", flush=True)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    out, log = scratch / f"{name}.json", scratch / f"{name}.log"
-    paths = [scratch / "rows", scratch / "model", scratch / name, out]
-    command = [sys.executable, __file__, str(data), *flags, "--stock", *map(str, paths)]
-    with log.open("w") as file:
-        done = subprocess.run(command, check=False, env=environment, stderr=file)
-    if done.returncode:
-        raise SystemExit(f"the stock chain failed:\n{log.read_text()[-3000:]}")
-    result: dict[str, object] = json.loads(out.read_text())
-    return result
-
-
-def print_ratios(name: str, ours: dict[str, object], stock: dict[str, object]) -> None:
-    """Prints seconds node by node and the ratios stock / ours."""
-    nodes: dict[str, dict[str, float]] = ours["nodes"]  # type: ignore[assignment]
-    theirs: dict[str, float] = stock["seconds"]  # type: ignore[assignment]
-    print(f"\nstock {name}")
-    print(f"{'node':<16}{'stock s':>9}{'ours s':>9}{'ratio':>8}")
-    totals = [0.0, 0.0]
-    for node in STOCK:
-        pair = theirs[node], nodes[OURS_FOR.get(node, node)]["seconds"]
-        totals = [total + value for total, value in zip(totals, pair, strict=True)]
-        print(f"{node:<16}{pair[0]:9.1f}{pair[1]:9.1f}{pair[0] / pair[1]:8.2f}")
-    everything = sum(node["seconds"] for name, node in nodes.items() if name != "Trainer")
-    print(f"{'these four':<16}{totals[0]:9.1f}{totals[1]:9.1f}{totals[0] / totals[1]:8.2f}")
-    print(f"{'all but Trainer':<16}{totals[0]:9.1f}{everything:9.1f}{totals[0] / everything:8.2f}")
-    print(f"peak memory: stock {stock['peak_rss_mb']:.0f} MiB, ours with training {ours['peak_rss_mb']:.0f} MiB")
+def print_ratios(name: str, ours: list[tuple[Times, float]], stock: list[tuple[Times, float]]) -> None:
+    """Prints seconds node by node, medians of all pairs, and the ratios stock / ours."""
+    print(f"\nstock {name}, {len(ours)} pairs: medians; ratio with the smallest and the largest")
+    for kind, what in enumerate(("seconds", "processor seconds")):
+        print(f"{what:<18}{'stock':>8}{'ours':>8}{'ratio':>8}")
+        rows = [(node, [node], [OURS_FOR.get(node, node)]) for node in STOCK]
+        rows.append(("these four", list(STOCK), [OURS_FOR.get(node, node) for node in STOCK]))
+        rows.append(("all but Trainer", list(STOCK), [node for node in ours[0][0] if node != "Trainer"]))
+        for label, theirs_of, ours_of in rows:
+            pairs = [
+                (sum(their[node][kind] for node in theirs_of), sum(our[node][kind] for node in ours_of))
+                for (our, _), (their, _) in zip(ours, stock, strict=True)
+            ]
+            ratios = [their / our for their, our in pairs]
+            their, our = (statistics.median(column) for column in zip(*pairs, strict=True))
+            bounds = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{label:<18}{their:8.1f}{our:8.1f}{statistics.median(ratios):8.2f}  {bounds}")
+    peaks = [statistics.median(peak for _, peak in results) for results in (stock, ours)]
+    print(f"peak memory: stock {peaks[0]:.0f} MiB, ours with training {peaks[1]:.0f} MiB")
 
 
 if __name__ == "__main__":

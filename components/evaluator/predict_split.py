@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from agnews.components.evaluator.analyse import LENGTH_BUCKETS, length_bucket
 from agnews.components.evaluator.split_answers import ANCHOR, BASELINE, CANDIDATE, LINEAR, AnswerLog
 from agnews.components.evaluator.tally import Tally, answers
+from agnews.components.map_ahead import map_ahead
 from agnews.components.storage.files_at import files_at
 from agnews.schemas import features
 from agnews.schemas import predictions as columns
@@ -40,7 +41,7 @@ class Rows:
     has_markup: NDArray[np.object_]
 
 
-def read_rows(files: Sequence[str], *, chunk_rows: int = 1024) -> Iterator[Rows]:
+def read_rows(files: Sequence[str], *, chunk_rows: int = 2048) -> Iterator[Rows]:
     """Reads raw Examples, a bounded number at a time.
 
     Args:
@@ -116,7 +117,7 @@ def predict_split(
 
     Args:
         chunks: The rows of the split.
-        candidate: The model to judge.
+        candidate: The model to judge; called from two threads.
         baseline: The model to compare with, if there is one.
         anchor: The best model ever pushed, where its answers on these rows are not known.
         linear: From a text to the class that a linear model gives it, if there is one.
@@ -130,8 +131,8 @@ def predict_split(
     with TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.parquet"  # Parquet is written locally: not every store can seek.
         with pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer:
-            for rows in chunks:
-                probabilities = candidate(rows.text)
+            # While the last batches of a chunk are computed, the first ones of the next keep all cores busy.
+            for rows, probabilities in map_ahead(lambda rows: (rows, candidate(rows.text)), chunks, at_once=2):
                 answer = answers(probabilities)
                 others = {
                     name: answers(model(rows.text))
