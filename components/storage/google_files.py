@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
@@ -25,6 +25,11 @@ class GoogleFiles(RemoteFiles):
             blob.reload()
             generation = blob.generation
             return Tagged(blob.download_as_bytes(if_generation_match=generation), str(generation))
+
+    @override
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
+        # An object appears whole when it is closed.
+        self._put(path, chunks)
 
     @override
     def create(self, path: str, content: bytes) -> str:

@@ -73,6 +73,14 @@ class RemoteFiles(Files):
 
     @override
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
+        folder, name = path.rsplit("/", 1)
+        # Not every file system replaces an open file in one step; all of them rename a single file in one.
+        temporary = f"{folder}/.{name}.{secrets.token_hex(8)}.new"
+        self._put(temporary, chunks)
+        with os_errors():
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+
+    def _put(self, path: str, chunks: Iterable[bytes]) -> None:
         with os_errors():
             tf.io.gfile.makedirs(path.rsplit("/", 1)[0])
             with tf.io.gfile.GFile(path, "wb") as file:
@@ -89,12 +97,7 @@ class RemoteFiles(Files):
     def replace(self, path: str, content: bytes, expected_etag: str | None = None) -> str:
         if expected_etag is not None and (not self.exists(path) or self.read_tagged(path).etag != expected_etag):
             raise ChangedError(errno.ESTALE, "It was replaced meanwhile", path)
-        folder, name = path.rsplit("/", 1)
-        # Not every file system replaces an open file in one step; all of them rename a single file in one.
-        temporary = f"{folder}/.{name}.{secrets.token_hex(8)}.new"
-        self.write(temporary, [content])
-        with os_errors():
-            tf.io.gfile.rename(temporary, path, overwrite=True)
+        self.write(path, [content])
         return _etag(content)
 
     @override

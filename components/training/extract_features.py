@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.storage.files_at import files_at
 from agnews.components.training.token_rows import FeatureRows, TokenRows
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 from agnews.schemas.progress import Progress, report_progress
@@ -47,7 +48,6 @@ def extract_features(
         The features in the order of the rows.
     """
     folder = posixpath.join(cache_uri, _key(rows, backbone_digest))
-    tf.io.gfile.makedirs(folder)
     encode = tf.function(backbone, reduce_retracing=True)
     # The longest rows come last in a set of rows, and first here: what does not fit into memory fails at once.
     starts = range(0, len(rows), _ROWS_IN_A_FILE)[::-1]
@@ -93,12 +93,12 @@ def _encode(encode: tf.types.experimental.GenericFunction, rows: TokenRows, chun
 
 def _read(file: str, num_rows: int) -> npt.NDArray[np.float32] | None:
     """Returns the features in a file, or None where it is missing or not whole."""
-    if not tf.io.gfile.exists(file):
-        return None
     try:
-        with tf.io.gfile.GFile(file, "rb") as stream:
-            features: npt.NDArray[np.float32] = np.load(io.BytesIO(stream.read()), allow_pickle=False)
-    except (ValueError, EOFError, tf.errors.OpError) as error:
+        content = files_at(file).read_bytes(file)
+        features: npt.NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (ValueError, EOFError, OSError) as error:
         _LOGGER.warning("Features in %s are computed again: the file cannot be read (%s)", file, error)
         return None
     if features.dtype != np.float32 or features.ndim != 2 or len(features) != num_rows:
@@ -110,10 +110,8 @@ def _read(file: str, num_rows: int) -> npt.NDArray[np.float32] | None:
 def _write(file: str, features: npt.NDArray[np.float32]) -> None:
     content = io.BytesIO()
     np.save(content, features)
-    incoming = f"{file}.incoming"
-    with tf.io.gfile.GFile(incoming, "wb") as stream:
-        stream.write(content.getvalue())
-    tf.io.gfile.rename(incoming, file, overwrite=True)
+    # Synced before it gets its name: after a power cut, a file of the right length could be full of zeros.
+    files_at(file).write(file, [content.getvalue()])
 
 
 def _used(folder: str) -> str:
@@ -121,14 +119,14 @@ def _used(folder: str) -> str:
 
 
 def _mark_used(folder: str) -> None:
-    with tf.io.gfile.GFile(_used(folder), "w") as stream:
-        stream.write(str(time.time()))
+    files_at(folder).write_text(_used(folder), str(time.time()))
 
 
 def _remove_old(cache_uri: str) -> None:
-    folders = [posixpath.join(cache_uri, name.rstrip("/")) for name in tf.io.gfile.listdir(cache_uri)]
-    finished = [folder for folder in folders if tf.io.gfile.exists(_used(folder))]
-    newest_first = sorted(finished, key=lambda folder: -tf.io.gfile.stat(_used(folder)).mtime_nsec)
+    files = files_at(cache_uri)
+    folders = [posixpath.join(cache_uri, name) for name in files.names(cache_uri)]
+    finished = [folder for folder in folders if files.exists(_used(folder))]
+    newest_first = sorted(finished, key=lambda folder: -files.state(_used(folder)).changed_ns)
     for folder in newest_first[_FOLDERS_KEPT:]:
         _LOGGER.info("Features in %s are removed: others were used since", folder)
-        tf.io.gfile.rmtree(folder)
+        files.remove(folder)

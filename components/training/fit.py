@@ -11,9 +11,10 @@ import tf_keras as keras
 
 from agnews.components.modeling.classifier import CreateOptimizer
 from agnews.components.optimization.smoothed_cross_entropy import SmoothedCrossEntropy, SummedAccuracy
+from agnews.components.training.backup_place import BackupPlace
 from agnews.components.training.devices import Devices, explain_device_errors, one_device
 from agnews.components.training.token_rows import TrainingRows, batches_per_epoch, replica_batches
-from agnews.components.training.training_backup import BackupPlace, TrainingBackup
+from agnews.components.training.training_backup import TrainingBackup
 from agnews.components.training.training_monitor import AverageWeights, OnEpoch, TensorBoardLog, TrainingMonitor
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.learning_config import TrainingConfig

@@ -19,6 +19,7 @@ from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.encoders.resolve_encoder import Encoder, require_same_tokens, resolve_encoder
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
+from agnews.components.training.backup_place import backup_place
 from agnews.components.training.devices import Devices, choose_devices, explain_device_errors
 from agnews.components.training.extract_features import extract_features
 from agnews.components.training.find_temperature import find_temperature
@@ -26,7 +27,6 @@ from agnews.components.training.fit import STEPS_PER_EXECUTION, fit
 from agnews.components.training.token_rows import TokenRows, TrainingRows, read_token_rows
 from agnews.components.training.train_linear import train_linear
 from agnews.components.training.trained_classifier import TrainedClassifier
-from agnews.components.training.training_backup import backup_place
 from agnews.components.training.training_monitor import OnEpoch
 from agnews.components.training.warm_start import warm_start
 from agnews.schemas.errors import AgnewsError

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from agnews.components.encoders.resolve_encoder import Encoder
 from agnews.components.modeling.classifier import Classifier
+from agnews.components.training.backup_place import BackupPlace
 from agnews.components.training.devices import Devices
 from agnews.components.training.fit import FitResult
-from agnews.components.training.training_backup import BackupPlace
 from agnews.components.training.warm_start import WarmStart
 
 

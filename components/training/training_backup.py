@@ -2,107 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import posixpath
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import BinaryIO, cast
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.training.backup_place import Array, BackupPlace, BackupState
 from agnews.components.training.training_monitor import AverageWeights, TrainingMonitor
-from agnews.schemas.errors import AgnewsError
 
 _LOGGER = logging.getLogger(__name__)
 
-_FOLDER = "training"
-_DAYS_KEPT = 14
-
-
-@dataclass(frozen=True)
-class BackupPlace:
-    """A folder of its own for each training: the same again finds its backup, another one does not.
-
-    Attributes:
-        folder: Folder or URI.
-        fingerprint: Digest of all that decides what the training does. It is in the backup too.
-    """
-
-    folder: str
-    fingerprint: str
-
-    @property
-    def file(self) -> str:
-        """The backup."""
-        return posixpath.join(self.folder, "backup.zip")
-
-    def remove(self) -> None:
-        """Removes the backup; for who has kept what the training found."""
-        if tf.io.gfile.exists(self.folder):
-            tf.io.gfile.rmtree(self.folder)
-
-
-def backup_place(scratch_uri: str, facts: Mapping[str, object]) -> BackupPlace:
-    """Finds the place of a training, and removes backups that nobody came back for in two weeks.
-
-    Args:
-        scratch_uri: Folder or URI that stays from run to run.
-        facts: All that decides what the training does, as JSON can say it.
-
-    Returns:
-        The place; nothing is created.
-    """
-    fingerprint = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    everyone = posixpath.join(scratch_uri, _FOLDER)
-    place = BackupPlace(posixpath.join(everyone, fingerprint), fingerprint)
-    if tf.io.gfile.isdir(everyone):
-        for name in tf.io.gfile.listdir(everyone):
-            _remove_abandoned(BackupPlace(posixpath.join(everyone, name.rstrip("/")), name))
-    return place
-
-
-def _remove_abandoned(place: BackupPlace) -> None:
-    try:
-        changed = tf.io.gfile.stat(place.file).mtime_nsec / 1e9
-    except tf.errors.NotFoundError:
-        return  # Not a backup, or one that its training has just removed.
-    if time.time() - changed > _DAYS_KEPT * 86_400:
-        _LOGGER.info("The backup in %s is removed: nobody went on with it in %d days", place.folder, _DAYS_KEPT)
-        place.remove()
-
-
-_STATE = "state.json"
 _MOST_OF_THE_TIME = 0.02
 """Share of a training that backups may take; where weights are large and steps few, there are fewer backups."""
 
 _STEPS_BETWEEN = 1024
 """Between the backups of a training in several processes, which have to agree on when: they have no common clock."""
-
-_Array = npt.NDArray[np.generic]
-
-
-@dataclass(frozen=True)
-class _State:
-    """All that is no array."""
-
-    fingerprint: str
-    epoch: int
-    step: int
-    finished: bool
-    curve: list[dict[str, float]]
-    seconds: float
-    wait: int
-    best: float
-    best_epoch: int
-    num_weights: int
-    has_best: bool
 
 
 class TrainingBackup(keras.callbacks.Callback):
@@ -155,7 +72,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self._epoch = 0
         self._written_at = time.perf_counter()
         self._write_seconds = 0.0
-        self._restored: tuple[_State, Mapping[str, _Array]] | None = None
+        self._restored: tuple[BackupState, Mapping[str, Array]] | None = None
 
     def load(self) -> tuple[int, int]:
         """Reads the backup, if there is one.
@@ -165,11 +82,15 @@ class TrainingBackup(keras.callbacks.Callback):
 
         Raises:
             AgnewsError: It belongs to another training.
+            OSError: The storage does not give it.
         """
-        self._restored = self._read()
+        if self._writes:
+            self._place.remove_leftovers()
+        self._restored = self._place.read()
         if self._restored is None:
             return 0, 0
         state = self._restored[0]
+        _LOGGER.info("Training goes on from %s: epoch %d, step %d", self._place.file, state.epoch + 1, state.step)
         return (self._epochs, 0) if state.finished else (state.epoch, state.step)
 
     def maybe_load_initial_counters_from_ckpt(
@@ -267,7 +188,7 @@ class TrainingBackup(keras.callbacks.Callback):
             for name, values in groups.items()
             for number, value in enumerate(values)
         }
-        state = _State(
+        state = BackupState(
             fingerprint=self._place.fingerprint,
             epoch=epoch,
             step=step,
@@ -281,64 +202,16 @@ class TrainingBackup(keras.callbacks.Callback):
             has_best=best is not None,
         )
         if self._writes:
-            _save(self._place.file, state, arrays)
+            self._save(state, arrays)
         self._written_at = time.perf_counter()
         self._write_seconds = self._written_at - began
 
-    def _read(self) -> tuple[_State, Mapping[str, _Array]] | None:
-        file = self._place.file
-        if not tf.io.gfile.exists(file):
-            return None
+    def _save(self, state: BackupState, arrays: Mapping[str, Array]) -> None:
         try:
-            state, arrays = _open(file)
-        except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, tf.errors.OpError) as error:
-            _LOGGER.warning("Training starts anew: the backup in %s cannot be read (%s)", file, error)
-            return None
-        if state.fingerprint != self._place.fingerprint:
-            raise AgnewsError(
-                f"The backup in {file} was made by another training.",
-                found=f"{state.fingerprint}, this is {self._place.fingerprint}: "
-                "another configuration, other rows or other code",
-                fix="Remove the file; this training then starts anew.",
+            self._place.write(state, arrays)
+        except OSError as error:
+            # A training does not end for want of what is to save it; the backup before is still there.
+            _LOGGER.warning(
+                "No backup of epoch %d, step %d: writing %s failed (%s). Training goes on; a cut takes it further back",
+                *(state.epoch + 1, state.step, self._place.file, error),
             )
-        _LOGGER.info("Training goes on from %s: epoch %d, step %d", file, state.epoch + 1, state.step)
-        return state, arrays
-
-
-class _Stream:
-    """What a zip file needs of a file that can only be written at its end."""
-
-    def __init__(self, file: tf.io.gfile.GFile) -> None:
-        self._file = file
-
-    def write(self, content: bytes) -> int:
-        self._file.write(bytes(content))
-        return len(content)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-
-def _save(file: str, state: _State, arrays: Mapping[str, _Array]) -> None:
-    tf.io.gfile.makedirs(posixpath.dirname(file))
-    incoming = f"{file}.incoming"
-    with (
-        tf.io.gfile.GFile(incoming, "wb") as stream,
-        zipfile.ZipFile(cast(BinaryIO, _Stream(stream)), "w") as archive,
-    ):
-        archive.writestr(_STATE, json.dumps(asdict(state)))
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-    tf.io.gfile.rename(incoming, file, overwrite=True)
-
-
-def _open(file: str) -> tuple[_State, Mapping[str, _Array]]:
-    with tf.io.gfile.GFile(file, "rb") as stream, zipfile.ZipFile(cast(BinaryIO, stream)) as archive:
-        state = _State(**json.loads(archive.read(_STATE)))
-        arrays = {}
-        for name in archive.namelist():
-            if name != _STATE:
-                with archive.open(name) as entry:
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(entry, allow_pickle=False)
-    return state, arrays

@@ -6,11 +6,10 @@ import logging
 import os
 import posixpath
 import time
-from collections.abc import Iterable
 
-import tensorflow as tf
 from pydantic import ValidationError
 
+from agnews.components.storage.files_at import files_at
 from agnews.components.training.devices import VARIABLE, read_tf_config
 from agnews.components.training.train_classifier import train_classifier
 from agnews.components.training.trained_classifier import TrainedClassifier
@@ -45,19 +44,12 @@ def train_together(job: TrainingJob) -> TrainedClassifier:
             fix=f"Start this one by `python -m agnews.components.training.worker {job.scratch_uri}`.",
             exit_code=ExitCode.FAILED,
         )
-    job.write(job.scratch_uri, _put)
+    files = files_at(job.scratch_uri)
+    job.write(job.scratch_uri, files.write)
     try:
         return train_classifier(job)
     finally:
-        tf.io.gfile.remove(f"{job.scratch_uri}/{TrainingJob.FILE}")
-
-
-def _put(path: str, chunks: Iterable[bytes]) -> None:
-    """Writes a file that others find whole or not at all."""
-    tf.io.gfile.makedirs(posixpath.dirname(path))
-    with tf.io.gfile.GFile(f"{path}.incoming", "wb") as stream:
-        stream.write(b"".join(chunks))
-    tf.io.gfile.rename(f"{path}.incoming", path, overwrite=True)
+        files.remove_file(f"{job.scratch_uri}/{TrainingJob.FILE}")
 
 
 def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassifier | None:
@@ -82,7 +74,8 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
         )
     file = posixpath.join(scratch_uri, TrainingJob.FILE)
     deadline = time.monotonic() + patience_seconds
-    while not tf.io.gfile.exists(file):
+    files = files_at(scratch_uri)
+    while not files.exists(file):
         if time.monotonic() > deadline:
             raise AgnewsError(
                 f"No chief has begun a training within {patience_seconds:.0f} seconds.",
@@ -100,10 +93,8 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
 
 
 def _read_job(file: str) -> TrainingJob:
-    with tf.io.gfile.GFile(file, "rb") as stream:
-        content = stream.read()
     try:
-        return TrainingJob.model_validate_json(content)
+        return TrainingJob.model_validate_json(files_at(file).read_bytes(file))
     except ValidationError as error:
         raise AgnewsError(
             f"{file} is no training job that this version of agnews can read.",

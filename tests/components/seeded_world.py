@@ -42,6 +42,7 @@ class World:
         self.steps = 0
         self.files: dict[str, bytes] = {}
         self.tags: dict[str, int] = {}
+        self.changed: dict[str, float] = {}
         self.written = 0
         self.listed: dict[str, list[tuple[int, bool]]] = {}
         self.disk: dict[str, bytes] = {}
@@ -90,6 +91,7 @@ class World:
     def put(self, path: str, content: bytes | None) -> None:
         self.written += 1
         self.tags[path] = self.written
+        self.changed[path] = self.seconds
         if content is None:
             self.files.pop(path, None)
         else:
@@ -204,9 +206,10 @@ class Client(Files):
 
     def state(self, path: str) -> FileState:
         self.step(path)
-        return FileState(len(self._content(path)), self.world.tags[path])
+        return FileState(len(self._content(path)), int(self.world.changed.get(path, 0) * 1e9) + self.world.tags[path])
 
     def open(self, path: str) -> io.BufferedReader:
+        self.step(path)
         return io.BufferedReader(io.BytesIO(self._content(path)))  # type: ignore[arg-type]
 
     def read(self, path: str) -> Iterator[bytes]:

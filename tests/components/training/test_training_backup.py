@@ -12,9 +12,9 @@ import pytest
 import tf_keras as keras
 
 from agnews.components.optimization.adamw import create_adamw
+from agnews.components.training.backup_place import BackupPlace, backup_place
 from agnews.components.training.fit import FitResult, fit
 from agnews.components.training.token_rows import FeatureRows
-from agnews.components.training.training_backup import BackupPlace, backup_place
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import TrainingConfig
 
