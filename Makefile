@@ -59,7 +59,7 @@ test-docker: setup image ## The same in containers of the image, which is built 
 test-fast: setup ## Unit tests only
 	$(BIN)/python -m pytest -m 'not integration and not e2e and not long' $(ARGS)
 
-test-long: setup ## What CI has no time for: 10,000 histories of the model store (an hour and more)
+test-long: setup ## What CI has no time for: 10,000 histories of each machine, ten minutes of a server under load (an hour and more)
 	$(BIN)/python -m pytest -m long --timeout 7200 $(ARGS)
 
 fuzz: setup ## Feed parsers of what strangers send for an hour (SECONDS for each, TARGET=NAME)

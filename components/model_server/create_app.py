@@ -38,7 +38,7 @@ from agnews.components.model_server.feedback_routes import feedback_routes
 from agnews.components.model_server.gate import SHOWED_TOKEN, Gate
 from agnews.components.model_server.json_response import HttpError, error_response, json_response
 from agnews.components.model_server.model_host import model_metadata
-from agnews.components.model_server.predict_endpoint import PredictEndpoint, read_body
+from agnews.components.model_server.predict_endpoint import MODEL_VERSION, PredictEndpoint, read_body
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
 
 Name = Annotated[str, PathParameter(pattern=r"^[^/:]+$", description="Name of the model.")]
@@ -100,7 +100,8 @@ def predict_routes(state: ServingState, endpoint: PredictEndpoint) -> APIRouter:
         with HeldBytes(state) as held:
             body = await read_body(request.scope, request.receive, state.limits, held)
             with state.host.borrow(name) as model:
-                return json_response(await explain_texts(body, model, state))
+                headers = {MODEL_VERSION: model.record.version}
+                return json_response(await explain_texts(body, model, state), headers=headers)
 
     return router
 
@@ -329,7 +330,7 @@ def create_app(
             allow_origins=list(cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
-            expose_headers=["X-Request-Id"],
+            expose_headers=["X-Request-Id", MODEL_VERSION],
         )
     return app
 

@@ -163,6 +163,10 @@ def _strings(values: Any, *, as_base64: bool) -> Any:
     return {"b64": base64.b64encode(values).decode()} if as_base64 else values.decode(errors="replace")
 
 
+MODEL_VERSION = "X-Model-Version"
+"""Header of an answer: the version that computed it, which may be the one before where a change came in between."""
+
+
 class PredictEndpoint:
     """Answers predictions of the version in production, as an ASGI application of its own.
 
@@ -179,11 +183,15 @@ class PredictEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a request."""
         try:
-            body = await self._predictions(scope, receive, self._state.host.name, "")
+            body, version = await self._predictions(scope, receive, self._state.host.name, "")
         except HttpError as error:
             await error_response(error.status, error.message, error.headers)(scope, receive, send)
             return
-        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+        headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+            (b"x-model-version", version.encode()),
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -202,9 +210,11 @@ class PredictEndpoint:
         Raises:
             HttpError: There is no such version, or the request is malformed or exceeds a limit.
         """
-        return json_response(await self._predictions(scope, receive, name, version))
+        body, version = await self._predictions(scope, receive, name, version)
+        return json_response(body, headers={MODEL_VERSION: version})
 
-    async def _predictions(self, scope: Scope, receive: Receive, name: str, version: str) -> bytes:
+    async def _predictions(self, scope: Scope, receive: Receive, name: str, version: str) -> tuple[bytes, str]:
+        """Returns the body of an answer, and the version that computed it."""
         state = self._state
         with HeldBytes(state) as held:
             body = await read_body(scope, receive, state.limits, held)
@@ -216,7 +226,7 @@ class PredictEndpoint:
                 outputs = await state.batcher.run(model, asked.signature, asked.values)
             if state.is_watching and asked.signature == SERVE_TEXT:
                 self._note(scope[REQUEST_ID], model.record.version, asked.values, outputs, time.perf_counter() - began)
-        return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape)
+        return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape), model.record.version
 
     def _note(self, request_id: str, version: str, values: Sequence[bytes], outputs: Outputs, seconds: float) -> None:
         """Hands an answer on to whoever looks on; nobody waits for them."""
