@@ -5,26 +5,11 @@ TFX reloads this module by name: it holds no class and no state.
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterable, Mapping
-from importlib.metadata import version
-from typing import Any
-
-import tensorflow as tf
-import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from agnews.components.carried_corpus import read_carried_corpus
-from agnews.components.encoders.encoder_card import read_encoder_card
-from agnews.components.encoders.find_vocabulary import find_vocabulary
-from agnews.components.serving_model.facts_file import ALPHABET
-from agnews.components.serving_model.serving_model import ServingModel, export_model
-from agnews.components.training.trained_classifier import TrainedClassifier
-from agnews.components.training.training_job import train_together
-from agnews.components.training.warm_start import WEIGHT_NAMES
-from agnews.schemas.learning_config import DevicesConfig, TextConfig, TrainingConfig, parse_model_config
-from agnews.schemas.training_job import TrainingJob
-from agnews.schemas.training_record import TrainingRecord
+from agnews.components.trainer_task.delegate import chosen_doer
+from agnews.components.trainer_task.do_task import do_task
+from agnews.schemas.trainer_task import TrainerTask
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -32,92 +17,19 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: TFX's arguments. Read are `train_files`, `eval_files`, `transform_output`, `serving_model_dir`,
-            `model_run_dir`, and of `custom_config` the keys `corpus` (its classes, from `carry_corpus`), `text`,
-            `model`, `training` and `devices` (sections of the configuration), `scratch_uri` (a folder that stays from
-            run to run) and `code_version`; for a warm start `base_model`, which need not exist.
-            Written are the SavedModel, `assets.extra/model.json` in it, `training.json` and TensorBoard's logs in the
-            model run.
+            `model_run_dir`, and of `custom_config` the keys that `do_task` names; for a warm start `base_model`, which
+            need not exist. Written is what `do_task` writes.
 
     Raises:
         AgnewsError: The rows cannot be learnt from, or training has gone astray.
     """
-    settings: Mapping[str, Any] = fn_args.custom_config or {}
-    class_names = read_carried_corpus(str(settings["corpus"])).class_names
-    job = TrainingJob(
+    task = TrainerTask(
         train_files=tuple(fn_args.train_files),
         eval_files=tuple(fn_args.eval_files),
-        num_classes=len(class_names),
-        text=TextConfig.model_validate(settings["text"]),
-        model=parse_model_config(settings["model"]),
-        training=TrainingConfig.model_validate(settings["training"]),
-        devices=DevicesConfig.model_validate(settings["devices"]),
-        scratch_uri=settings["scratch_uri"],
-        log_dir=fn_args.model_run_dir,
+        transform_uri=fn_args.transform_output,
+        model_uri=fn_args.serving_model_dir,
+        record_uri=fn_args.model_run_dir,
         base_model=fn_args.base_model,
-        code_version=settings["code_version"],
+        settings=dict(fn_args.custom_config or {}),
     )
-    vocabulary = find_vocabulary(str(job.text.vocabulary)).vocabulary
-    trained = train_together(job)
-    network = trained.classifier.network
-    facts = {
-        "class_names": class_names,
-        "model": settings["model"],
-        "text": settings["text"],
-        "training": settings["training"],
-        "vocabulary_sha256": vocabulary.digest,
-        "encoder_sha256": trained.encoder.digest if trained.encoder else None,
-        "parameters": _count(weight for weight in network.weights if weight.dtype.is_floating),
-        "trained_parameters": _count((trained.classifier.head or network).trainable_weights),
-        "train_rows": trained.train_rows,
-        "devices": trained.devices.describe(trained.batch_size),
-        "best_epoch": trained.result.best_epoch,
-        "temperature": trained.temperature,
-        "warm_start": trained.warm_start.note if trained.warm_start else None,
-        "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
-    }
-    _write_record(trained, settings, facts, fn_args.model_run_dir)
-    export_model(
-        ServingModel(
-            network,
-            tft.TFTransformOutput(fn_args.transform_output),
-            class_names,
-            vocabulary,
-            temperature=trained.temperature,
-        ),
-        fn_args.serving_model_dir,
-        {**facts, ALPHABET: _alphabet(vocabulary.tokens), WEIGHT_NAMES: [weight.name for weight in network.weights]},
-    )
-    if trained.encoder is not None:
-        read_encoder_card(trained.encoder.folder).write(fn_args.serving_model_dir)
-    if trained.backup is not None:
-        trained.backup.remove()
-
-
-def _alphabet(pieces: Iterable[str]) -> str:
-    return "".join(sorted(piece for piece in pieces if len(piece) == 1))
-
-
-def _count(weights: Iterable[tf.Variable]) -> int:
-    return sum(weight.shape.num_elements() for weight in weights)
-
-
-def _write_record(
-    trained: TrainedClassifier, settings: Mapping[str, object], facts: Mapping[str, object], folder: str
-) -> None:
-    record = TrainingRecord.model_validate(
-        {
-            "curve": trained.result.curve,
-            "config": settings,
-            "best_epoch": trained.result.best_epoch,
-            "devices": {"asked": settings["devices"], "taken": facts["devices"]},
-            "warm_start": facts["warm_start"],
-            "model": facts,
-        }
-    )
-
-    def write(path: str, chunks: Iterable[bytes]) -> None:
-        tf.io.gfile.makedirs(posixpath.dirname(path))
-        with tf.io.gfile.GFile(path, "wb") as file:
-            file.write(b"".join(chunks))
-
-    record.write(folder, write)
+    (chosen_doer() or do_task)(task)

@@ -248,6 +248,7 @@ def choose_config(
     from agnews.components.storage.read_secret import require_no_credentials
     from agnews.pipeline.paths import require_plain_path
     from agnews.schemas.learning_config import EncoderConfig
+    from agnews.schemas.worker_rules import require_workers_fit
 
     tree = load_config(config or model, settings, corpus)
     if model is not None and tree.model.kind != model:
@@ -260,6 +261,13 @@ def choose_config(
         require_plain_path(tree.model.encoder, "the encoder (model.encoder)")
         require_no_credentials(tree.model.encoder, "the encoder (model.encoder)")
     require_no_credentials(tree.data.source, "the data (data.source)")
+    require_workers_fit(
+        tree.devices.workers,
+        kind=tree.model.kind,
+        devices=tree.devices,
+        batch_size=tree.training.batch_size,
+        key="devices.workers",
+    )
     if data is None:
         return tree
     require_no_credentials(data, "the data")

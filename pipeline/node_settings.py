@@ -125,7 +125,8 @@ def trainer_settings(
         "model": config.model.model_dump(),
         "encoder_digest": _encoder_digest(config),
         "training": config.training.model_dump(),
-        "devices": config.devices.model_dump(),
+        # How many processes train is no reason to train anew.
+        "devices": config.devices.model_dump(exclude={"workers"}),
         "scratch_uri": scratch_uri,
         "code_version": code_version,
     }

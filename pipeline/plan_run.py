@@ -111,8 +111,10 @@ def _require_same_classes(record: ModelRecord, corpus: Corpus) -> None:
 
 
 def _fingerprint(config: RunConfig, corpus: Corpus, digest: str, code: Mapping[str, str]) -> str:
-    # Neither forcing nor the look of the report decides about the model, nor where the description lies.
-    tree = config.model_dump(mode="json", exclude={"evaluation": {"force_promotion"}, "data": {"corpus"}})
+    # Neither forcing nor the look of the report decides about the model, nor where the description lies, nor how many
+    # processes train.
+    decided = {"evaluation": {"force_promotion"}, "data": {"corpus"}, "devices": {"workers"}}
+    tree = config.model_dump(mode="json", exclude=decided)
     facts = {
         "config": tree,
         "corpus": corpus.digest,

@@ -172,6 +172,25 @@ class NodeDeployment(_Section):
         return self
 
 
+class TrainerPods(_Section):
+    """Several pods that share the Trainer's work; their other keys are those of `nodes.Trainer`."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Pods, the chief among them, which share each batch; 1 trains in the step itself."""
+    gpus: Annotated[int, Field(ge=0, le=16)] | None = None
+    """GPUs of each pod, of the type of `nodes.Trainer.accelerator`; null for as many as stand there."""
+    kind: Literal["jobset", "trainjob"] = "jobset"
+    """What the step asks the cluster for: a JobSet, or a TrainJob of Kubeflow Trainer, which makes one."""
+    queue: LabelValue | None = None
+    """Queue of Kueue that lets the pods in; null where there is no Kueue."""
+    max_restarts: Annotated[int, Field(ge=0, le=100)] = 3
+    """How often all pods are started again after one has failed; they go on at the last backup."""
+    start_minutes: Annotated[float, Field(gt=0.0, le=1440.0)] = 15.0
+    """How long the chief waits for the others, which may still be pulling their image."""
+    grace_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
+    """From asking a pod to end until it is killed: a step and a backup."""
+
+
 class Deployment(_Section):
     """What a cluster has to give."""
 
@@ -188,6 +207,8 @@ class Deployment(_Section):
     """Which nodes share a container, which saves pods, imports and copies: `none`; `light`, those of the data, of the
     tokens and of the decision; `all` that stand in a row. A node whose row differs from its neighbours' in anything but
     `cache` has a container of its own."""
+    trainer: TrainerPods = TrainerPods()
+    """Several pods for the Trainer."""
     defaults: NodeDeployment
     """What rows inherit; it must name all requests and limits."""
     nodes: dict[str, NodeDeployment]

@@ -193,6 +193,9 @@ class DevicesConfig(Section):
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto"
     """One device, all devices of a machine, or several machines (TF_CONFIG). `auto` takes what it finds. Each device
     gets batches of training.batch_size, so a step sees that many rows times the number of devices."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes on this machine that share each batch: how a training runs, not what it learns, so nothing is trained
+    anew for another number. On a cluster the deployment table has `trainer.workers`."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """What layers compute in; weights and probabilities are float32. `auto`: float16 or bfloat16 on a GPU that is
     faster with it, float32 on a CPU."""

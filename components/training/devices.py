@@ -14,6 +14,7 @@ from typing import Any, Literal
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.training import stop_signal
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -31,6 +32,7 @@ class Devices:
         xla: Whether the training step is compiled.
         workers: Processes that take part.
         is_chief: Whether this one writes what the training leaves.
+        sharing: Processes that share a batch; 1 where each brings one of its own.
     """
 
     strategy: tf.distribute.Strategy
@@ -40,6 +42,7 @@ class Devices:
     xla: bool
     workers: int
     is_chief: bool
+    sharing: int = 1
 
     @property
     def replicas(self) -> int:
@@ -62,11 +65,19 @@ class Devices:
         finally:
             keras.mixed_precision.set_global_policy(before)
 
+    def global_batch(self, batch_size: int) -> int:
+        """Returns how many rows a step sees in all.
+
+        Args:
+            batch_size: `training.batch_size`.
+        """
+        return batch_size * self.replicas // self.sharing
+
     def describe(self, batch_size: int) -> dict[str, object]:
         """Returns what was taken, for reports.
 
         Args:
-            batch_size: Rows that each replica sees in a step.
+            batch_size: `training.batch_size`.
         """
         return {
             "accelerator": self.accelerator,
@@ -75,7 +86,7 @@ class Devices:
             "xla": self.xla,
             "workers": self.workers,
             "replicas": self.replicas,
-            "global_batch_size": batch_size * self.replicas,
+            "global_batch_size": self.global_batch(batch_size),
         }
 
 
@@ -104,10 +115,16 @@ class TfConfig:
     Attributes:
         workers: Processes that train.
         is_chief: Whether this is the one of them that writes.
+        own: HOST:PORT of this process.
+        chief: That of the chief.
+        others: Those of all but the chief.
     """
 
     workers: int
     is_chief: bool
+    own: str = ""
+    chief: str = ""
+    others: tuple[str, ...] = ()
 
 
 def read_tf_config(environment: Mapping[str, str]) -> TfConfig | None:
@@ -137,9 +154,13 @@ def read_tf_config(environment: Mapping[str, str]) -> TfConfig | None:
     problem = _problem_of_cluster(cluster) or _problem_of_task(cluster, task)
     if problem:
         raise _malformed(problem, text)
+    addresses = [address for each in _TRAINS for address in cluster.get(each, [])]
     return TfConfig(
-        workers=sum(len(cluster.get(each, [])) for each in _TRAINS),
+        workers=len(addresses),
         is_chief=task["type"] == "chief" or ("chief" not in cluster and task["index"] == 0),
+        own=cluster[task["type"]][task["index"]],
+        chief=addresses[0],
+        others=tuple(addresses[1:]),
     )
 
 
@@ -183,6 +204,7 @@ def choose_devices(
     strategy: str = "auto",
     precision: str = "auto",
     xla: str = "auto",
+    workers: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> Devices:
     """Chooses devices, strategy, precision and compilation.
@@ -197,6 +219,7 @@ def choose_devices(
             on those of 7, else float32.
         xla: `on`, `off`; `auto`: on for a single GPU. On a CPU compiling takes longer than it saves, and a step of
             several replicas reads variables of its own on each device, which XLA may refuse.
+        workers: Processes that share each batch; 1 where each of those in TF_CONFIG brings one of its own.
         environment: Variables of the process; None takes those of this one.
 
     Returns:
@@ -208,10 +231,13 @@ def choose_devices(
     config = read_tf_config(os.environ if environment is None else environment)
     gpus = _gpus(accelerator)
     kind = _kind(strategy, config, gpus)
+    _require_several(kind, config, gpus, workers=workers, xla=xla)
     if gpus:
         _let_memory_grow(gpus)
     # Before anything else is asked for: it has to come before TensorFlow starts its runtime.
     chosen = _create(kind, gpus, accelerator)
+    if kind == "multiworker" or stop_signal.is_held():
+        stop_signal.take_back()
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     devices = Devices(
         strategy=chosen,
@@ -221,6 +247,7 @@ def choose_devices(
         xla=xla == "on" or (xla == "auto" and bool(gpus) and chosen.num_replicas_in_sync == 1),
         workers=config.workers if kind == "multiworker" and config else 1,
         is_chief=config.is_chief if kind == "multiworker" and config else True,
+        sharing=workers,
     )
     _LOGGER.info(
         "Devices: %s, strategy %s (%d replicas in %d processes%s), precision %s, XLA %s; asked for %s, %s, %s, %s",
@@ -263,6 +290,25 @@ def _kind(strategy: str, config: TfConfig | None, gpus: Sequence[tf.config.Physi
     if config is not None and config.workers > 1:
         return "multiworker"
     return "mirrored" if len(gpus) > 1 else "none"
+
+
+def _require_several(
+    kind: str, config: TfConfig | None, gpus: Sequence[tf.config.PhysicalDevice], *, workers: int, xla: str
+) -> None:
+    """Refuses what would crash, or learn something else, once the processes have found each other."""
+    found = config.workers if config is not None and kind == "multiworker" else 1
+    if workers not in (1, found):
+        raise AgnewsError(
+            "Another number of processes trains than was asked for.",
+            found=f"devices.workers {workers}, and {found} in {VARIABLE}",
+            fix="Leave one of them out; `agnews run` starts the processes itself.",
+        )
+    if found > 1 and xla == "on" and not gpus:
+        raise AgnewsError(
+            "XLA cannot compile the step of several processes on CPUs: TensorFlow ends by a crash.",
+            found=f"devices.xla on, {found} processes without a GPU",
+            fix="Train without it: `--set devices.xla=off`.",
+        )
 
 
 def _create(kind: str, gpus: Sequence[tf.config.PhysicalDevice], accelerator: str) -> tf.distribute.Strategy:
@@ -348,7 +394,7 @@ def explain_device_errors(batch_size: int | None, *, xla: bool) -> Iterator[None
             fix=fix,
             exit_code=ExitCode.FAILED,
         ) from error
-    except tf.errors.UnavailableError as error:
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
         raise AgnewsError(
             "Another process of this training went away.",
             found=_first_line(error),

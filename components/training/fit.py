@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -11,12 +11,13 @@ import tf_keras as keras
 
 from agnews.components.modeling.classifier import CreateOptimizer
 from agnews.components.optimization.smoothed_cross_entropy import SmoothedCrossEntropy, SummedAccuracy
+from agnews.components.training import stop_signal
+from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import BackupPlace
 from agnews.components.training.devices import Devices, explain_device_errors, one_device
 from agnews.components.training.token_rows import TrainingRows, batches_per_epoch, replica_batches
 from agnews.components.training.training_backup import TrainingBackup
 from agnews.components.training.training_monitor import AverageWeights, OnEpoch, TensorBoardLog, TrainingMonitor
-from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.learning_config import TrainingConfig
 
 STEPS_PER_EXECUTION = 16
@@ -59,10 +60,10 @@ def fit(
             (batch, branches, classes); its weights are changed.
         train: Rows to learn from.
         evaluation: Rows that decide when to stop and which weights are best (by loss).
-        settings: How weights are found. Batches are those of each device. The learning rate decays to zero at the last
-            of all epochs. The seed is that of the order of rows; weights follow TensorFlow's global seed, dropout the
-            network's. Training stops by the eval loss, which is less coarse than the accuracy of a small eval split and
-            counts whether probabilities are right. `warm_start` and `calibrate` are for the caller.
+        settings: How weights are found; `Devices.global_batch` says what a step sees. The learning rate decays to zero
+            at the last of all epochs. The seed is that of the order of rows; weights follow TensorFlow's global seed,
+            dropout the network's. Training stops by the eval loss, which is less coarse than the accuracy of a small
+            eval split and counts whether probabilities are right. `warm_start` and `calibrate` are for the caller.
         create_optimizer: Makes the optimizer.
         log_dir: Folder or URI for TensorBoard, or None.
         on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
@@ -77,10 +78,11 @@ def fit(
 
     Raises:
         AgnewsError: The loss is not a number any more, memory ran out, or the backup belongs to another training.
+        Stopped: One of several processes was asked to end; the backup is written.
     """
     devices = devices or one_device()
     with explain_device_errors(settings.batch_size, xla=devices.xla), devices.strategy.scope():
-        global_batch = settings.batch_size * devices.replicas
+        global_batch = devices.global_batch(settings.batch_size)
         steps_per_epoch = batches_per_epoch(len(train), global_batch)
         total_steps = steps_per_epoch * settings.epochs
         network.compile(
@@ -110,6 +112,7 @@ def fit(
         if log_dir is not None:
             callbacks.append(TensorBoardLog(log_dir, monitor.curve))
         first_epoch = first_batch = 0
+        agreement = Agreement(devices)
         if backup is not None:
             keeper = TrainingBackup(
                 backup,
@@ -120,10 +123,14 @@ def fit(
                 epochs=settings.epochs,
                 seconds_between=backup_seconds,
                 writes=devices.is_chief,
-                in_step=devices.workers > 1,
+                agreement=agreement if devices.workers > 1 else None,
             )
             first_epoch, first_batch = keeper.load()
-            _require_agreement(devices, backup.fingerprint, (first_epoch, first_batch))
+            agreement.require_same(
+                "training, or do not see the same backup",
+                {"training": backup.fingerprint, "epoch": first_epoch, "step": first_batch},
+                fix="Give all of them the same configuration, rows and code, and a scratch folder that they share.",
+            )
             callbacks.append(keeper)
             # Keras asks this object where to begin; no argument of `fit` can name a step within an epoch.
             network._training_state = keeper
@@ -138,15 +145,16 @@ def fit(
             )
 
         eval_batch = _EVAL_BATCH_SIZE * devices.replicas
-        network.fit(
-            _batches(devices, learning_batches, weighted=True),
-            steps_per_epoch=steps_per_epoch,
-            epochs=settings.epochs,
-            validation_data=_batches(devices, lambda: evaluation.dataset(batch_size=eval_batch), weighted=False),
-            validation_steps=batches_per_epoch(len(evaluation), eval_batch),
-            callbacks=callbacks,
-            verbose=0,
-        )
+        with stop_signal.put_off() if backup is not None and devices.workers > 1 else nullcontext():
+            network.fit(
+                _batches(devices, learning_batches, weighted=True),
+                steps_per_epoch=steps_per_epoch,
+                epochs=settings.epochs,
+                validation_data=_batches(devices, lambda: evaluation.dataset(batch_size=eval_batch), weighted=False),
+                validation_steps=batches_per_epoch(len(evaluation), eval_batch),
+                callbacks=callbacks,
+                verbose=0,
+            )
         network._training_state = None
         return FitResult(curve=tuple(monitor.curve), best_epoch=stopping.best_epoch + 1)
 
@@ -170,23 +178,3 @@ def _batches(
         return replica_batches(devices.strategy, create, weighted=weighted and devices.replicas > 1)
     with tf.device("/cpu:0"):  # Rows stay in the memory of the host, whatever the device.
         return create()
-
-
-def _require_agreement(devices: Devices, fingerprint: str, start: tuple[int, int]) -> None:
-    """Fails where the processes of a training would not do the same."""
-    if devices.workers == 1:
-        return
-    mine = tf.constant([zlib.crc32(fingerprint.encode()), *start], tf.int64)
-
-    def compare() -> tf.Tensor:
-        return tf.distribute.get_replica_context().all_gather(mine[tf.newaxis], axis=0)
-
-    found = devices.strategy.run(tf.function(compare))
-    everyone = devices.strategy.experimental_local_results(found)[0].numpy().tolist()
-    if any(each != everyone[0] for each in everyone):
-        raise AgnewsError(
-            "The processes of this training were not given the same, or do not see the same backup.",
-            found=f"digest, epoch and step: {everyone}",
-            fix="Give all of them the same configuration, rows and code, and a scratch folder that they share.",
-            exit_code=ExitCode.FAILED,
-        )

@@ -350,6 +350,10 @@ def replica_batches(
 
             return tf.data.Dataset.range(first, first + here, output_type=tf.int32).map(part)
 
-        return create().flat_map(cut).prefetch(4 * here)
+        # At its end an iterator waits for the thread that tunes it, which may sleep for a minute: long enough for the
+        # other processes to take this one for dead. There is nothing to tune.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return create().flat_map(cut).prefetch(4 * here).with_options(options)
 
     return strategy.distribute_datasets_from_function(of_this_process)

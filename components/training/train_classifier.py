@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import logging
 import posixpath
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,7 @@ from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.encoders.resolve_encoder import Encoder, require_same_tokens, resolve_encoder
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
+from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import backup_place
 from agnews.components.training.devices import Devices, choose_devices, explain_device_errors
 from agnews.components.training.extract_features import extract_features
@@ -98,8 +100,14 @@ def train_classifier(
             seed=training.seed,
         )
 
-    with taken.building():
-        classifier = build(encoder)
+    rows_digest = [_digest(rows) for rows in (train, evaluation)]
+    Agreement(taken).require_same(
+        "job",
+        {"rows": rows_digest, "vocabulary": vocabulary.digest, "code": job.code_version}
+        | ({"encoder": encoder.digest} if encoder else {}),
+        fix="Give all of them the same artifacts, encoder and code: a volume that they share, and the same image.",
+    )
+    classifier = _build(taken, partial(build, encoder))
     learning, train_rows, eval_rows = _what_learns(classifier, encoder, train, evaluation, job.scratch_uri)
     warm = None
     if training.warm_start:
@@ -118,7 +126,7 @@ def train_classifier(
             "lowercase": lowercase,
             "max_length": max_length,
             "encoder": encoder.digest if encoder else None,
-            "rows": [_digest(rows) for rows in (train, evaluation)],
+            "rows": rows_digest,
             "devices": taken.describe(training.batch_size),
             "base_model": warm.source if warm else "",
             "code": job.code_version,
@@ -131,7 +139,7 @@ def train_classifier(
         )
     _LOGGER.info(
         "Training: %d rows a step (%d on each of %d devices), %s",
-        *(training.batch_size * taken.replicas, training.batch_size, taken.replicas),
+        *(rows := taken.global_batch(training.batch_size), -(-rows // taken.replicas), taken.replicas),
         f"backup in {place.folder}" if keeps_backup else "no backup",
     )
     result = fit(
@@ -159,6 +167,17 @@ def train_classifier(
     return TrainedClassifier(
         classifier, result, encoder, len(train), taken, training.batch_size, place, warm, temperature
     )
+
+
+def _build(devices: Devices, build: Callable[[], Classifier]) -> Classifier:
+    """Builds a model that starts with the same weights wherever it is trained."""
+    # Keras draws weights from a generator of the thread, and replicas build in threads of their own.
+    start = None if devices.kind == "none" else build().network.get_weights()
+    with devices.building():
+        classifier = build()
+        if start is not None:
+            classifier.network.set_weights(start)
+    return classifier
 
 
 def _predict(learnt: keras.Model, rows: TrainingRows) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from agnews.components.training import stop_signal
+from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import Array, BackupPlace, BackupState
 from agnews.components.training.training_monitor import AverageWeights, TrainingMonitor
 
@@ -17,9 +19,6 @@ _LOGGER = logging.getLogger(__name__)
 
 _MOST_OF_THE_TIME = 0.02
 """Share of a training that backups may take; where weights are large and steps few, there are fewer backups."""
-
-_STEPS_BETWEEN = 1024
-"""Between the backups of a training in several processes, which have to agree on when: they have no common clock."""
 
 
 class TrainingBackup(keras.callbacks.Callback):
@@ -39,7 +38,8 @@ class TrainingBackup(keras.callbacks.Callback):
         seconds_between: Least time between two backups within an epoch. At the end of an epoch there is one in any
             case, as long as all of them take no more than a fiftieth of the time. 0 writes after each execution.
         writes: Whether this process writes; in a training in several processes, one does.
-        in_step: Whether other processes have to write at the same step.
+        agreement: With other processes, which have to write and to stop at the same step, by the clock of the one that
+            writes; None for a training in one.
 
     References:
         `keras.callbacks.BackupAndRestore`. We differ by what is kept: that one loses the average, the best weights,
@@ -57,7 +57,7 @@ class TrainingBackup(keras.callbacks.Callback):
         epochs: int,
         seconds_between: float,
         writes: bool = True,
-        in_step: bool = False,
+        agreement: Agreement | None = None,
     ) -> None:
         super().__init__()
         self._place = place
@@ -68,7 +68,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self._epochs = epochs
         self._seconds_between = seconds_between
         self._writes = writes
-        self._in_step = in_step
+        self._agreement = agreement
         self._epoch = 0
         self._written_at = time.perf_counter()
         self._write_seconds = 0.0
@@ -132,22 +132,39 @@ class TrainingBackup(keras.callbacks.Callback):
             self._monitor.add_seconds(state.seconds)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Writes, if it is time to."""
+        """Writes, if it is time to.
+
+        Raises:
+            Stopped: One of several processes was asked to end, and this is the step that they agreed on.
+        """
         step = batch + 1
         if step >= self._steps_per_epoch:
             return  # The evaluation follows, and then the end of the epoch.
-        if self._in_step:
-            before = step - self.model._steps_per_execution.numpy()
-            due = step // _STEPS_BETWEEN > before // _STEPS_BETWEEN
-        else:
-            due = time.perf_counter() - self._written_at >= max(self._seconds_between, self._least_seconds())
-        if due:
+        due = time.perf_counter() - self._written_at >= max(self._seconds_between, self._least_seconds())
+        stop, due = self._agree(due)
+        if due or stop:
             self._write(self._epoch, step)
+        if stop:
+            raise stop_signal.Stopped
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Writes, unless that was done a moment ago."""
-        if self._in_step or time.perf_counter() - self._written_at >= self._least_seconds():
+        """Writes, unless that was done a moment ago.
+
+        Raises:
+            Stopped: One of several processes was asked to end.
+        """
+        stop, due = self._agree(time.perf_counter() - self._written_at >= self._least_seconds())
+        if due or stop:
             self._write(epoch + 1, 0)
+        if stop:
+            raise stop_signal.Stopped
+
+    def _agree(self, due: bool) -> tuple[bool, bool]:
+        """Whether all stop here, and whether a backup is due."""
+        if self._agreement is None:
+            return False, due
+        stop, due = self._agreement.any(stop_signal.is_asked(), due and self._writes)
+        return stop, due
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Says in the log that the backup stays; who exports the model removes it."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import posixpath
-import time
+import secrets
 
 from pydantic import ValidationError
 
 from agnews.components.storage.files_at import files_at
-from agnews.components.training.devices import VARIABLE, read_tf_config
+from agnews.components.training.devices import VARIABLE, TfConfig, read_tf_config
+from agnews.components.training.rendezvous import receive_workers, ring_chief
 from agnews.components.training.train_classifier import train_classifier
 from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -19,20 +20,26 @@ from agnews.schemas.training_job import TrainingJob
 
 _LOGGER = logging.getLogger(__name__)
 
+START_MINUTES = 10.0
+"""How long a chief waits for the others, unless it is told."""
 
-def train_together(job: TrainingJob) -> TrainedClassifier:
+
+def train_together(job: TrainingJob, *, start_minutes: float = START_MINUTES) -> TrainedClassifier:
     """Trains, and tells the other processes that TF_CONFIG names, if any, what to train.
 
     They run `python -m agnews.components.training.worker SCRATCH_URI` and wait for this.
 
     Args:
         job: What to learn from, and how.
+        start_minutes: How long to wait for the others.
 
     Returns:
         The model.
 
     Raises:
-        AgnewsError: As `train_classifier`; or this process is not the chief of those that TF_CONFIG names.
+        AgnewsError: As `train_classifier`; or somebody did not come, or this process is not the chief of those that
+            TF_CONFIG names.
+        Stopped: The process was asked to end.
     """
     place = read_tf_config(os.environ)
     if place is None or place.workers == 1 or job.devices.strategy not in {"auto", "multiworker"}:
@@ -44,12 +51,23 @@ def train_together(job: TrainingJob) -> TrainedClassifier:
             fix=f"Start this one by `python -m agnews.components.training.worker {job.scratch_uri}`.",
             exit_code=ExitCode.FAILED,
         )
-    files = files_at(job.scratch_uri)
-    job.write(job.scratch_uri, files.write)
+    return _lead(job, place, 60 * start_minutes)
+
+
+def _lead(job: TrainingJob, place: TfConfig, patience_seconds: float) -> TrainedClassifier:
+    token = secrets.token_hex(8)
+    file = _file(job.scratch_uri, token)
+    files = files_at(file)
+    files.replace(file, job.model_dump_json(indent=2).encode() + b"\n")
     try:
+        receive_workers(place.own, list(place.others), token, patience_seconds=patience_seconds)
         return train_classifier(job)
     finally:
-        files.remove_file(f"{job.scratch_uri}/{TrainingJob.FILE}")
+        files.remove_file(file)
+
+
+def _file(scratch_uri: str, token: str) -> str:
+    return posixpath.join(scratch_uri, f"training_job-{token}.json")
 
 
 def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassifier | None:
@@ -64,6 +82,7 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
 
     Raises:
         AgnewsError: There is no chief, or TF_CONFIG says that this is it.
+        Stopped: The process was asked to end.
     """
     place = read_tf_config(os.environ)
     if place is None or place.is_chief:
@@ -72,18 +91,7 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
             found=os.environ.get(VARIABLE),
             fix="Set it as docs/training.md shows.",
         )
-    file = posixpath.join(scratch_uri, TrainingJob.FILE)
-    deadline = time.monotonic() + patience_seconds
-    files = files_at(scratch_uri)
-    while not files.exists(file):
-        if time.monotonic() > deadline:
-            raise AgnewsError(
-                f"No chief has begun a training within {patience_seconds:.0f} seconds.",
-                found=f"no file {file}",
-                fix="Start the chief, and give both the same scratch folder.",
-                exit_code=ExitCode.FAILED,
-            )
-        time.sleep(0.5)
+    file = _file(scratch_uri, ring_chief(place.chief, place.own, patience_seconds=patience_seconds))
     job = _read_job(file)
     if job.model.kind in {"bert_frozen", "linear"}:
         _LOGGER.info("There is nothing to join: the model %s is trained in one process", job.model.kind)
@@ -94,7 +102,16 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
 
 def _read_job(file: str) -> TrainingJob:
     try:
-        return TrainingJob.model_validate_json(files_at(file).read_bytes(file))
+        content = files_at(file).read_bytes(file)
+    except FileNotFoundError as error:
+        raise AgnewsError(
+            "The chief's job is not where this process looks for it.",
+            found=f"no file {file}",
+            fix="Give the chief and its workers the same scratch folder, on a volume that they share.",
+            exit_code=ExitCode.FAILED,
+        ) from error
+    try:
+        return TrainingJob.model_validate_json(content)
     except ValidationError as error:
         raise AgnewsError(
             f"{file} is no training job that this version of agnews can read.",

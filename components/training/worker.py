@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 
+from agnews.components.training.stop_signal import Stopped, hold
+
 
 def main() -> int:
     """Waits for the chief that TF_CONFIG names, trains along with it, and ends when it does.
@@ -14,6 +16,7 @@ def main() -> int:
     Returns:
         What the process ends with.
     """
+    hold()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scratch_uri", help="folder or URI that the chief's Trainer has for scratch")
     parser.add_argument("--patience-seconds", type=float, default=3600.0, help="how long to wait for the chief")
@@ -29,8 +32,14 @@ def main() -> int:
     except AgnewsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - it is a command
         return int(error.exit_code)
+    except Stopped as stopped:
+        return int(str(stopped.code))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status:
+        # TensorFlow's threads would be waited for, and they for processes that are gone.
+        sys.stderr.flush()
+        os._exit(status)

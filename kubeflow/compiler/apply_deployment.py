@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agnews.kubeflow.compiler.fuse_steps import Step
+from agnews.kubeflow.compiler.plan_pods import TRAINER, step_row
 from agnews.kubeflow.compiler.shared_container import check_mounts, require_no_token_for_all, step_environment
 from agnews.kubeflow.planning.run_parameters import TELLING
+from agnews.kubeflow.worker_pods.pod_contract import PodContract
 from agnews.schemas.deployment import Deployment, NodeDeployment, Volume
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.kubernetes_rules import cpus, gigabytes
@@ -42,13 +44,16 @@ def _retry_policy(row: NodeDeployment) -> Tree:
     }
 
 
-def apply_deployment(spec: Tree, deployment: Deployment, steps: Sequence[Step]) -> Tree:
+def apply_deployment(
+    spec: Tree, deployment: Deployment, steps: Sequence[Step], pods: PodContract | None = None
+) -> Tree:
     """Gives each executor its resources and environment, each task its retries and its cache.
 
     Args:
         spec: The pipeline spec; it is changed.
         deployment: The table.
         steps: All of the spec's steps. Nodes that share one have the same row, but for `cache`.
+        pods: What does the Trainer's work; None for its step.
 
     Returns:
         The platform document: what the spec has no place for.
@@ -70,7 +75,7 @@ def apply_deployment(spec: Tree, deployment: Deployment, steps: Sequence[Step]) 
     tasks = dict(_tasks(spec))
     for step in steps:
         node, executor = step.nodes[0], f"exec-{step.name}"
-        row = _row(step, deployment)
+        row = step_row(_row(step, deployment), pods if node == TRAINER else None)
         container = executors[executor]["container"]
         container["resources"] = _resources(node, row)
         if env := step_environment(node, row):

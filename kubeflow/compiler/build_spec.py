@@ -16,6 +16,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 from tfx.orchestration.pipeline import Pipeline
 
 from agnews.kubeflow.compiler.fuse_steps import Step, step_name
+from agnews.kubeflow.compiler.plan_pods import TRAINER
 from agnews.kubeflow.execution.step_contract import GroupContract, NotePlace, ParameterKind, StepContract
 from agnews.kubeflow.planning.run_parameters import (
     MODEL_NAME,
@@ -32,6 +33,7 @@ from agnews.kubeflow.planning.run_parameters import (
     TELLING,
     Kind,
 )
+from agnews.kubeflow.worker_pods.pod_contract import PodContract
 from agnews.schemas.nodes import NODES
 
 _KINDS: dict[type, ParameterKind] = {bool: "bool", int: "int", float: "float"}
@@ -92,6 +94,7 @@ def build_spec(
     defaults: Mapping[str, Any],
     plan_constants: Mapping[str, Any],
     notify: Mapping[str, Any] | None = None,
+    pods: PodContract | None = None,
 ) -> Tree:
     """Makes a pipeline spec: the step Plan, and all nodes in a group that runs if Plan found something to do.
 
@@ -107,6 +110,7 @@ def build_spec(
         defaults: Defaults of the parameters of a run; those without one are required.
         plan_constants: Values by the names of `PLAN_CONSTANTS`.
         notify: A `NotifyConfig`, as JSON; None where nobody is told.
+        pods: What does the Trainer's work; None for its step.
 
     Returns:
         The spec, without anything of a cluster.
@@ -118,7 +122,9 @@ def build_spec(
     plan, components, executors, tasks = step_name(PLAN), {}, {}, {}
     notes_in = "" if notify is None else model
     for step in steps:
-        members = [_Member(nodes[node], step, compiled, notes_in) for node in step.nodes]
+        members = [
+            _Member(nodes[node], step, compiled, notes_in, pods if node == TRAINER else None) for node in step.nodes
+        ]
         if step.is_fused:
             group = GroupContract(
                 name=step.name,
@@ -169,11 +175,13 @@ def _executor(image: str, arguments: list[str]) -> Tree:
 class _Member:
     """A node in its step, with the names that it has there."""
 
-    def __init__(self, node: BaseComponent, step: Step, compiled: Tree, notes_in: str = "") -> None:
+    def __init__(
+        self, node: BaseComponent, step: Step, compiled: Tree, notes_in: str = "", pods: PodContract | None = None
+    ) -> None:
         self.node, self._step = node.id, step
         self.task = compiled["root"]["dag"]["tasks"][node.id]
         self._component = compiled["components"][node.id]
-        contract = describe_step(node)
+        contract = describe_step(node).model_copy(update={"pods": pods})
         self._own: Tree = {}
         if NODES[node.id].knows_the_run:
             self._own[RUN_ID] = _constant(_RUN_ID_VALUE)

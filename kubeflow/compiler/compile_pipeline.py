@@ -13,6 +13,7 @@ from agnews.kubeflow.compiler.build_spec import PLAN, build_spec
 from agnews.kubeflow.compiler.check_documents import check_documents
 from agnews.kubeflow.compiler.check_notify import require_reachable_secrets
 from agnews.kubeflow.compiler.fuse_steps import Step, fuse_steps, step_name
+from agnews.kubeflow.compiler.plan_pods import plan_pods
 from agnews.kubeflow.planning.run_parameters import (
     CODE,
     CONFIGS,
@@ -119,6 +120,7 @@ def compile_pipeline(request: CompileRequest) -> str:
     """
     config = request.config
     _require_name(config.name)
+    pods = plan_pods(config, request.deployment, request.image)
     pipeline = create_pipeline(_shape(config), _context(request))
     content = load_corpus(config.data.corpus).corpus.canonical()
     is_carried = len(content.encode()) <= MOST_CARRIED
@@ -144,11 +146,13 @@ def compile_pipeline(request: CompileRequest) -> str:
             SCRATCH_URI: request.deployment.scratch_uri,
         },
         notify=request.notify.model_dump(mode="json", exclude_none=True) if request.notify.channels else None,
+        pods=pods,
     )
     lone = [PLAN, TELLING] if request.notify.channels else [PLAN]
     if request.notify.channels:
         require_reachable_secrets(request.notify, request.deployment.row(TELLING))
-    platform = apply_deployment(spec, request.deployment, [*(Step(step_name(node), (node,)) for node in lone), *steps])
+    everything = [*(Step(step_name(node), (node,)) for node in lone), *steps]
+    platform = apply_deployment(spec, request.deployment, everything, pods)
     check_documents(spec, platform)
     return write_documents(spec, platform)
 

@@ -59,7 +59,9 @@ def fuse_steps(nodes: Sequence[str], deployment: Deployment) -> list[Step]:
     def kind(node: str) -> tuple[str, str]:
         step = {"none": "", "light": _shared(node), "all": _WHOLE}[deployment.fuse]
         row = deployment.row(node).model_dump_json(exclude={"cache"})
-        return (step, row) if step else ("", node)
+        # Its pods do its work: the step that waits for them needs next to nothing.
+        alone = node == "Trainer" and deployment.trainer.workers > 1
+        return (step, row) if step and not alone else ("", node)
 
     stretches = [(name, tuple(stretch)) for (name, _), stretch in groupby(nodes, kind)]
     seen: Counter[str] = Counter()

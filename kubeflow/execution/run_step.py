@@ -7,12 +7,14 @@ import json
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 
+from agnews.components.trainer_task.delegate import Doer, delegated
 from agnews.kubeflow.execution.explain_step_failure import explain_step_failure
 from agnews.kubeflow.execution.guard_outputs import replace_links
 from agnews.kubeflow.execution.log_lines import report_refusal, write_verdict
@@ -70,7 +72,7 @@ def run_executor(
             # An output without files is one, but older launchers do not find nothing.
             folder.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="agnews-") as temporary:
+        with tempfile.TemporaryDirectory(prefix="agnews-") as temporary, delegated(_doer(contract)):
             _executor(contract, temporary, values).Do(input_dict, output_dict, properties)
         for folder in _folders(output_dict).values():
             replace_links(folder)
@@ -110,6 +112,14 @@ def write_outputs(wanted: Mapping[str, Any], described: Mapping[str, Runtime]) -
     path.parent.mkdir(parents=True, exist_ok=True)
     artifacts = {name: {"artifacts": [runtime]} for name, runtime in described.items()}
     path.write_text(json.dumps({"artifacts": artifacts}, indent=2) + "\n", encoding="utf-8")
+
+
+def _doer(contract: StepContract) -> Doer | None:
+    if contract.pods is None:
+        return None
+    from agnews.kubeflow.worker_pods.train_on_pods import train_on_pods
+
+    return partial(train_on_pods, contract=contract.pods)
 
 
 def _folders(artifacts: _Artifacts) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agnews.kubeflow.worker_pods.pod_contract import PodContract
 from agnews.schemas.errors import AgnewsError
 
 ParameterKind = Literal["bool", "float", "int", "str"]
@@ -52,6 +53,8 @@ class StepContract(BaseModel):
     """What the names of its parameters and outputs begin with, in a step that runs several nodes."""
     sources: dict[str, str] = {}
     """By input, in such a step: the name of the artifact there, an input of the step or an output of a node before."""
+    pods: PodContract | None = None
+    """The pods that do its work in its place; None where it does it itself."""
     cache: bool = True
     """Whether the result of an earlier run may stand in for it, in such a step."""
 

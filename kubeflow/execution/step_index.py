@@ -62,7 +62,7 @@ class StepIndex:
             values: Parameters of the step.
         """
         facts = {
-            "contract": contract.model_dump(mode="json", exclude={"prefix", "sources", "cache"}),
+            "contract": contract.model_dump(mode="json", exclude={"prefix", "sources", "cache", "pods"}),
             "properties": {name: values.get(contract.prefix + name) for name in contract.parameters},
             "inputs": {name: _origin(runtime) for name, runtime in inputs.items()},
         }

@@ -90,6 +90,12 @@ def tune(
     from agnews.pipeline.tuning.fit_space import fit_space
 
     tree = choose_config(data=data, corpus=corpus, model=model, config=config, settings=settings or [])
+    if tree.devices.workers > 1:
+        raise AgnewsError(
+            "A search trains each of its trials in this process.",
+            found=f"devices.workers {tree.devices.workers}",
+            fix="Leave devices.workers out here; the settings that are found hold for any number of processes.",
+        )
     wanted = _space(space, tree.model.kind)
     fitted, start = fit_space(wanted, tree)
     if show_space:

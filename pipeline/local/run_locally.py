@@ -10,12 +10,14 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from agnews.components.model_registry.mlflow_registry import TRACKING_URI
 from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
 from agnews.components.storage.atomic_output import write_atomically
+from agnews.components.trainer_task.delegate import Doer, delegated
 from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.explain_failure import explain_failure, unusable_metadata
@@ -225,9 +227,20 @@ def _run_nodes(
         pipeline = create_pipeline(request.config, around)
     keep = request.paths.run(request.run_id) / "failed"
     runner = LocalRunner(view, request.run_id, keep=keep, from_node=request.from_node, to_node=request.to_node)
-    runner.run(pipeline)
+    with delegated(_doer(request)):
+        runner.run(pipeline)
     if is_whole:
         remember_run(request.paths, key, view.results)
+
+
+def _doer(request: RunRequest) -> Doer | None:
+    """Several processes, where the configuration asks for them."""
+    count = request.config.devices.workers
+    if count == 1:
+        return None
+    from agnews.components.trainer_task.start_processes import start_processes
+
+    return partial(start_processes, count=count, logs=request.paths.run(request.run_id) / "workers")
 
 
 def require_usable_metadata(path: Path) -> None:

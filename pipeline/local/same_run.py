@@ -61,7 +61,7 @@ def run_key(
     """
     text = resolve_text(config)
     facts = {
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"devices": {"workers"}}),
         "plan": [plan.digest, plan.fingerprint, plan.production, plan.anchor, plan.withdrawn, plan.replaces],
         "transform": transform_settings(text, ""),
         "trainer": trainer_settings(config, text, str(paths.scratch), "", carried["Trainer"]),

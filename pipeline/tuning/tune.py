@@ -117,7 +117,7 @@ def _facts(config: RunConfig, digest: str) -> dict[str, object]:
         },
         "model": config.model.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),
-        "devices": config.devices.model_dump(mode="json"),
+        "devices": config.devices.model_dump(mode="json", exclude={"workers"}),
         "code_version": code_version("agnews.components.transform", "agnews.components.training.train_classifier"),
     }
 

@@ -83,6 +83,7 @@ def test_what_decides_about_the_model_changes_its_fingerprint_and_nothing_else_d
     assert plan(data).fingerprint == first
     assert plan(data, settings=("evaluation.force_promotion=true",)).fingerprint == first
     assert plan(data, code={**CODE, "Report": "r2"}).fingerprint == first
+    assert plan(data, settings=("devices.workers=4",)).fingerprint == first
     others = {
         plan(data, settings=("training.epochs=9",)).fingerprint,
         plan(data, settings=("evaluation.min_accuracy=0.1",)).fingerprint,
@@ -178,7 +179,7 @@ def test_a_new_baseline_takes_the_place_of_what_is_there(data: Path) -> None:
 def test_the_form_of_a_fingerprint_stays_since_stores_keep_them(data: Path) -> None:
     found = plan(data)
     config = load_config("transformer", [f"data.source={data}"]).model_dump(mode="json")
-    del config["evaluation"]["force_promotion"], config["data"]["corpus"]
+    del config["evaluation"]["force_promotion"], config["data"]["corpus"], config["devices"]["workers"]
     facts = {
         "config": config,
         "corpus": CORPUS.digest,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.training.training_job import _put, join_training
+from agnews.components.training.training_job import _file, _read_job, join_training
 from agnews.pipeline.code_version import code_closures
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import TextConfig, TrainingConfig, parse_model_config
 from agnews.schemas.training_job import TrainingJob
 
-WORKER = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
+WORKER = '{"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}'
 
 
 def job(folder: Path) -> TrainingJob:
@@ -30,24 +30,33 @@ def job(folder: Path) -> TrainingJob:
 
 def test_a_worker_reads_what_the_chief_wrote(tmp_path: Path) -> None:
     written = job(tmp_path)
-    written.write(str(tmp_path), _put)
-    assert [path.name for path in tmp_path.iterdir()] == ["training_job.json"]
-    read = TrainingJob.read(str(tmp_path), lambda path: [Path(path).read_bytes()])
+    Path(_file(str(tmp_path), "0a1b")).write_text(written.model_dump_json())
+    read = _read_job(_file(str(tmp_path), "0a1b"))
     assert read == written
     assert read.model.kind == "bert_frozen"
+    with pytest.raises(AgnewsError, match="not where this process looks"):
+        _read_job(_file(str(tmp_path), "other"))
 
 
-def test_a_job_of_another_format_is_refused_with_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_CONFIG", WORKER)
+def test_a_job_of_another_format_is_refused_with_words(tmp_path: Path) -> None:
     tree = json.loads(job(tmp_path).model_dump_json())
-    (tmp_path / "training_job.json").write_text(json.dumps({**tree, "format": 2}))
+    file = tmp_path / "training_job-1.json"
+    file.write_text(json.dumps({**tree, "format": 2}))
     with pytest.raises(AgnewsError, match="no training job that this version") as caught:
-        join_training(str(tmp_path), patience_seconds=0)
+        _read_job(str(file))
     assert "format" in str(caught.value.found)
-    (tmp_path / "training_job.json").write_text(json.dumps(tree | {"training": {"epochs": 0}}))
+    file.write_text(json.dumps(tree | {"training": {"epochs": 0}}))
     with pytest.raises(AgnewsError) as caught:
-        join_training(str(tmp_path), patience_seconds=0)
+        _read_job(str(file))
     assert "training.epochs" in str(caught.value.found)
+
+
+def test_what_a_killed_chief_has_left_is_taken_by_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", WORKER)
+    (tmp_path / "training_job-1.json").write_text(job(tmp_path).model_dump_json())
+    (tmp_path / "training_job.json").write_text(job(tmp_path).model_dump_json())
+    with pytest.raises(AgnewsError, match="No chief has begun a training"):
+        join_training(str(tmp_path), patience_seconds=0.5)
 
 
 def test_a_setting_of_data_or_evaluation_makes_no_model_train_again() -> None:

@@ -108,16 +108,30 @@ def test_nothing_set_is_no_cluster() -> None:
 @pytest.mark.parametrize(
     ("cluster", "kind", "index", "expected"),
     [
-        (CLUSTER, "worker", 0, TfConfig(2, is_chief=True)),
-        (CLUSTER, "worker", 1, TfConfig(2, is_chief=False)),
-        ({"chief": ["zero:1"], **CLUSTER}, "chief", 0, TfConfig(3, is_chief=True)),
-        ({"chief": ["zero:1"], **CLUSTER}, "worker", 0, TfConfig(3, is_chief=False)),
+        (CLUSTER, "worker", 0, TfConfig(2, True, "one:1", "one:1", ("two:1",))),
+        (CLUSTER, "worker", 1, TfConfig(2, False, "two:1", "one:1", ("two:1",))),
+        ({"chief": ["zero:1"], **CLUSTER}, "chief", 0, TfConfig(3, True, "zero:1", "zero:1", ("one:1", "two:1"))),
+        ({"chief": ["zero:1"], **CLUSTER}, "worker", 0, TfConfig(3, False, "one:1", "zero:1", ("one:1", "two:1"))),
     ],
 )
 def test_the_chief_is_the_one_so_called_or_the_first_worker(
     cluster: dict[str, list[str]], kind: str, index: int, expected: TfConfig
 ) -> None:
     assert read({"cluster": cluster, "task": {"type": kind, "index": index}}) == expected
+
+
+def test_another_number_of_processes_than_was_asked_for_is_refused_before_they_look_for_each_other() -> None:
+    document = {"cluster": CLUSTER, "task": {"type": "worker", "index": 0}}
+    with pytest.raises(AgnewsError, match="Another number of processes"):
+        choose_devices(workers=3, environment={"TF_CONFIG": json.dumps(document)})
+    with pytest.raises(AgnewsError, match="Another number of processes"):
+        choose_devices(workers=2, environment={})
+
+
+def test_xla_for_several_processes_on_cpus_is_refused_before_they_look_for_each_other() -> None:
+    document = {"cluster": CLUSTER, "task": {"type": "worker", "index": 0}}
+    with pytest.raises(AgnewsError, match="TensorFlow ends by a crash"):
+        choose_devices(xla="on", accelerator="cpu", environment={"TF_CONFIG": json.dumps(document)})
 
 
 @pytest.mark.parametrize(

@@ -154,10 +154,12 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def test_two_processes_give_the_losses_of_one_and_only_the_chief_writes(alone: dict[str, Result], folder: Path) -> None:
+def test_two_processes_fine_tune_as_one_does_and_only_the_chief_writes(alone: dict[str, Result], folder: Path) -> None:
+    """Two batches of 4 are one of 8: also the head starts with the weights that one process draws."""
     hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
     scratch = folder / "together"
-    chief = command(folder, "chief", [{"strategy": "multiworker", "scratch": "together", "replicas": 2}])
+    calm = {"encoder": str(folder / "calm")}
+    chief = command(folder, "chief", [{"strategy": "multiworker", "scratch": "together", "replicas": 2, **calm}])
     worker = [sys.executable, "-m", "agnews.components.training.worker", str(scratch)]
 
     with ExitStack() as stack:
@@ -165,7 +167,8 @@ def test_two_processes_give_the_losses_of_one_and_only_the_chief_writes(alone: d
         for index, line in enumerate((chief, worker)):
             task = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
             out, err = (stack.enter_context((folder / f"{name}{index}").open("w+")) for name in ("out", "err"))
-            process = subprocess.Popen(line, stdout=out, stderr=err, env={**os.environ, "TF_CONFIG": json.dumps(task)})
+            environment = {**os.environ, "TF_CONFIG": json.dumps(task), "AGNEWS_CACHE": str(folder / "cache")}
+            process = subprocess.Popen(line, stdout=out, stderr=err, env=environment)
             stack.callback(process.kill)
             processes.append(process)
         codes = [process.wait(SECONDS) for process in processes]
@@ -173,7 +176,7 @@ def test_two_processes_give_the_losses_of_one_and_only_the_chief_writes(alone: d
     errors = [(folder / f"err{index}").read_text() for index in range(2)]
     assert codes == [0, 0], errors
     (together,) = results((folder / "out0").read_text())
-    one = alone["calm"]
+    one = alone["bert_calm"]
     assert together["devices"] == {**one["devices"], "strategy": "multiworker", "replicas": 2, "workers": 2}
     np.testing.assert_allclose(
         figures(together, "loss", "val_loss"), figures(one, "loss", "val_loss"), rtol=0, atol=1e-3

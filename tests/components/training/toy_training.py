@@ -1,8 +1,11 @@
 """A training in a process of its own, for tests that kill it, resume it, or let several do it together.
 
-    python toy_training.py JOB.json, a list of {"strategy", "scratch", "dropout", "kill_at", "replicas", "encoder"}
+    python toy_training.py JOB.json, a list of {"strategy", "scratch", "dropout", "kill_at", "replicas", "encoder",
+                                                "workers", "joins", "signal", "epochs"}
 
-A transformer, or with `encoder`, the folder of a checkpoint, that encoder fine-tuned.
+A transformer, or with `encoder`, the folder of a checkpoint, that encoder fine-tuned. `workers` processes share a
+batch, and one with `joins` is not their chief. At step `kill_at` a process sends itself `signal`, SIGKILL unless
+another is named.
 
 Prints a line of JSON for each.
 """
@@ -22,7 +25,8 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 import numpy as np
 import tensorflow as tf
 
-from agnews.components.training.training_job import train_together
+from agnews.components.training.stop_signal import hold
+from agnews.components.training.training_job import join_training, train_together
 from agnews.schemas.progress import LOGGER
 from agnews.schemas.training_job import TrainingJob
 
@@ -45,22 +49,28 @@ def write_rows(file: Path, count: int, seed: int) -> None:
 
 
 class KillAt(logging.Handler):
-    """Ends the process as a machine would that loses its power."""
+    """Ends the process as a machine would that loses its power, or in another way."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, name: str) -> None:
         super().__init__()
         self._step = step
+        self._signal: int | None = signal.Signals[name]
 
     def emit(self, record: logging.LogRecord) -> None:
-        if vars(record)["progress"].done >= self._step:
-            os.kill(os.getpid(), signal.SIGKILL)
+        found = vars(record)["progress"]
+        if found.unit == "steps" and found.done >= self._step and self._signal is not None:
+            number, self._signal = self._signal, None
+            os.kill(os.getpid(), number)
 
 
 def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
     """Trains and tells what came of it."""
     if job.get("kill_at"):
         LOGGER.setLevel(logging.INFO)
-        LOGGER.addHandler(KillAt(int(str(job["kill_at"]))))
+        LOGGER.addHandler(KillAt(int(str(job["kill_at"])), str(job.get("signal", "SIGKILL"))))
+    if job.get("joins"):
+        join_training(str(folder / str(job["scratch"])), patience_seconds=120)
+        return {}
     dropout = job.get("dropout", 0.0)
     vocabulary, model = (
         str(folder / "vocab.txt"),
@@ -93,15 +103,20 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
                 "text": {"vocabulary": vocabulary, "lowercase": True, "max_length": 16},
                 "model": model,
                 "training": {
-                    "epochs": EPOCHS,
+                    "epochs": job.get("epochs", EPOCHS),
                     "batch_size": BATCH_SIZE // replicas,
                     "learning_rate": 0.001 if "encoder" in job else 0.01,
                     "average_decay": 0.0 if "encoder" in job else 0.9,
                     "clip_norm": 1.0,
                 },
-                "devices": {"strategy": job["strategy"], "backup_minutes": 0.0},
+                "devices": {
+                    "strategy": job["strategy"],
+                    "backup_minutes": job.get("backup_minutes", 0.0),
+                    "workers": job.get("workers", 1),
+                },
             }
-        )
+        ),
+        start_minutes=2.0,
     )
     weights = np.concatenate([weight.ravel() for weight in trained.classifier.network.get_weights()])
     return {
@@ -126,5 +141,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if "TF_CONFIG" in os.environ:
+        hold()
     logging.basicConfig(level=logging.INFO)
-    main()
+    try:
+        main()
+    except SystemExit as stopped:
+        sys.stderr.flush()
+        os._exit(int(str(stopped.code)))

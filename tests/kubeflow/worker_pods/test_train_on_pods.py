@@ -1,0 +1,234 @@
+"""A step that has its work done in pods, over HTTP, by a cluster whose pods are processes of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pod_twin.cluster import FakeCluster
+
+from agnews.kubeflow.worker_pods import train_on_pods as module
+from agnews.kubeflow.worker_pods.pod_contract import PodContract
+from agnews.kubeflow.worker_pods.train_on_pods import train_on_pods
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.trainer_task import TrainerTask
+
+POD = {
+    "restartPolicy": "Never",
+    "containers": [{"name": "trainer", "image": "i", "resources": {}, "env": [], "volumeMounts": []}],
+}
+CONTRACT = PodContract(
+    prefix="toy", workers=2, kind="jobset", max_restarts=2, start_minutes=1.0, grace_seconds=5, pod=POD
+)
+SCRIPT = """
+import json, os, pathlib, posixpath, sys, time
+sys.path.insert(0, {here!r})
+index, task = int(os.environ["JOB_COMPLETION_INDEX"]), json.loads(pathlib.Path(sys.argv[1]).read_text())
+folder = pathlib.Path(sys.argv[1]).parent
+tries = folder / f"tries-{{index}}"
+tries.write_text(str(int(tries.read_text()) + 1 if tries.exists() else 1))
+count = int(tries.read_text())
+def report(problem, code):
+    line = {{"problem": problem, "found": "x", "fix": "y", "exit_code": code}}
+    print("AGNEWS-REPORT " + json.dumps(line), flush=True)
+    sys.exit(code)
+def finish():
+    if index == 0:
+        from agnews.kubeflow.worker_pods.exchange import Exchange
+        for place in ("model_uri", "record_uri"):
+            path = pathlib.Path(task[place])
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "it").write_text(pathlib.Path(task["transform_uri"], "graph").read_text())
+        Exchange(str(folder)).finish()
+print(f"pod {{index}} try {{count}}", flush=True)
+{body}
+"""
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> TrainerTask:
+    for name in ("train", "eval", "graph"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    (tmp_path / "in" / "train" / "rows.gz").write_text("rows")
+    (tmp_path / "in" / "eval" / "rows.gz").write_text("other rows")
+    (tmp_path / "in" / "graph" / "graph").write_text("how to cut")
+    settings = {"model": {"kind": "transformer"}, "devices": {}, "scratch_uri": str(tmp_path / "shared")}
+    return TrainerTask(
+        train_files=(str(tmp_path / "in" / "train" / "*"),),
+        eval_files=(str(tmp_path / "in" / "eval" / "*"),),
+        transform_uri=str(tmp_path / "in" / "graph"),
+        model_uri=str(tmp_path / "out" / "model" / "Format-Serving"),
+        record_uri=str(tmp_path / "out" / "record"),
+        settings=settings,
+    )
+
+
+Start = Callable[..., FakeCluster]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts a cluster whose pods run a few lines of Python."""
+    started: list[FakeCluster] = []
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.05)
+
+    def start(body: str, **options: bool) -> FakeCluster:
+        script = tmp_path / "pod.py"
+        script.write_text(SCRIPT.format(here=str(tmp_path), body=textwrap.dedent(body)))
+        made = FakeCluster(tmp_path, [sys.executable, str(script)], **options).__enter__()
+        started.append(made)
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(made.kubeconfig()))
+        return made
+
+    yield start
+    for each in started:
+        each.__exit__()
+
+
+def test_rows_go_out_and_the_model_comes_back(
+    task: TrainerTask, cluster: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    twin = cluster("finish()")
+    train_on_pods(task, CONTRACT)
+    assert Path(task.model_uri, "it").read_text() == "how to cut"
+    assert Path(task.record_uri, "it").read_text() == "how to cut"
+    assert len(twin.made) == 1
+    assert twin.sets == {}, "nothing is left behind"
+    assert not list((tmp_path / "shared" / "worker_pods").iterdir())
+    assert "pod 0 try 1" in capfd.readouterr().err, "the log of the chief is that of the step"
+
+
+def test_a_pod_that_fails_is_started_again_with_all_others(task: TrainerTask, cluster: Start) -> None:
+    twin = cluster("sys.exit(1) if index == 1 and count == 1 else finish()")
+    train_on_pods(task, CONTRACT)
+    assert Path(task.model_uri, "it").is_file()
+    assert len(twin.made) == 1
+
+
+def test_what_a_worker_said_last_is_kept_although_its_pod_is_gone(
+    task: TrainerTask, cluster: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body = "report('Another process of this training went away.', 1) if index == 0 else report('No memory.', 1)"
+    cluster(body)
+    with pytest.raises(AgnewsError, match="No memory") as caught:
+        train_on_pods(task, CONTRACT.model_copy(update={"max_restarts": 1}))
+    assert caught.value.exit_code == 1
+    assert "pod 1 try" in capfd.readouterr().err
+
+
+def test_what_would_fail_again_is_not_started_again(task: TrainerTask, cluster: Start, tmp_path: Path) -> None:
+    cluster("report('These rows cannot be learnt from.', 2) if index == 0 else time.sleep(60)")
+    with pytest.raises(AgnewsError, match="cannot be learnt from") as caught:
+        train_on_pods(task, CONTRACT)
+    assert caught.value.exit_code == 2
+    assert {path.read_text() for path in tmp_path.glob("shared/worker_pods/*/tries-0")} == {"1"}
+
+
+def step(tmp_path: Path, task: TrainerTask, config: Path) -> subprocess.Popen[bytes]:
+    code = (
+        "import sys, json, logging; logging.basicConfig(level=logging.INFO)\n"
+        "from agnews.kubeflow.worker_pods.train_on_pods import train_on_pods\n"
+        "from agnews.kubeflow.worker_pods.pod_contract import PodContract\n"
+        "from agnews.schemas.trainer_task import TrainerTask\n"
+        "given = zip((TrainerTask, PodContract), sys.argv[1:])\n"
+        "train_on_pods(*[kind.model_validate_json(text) for kind, text in given])"
+    )
+    line = [sys.executable, "-c", code, task.model_dump_json(), CONTRACT.model_dump_json()]
+    return subprocess.Popen(line, env={**os.environ, "KUBECONFIG": str(config)})
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_pods_go_within_a_second_when_their_step_is_told_to(task: TrainerTask, cluster: Start, tmp_path: Path) -> None:
+    twin = cluster("time.sleep(60)")
+    process = step(tmp_path, task, twin.kubeconfig())
+    try:
+        wait_for(lambda: len(twin.pods) == 2)
+        time.sleep(1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        wait_for(lambda: bool(twin.deleted))
+        assert time.monotonic() - began < 2.0
+        assert process.wait(10) == 143
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_step_that_is_tried_again_goes_on_with_the_pods_of_the_first_try(
+    task: TrainerTask, cluster: Start, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    twin = cluster(f"\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.05)\nfinish()")
+    process = step(tmp_path, task, twin.kubeconfig())
+    wait_for(lambda: len(twin.pods) == 2)
+    process.kill()
+    process.wait()
+    go.write_text("")
+    train_on_pods(task, CONTRACT)
+    assert len(twin.made) == 1
+    assert Path(task.model_uri, "it").is_file()
+
+
+def test_other_rows_are_another_training(task: TrainerTask, cluster: Start, tmp_path: Path) -> None:
+    twin = cluster("finish()")
+    train_on_pods(task, CONTRACT)
+    (tmp_path / "in" / "train" / "rows.gz").write_text("more rows")
+    train_on_pods(task, CONTRACT)
+    first, second = (made["metadata"]["name"] for made in twin.made)
+    assert first != second
+
+
+def test_a_model_that_was_changed_on_its_way_is_not_taken(task: TrainerTask, cluster: Start) -> None:
+    cluster("\nfinish()\nif index == 0: pathlib.Path(task['model_uri'], 'it').write_text('something else')")
+    with pytest.raises(AgnewsError, match="not the one that the chief has written"):
+        train_on_pods(task, CONTRACT)
+
+
+def test_pods_that_never_begin_end_the_step_with_the_reason(task: TrainerTask, cluster: Start) -> None:
+    twin = cluster("finish()", can_pull=False)
+    with pytest.raises(AgnewsError, match="began within") as caught:
+        train_on_pods(task, CONTRACT.model_copy(update={"start_minutes": 0.01}))
+    assert "ImagePullBackOff: no such image" in str(caught.value.found)
+    assert twin.sets == {}
+
+
+def test_what_the_step_may_not_do_is_named(task: TrainerTask, cluster: Start) -> None:
+    twin = cluster("finish()")
+    twin.forbidden.add("POST jobsets")
+    with pytest.raises(AgnewsError, match="does not let the Trainer create jobsets") as caught:
+        train_on_pods(task, CONTRACT)
+    assert "worker-pods.yaml" in caught.value.fix
+
+
+def test_an_api_server_that_is_away_for_a_moment_is_asked_again(task: TrainerTask, cluster: Start) -> None:
+    twin = cluster("\ntime.sleep(1)\nfinish()")
+    import threading
+
+    timer = threading.Timer(0.5, lambda: setattr(twin, "fail_next", 6))
+    timer.start()
+    train_on_pods(task, CONTRACT)
+    timer.join()
+    assert Path(task.model_uri, "it").is_file()
+
+
+def test_a_model_that_one_process_trains_asks_for_one_pod(task: TrainerTask, cluster: Start) -> None:
+    twin = cluster("finish()")
+    settings = {**task.settings, "model": {"kind": "linear"}}
+    train_on_pods(task.model_copy(update={"settings": settings}), CONTRACT)
+    (made,) = twin.made
+    assert made["spec"]["replicatedJobs"][0]["template"]["spec"]["completions"] == 1
+    assert json.dumps(made)
