@@ -34,7 +34,7 @@ $(UV): kubeflow/build-tools.txt
 	  || { rm -rf .uv; echo "On Debian and Ubuntu, venv is a package: apt-get install python3.11-venv" >&2; exit 1; }
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r kubeflow/build-tools.txt
 
-.venv/.ready: $(UV) pyproject.toml uv.lock setup.py
+.venv/.ready: $(UV) pyproject.toml uv.lock setup.py agnews-workers.pth
 	$(UV) sync --frozen --compile-bytecode --python $(PYTHON)
 	@touch $@
 

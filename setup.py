@@ -5,7 +5,11 @@ Their plain names would clash with other packages (`kubeflow` is one on PyPI, `t
 about the project stands in pyproject.toml.
 """
 
-from setuptools import find_packages, setup
+from pathlib import Path
+
+from setuptools import Distribution, find_packages, setup
+
+from distutils.command.install_data import install_data  # isort: skip - setuptools brings it
 
 ROOT = "agnews"
 LAYERS = ("schemas", "components", "pipeline", "kubeflow")
@@ -30,8 +34,30 @@ packages = [
     *(f"{ROOT}.{package}" for layer in LAYERS for package in (layer, *(f"{layer}.{p}" for p in find_packages(layer)))),
 ]
 
+
+class InstallIntoPackages(install_data):
+    """Installs data files beside the packages, where Python looks for `.pth` files."""
+
+    def finalize_options(self) -> None:
+        """Chooses the folder."""
+        super().finalize_options()
+        self.install_dir = str(Path(self.install_dir).parent / "purelib")
+
+
+class DistributionWithData(Distribution):
+    """One whose data files are in editable wheels too: setuptools asks there by a name that it does not define."""
+
+    def has_data(self) -> bool:
+        """Whether there are any."""
+        return bool(self.data_files)
+
+
 setup(
+    distclass=DistributionWithData,
     packages=packages,
+    # Lets TFDV be imported in processes of Beam's workers, which start without us: components/tfx_before_tfdv.py.
+    data_files=[("", ["agnews-workers.pth"])],
+    cmdclass={"install_data": InstallIntoPackages},
     # What is imported from `agnews` itself is in api/.
     package_dir={ROOT: "api", **{f"{ROOT}.{layer}": layer for layer in LAYERS}},
     package_data={package: [*DATA] for package in packages},

@@ -222,13 +222,13 @@ def main() -> None:
     parser.add_argument("--tuned", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.chain:
-        from agnews.pipeline.pipeline import BEAM_ARGS
+        from agnews.pipeline.beam.beam_arguments import LOCAL_ARGUMENTS
 
         rows, model, root, out = arguments.chain
         if arguments.ours:
             run_ours(arguments.data, root, out)
         else:
-            run_stock(rows, model, root, out, beam_args=BEAM_ARGS if arguments.tuned else AS_IT_COMES)
+            run_stock(rows, model, root, out, beam_args=LOCAL_ARGUMENTS if arguments.tuned else AS_IT_COMES)
         return
     chains = {"with our Beam flags": ["--tuned"]} | ({"as it comes": []} if arguments.as_it_comes else {})
     ours: list[tuple[Times, float]] = []

@@ -33,6 +33,7 @@ from agnews.components.schema_importer import SchemaImporter
 from agnews.components.smoke_test.component import SmokeTest
 from agnews.components.token_gate.component import TokenGate
 from agnews.components.transformation.component import Transform
+from agnews.pipeline.beam.beam_arguments import LOCAL_ARGUMENTS
 from agnews.pipeline.node_settings import (
     linear_unwanted,
     resolve_text,
@@ -41,13 +42,6 @@ from agnews.pipeline.node_settings import (
     transform_settings,
 )
 from agnews.schemas.run_config import RunConfig
-
-BEAM_ARGS = ("--runner=FnApiRunner", "--sdk_container_image=unused")
-"""Beam's in-process runner, by name: the default first tries Prism, which is a binary to download.
-
-An image for workers, which this runner does not have, keeps TFX from packing itself into an archive for them each time
-an executor is made: two seconds a node, and 52 MB left in the temporary folder.
-"""
 
 
 @dataclass(frozen=True)
@@ -235,5 +229,5 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
         ],
         enable_cache=True,
         metadata_connection_config=around.metadata,
-        beam_pipeline_args=list(BEAM_ARGS),
+        beam_pipeline_args=list(LOCAL_ARGUMENTS),
     )

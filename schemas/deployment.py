@@ -202,7 +202,9 @@ class Deployment(_Section):
     """Folder or URI for backups of a training. On a volume that stays, a Trainer that was killed goes on at the last
     one."""
     settings: tuple[str, ...] = ()
-    """Settings of the run that follow from the machines, as `--set` takes them; the command line comes after them."""
+    """Settings of the run that follow from the machines, as `--set` takes them; the command line comes after them.
+    Those that begin with `beam.` say what runs Beam jobs, as `--beam` takes them: steps are told when they run, and
+    nothing runs again for them."""
     fuse: Literal["none", "light", "all"] = "light"
     """Which nodes share a container, which saves pods, imports and copies: `none`; `light`, those of the data, of the
     tokens and of the decision; `all` that stand in a row. A node whose row differs from its neighbours' in anything but

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -113,7 +114,93 @@ class NotifyConfig(Section):
     """Of one channel with all its tries: a run waits no longer than that."""
 
 
+BeamRunner = Literal["local", "auto", "multiprocess", "prism", "flink", "spark", "dataflow", "portable"]
+
+_SAID_BY: Mapping[str, str] = {
+    "runner": "runner",
+    "parallelism": "parallelism",
+    "flink_master": "flink_master",
+    "job_endpoint": "job_endpoint",
+    "environment_type": "environment",
+    "environment_config": "environment",
+    "sdk_container_image": "environment",
+    "temp_location": "temp_location",
+}
+"""Options of Beam that keys of the section stand for."""
+
+
+class BeamConfig(Section):
+    """What runs the steps over many rows."""
+
+    runner: BeamRunner = "local"
+    """`local` is this process; `multiprocess` several on this machine; `prism`, `flink`, `spark`, `dataflow` and
+    `portable`, any job server, are engines. `auto` takes this process until the rows are so many that another pays."""
+    flink_master: str | None = None
+    """Address of Flink's JobManager, HOST:PORT of its REST interface."""
+    job_endpoint: str | None = None
+    """Address of Beam's job server, HOST:PORT."""
+    parallelism: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Workers; default: one a processor for `multiprocess`, what the engine says for others."""
+    environment: str | None = None
+    """Where an engine finds Python: `external:HOST:PORT`, the worker pool beside each of its machines (default:
+    `external:localhost:50000`); `loopback`, this machine; `docker:IMAGE`; `process:PROGRAM`, Beam's boot program."""
+    temp_location: str | None = None
+    """Folder or URI for what the engine stores between steps."""
+    options: tuple[str, ...] = ()
+    """Further options, passed on: `--name=value` each."""
+    timeout_minutes: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """A job that takes longer is cancelled; null waits as long as it moves."""
+
+    @field_validator("job_endpoint", "flink_master")
+    @classmethod
+    def _is_a_place(cls, place: str | None) -> str | None:
+        if place is not None:
+            host, _, port = place.rpartition(":")
+            if not host or "/" in place or not port.isdecimal() or not 0 < int(port) < 65_536:
+                raise ValueError("an address is HOST:PORT, without http://")
+        return place
+
+    @field_validator("environment")
+    @classmethod
+    def _is_an_environment(cls, environment: str | None) -> str | None:
+        if environment is not None:
+            kind, _, rest = environment.partition(":")
+            if kind == "external":
+                cls._is_a_place(rest)
+            elif not (environment == "loopback" or (kind in ("docker", "process") and rest)):
+                raise ValueError("give external:HOST:PORT, loopback, docker:IMAGE or process:PROGRAM")
+        return environment
+
+    @field_validator("options")
+    @classmethod
+    def _contradict_nothing(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        for option in options:
+            if not option.startswith("--") or len(option) == 2:
+                raise ValueError(f"{option!r} is no option: --name=value")
+            name = option[2:].partition("=")[0]
+            if "multi_threading" in option or "data_buffer_time_limit_ms" in option:
+                raise ValueError(f"with {option} Beam loses rows: it sends buffers while they are written")
+            if name in _SAID_BY:
+                raise ValueError(f"{option} is said by the key {_SAID_BY[name]}")
+        return options
+
+    @model_validator(mode="after")
+    def _is_reachable(self) -> BeamConfig:
+        if self.runner == "multiprocess":
+            for name, key in (("direct_running_mode", "runner"), ("direct_num_workers", "parallelism")):
+                if any(option.partition("=")[0] == f"--{name}" for option in self.options):
+                    raise ValueError(f"--{name} is said by the key {key}")
+        if self.runner in ("spark", "portable") and self.job_endpoint is None:
+            raise ValueError(f"runner {self.runner} needs job_endpoint, the address of a job server")
+        if self.runner == "flink" and self.job_endpoint is None and self.flink_master is None:
+            raise ValueError("runner flink needs job_endpoint, the address of a job server, or flink_master")
+        if self.runner == "dataflow" and self.temp_location is None:
+            raise ValueError("runner dataflow needs temp_location, gs://BUCKET/FOLDER")
+        return self
+
+
 class ExecutionConfig(Section):
     """The execution file."""
 
+    beam: BeamConfig = BeamConfig()
     notify: NotifyConfig = NotifyConfig()

@@ -167,11 +167,24 @@ def compile_text(
     from agnews.pipeline.load_config import choose_config
     from agnews.pipeline.load_corpus import load_corpus
     from agnews.pipeline.load_deployment import load_deployment
+    from agnews.pipeline.load_execution import load_execution
     from agnews.pipeline.local.quiet_output import quiet_output
 
     deployment = load_deployment(profile)
+    said = [*deployment.settings, *settings]
+    beam = load_execution(None, [setting for setting in said if setting.startswith("beam.")]).beam
+    if beam.runner == "auto":
+        raise AgnewsError(
+            "A compiled step does not know how many rows there are before it runs.",
+            found="beam.runner=auto",
+            fix="Name a runner among the settings of the deployment table, or leave it out.",
+        )
     tree = choose_config(
-        data=None, model=model, config=config, settings=[*deployment.settings, *settings], corpus=corpus
+        data=None,
+        model=model,
+        config=config,
+        settings=[setting for setting in said if not setting.startswith("beam.")],
+        corpus=corpus,
     )
     loaded = load_corpus(tree.data.corpus)
     reference = image or deployment.image
@@ -199,6 +212,7 @@ def compile_text(
                 data_uri=data or (tree.data.source if tree.data.source not in ("sample", loaded.root) else None),
                 push_uri=push_uri,
                 notify=notify or NotifyConfig(),
+                beam=beam,
             )
         )
     return CompiledText(

@@ -28,13 +28,14 @@ from agnews.kubeflow.planning.run_parameters import (
     SCRATCH_URI,
     TELLING,
 )
+from agnews.pipeline.beam.choose_pipeline import VARIABLE
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.node_settings import CORPUS_PARTS
 from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.execution_config import NotifyConfig
+from agnews.schemas.execution_config import BeamConfig, NotifyConfig
 from agnews.schemas.learning_config import MODEL_CONFIGS, TextConfig, TransformerConfig
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.yaml_text import write_yaml
@@ -92,6 +93,7 @@ class CompileRequest:
         data_uri: Default of the parameter; None makes each run say it.
         push_uri: Default of the parameter; None makes each run say it.
         notify: Who is told how a run ended; without channels there is no step for it.
+        beam: What runs Beam jobs of the steps.
     """
 
     config: RunConfig
@@ -101,6 +103,7 @@ class CompileRequest:
     data_uri: str | None = None
     push_uri: str | None = None
     notify: NotifyConfig = field(default_factory=NotifyConfig)
+    beam: BeamConfig = field(default_factory=BeamConfig)
 
 
 def compile_pipeline(request: CompileRequest) -> str:
@@ -153,8 +156,20 @@ def compile_pipeline(request: CompileRequest) -> str:
         require_reachable_secrets(request.notify, request.deployment.row(TELLING))
     everything = [*(Step(step_name(node), (node,)) for node in lone), *steps]
     platform = apply_deployment(spec, request.deployment, everything, pods)
+    _tell_beam_steps(spec, request.beam)
     check_documents(spec, platform)
     return write_documents(spec, platform)
+
+
+def _tell_beam_steps(spec: dict[str, Any], beam: BeamConfig) -> None:
+    """By a variable, which no cache looks at."""
+    if beam == BeamConfig():
+        return
+    told = {"name": VARIABLE, "value": beam.model_dump_json(exclude_defaults=True)}
+    for executor in spec["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        if any("beam_args" in word for word in container.get("args", ())):
+            container["env"] = [*container.get("env", ()), told]
 
 
 def _require_name(name: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from agnews.kubeflow.execution.log_lines import report_refusal, write_verdict
 from agnews.kubeflow.execution.read_artifact import describe_artifact, mirror_path, read_artifact, remove_folder_markers
 from agnews.kubeflow.execution.run_note import note_outputs
 from agnews.kubeflow.execution.step_contract import StepContract, read_properties
+from agnews.pipeline.beam.choose_pipeline import VARIABLE, config_of_environment, pipeline_maker
 
 Runtime = dict[str, Any]
 """An artifact as Kubeflow Pipelines describes it: name, URI, metadata."""
@@ -72,7 +75,11 @@ def run_executor(
             # An output without files is one, but older launchers do not find nothing.
             folder.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="agnews-") as temporary, delegated(_doer(contract)):
+        with (
+            tempfile.TemporaryDirectory(prefix="agnews-") as temporary,
+            delegated(_doer(contract)),
+            _places(contract, input_dict, output_dict),
+        ):
             _executor(contract, temporary, values).Do(input_dict, output_dict, properties)
         for folder in _folders(output_dict).values():
             replace_links(folder)
@@ -130,6 +137,15 @@ def _artifacts(runtimes: Mapping[str, Runtime], types: Mapping[str, str]) -> _Ar
     return {name: [read_artifact(runtime, types[name])] for name, runtime in runtimes.items()}
 
 
+def _places(contract: StepContract, inputs: _Artifacts, outputs: _Artifacts) -> AbstractContextManager[None]:
+    """Where the workers of an engine see them too; only a step that runs Beam jobs has such workers."""
+    if contract.beam_args is None or not os.environ.get(VARIABLE):
+        return nullcontext()
+    from agnews.kubeflow.execution.share_artifacts import shared_artifacts
+
+    return shared_artifacts(config_of_environment(os.environ), contract.node, inputs, outputs)
+
+
 def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) -> BaseExecutor:
     module, _, name = contract.executor.rpartition(".")
     executor_class = getattr(importlib.import_module(module), name)
@@ -142,5 +158,9 @@ def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) ->
         # Most steps do without, and Beam takes more than a second to load.
         from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 
-        return executor_class(BaseBeamExecutor.Context(beam_pipeline_args=list(contract.beam_args), **context))
+        beam = config_of_environment(os.environ)
+        make = pipeline_maker(beam, contract.node, [beam.temp_location] if beam.temp_location else [])
+        return executor_class(
+            BaseBeamExecutor.Context(beam_pipeline_args=list(contract.beam_args), make_beam_pipeline_fn=make, **context)
+        )
     return executor_class(BaseExecutor.Context(**context))

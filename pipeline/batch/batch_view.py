@@ -77,6 +77,9 @@ class BatchView(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a progress record; others are none of this view's business."""
         state = getattr(record, "progress", None)
+        if isinstance(state, progress.Progress) and "shard" not in state.metrics:
+            # Its workers are other processes, and told the engine and not this one.
+            self._console.print(f"  {state}", highlight=False, markup=False, soft_wrap=True)
         if not isinstance(state, progress.Progress) or "shard" not in state.metrics:
             return
         self._shards[state.metrics["shard"]] = state.done

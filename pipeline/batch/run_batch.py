@@ -14,9 +14,12 @@ from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.prediction.output_formats import OutputFormat
 from agnews.components.prediction.text_input import TextInput
 from agnews.pipeline.batch.batch_view import BatchView
+from agnews.pipeline.beam.beam_arguments import LOCAL_ARGUMENTS
+from agnews.pipeline.beam.choose_pipeline import decide_runner, pipeline_maker
 from agnews.pipeline.local.explain_failure import unwrap
 from agnews.schemas.batch_manifest import BatchManifest, BatchPlan, BatchShard
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.execution_config import BeamConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +38,7 @@ class BatchRequest:
         shard_rows: Rows of a shard, at most; decided when a folder is begun.
         max_bad_share: Largest share of bad rows in a file that is put up with.
         batch_size: Texts that the model sees at once.
-        beam_args: Options of Beam, the runner among them.
+        beam: What runs it.
     """
 
     model: PushedModel
@@ -46,7 +49,7 @@ class BatchRequest:
     shard_rows: int
     max_bad_share: float
     batch_size: int
-    beam_args: Sequence[str]
+    beam: BeamConfig
 
 
 def run_batch(request: BatchRequest, folder: BatchFolder, view: BatchView) -> BatchManifest:
@@ -121,15 +124,16 @@ def _digest(export: FoundExport | None) -> str:
 def _answer(request: BatchRequest, folder: BatchFolder, plan: BatchPlan, missing: Sequence[BatchShard]) -> None:
     # Beam and TensorFlow take seconds, which a folder that is finished or wrong need not wait for.
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
 
     from agnews.components.batch_prediction.predict_shards import PredictShards
 
     model, export = _absolute(request.model.folder), request.export
     if export is not None:
         export = replace(export, folder=_absolute(export.folder))
+    config = decide_runner(request.beam, sum(given.bytes for given in plan.inputs))
+    make = pipeline_maker(config, "agnews batch", [folder.uri])
     try:
-        with beam.Pipeline(options=PipelineOptions(list(request.beam_args))) as pipeline:
+        with make() if make is not None else beam.Pipeline(argv=list(LOCAL_ARGUMENTS)) as pipeline:
             pipeline | PredictShards(
                 plan, missing, output=folder.uri, model=model, export=export, batch_size=request.batch_size
             )

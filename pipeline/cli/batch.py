@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import typer
 from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.prediction.output_formats import PART_FORMATS, OutputFormat
 from agnews.components.prediction.text_input import text_format
+from agnews.pipeline.cli.execution_option import BeamOption, ExecutionOption
 from agnews.pipeline.cli.model_options import (
     EngineOption,
     ModelOption,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from agnews.pipeline.batch.batch_view import BatchView
     from agnews.pipeline.batch.run_batch import BatchRequest
     from agnews.schemas.batch_manifest import BatchManifest, BatchPlan
+    from agnews.schemas.execution_config import BeamConfig
 
 _OUTPUT, _BEAM = "Output", "Beam"
 
@@ -93,18 +96,24 @@ def batch(
     trust_model: TrustOption = False,
     engine: EngineOption = EngineChoice.AUTO,
     batch_size: BatchSizeOption = 128,
+    execution: ExecutionOption = None,
+    beam: BeamOption = None,
     runner: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
-            help="What Beam runs on; the default is this process. Others need folders that their workers reach.",
+            help="Short for --beam runner=NAME: what Beam runs on; the default is this process. Others need folders "
+            "that their workers reach. FnApiRunner is another word for local.",
             rich_help_panel=_BEAM,
         ),
-    ] = "FnApiRunner",
+    ] = None,
     beam_args: Annotated[
         list[str] | None,
         typer.Option(
-            "--beam-arg", metavar="ARG", help="An option of the runner; may be repeated.", rich_help_panel=_BEAM
+            "--beam-arg",
+            metavar="ARG",
+            help="Short for --beam options=ARG: an option of the runner; may be repeated.",
+            rich_help_panel=_BEAM,
         ),
     ] = None,
 ) -> None:
@@ -121,7 +130,7 @@ def batch(
 
       agnews batch --input 'news/*.csv' --output answers
       agnews batch --input news.parquet --id-column url --format jsonl --output answers
-      agnews batch --input news.csv --output answers --beam-arg=--direct_num_workers=2
+      agnews batch --input news.csv --output answers --beam runner=multiprocess
     """
     if output_format not in PART_FORMATS:
         raise AgnewsError(
@@ -153,11 +162,41 @@ def batch(
         shard_rows=shard_rows,
         max_bad_share=max_bad_share,
         batch_size=batch_size,
-        beam_args=(f"--runner={runner}", *(beam_args or [])),
+        beam=_beam(execution, beam or [], runner, beam_args or []),
     )
     with _lock(folder), _log() as log:
         manifest = _run(request, folder, log)
     _tell(manifest, folder)
+
+
+def _beam(execution: Path | None, beam: list[str], runner: str | None, arguments: list[str]) -> BeamConfig:
+    from agnews.pipeline.load_execution import load_execution
+
+    settings = [_setting(argument) for argument in arguments]
+    if runner is not None:
+        settings.append(f"runner={_RUNNERS.get(runner, runner)}")
+    return load_execution(execution, [*settings, *beam]).beam
+
+
+_RUNNERS = {
+    "FnApiRunner": "local",
+    "PrismRunner": "prism",
+    "FlinkRunner": "flink",
+    "SparkRunner": "spark",
+    "DataflowRunner": "dataflow",
+    "PortableRunner": "portable",
+}
+_KEYS = ("job_endpoint", "flink_master", "parallelism", "temp_location")
+
+
+def _setting(argument: str) -> str:
+    """What one of Beam's own options is in the section `beam`."""
+    name, _, value = argument.removeprefix("--").partition("=")
+    if name in _KEYS:
+        return f"{name}={value}"
+    if name == "direct_running_mode" and value == "multi_processing":
+        return "runner=multiprocess"
+    return f"options={argument}"
 
 
 def _export_of(plan: BatchPlan, pushed: PushedModel, otherwise: FoundExport | None) -> FoundExport | None:
@@ -254,6 +293,8 @@ def _stoppable(view: BatchView, log: Path) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         view.stop_with("Interrupted. Nothing is lost: the same command goes on.")
         log.unlink(missing_ok=True)
+        if jobs := sys.modules.get("agnews.pipeline.beam.watched_pipeline"):
+            jobs.cancel_running_jobs()
         os._exit(ExitCode.INTERRUPTED)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,4 +1,4 @@
-"""The option that names an execution file."""
+"""The options that say how a command is carried out: an execution file, and what takes the place of its values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ ExecutionOption = Annotated[
         "--execution",
         metavar="FILE",
         envvar="AGNEWS_EXECUTION",
-        help="YAML that says who is told what became of a run; it changes nothing about what a run learns. See "
-        "[bold]agnews notify test[/bold].",
+        help="YAML that says who is told what became of a run, and what runs its Beam jobs; it changes nothing about "
+        "what a run learns. See [bold]agnews notify test[/bold] and [bold]agnews beam doctor[/bold].",
+    ),
+]
+
+BeamOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beam",
+        metavar="KEY=VALUE",
+        help="Change one value of the execution file's section beam, for example runner=multiprocess, or "
+        "parallelism=2; may be repeated.",
     ),
 ]

@@ -11,6 +11,7 @@ import typer
 
 from agnews.pipeline.cli import (
     batch,
+    beam,
     clean,
     compare,
     config,
@@ -65,6 +66,7 @@ app.add_typer(feedback.app, name="feedback", rich_help_panel=_USE)
 app.command(name="clean", rich_help_panel=_SET_UP)(clean.clean)
 app.add_typer(config.app, name="config", rich_help_panel=_SET_UP)
 app.add_typer(notify.app, name="notify", rich_help_panel=_SET_UP)
+app.add_typer(beam.app, name="beam", rich_help_panel=_SET_UP)
 app.command(name="doctor", rich_help_panel=_SET_UP)(doctor.doctor)
 # Layers above this one add their commands themselves.
 for _entry in entry_points(group="agnews.commands"):

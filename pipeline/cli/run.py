@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agnews.pipeline.cli.corpus_option import CorpusOption
-from agnews.pipeline.cli.execution_option import ExecutionOption
+from agnews.pipeline.cli.execution_option import BeamOption, ExecutionOption
 from agnews.pipeline.literal_text import literal
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agnews.pipeline.local.run_locally import RunRequest
     from agnews.pipeline.paths import Paths
-    from agnews.schemas.execution_config import NotifyConfig
+    from agnews.schemas.execution_config import BeamConfig, NotifyConfig
     from agnews.schemas.run_config import RunConfig
     from agnews.schemas.run_report import RunReport
 
@@ -80,6 +80,7 @@ def run(
         ),
     ] = False,
     execution: ExecutionOption = None,
+    beam: BeamOption = None,
 ) -> None:
     """Run the pipeline: read, check, tokenise, train, evaluate, test, push.
 
@@ -96,6 +97,7 @@ def run(
       agnews run --data DIR --from Trainer              train anew
       agnews run --data DIR --set data.window=7         the newest seven spans of a folder of dated spans
       agnews run --data DIR --execution execution.yaml  tell people what became of it
+      agnews run --data DIR --beam runner=multiprocess  millions of rows, on all processors
     """
     from agnews.pipeline.load_config import choose_config
     from agnews.pipeline.load_execution import load_execution
@@ -104,7 +106,7 @@ def run(
     _require_alone()
     forced = ["evaluation.force_promotion=true"] if force_promotion else []
     tree = choose_config(data=data, corpus=corpus, model=model, config=config, settings=[*(settings or []), *forced])
-    notifications = load_execution(execution).notify
+    carried_out = load_execution(execution, beam or [])
     paths = prepare_root(root)
     raise typer.Exit(
         run_and_show(
@@ -114,7 +116,8 @@ def run(
             to_node,
             new_baseline=new_baseline,
             no_push=no_push,
-            notifications=notifications,
+            notifications=carried_out.notify,
+            beam=carried_out.beam,
         )
     )
 
@@ -145,6 +148,7 @@ def run_and_show(
     reason: str = "",
     only_known: str = "",
     notifications: NotifyConfig | None = None,
+    beam: BeamConfig | None = None,
 ) -> int:
     """Runs the pipeline in a terminal.
 
@@ -158,6 +162,7 @@ def run_and_show(
         reason: Why it is put into production, for the store's trail.
         only_known: Fingerprint that the run must have; empty for any.
         notifications: Who hears of what became of it; None for nobody.
+        beam: What runs the steps over many rows; None for this process.
 
     Returns:
         The exit code.
@@ -173,7 +178,7 @@ def run_and_show(
 
         console = Console(file=terminal, highlight=False)
         from agnews.pipeline.local.run_locally import RunRequest
-        from agnews.schemas.execution_config import NotifyConfig
+        from agnews.schemas.execution_config import BeamConfig, NotifyConfig
 
         command = show_command(sys.argv)
         request = RunRequest(
@@ -188,6 +193,7 @@ def run_and_show(
             no_push,
             reason,
             only_known,
+            beam or BeamConfig(),
         )
         return _run_and_tell(request, console)
 

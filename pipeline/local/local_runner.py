@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
 from tfx.proto.orchestration import pipeline_pb2
 
+from agnews.pipeline.beam.choose_pipeline import pipeline_maker
 from agnews.pipeline.local.output_keeper import OutputKeeper, forget_damaged
 from agnews.pipeline.observer import NodeResult, Observer
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.execution_config import BeamConfig
 from agnews.schemas.run_report import NodeState
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,6 +43,7 @@ class LocalRunner(LocalDagRunner):
         keep: Folder that receives the reports of a failed step.
         from_node: This node and all that depend on it run even where a cached result exists.
         to_node: Only this node and those it depends on are visited.
+        beam: What runs Beam pipelines; it is none of what the cache asks after.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class LocalRunner(LocalDagRunner):
         keep: Path,
         from_node: str | None = None,
         to_node: str | None = None,
+        beam: BeamConfig | None = None,
     ) -> None:
         super().__init__()
         self._observer = observer
@@ -57,6 +62,7 @@ class LocalRunner(LocalDagRunner):
         self._keep = keep
         self._from_node = from_node
         self._to_node = to_node
+        self._beam = beam or BeamConfig()
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         """Runs the compiled pipeline.
@@ -113,7 +119,7 @@ class LocalRunner(LocalDagRunner):
             executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         )
-        left = step.keep_outputs(self._keep)
+        left = step.keep_outputs(self._keep, self._pipeline_maker(node_id, pipeline))
         try:
             info = step.launch()
             outcome = _outcome(connection, info.execution_id)
@@ -122,15 +128,20 @@ class LocalRunner(LocalDagRunner):
             raise
         self._observer.finished(NodeResult(node_id, outcome.state, time.monotonic() - start, outcome.outputs))
 
+    def _pipeline_maker(self, node_id: str, pipeline: pipeline_pb2.Pipeline) -> Callable[[], Any] | None:
+        root = pipeline.runtime_spec.pipeline_root.field_value.string_value
+        return pipeline_maker(self._beam, node_id, [root])
+
 
 class _Launcher(launcher.Launcher):
     """TFX's launcher with a keeper of outputs."""
 
-    def keep_outputs(self, keep: Path) -> Mapping[str, str]:
+    def keep_outputs(self, keep: Path, make_pipeline: Callable[[], Any] | None) -> Mapping[str, str]:
         """Puts the keeper before the executor's operator.
 
         Args:
             keep: Folder that receives the reports of a failed step.
+            make_pipeline: Makes the Beam pipeline of the step; None for the one that its arguments say.
 
         Returns:
             What `NodeResult.left` is to be, filled in by the launch.
@@ -138,7 +149,8 @@ class _Launcher(launcher.Launcher):
         operator: Any = vars(self)["_executor_operator"]
         if operator is None:  # TFX runs such a node itself.
             return {}
-        keeper = OutputKeeper(operator, keep)
+        is_beam = isinstance(operator, BeamExecutorOperator)
+        keeper = OutputKeeper(operator, keep, make_pipeline if is_beam else None)
         self._executor_operator = keeper
         return keeper.left
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,14 @@ class OutputKeeper:
     Args:
         operator: TFX's, which runs the executor.
         keep: Folder that receives the reports of a failed step.
+        make_pipeline: Makes the Beam pipeline of the step; None for the one that its arguments say.
     """
 
-    def __init__(self, operator: Any, keep: Path) -> None:
+    def __init__(self, operator: Any, keep: Path, make_pipeline: Callable[[], Any] | None = None) -> None:
         self._operator = operator
         self._keep = keep
+        # What TFX hands to an executor that runs a Beam pipeline; other operators do not know the argument.
+        self._arguments = {"make_beam_pipeline_fn": make_pipeline} if make_pipeline else {}
         self.left: dict[str, str] = {}
         """Folders of what a failed step has reported, by key of the output."""
 
@@ -50,7 +53,7 @@ class OutputKeeper:
             # Numbers of executions come again where metadata.sqlite was restored or deleted.
             empty_folder(Path(artifact.uri))
         try:
-            result = self._operator.run_executor(execution)
+            result = self._operator.run_executor(execution, **self._arguments)
         except Exception:
             self._keep_reports(execution)
             raise

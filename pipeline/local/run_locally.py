@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from agnews.components.corpus_files.sample import SAMPLE
+from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.model_registry.mlflow_registry import TRACKING_URI
 from agnews.components.model_store import ModelStore
 from agnews.components.report.render_report import render_report
 from agnews.components.storage.atomic_output import write_atomically
+from agnews.components.storage.files_at import files_at
 from agnews.components.trainer_task.delegate import Doer, delegated
+from agnews.pipeline.beam.choose_pipeline import decide_runner
 from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.explain_failure import explain_failure, unusable_metadata
@@ -30,7 +34,7 @@ from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run
 from agnews.pipeline.reports.show_report import describe_spans
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.execution_config import NotifyConfig
+from agnews.schemas.execution_config import BeamConfig, NotifyConfig
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport, SpansSummary
 
@@ -51,6 +55,7 @@ class RunRequest:
         no_push: Judge and test the model, and put it into no store.
         reason: Why it is put into production, for the store's trail.
         only_known: Fingerprint of a run whose model is wanted: another one would be another model, and is refused.
+        beam: What runs the steps over many rows. It decides nothing about their outputs.
     """
 
     config: RunConfig
@@ -64,6 +69,7 @@ class RunRequest:
     no_push: bool = False
     reason: str = ""
     only_known: str = ""
+    beam: BeamConfig = field(default_factory=BeamConfig)
 
 
 def run_locally(request: RunRequest, view: LiveView) -> RunReport:
@@ -226,7 +232,14 @@ def _run_nodes(
         )
         pipeline = create_pipeline(request.config, around)
     keep = request.paths.run(request.run_id) / "failed"
-    runner = LocalRunner(view, request.run_id, keep=keep, from_node=request.from_node, to_node=request.to_node)
+    runner = LocalRunner(
+        view,
+        request.run_id,
+        keep=keep,
+        from_node=request.from_node,
+        to_node=request.to_node,
+        beam=_runner(request),
+    )
     with delegated(_doer(request)):
         runner.run(pipeline)
     if is_whole:
@@ -241,6 +254,21 @@ def _doer(request: RunRequest) -> Doer | None:
     from agnews.components.trainer_task.start_processes import start_processes
 
     return partial(start_processes, count=count, logs=request.paths.run(request.run_id) / "workers")
+
+
+def _runner(request: RunRequest) -> BeamConfig:
+    return (
+        decide_runner(request.beam, _bytes_of_rows(request.config)) if request.beam.runner == "auto" else request.beam
+    )
+
+
+def _bytes_of_rows(config: RunConfig) -> int:
+    """How large the files of the corpus are: known before they are read, unlike their rows."""
+    source, corpus = config.data.source, load_corpus(config.data.corpus).corpus
+    if source == SAMPLE:
+        return 0
+    files = require_corpus_files(source, corpus, config.data.window)
+    return sum(files_at(path).size(path) for path in {*files.paths.values()} if corpus.form != "folders")
 
 
 def require_usable_metadata(path: Path) -> None:

@@ -13,9 +13,10 @@ import yaml
 
 from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
 from agnews.kubeflow.compiler.compile_pipeline import model_choices
+from agnews.pipeline.beam.choose_pipeline import config_of_environment
 from agnews.pipeline.load_config import load_config
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.execution_config import NotifyConfig
+from agnews.schemas.execution_config import BeamConfig, NotifyConfig
 from agnews.schemas.nodes import NODES
 from agnews.schemas.run_config import RunConfig
 
@@ -244,3 +245,19 @@ def test_kfp_still_cannot_evaluate_the_conditions_that_it_compiles() -> None:
     store.put_task_output("plan", "proceed", True)
     compiled_by_kfp = "inputs.parameter_values['pipelinechannel--plan-proceed'] == true"
     assert not ConditionEvaluator.evaluate_condition(compiled_by_kfp, store)
+
+
+def test_steps_with_beam_jobs_are_told_what_runs_them_where_no_cache_looks(request_: Any) -> None:
+    beam = BeamConfig(runner="flink", job_endpoint="jobs:8099")
+    told, plain = (next(yaml.safe_load_all(compiled(replace(request_, beam=each)))) for each in (beam, BeamConfig()))
+    with_variable = set()
+    for name, executor in told["deploymentSpec"]["executors"].items():
+        before = plain["deploymentSpec"]["executors"][name]["container"]
+        added = [each for each in executor["container"].pop("env", []) if each not in before.get("env", [])]
+        before.pop("env", None)
+        assert executor["container"] == before
+        if added:
+            with_variable.add(name)
+            (variable,) = added
+            assert config_of_environment({variable["name"]: variable["value"]}) == beam
+    assert with_variable == {"exec-news-example-gen", "exec-statistics-gen", "exec-transform", "exec-evaluator"}
