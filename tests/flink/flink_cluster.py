@@ -27,6 +27,9 @@ import yaml
 BEAM, FLINK = "2.62.0", "1.19"
 """What Maven Central gives under these names; Beam's Python is newer, which works."""
 
+JARS = Path(os.environ.get("AGNEWS_FLINK_JARS", Path.home() / ".cache" / "agnews" / "flink"))
+"""Where jars are kept from run to run."""
+
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>agnews</groupId><artifactId>flink</artifactId><version>1</version><packaging>pom</packaging>
@@ -252,8 +255,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def cluster(folder: Path, managers: int = 2, **settings: str) -> Iterator[Cluster]:
     """Lends a cluster."""
-    jars = fetch_jars(Path(os.environ.get("AGNEWS_FLINK_JARS", Path.home() / ".cache" / "agnews" / "flink")))
-    with Cluster(folder, jars, managers, settings=settings) as running:
+    with Cluster(folder, fetch_jars(JARS), managers, settings=settings) as running:
         yield running
 
 
