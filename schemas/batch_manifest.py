@@ -59,6 +59,8 @@ class BatchPlan(Document):
     """What the model's corpus says about columns and limits, canonical; empty in plans of before models carried it."""
     format: str
     with_text: bool
+    top: int = 0
+    """Classes of a text that are named, the likeliest first; 0 names all."""
     inputs: tuple[BatchInput, ...]
     shards: tuple[BatchShard, ...]
 

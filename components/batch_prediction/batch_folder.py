@@ -205,6 +205,7 @@ def require_same_batch(
     *,
     form: str,
     with_text: bool,
+    top: int = 0,
     export_digest: str = "",
 ) -> None:
     """Makes sure that a plan is for what is asked for now.
@@ -215,6 +216,7 @@ def require_same_batch(
         sources: The inputs, each with what the user said about its columns.
         form: Format of the parts.
         with_text: Whether the texts are repeated.
+        top: Classes of a text that are named; 0 names all.
         export_digest: Of the export that answers in the model's place; empty for TensorFlow.
 
     Raises:
@@ -233,7 +235,7 @@ def require_same_batch(
             found=f"{of_before} there",
             fix="Go on with the --engine of before (auto takes it), or name a new folder with --output.",
         )
-    there, now = _form(plan.format, plan.with_text), _form(form, with_text)
+    there, now = _form(plan.format, plan.with_text, plan.top), _form(form, with_text, top)
     if there != now:
         raise _different("answers in another form", f"{there} there, {now} now")
     before, now_uris = [given.uri for given in plan.inputs], [source.path for source in sources]
@@ -258,8 +260,8 @@ def _require_same_file(given: BatchInput, source: TextInput) -> None:
         )
 
 
-def _form(form: str, with_text: bool) -> str:
-    return f"{form} {'with' if with_text else 'without'} texts"
+def _form(form: str, with_text: bool, top: int) -> str:
+    return f"{form} {'with' if with_text else 'without'} texts{f', {top} classes a text' if top else ''}"
 
 
 def _columns(texts: tuple[str, ...], own_id: str) -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from typing_extensions import override
 
+from agnews.components.prediction.likeliest import likeliest
 from agnews.components.prediction.predict_blocks import PredictedBlock
 from agnews.components.prediction.write_predictions import PredictionFormatter, PredictionStyle
 from agnews.schemas import prediction_columns as columns
 
 
 class ParquetFormatter(PredictionFormatter):
-    """Parquet: a row group a block, the probabilities a struct with a field a class."""
+    """Parquet: a row group a block, the probabilities a struct with a field a class.
+
+    With `top`, the probabilities are a list of the likeliest classes, each with its name.
+    """
 
     def __init__(self, style: PredictionStyle) -> None:
         super().__init__(style)
-        probabilities = pa.struct([pa.field(name, pa.float32(), nullable=False) for name in style.classes])
+        probabilities = _ranked() if style.top else _by_class(style.classes)
         fields = [
             pa.field(columns.ID, pa.string(), nullable=False),
             pa.field(columns.LABEL, pa.string(), nullable=False),
@@ -40,10 +45,7 @@ class ParquetFormatter(PredictionFormatter):
         arrays = [
             pa.array([row.id.encode("utf-8", "replace").decode() for row in answered.rows], pa.string()),
             pa.array(self._names[answered.class_ids], pa.string()),
-            pa.StructArray.from_arrays(
-                [pa.array(answered.probabilities[:, i]) for i in range(len(self._names))],
-                fields=list(self._schema.field(columns.PROBABILITIES).type),
-            ),
+            self._probabilities(answered),
             pa.repeat(self._style.version, len(answered.rows)),
         ]
         if self._style.with_text:
@@ -51,10 +53,40 @@ class ParquetFormatter(PredictionFormatter):
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
         return self._pending.taken()
 
+    def _probabilities(self, answered: PredictedBlock) -> pa.Array:
+        if not self._style.top:
+            return pa.StructArray.from_arrays(
+                [pa.array(answered.probabilities[:, i]) for i in range(len(self._names))],
+                fields=list(self._schema.field(columns.PROBABILITIES).type),
+            )
+        order = likeliest(answered.probabilities, self._style.top)
+        shares = np.take_along_axis(answered.probabilities, order, axis=1)
+        of_class = pa.StructArray.from_arrays(
+            [pa.array(self._names[order.ravel()], pa.string()), pa.array(shares.ravel())], fields=list(_RANKED)
+        )
+        ends = np.arange(0, order.size + 1, order.shape[1], dtype=np.int32)
+        return pa.ListArray.from_arrays(pa.array(ends), of_class, type=_ranked())
+
     @override
     def end(self) -> bytes:
         self._writer.close()
         return self._pending.taken()
+
+
+_RANKED = pa.struct(
+    [
+        pa.field(columns.LABEL, pa.string(), nullable=False),
+        pa.field(columns.PROBABILITY, pa.float32(), nullable=False),
+    ]
+)
+
+
+def _ranked() -> pa.DataType:
+    return pa.list_(pa.field("item", _RANKED, nullable=False))
+
+
+def _by_class(classes: Sequence[str]) -> pa.DataType:
+    return pa.struct([pa.field(name, pa.float32(), nullable=False) for name in classes])
 
 
 class _Pending(io.RawIOBase):

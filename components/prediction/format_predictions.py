@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from typing_extensions import override
 
 from agnews.components.corpus_files.record import printable
+from agnews.components.prediction.likeliest import likeliest
 from agnews.components.prediction.predict_blocks import PredictedBlock
 from agnews.components.prediction.write_predictions import PredictionFormatter, PredictionStyle
 from agnews.schemas import prediction_columns as columns
 
 _DIGITS = 6
 """Of a probability; the next one depends on the texts that were in the same batch."""
+_WIDEST_NAME = 30
+"""Cells of a class's name in a line for people."""
 
 
 class CsvFormatter(PredictionFormatter):
-    """CSV: id, label, a column a class, version of the model, text."""
+    """CSV: id, label, a column a class, version of the model, text.
+
+    With `top`, two columns for each of the likeliest classes, its name and its probability, stand in place of a column
+    a class.
+    """
 
     @property
     @override
     def header(self) -> bytes:
         names = [columns.ID, columns.LABEL, *self._style.classes, columns.MODEL_VERSION]
+        if self._style.top:
+            names = [columns.ID, *columns.ranked_names(self._style.top), columns.MODEL_VERSION]
         return self._write([[*names, columns.TEXT] if self._style.with_text else names])
 
     @override
@@ -33,15 +44,20 @@ class CsvFormatter(PredictionFormatter):
         last: list[list[str]] = [[self._style.version]] * len(answered.rows)
         if self._style.with_text:
             last = [[self._style.version, row.text.decode()] for row in answered.rows]
-        # Plain decimals: not every reader of CSV knows 1e-05.
-        cells = np.char.mod(f"%.{_DIGITS}f", answered.probabilities).tolist()
-        labels = self._style.classes
+        shares = self._named(answered) if self._style.top else self._all(answered)
         return self._write(
-            [row.id, labels[class_id], *row_cells, *tail]
-            for row, class_id, row_cells, tail in zip(
-                answered.rows, answered.class_ids.tolist(), cells, last, strict=True
-            )
+            [row.id, *cells, *tail] for row, cells, tail in zip(answered.rows, shares, last, strict=True)
         )
+
+    def _all(self, answered: PredictedBlock) -> Iterator[list[str]]:
+        for class_id, cells in zip(answered.class_ids.tolist(), _decimals(answered.probabilities), strict=True):
+            yield [self._style.classes[class_id], *cells]
+
+    def _named(self, answered: PredictedBlock) -> Iterator[list[str]]:
+        order = likeliest(answered.probabilities, self._style.top)
+        shares = _decimals(np.take_along_axis(answered.probabilities, order, axis=1))
+        for ids, cells in zip(order.tolist(), shares, strict=True):
+            yield [each for i, cell in zip(ids, cells, strict=True) for each in (self._style.classes[i], cell)]
 
     def _write(self, rows: object) -> bytes:
         out = io.StringIO()
@@ -54,7 +70,7 @@ class JsonFormatter(PredictionFormatter):
 
     @override
     def block(self, answered: PredictedBlock) -> bytes:
-        order = ranked(answered, self._style.top)
+        order = likeliest(answered.probabilities, self._style.top)
         values = np.take_along_axis(answered.probabilities, order, axis=1).astype(np.float64).round(_DIGITS)
         out = []
         for row, ids, shares in zip(answered.rows, order.tolist(), values.tolist(), strict=True):
@@ -78,36 +94,40 @@ class TableFormatter(PredictionFormatter):
 
     def __init__(self, style: PredictionStyle) -> None:
         super().__init__(style)
-        self._name_width = max(cell_len(name) for name in style.classes)
+        self._name_width = min(max(cell_len(name) for name in style.classes), _WIDEST_NAME)
 
     @property
     @override
     def header(self) -> bytes:
         if self._style.top:
             return b""
-        shares = "".join(f"  {name:>7}" for name in self._style.classes)
+        shares = "".join(f"  {' ' * (7 - cell_len(name))}{name}" for name in self._style.classes)
         line = f"{columns.LABEL:<{self._name_width}}{shares}  {columns.TEXT}"
         return f"\x1b[2m{line}\x1b[0m\n".encode() if self._style.color else f"{line}\n".encode()
 
     @override
     def block(self, answered: PredictedBlock) -> bytes:
-        order = ranked(answered, self._style.top)
+        order = likeliest(answered.probabilities, self._style.top)
         out = []
         for row, ids, shares in zip(answered.rows, order.tolist(), answered.probabilities.tolist(), strict=True):
-            label = set_cell_size(self._style.classes[ids[0]], self._name_width)
+            label = self._name(ids[0])
             shown = f"\x1b[1m{label}\x1b[0m" if self._style.color else label
             if self._style.top:
-                others = "".join(
-                    f"  {set_cell_size(self._style.classes[i], self._name_width)}{_percent(shares[i])}" for i in ids[1:]
-                )
+                others = "".join(f"  {self._name(i)}{_percent(shares[i])}" for i in ids[1:])
                 shares_shown = _percent(shares[ids[0]]) + others
             else:
                 shares_shown = "".join(
-                    _percent(share, len(name)) for name, share in zip(self._style.classes, shares, strict=True)
+                    _percent(share, cell_len(name)) for name, share in zip(self._style.classes, shares, strict=True)
                 )
             used = cell_len(label + shares_shown) + 2
             out.append(f"{shown}{shares_shown}  {self._fit(printable(row.text.decode()), used)}\n")
         return "".join(out).encode()
+
+    def _name(self, class_id: int) -> str:
+        name = self._style.classes[class_id]
+        if cell_len(name) > self._name_width:
+            name = set_cell_size(name, self._name_width - 1).rstrip() + "…"
+        return set_cell_size(name, self._name_width)
 
     def _fit(self, text: str, used: int) -> str:
         if self._style.width is None or used + cell_len(text) <= self._style.width:
@@ -116,19 +136,10 @@ class TableFormatter(PredictionFormatter):
         return set_cell_size(text, room - 1).rstrip() + "…"
 
 
-def ranked(answered: PredictedBlock, top: int | None) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Orders the classes of each row.
-
-    Args:
-        answered: n rows.
-        top: How many classes to give; None gives all.
-
-    Returns:
-        Positions of the classes, likeliest first, (n, top).
-    """
-    # Stable, so that the first of equals is the one that the model names.
-    order = np.argsort(-answered.probabilities, axis=1, kind="stable")
-    return order[:, :top]
+def _decimals(shares: NDArray[np.float32]) -> list[list[str]]:
+    """Plain decimals: not every reader of CSV knows 1e-05."""
+    cells: list[list[str]] = np.char.mod(f"%.{_DIGITS}f", shares).tolist()
+    return cells
 
 
 def _percent(share: float, width: int = 0) -> str:

@@ -29,14 +29,12 @@ class FormatTraits:
     Attributes:
         formatter: Module and class that write it, imported when they are needed.
         suffixes: Ends of the names of its files.
-        takes_top: Whether it can give the likeliest classes alone.
         is_text: Whether a terminal can show it.
         in_parts: Whether a file of it can be a part of the output of `agnews batch`.
     """
 
     formatter: str
     suffixes: tuple[str, ...] = ()
-    takes_top: bool = False
     is_text: bool = True
     in_parts: bool = True
 
@@ -44,11 +42,9 @@ class FormatTraits:
 _HERE = "agnews.components.prediction"
 
 OUTPUT_FORMATS: Mapping[OutputFormat, FormatTraits] = {
-    OutputFormat.TABLE: FormatTraits(f"{_HERE}.format_predictions:TableFormatter", takes_top=True, in_parts=False),
+    OutputFormat.TABLE: FormatTraits(f"{_HERE}.format_predictions:TableFormatter", in_parts=False),
     OutputFormat.CSV: FormatTraits(f"{_HERE}.format_predictions:CsvFormatter", (".csv",)),
-    OutputFormat.JSONL: FormatTraits(
-        f"{_HERE}.format_predictions:JsonFormatter", (".jsonl", ".ndjson"), takes_top=True
-    ),
+    OutputFormat.JSONL: FormatTraits(f"{_HERE}.format_predictions:JsonFormatter", (".jsonl", ".ndjson")),
     OutputFormat.PARQUET: FormatTraits(f"{_HERE}.format_parquet:ParquetFormatter", (".parquet", ".pq"), is_text=False),
 }
 

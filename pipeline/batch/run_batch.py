@@ -11,6 +11,7 @@ from agnews.components.batch_prediction.batch_folder import BatchFolder, require
 from agnews.components.batch_prediction.plan_batch import plan_batch
 from agnews.components.engines.find_export import FoundExport
 from agnews.components.model_store.find_pushed_model import PushedModel
+from agnews.components.prediction.likeliest import chosen_top
 from agnews.components.prediction.output_formats import OutputFormat
 from agnews.components.prediction.text_input import TextInput
 from agnews.pipeline.batch.batch_view import BatchView
@@ -35,6 +36,7 @@ class BatchRequest:
         sources: The files, each with what the user said about its columns.
         format: Of the parts.
         with_text: Whether the texts are repeated.
+        top: The likeliest so many classes alone; 0 names all, None goes on as a run before, or with what is usual.
         shard_rows: Rows of a shard, at most; decided when a folder is begun.
         max_bad_share: Largest share of bad rows in a file that is put up with.
         batch_size: Texts that the model sees at once.
@@ -46,6 +48,7 @@ class BatchRequest:
     sources: Sequence[TextInput]
     format: OutputFormat
     with_text: bool
+    top: int | None
     shard_rows: int
     max_bad_share: float
     batch_size: int
@@ -95,6 +98,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
             request.sources,
             form=request.format.value,
             with_text=request.with_text,
+            top=plan.top if request.top is None else request.top,
             export_digest=_digest(request.export),
         )
         return plan
@@ -110,6 +114,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
         corpus=request.model.corpus().only("read", "columns", "label", "texts", "limits").canonical(),
         format=request.format.value,
         with_text=request.with_text,
+        top=chosen_top(len(record.classes), request.top) or 0,
         inputs=inputs,
         shards=shards,
     )

@@ -35,6 +35,7 @@ from agnews.pipeline.cli.predict import (
     IdColumnOption,
     InputFormatOption,
     TextColumnsOption,
+    TopOption,
     split_names,
 )
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -82,6 +83,7 @@ def batch(
         typer.Option("--format", metavar="|".join(PART_FORMATS), help="How to write.", rich_help_panel=_OUTPUT),
     ] = "parquet",
     with_text: Annotated[bool, typer.Option("--with-text", help="Repeat the texts.", rich_help_panel=_OUTPUT)] = False,
+    top: TopOption = None,
     shard_rows: Annotated[
         int,
         typer.Option(
@@ -159,6 +161,7 @@ def batch(
         ],
         format=OutputFormat(output_format),
         with_text=with_text,
+        top=top,
         shard_rows=shard_rows,
         max_bad_share=max_bad_share,
         batch_size=batch_size,

@@ -70,6 +70,15 @@ InputFormatOption = Annotated[
     TextFormat | None,
     typer.Option(help="What the input is. \\[default: by the name of the file, text else]", rich_help_panel=_INPUT),
 ]
+TopOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="The likeliest N classes alone; 0 gives all. \\[default: 5 of more than 10, else all]",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 BatchSizeOption = Annotated[
     int, typer.Option(metavar="N", min=1, max=4096, help="Texts that the model sees at once.", rich_help_panel="Model")
 ]
@@ -103,10 +112,7 @@ def predict(
             "--format", help="How to write. \\[default: by the name of OUTPUT, table else]", rich_help_panel=_OUTPUT
         ),
     ] = None,
-    top: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="The likeliest N classes alone (table, jsonl).", rich_help_panel=_OUTPUT),
-    ] = None,
+    top: TopOption = None,
     with_text: Annotated[
         bool, typer.Option("--with-text", help="Repeat the texts (a table always does).", rich_help_panel=_OUTPUT)
     ] = False,
@@ -150,7 +156,7 @@ def predict(
       agnews predict --file news.jsonl --rejects bad.jsonl --output topics.jsonl
     """
     chosen_format = output_format or (output and format_of(str(output))) or OutputFormat.TABLE
-    _require_fitting(chosen_format, output, top)
+    _require_fitting(chosen_format, output)
     chosen = chosen_model(root, name, models, version, model, trust=trust_model)
     pushed = chosen.pushed
     export = chosen_export(chosen, engine, trust=trust_model)
@@ -183,14 +189,8 @@ def split_names(option: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in option.split(",") if name.strip())
 
 
-def _require_fitting(form: OutputFormat, output: Path | None, top: int | None) -> None:
-    traits = OUTPUT_FORMATS[form]
-    if top and not traits.takes_top:
-        others = " or ".join(other for other, each in OUTPUT_FORMATS.items() if each.takes_top)
-        raise AgnewsError(
-            f"A file of {form} has a column for every class.", found=f"--top {top}", fix=f"Take --format {others}."
-        )
-    if output is None and not traits.is_text and sys.stdout.isatty():
+def _require_fitting(form: OutputFormat, output: Path | None) -> None:
+    if output is None and not OUTPUT_FORMATS[form].is_text and sys.stdout.isatty():
         raise AgnewsError(
             f"A terminal cannot show {form}.", found="no --output", fix=f"Name a file: --output topics.{form}."
         )
@@ -238,6 +238,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 def _formatter(
     output_format: OutputFormat, pushed: PushedModel, top: int | None, *, with_text: bool, to_terminal: bool
 ) -> PredictionFormatter:
+    from agnews.components.prediction.likeliest import chosen_top
     from agnews.components.prediction.output_formats import create_formatter
     from agnews.components.prediction.write_predictions import PredictionStyle
 
@@ -245,7 +246,7 @@ def _formatter(
         pushed.record.classes,
         pushed.record.version,
         with_text=with_text,
-        top=top,
+        top=chosen_top(len(pushed.record.classes), top),
         width=(os.get_terminal_size(sys.stdout.fileno()).columns or None) if to_terminal else None,
         color=to_terminal and "NO_COLOR" not in os.environ,
     )
