@@ -12,7 +12,8 @@ import jinja2
 from fastapi import FastAPI
 
 DESCRIPTION = """Classifies texts with the pushed model. What stands under `/v1/models` is TensorFlow Serving's REST
-interface, so that clients can move there unchanged; `card`, `:explain`, `:feedback` and `:queue` are additions.
+interface, so that clients can move there unchanged; `card`, `:explain`, `:feedback`, `:queue` and the key `k` are
+additions.
 
 `Content-Type` of requests is not looked at; bodies are JSON. Errors are `{"error": "..."}`."""
 
@@ -35,6 +36,11 @@ _TEXT = {
 _TEXTS = {"type": "array", "items": _TEXT}
 _NAMED = {"type": "object", "properties": {"text": _TEXT}, "required": ["text"], "additionalProperties": False}
 _SIGNATURE = {"type": "string", "description": "Function of the model; default: serving_default.", "default": ""}
+_K = {
+    "type": "integer",
+    "minimum": 1,
+    "description": "The likeliest so many classes by name, in place of the probabilities of all.",
+}
 _HEADLINE = "Oil prices soar to all-time record"
 
 _PREDICT_BODY: _Schema = {
@@ -45,6 +51,7 @@ _PREDICT_BODY: _Schema = {
             "properties": {
                 "signature_name": _SIGNATURE,
                 "instances": {"anyOf": [_TEXTS | {"minItems": 1}, {"type": "array", "items": _NAMED, "minItems": 1}]},
+                "k": _K,
             },
             "required": ["instances"],
             "not": {"required": ["inputs"]},
@@ -55,6 +62,7 @@ _PREDICT_BODY: _Schema = {
             "properties": {
                 "signature_name": _SIGNATURE,
                 "inputs": {"anyOf": [_TEXTS, {"type": "object", "properties": {"text": _TEXTS}, "required": ["text"]}]},
+                "k": _K,
             },
             "required": ["inputs"],
             "not": {"required": ["instances"]},
@@ -67,6 +75,8 @@ _ROW = {
         "class_id": {"type": "integer"},
         "label": _STRING,
         "probabilities": {"type": "array", "items": {"type": "number"}},
+        "top_labels": {"type": "array", "items": _STRING, "description": "With `k`: likeliest first."},
+        "top_probabilities": {"type": "array", "items": {"type": "number"}, "description": "Of these."},
     },
 }
 _PREDICT_RESPONSE: _Schema = {
@@ -81,7 +91,10 @@ _PREDICT_RESPONSE: _Schema = {
 }
 _EXPLAIN_BODY: _Schema = {
     "type": "object",
-    "properties": {"instances": _TEXTS | {"minItems": 1}},
+    "properties": {
+        "instances": _TEXTS | {"minItems": 1},
+        "k": _K | {"description": "The likeliest so many classes; default: all of up to 10, 5 of more."},
+    },
     "required": ["instances"],
 }
 _EXPLAIN_RESPONSE: _Schema = {
@@ -211,9 +224,18 @@ _CARD_RESPONSE: _Schema = {
         "accuracy": {"type": "number", "description": "Share of the official test split."},
         "classes": {"type": "array", "items": _STRING},
         "pushed_at": {"type": "string", "format": "date-time"},
+        "title": {**_STRING, "description": "Of the corpus."},
+        "about": {**_STRING, "description": "What its texts are."},
+        "text": {**_STRING, "description": "What one of them is called."},
+        "question": {**_STRING, "description": "What the model answers."},
+        "language": {**_STRING, "description": "BCP 47 tag of the texts."},
+        "examples": {"type": "array", "items": _STRING, "description": "Texts to try."},
         "kept": {"type": "string", "description": "What is kept of requests, in a sentence."},
     },
-    "required": ["name", "version", "accuracy", "classes", "pushed_at", "kept"],
+    "required": [
+        *("name", "version", "accuracy", "classes", "pushed_at"),
+        *("title", "about", "text", "question", "language", "examples", "kept"),
+    ],
 }
 _READY_RESPONSE: _Schema = {
     "type": "object",

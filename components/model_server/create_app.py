@@ -33,6 +33,7 @@ from agnews.components.model_server.api_description import (
     api_page,
     describe_token,
 )
+from agnews.components.model_server.describe_corpus import describe_corpus
 from agnews.components.model_server.explain_texts import explain_texts
 from agnews.components.model_server.feedback_routes import feedback_routes
 from agnews.components.model_server.gate import SHOWED_TOKEN, Gate
@@ -150,10 +151,11 @@ def model_routes(state: ServingState) -> APIRouter:
 
     @router.get("/{name}/card", summary="What is known about the model", **CARD)
     async def card(name: Name) -> Response:
-        """Tells version, accuracy, classes, when it was pushed, and what is kept of requests."""
+        """Tells version, accuracy, classes, when it was pushed, what its texts are, and what is kept of requests."""
         with state.host.borrow(name) as model:
             kept = state.request_log.settings.describe() if state.request_log is not None else _NOTHING_KEPT
-            return json_response(orjson.dumps({**model.record.model_dump(mode="json", include=_CARD), "kept": kept}))
+            known = model.record.model_dump(mode="json", include=_CARD) | describe_corpus(model.corpus)
+            return json_response(orjson.dumps({**known, "kept": kept}))
 
     return router
 
@@ -291,7 +293,7 @@ def create_app(
             yield
 
     app = FastAPI(
-        title=f"{state.host.name}: topics of texts",
+        title=f"{state.host.name}: classes of texts",
         version=state.host.version,
         description=DESCRIPTION,
         lifespan=lifespan,

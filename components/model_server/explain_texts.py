@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,8 @@ from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import ServingState
+from agnews.components.model_server.top_classes import TOP_LABELS, TOP_PROBABILITIES, take_top_classes
+from agnews.components.prediction.likeliest import default_top
 from agnews.components.text.align_words import align_words
 from agnews.schemas.features import CLASS_LABEL, CONTRIBUTIONS, EXPLAIN, PROBABILITIES, TOKENS
 
@@ -26,7 +28,8 @@ async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) 
 
     Returns:
         JSON, `{"explanations": [{label, probabilities, words}, ...]}`. The contributions of the words of a text are
-        towards its label.
+        towards its label. Probabilities are by name: of the request's `k` likeliest classes, likeliest first; without
+        `k`, of all classes in the model's order, or of the likeliest where there are many.
 
     Raises:
         HttpError: The request is malformed or too large, or the version was exported without explanations.
@@ -40,20 +43,29 @@ async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) 
         )
     outputs = await state.batcher.run(model, EXPLAIN, asked.values)
     # To follow a long text character by character takes a while, and the event loop has others to answer.
-    return await asyncio.to_thread(_describe, asked.values, outputs, model.record.classes)
+    classes = model.record.classes
+    return await asyncio.to_thread(_describe, asked.values, outputs, classes, asked.k or default_top(len(classes)))
 
 
-def _describe(texts: Sequence[bytes], outputs: Outputs, classes: Sequence[str]) -> bytes:
-    columns = (outputs[name].tolist() for name in (CLASS_LABEL, PROBABILITIES, TOKENS, CONTRIBUTIONS))
+def _describe(texts: Sequence[bytes], outputs: Outputs, classes: Sequence[str], k: int | None) -> bytes:
+    columns = (outputs[name].tolist() for name in (CLASS_LABEL, TOKENS, CONTRIBUTIONS))
     explanations = [
         {
             "label": label.decode(),
-            "probabilities": dict(zip(classes, probabilities, strict=True)),
+            "probabilities": named,
             "words": _words(text, tokens, contributions),
         }
-        for text, label, probabilities, tokens, contributions in zip(texts, *columns, strict=True)
+        for text, named, label, tokens, contributions in zip(texts, _named(outputs, classes, k), *columns, strict=True)
     ]
     return orjson.dumps({"explanations": explanations})
+
+
+def _named(outputs: Outputs, classes: Sequence[str], k: int | None) -> Iterator[dict[str, float]]:
+    if k is None:
+        return (dict(zip(classes, shares, strict=True)) for shares in outputs[PROBABILITIES].tolist())
+    top = take_top_classes(outputs, k, classes)
+    rows = zip(top[TOP_LABELS].tolist(), top[TOP_PROBABILITIES].tolist(), strict=True)
+    return ({name.decode(): share for name, share in zip(names, shares, strict=True)} for names, shares in rows)
 
 
 def _words(text: bytes, tokens: Sequence[bytes], contributions: Sequence[float]) -> list[dict[str, Any]]:

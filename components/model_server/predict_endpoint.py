@@ -21,6 +21,7 @@ from agnews.components.model_server.json_response import HttpError, Limits, erro
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
+from agnews.components.model_server.top_classes import take_top_classes
 from agnews.schemas.features import CLASS_LABEL, SERVE_TEXT
 
 _GONE = 499
@@ -226,6 +227,7 @@ class PredictEndpoint:
                 outputs = await state.batcher.run(model, asked.signature, asked.values)
             if state.is_watching and asked.signature == SERVE_TEXT:
                 self._note(scope[REQUEST_ID], model.record.version, asked.values, outputs, time.perf_counter() - began)
+            outputs = take_top_classes(outputs, asked.k, model.record.classes)
         return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape), model.record.version
 
     def _note(self, request_id: str, version: str, values: Sequence[bytes], outputs: Outputs, seconds: float) -> None:

@@ -36,12 +36,14 @@ class PredictRequest:
         is_row_form: Whether it came as `instances`, so that the answer goes out as `predictions`; otherwise it came as
             `inputs`, and goes out as `outputs`.
         shape: Of the tensor that the client sent; the outputs are given the same form.
+        k: How many of the likeliest classes are wanted by name; None: the probabilities of all.
     """
 
     signature: str
     values: list[bytes]
     is_row_form: bool
     shape: tuple[int, ...]
+    k: int | None = None
 
 
 def read_predict_request(body: bytes, argument_of: Callable[[str], str], limits: Limits) -> PredictRequest:
@@ -60,7 +62,7 @@ def read_predict_request(body: bytes, argument_of: Callable[[str], str], limits:
 
     References:
         tensorflow_serving/util/json_tensor.cc, `FillPredictRequestFromJson`. Unlike there, values in messages are cut,
-        and of two texts of one name in one instance the first counts.
+        and of two texts of one name in one instance the first counts. `k` is an addition.
     """
     document = read_json_object(body)
     signature = document.get("signature_name", "")
@@ -86,7 +88,14 @@ def read_predict_request(body: bytes, argument_of: Callable[[str], str], limits:
         values, shape = _from_inputs(document["inputs"], argument, limits)
     else:
         raise HttpError(400, "Missing 'inputs' or 'instances' key")
-    return PredictRequest(signature, values, "instances" in document, shape)
+    return PredictRequest(signature, values, "instances" in document, shape, _read_k(document))
+
+
+def _read_k(document: Mapping[str, Any]) -> int | None:
+    k = document.get("k")
+    if k is not None and (not isinstance(k, int) or isinstance(k, bool) or k < 1):
+        raise HttpError(400, f"JSON Value: {_show(k)} 'k' must be a whole number from 1: how many classes to name.")
+    return k
 
 
 def read_json_object(body: bytes) -> dict[str, Any]:

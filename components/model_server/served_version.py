@@ -85,6 +85,8 @@ class ServedVersion:
         batches: int = 1,
     ) -> None:
         self.record = model.record
+        self.corpus = model.corpus()
+        """What its texts are, in the words of whoever described them."""
         self.engine = str(EngineChoice.TENSORFLOW)
         """Name of what classifies: `tensorflow`, or engine and precision of an export."""
         self._engine: TextEngine | None = None

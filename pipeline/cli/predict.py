@@ -139,7 +139,7 @@ def predict(
     engine: EngineOption = EngineChoice.AUTO,
     batch_size: BatchSizeOption = 128,
 ) -> None:
-    """Say of which topic texts are, with the model in production.
+    """Say of which class texts are, with the model in production.
 
     Texts are arguments, or lines of standard input, or the rows of a file. Answers keep their order and appear as soon
     as they are there, so it works in pipes. Any file size will do: a few thousand rows are in memory at once.
@@ -150,10 +150,10 @@ def predict(
     [bold]Examples[/bold]
 
       agnews predict "Oil prices climb as markets open"
-      agnews predict --file news.csv --output topics.csv
-      agnews predict --file news.parquet --text-columns headline,body --id-column url --format jsonl
-      tail -f headlines.txt | agnews predict --format jsonl
-      agnews predict --file news.jsonl --rejects bad.jsonl --output topics.jsonl
+      agnews predict --file texts.csv --output answers.csv
+      agnews predict --file texts.parquet --text-columns title,body --id-column url --top 3 --format jsonl
+      tail -f lines.txt | agnews predict --format jsonl
+      agnews predict --file texts.jsonl --rejects bad.jsonl --output answers.jsonl
     """
     chosen_format = output_format or (output and format_of(str(output))) or OutputFormat.TABLE
     _require_fitting(chosen_format, output)
@@ -192,7 +192,7 @@ def split_names(option: str) -> tuple[str, ...]:
 def _require_fitting(form: OutputFormat, output: Path | None) -> None:
     if output is None and not OUTPUT_FORMATS[form].is_text and sys.stdout.isatty():
         raise AgnewsError(
-            f"A terminal cannot show {form}.", found="no --output", fix=f"Name a file: --output topics.{form}."
+            f"A terminal cannot show {form}.", found="no --output", fix=f"Name a file: --output answers.{form}."
         )
 
 

@@ -4,6 +4,7 @@ import { TOKEN, ask as askServer } from "./ask.js";
 
 const BY = "agnews-by";
 const AT_ONCE = 20;
+const MOST_SHOWN = 200; // Of thousands of classes: those who look for one type its name.
 const KEYS = "123456789";
 const WHY = {
   conflict: "People disagree about this one",
@@ -92,11 +93,11 @@ function show() {
 function showChoices() {
   const many = classes.length > KEYS.length;
   const wanted = at("filter").value.trim().toLowerCase();
-  const shown = classes.filter((name) => name.toLowerCase().includes(wanted));
+  const shown = classes.filter((name) => name.toLowerCase().includes(wanted)).slice(0, MOST_SHOWN);
   at("choices").className = many ? "many" : "";
   at("choices").replaceChildren(...shown.map((name, place) => {
     const key = many ? (place === 0 ? "Enter" : "") : KEYS[place];
-    const button = make("button", { type: "button" }, ...(key ? [make("kbd", {}, key)] : []), make("span", {}, name));
+    const button = make("button", { type: "button" }, ...(key ? [make("kbd", {}, key)] : []), make("bdi", {}, name));
     button.addEventListener("click", () => safely(() => choose(name)));
     return make("li", { className: many && place === 0 ? "first" : "" }, button);
   }));

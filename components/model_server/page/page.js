@@ -6,15 +6,20 @@ const PREDICT_AFTER = 120; // Milliseconds without a key before the server is as
 const EXPLAIN_AFTER = 380; // ... and before it is asked for the words, which costs it several times as much.
 const LOOK_EVERY = 15_000; // Between two looks for another version, and for a server that went away.
 const SHOWN_WORDS = 5;
+const FEW_CLASSES = 10; // So many are all shown, in the order of the model; of more the likeliest.
+const SHOWN_CLASSES = 5;
+const MORE_CLASSES = 20;
 const WEAK = 0.1; // Of the strongest word: less is left unmarked.
 
 const at = (id) => document.getElementById(id);
 const text = at("text");
 
-let model = null; // Its card: name, version, accuracy, classes, pushed_at.
+let model = null; // Its card: name, version, accuracy, classes, what its texts are, examples.
+let shown = SHOWN_CLASSES;
 let canExplain = true;
 let timers = [];
 let asking = new AbortController();
+let answered = "";
 let retry = 0;
 let failures = 0;
 let problemShown = null;
@@ -47,7 +52,8 @@ async function ask(path, { body, signal } = {}) {
 // The model
 
 async function meet() {
-  const { name } = await ask("readyz");
+  const { name, version } = await ask("readyz");
+  if (model?.name === name && model.version === version) return false;
   const card = await ask(`v1/models/${encodeURIComponent(name)}/card`);
   const changed = model !== null && model.version !== card.version;
   if (model === null || changed) canExplain = true;
@@ -56,9 +62,43 @@ async function meet() {
   at("name").textContent = card.name;
   at("facts").textContent = `version ${card.version} · ${percent(card.accuracy, 1)} right in its test · pushed ${date(card.pushed_at)}`;
   at("kept").textContent = card.kept ?? "";
-  document.title = `What is it about? · ${card.name}`;
+  document.title = `${card.question} · ${card.name}`;
+  introduce(card);
   if (changed) speak(`Another version of the model has taken over: ${card.version}.`);
   return changed;
+}
+
+// The words of whoever described the texts, in their language and its direction.
+function introduce({ question, about, text: noun, language, examples, classes }) {
+  at("question").textContent = question;
+  at("about").textContent = about;
+  at("count").textContent = classes.length.toLocaleString();
+  at("sorts").hidden = false;
+  at("noun").textContent = noun;
+  for (const id of ["question", "text", "tries", "classes", "winner", "reading", "for", "against"]) {
+    at(id).dir = direction(language);
+    if (language !== "und") at(id).lang = language;
+  }
+  at("examples").hidden = examples.length === 0;
+  at("tries").replaceChildren(...examples.map((example) => {
+    const button = make("button", { type: "button", dir: "auto" }, example);
+    button.setAttribute("aria-pressed", String(example === text.value));
+    button.addEventListener("click", () => {
+      text.value = example;
+      answer(0);
+    });
+    return make("li", {}, button);
+  }));
+}
+
+function direction(language) {
+  if (language === "und") return "auto";
+  try {
+    const locale = new Intl.Locale(language);
+    return (locale.getTextInfo?.() ?? locale.textInfo)?.direction ?? "auto";
+  } catch {
+    return "auto"; // It is no tag that this browser knows.
+  }
 }
 
 function date(when) {
@@ -84,6 +124,8 @@ function answer(delay = PREDICT_AFTER) {
   timers = [];
   if (problemShown === "refused") hideProblem();
   const asked = text.value;
+  if (asked !== answered) shown = SHOWN_CLASSES;
+  answered = asked;
   at("clear").hidden = asked === "";
   for (const button of document.querySelectorAll(".examples button")) {
     button.setAttribute("aria-pressed", String(button.textContent === asked));
@@ -102,12 +144,17 @@ function answer(delay = PREDICT_AFTER) {
 
 async function predict(asked, signal) {
   if (model === null) await meet();
-  const body = { instances: [asked] };
+  const body = request(asked);
   const { predictions: [found] } = await ask(`v1/models/${encodeURIComponent(model.name)}:predict`, { body, signal });
   if (signal.aborted) return;
-  showClasses(found.label, Object.fromEntries(model.classes.map((name, place) => [name, found.probabilities[place]])));
-  if (!canExplain) speakAnswer(found.label, found.probabilities[model.classes.indexOf(found.label)], []);
+  const names = found.top_labels ?? model.classes;
+  const probabilities = Object.fromEntries(names.map((name, place) => [name, (found.top_probabilities ?? found.probabilities)[place]]));
+  showClasses(found.label, probabilities);
+  if (!canExplain) speakAnswer(found.label, probabilities[found.label], []);
 }
+
+const hasMany = () => model.classes.length > FEW_CLASSES;
+const request = (asked) => ({ instances: [asked], ...(hasMany() && { k: Math.min(shown, model.classes.length) }) });
 
 async function explain(asked, signal) {
   if (model === null) await meet();
@@ -116,7 +163,7 @@ async function explain(asked, signal) {
   if (!canExplain) return;
   let found;
   try {
-    const body = { instances: [asked] };
+    const body = request(asked);
     ({ explanations: [found] } = await ask(`v1/models/${encodeURIComponent(model.name)}:explain`, { body, signal }));
   } catch (problem) {
     // A version of before explanations has no such signature; what else it cannot take, predicting could not either.
@@ -133,19 +180,25 @@ async function explain(asked, signal) {
 // Showing it
 
 function showClasses(winner, probabilities) {
-  const names = Object.keys(probabilities);
+  const names = hasMany()
+    ? Object.keys(probabilities).sort((one, other) => probabilities[other] - probabilities[one])
+    : model.classes;
   const list = at("classes");
   if (list.children.length !== names.length) list.replaceChildren(...names.map(classRow));
   names.forEach((name, place) => {
     const [label, bar, value] = list.children[place].children;
     list.children[place].className = name === winner ? "first" : "";
     label.textContent = name;
+    label.dir = "auto";
     bar.style.setProperty("--share", probabilities[name]);
     value.textContent = percent(probabilities[name]);
   });
   at("winner").textContent = winner;
   at("sure").textContent = sure(probabilities[winner]);
   at("answer").hidden = false;
+  const left = model.classes.length - names.length;
+  at("more-row").hidden = left === 0;
+  at("others").textContent = `${left.toLocaleString()} other ${left === 1 ? "class is" : "classes are"} less likely.`;
 }
 
 function classRow() {
@@ -179,8 +232,8 @@ function showWords(asked, { label, words }) {
   parts.push(isCut ? make("span", { className: "unread" }, rest) : rest);
   at("cut").hidden = !isCut;
   at("reading").replaceChildren(...parts);
-  at("for-title").textContent = `speak for ${label}`;
-  at("against-title").textContent = `speak against ${label}`;
+  at("for-title").replaceChildren("speak for ", make("bdi", {}, label));
+  at("against-title").replaceChildren("speak against ", make("bdi", {}, label));
   showSide("for", strongest(words, 1), largest);
   showSide("against", strongest(words, -1), largest);
   at("why").hidden = false;
@@ -202,7 +255,7 @@ function showSide(id, found, largest) {
   const rows = found.map(({ word, value }) => {
     const bar = make("span", { className: "bar" });
     bar.style.setProperty("--share", Math.min(1, Math.abs(value) / largest));
-    return make("li", {}, make("span", { className: "word", title: word }, word), bar, make("span", { className: "percent" }, signed(value)));
+    return make("li", {}, make("bdi", { className: "word", title: word }, word), bar, make("span", { className: "percent" }, signed(value)));
   });
   at(id).replaceChildren(...(rows.length ? rows : [make("li", { className: "none" }, "no word to speak of")]));
 }
@@ -286,13 +339,10 @@ at("clear").addEventListener("click", () => {
   answer();
   text.focus();
 });
-for (const button of document.querySelectorAll(".examples button")) {
-  button.setAttribute("aria-pressed", "false");
-  button.addEventListener("click", () => {
-    text.value = button.textContent;
-    answer(0);
-  });
-}
+at("more").addEventListener("click", () => {
+  shown += MORE_CLASSES;
+  answer(0);
+});
 at("retry").addEventListener("click", again);
 at("token-form").addEventListener("submit", (event) => {
   event.preventDefault();

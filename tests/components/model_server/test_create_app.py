@@ -159,6 +159,9 @@ def test_the_card_tells_what_the_page_shows(shared_server: Any) -> None:
     assert card["accuracy"] == 0.91
     assert card["classes"] == ["World", "Sports", "Business", "Sci/Tech"]
     assert card["pushed_at"].endswith("Z")
+    assert (card["title"], card["text"], card["language"]) == ("AG News", "news text", "en")
+    assert card["question"] == "What is this news about?"
+    assert len(card["examples"]) == 5
 
 
 def test_a_model_without_explanations_says_so(shared_server: Any) -> None:
@@ -267,3 +270,41 @@ def test_a_long_name_is_not_sent_back_whole(shared_server: Any) -> None:
     answer = shared_server.client.post(PREDICT, json={"instances": ["a"], "signature_name": "s" * 3_000_000})
     assert answer.status_code == 400
     assert len(answer.content) < 400
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 9])
+def test_the_likeliest_classes_come_by_name_where_a_request_says_how_many(shared_server: Any, k: int) -> None:
+    texts = [SPORTS, "nothing", "profit of a coach"]
+    whole = shared_server.client.post(f"{MODEL}:predict", json={"instances": texts}).json()["predictions"]
+    classes = shared_server.client.get(f"{MODEL}/card").json()["classes"]
+
+    found = shared_server.client.post(f"{MODEL}:predict", json={"instances": texts, "k": k}).json()["predictions"]
+
+    for named, row in zip(found, whole, strict=True):
+        order = sorted(range(4), key=lambda place: -row["probabilities"][place])[:k]
+        assert named == {
+            "class_id": row["class_id"],
+            "label": row["label"],
+            "top_labels": [classes[place] for place in order],
+            "top_probabilities": [row["probabilities"][place] for place in order],
+        }
+        assert named["top_labels"][0] == row["label"]
+    columns = shared_server.client.post(f"{MODEL}:predict", json={"inputs": texts, "k": k}).json()["outputs"]
+    assert columns["top_labels"] == [row["top_labels"] for row in found]
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, "5", True, [1]])
+def test_no_number_of_classes_is_refused(shared_server: Any, k: object) -> None:
+    answer = shared_server.client.post(f"{MODEL}:predict", json={"instances": ["a"], "k": k})
+    assert answer.status_code == 400
+    assert "'k' must be a whole number from 1" in answer.json()["error"]
+
+
+def test_the_likeliest_classes_of_what_gives_no_probabilities_are_refused(shared_server: Any) -> None:
+    text = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a"]))
+    example = tf.train.Example(features=tf.train.Features(feature={"text": text}))
+    given = {"b64": base64.b64encode(example.SerializeToString()).decode()}
+    body = {"signature_name": "transform_features", "instances": [given], "k": 2}
+    answer = shared_server.client.post(f"{MODEL}:predict", json=body)
+    assert answer.status_code == 400
+    assert "'k' is for signatures that give probabilities" in answer.json()["error"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.publish import publish
 from agnews.components.model_store.rollback import rollback
+from agnews.schemas.corpus import Corpus
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -234,10 +238,10 @@ def test_a_screen_reader_finds_names_and_roles(open_page: OpenPage) -> None:
     page.fill("#text", "coach and stocks")
     wait_for_words(page)
 
-    assert page.get_by_role("textbox", name="Your text").count() == 1
+    assert page.get_by_role("textbox", name="Your news text").count() == 1
     assert page.get_by_role("main").count() == page.get_by_role("banner").count() == 1
     assert page.get_by_role("heading", level=1).count() == 1
-    assert page.get_by_role("list", name="Probability of each topic").get_by_role("listitem").count() == 4
+    assert page.get_by_role("list", name="Probability of each class").get_by_role("listitem").count() == 4
     assert page.get_by_role("region", name="Which words mattered").count() == 1
     assert page.get_by_role("status").count() == 1
     assert page.get_attribute("html", "lang") == "en"
@@ -354,7 +358,7 @@ def test_the_page_asks_nobody_else_and_runs_under_a_strict_policy(browser: Brows
     assert {each for each in asked if not each.startswith(url)} == set()
     html = (PAGE / "index.html").read_text()
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src)", html)
-    assert sum(path.stat().st_size for path in PAGE.iterdir()) < 40_000
+    assert sum(path.stat().st_size for path in PAGE.iterdir()) < 48_000
 
 
 def test_a_server_that_goes_away_is_told_and_comes_back_by_itself(
@@ -508,3 +512,180 @@ def test_classes_are_those_of_the_model(
         assert page.inner_text("#winner") == names[1]
         assert page.locator("#classes li span:first-child").all_inner_texts() == list(names)
         assert page.inner_text("#for-title") == f"speak for {names[1]}"
+
+
+HEBREW = {
+    "name": "news_he",
+    "about": "ידיעות קצרות בעברית",
+    "text": "ידיעה",
+    "question": "במה עוסקת הידיעה?",
+    "language": "he",
+    "classes": ["ספורט", "כלכלה", "פוליטיקה ומדיניות חוץ"],
+    "example_texts": ["הקבוצה ניצחה במשחק הגמר", "מחירי הדלק עלו החודש"],
+}
+CHINESE = {
+    "name": "news_zh",
+    "about": "简短的中文新闻",
+    "text": "新闻",
+    "question": "这条新闻属于哪一类？",  # noqa: RUF001 - as Chinese is written
+    "language": "zh-Hans",
+    "classes": ["体育", "财经", "国际时事与外交政策"],
+    "example_texts": ["球队在决赛中获胜"],
+}
+
+
+def corpus_of(classes: Sequence[str], **described: Any) -> Corpus:
+    document = {"format": 1, "name": "made", "language": "en"} | described
+    document["classes"] = [{"value": name, "name": name} for name in classes]
+    return Corpus.model_validate_json(json.dumps(document))
+
+
+@pytest.fixture(scope="module")
+def serve_corpus(
+    export_model: Callable[..., Path], start_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., str]]:
+    """Serves a toy that looks for `keywords`, one a class, with a description of its texts; returns the address."""
+    with ExitStack() as servers:
+
+        def serve(corpus: Corpus, keywords: Sequence[str]) -> str:
+            folder = tmp_path_factory.mktemp("store")
+            description = folder / "corpus.json"
+            description.write_text(corpus.canonical(), encoding="utf-8")
+            store = ModelStore(str(folder / "models"), corpus.name)
+            model = export_model(keywords=keywords, class_names=corpus.class_names, sharpness=9.0, explains=True)
+            publish(
+                store,
+                model=str(model),
+                extra_files={"assets.extra/corpus.json": str(description)},
+                judged_against="",
+                fingerprint="",
+                run_id="",
+                accuracy=0.87,
+                classes=corpus.class_names,
+            )
+            return str(servers.enter_context(start_server(store)).url)
+
+        yield serve
+
+
+def many(count: int) -> tuple[Corpus, list[str]]:
+    """Names of many lengths; class n is found by the word `topicN`."""
+    names = [f"{number}_{'a very long name of a class, ' * (number % 4 == 1)}class" for number in range(count)]
+    noun = {"text": "question", "question": "What does the customer want?", "about": "questions of customers"}
+    return corpus_of(names, **noun), [f"topic{number}" for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def large_url(serve_corpus: Callable[..., str]) -> Callable[[int], str]:
+    """Addresses of servers with so many classes, each started once."""
+    return cache(lambda count: serve_corpus(*many(count)))
+
+
+def sideways(page: Page) -> list[str]:
+    """What stands outside the window, by tag and id."""
+    found: list[str] = page.evaluate(
+        "[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('.examples, "
+        ".out-of-sight, .skip') && (e.getBoundingClientRect().right > innerWidth + 0.5 || "
+        "e.getBoundingClientRect().left < -0.5)).map(e => e.tagName + '#' + e.id + '.' + e.className)"
+    )
+    return found
+
+
+SCREENS = {"desktop": (1280, 900), "phone": (360, 740)}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("count", [3, 77, 300])
+def test_any_number_of_classes_fits_on_any_screen(
+    open_page: OpenPage, large_url: Callable[[int], str], tmp_path: Path, count: int, screen: str
+) -> None:
+    width, height = SCREENS[screen]
+    page = open_page(large_url(count), viewport={"width": width, "height": height})
+    page.fill("#text", "I want topic1 and nothing of topic2")
+    wait_for_words(page)
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+
+    assert page.inner_text("#winner").startswith("1_")
+    assert page.locator("#classes li").count() == min(count, 5)
+    assert page.is_visible("#more-row") == (count > 5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert sideways(page) == []
+    bars = page.eval_on_selector_all("#classes .bar", "all => all.map(e => e.getBoundingClientRect().width)")
+    assert max(bars) - min(bars) < 1, "bars of one length, or they cannot be compared"
+    assert min(bars) > 90
+
+
+def test_more_of_many_classes_are_shown_when_somebody_wants_them(
+    open_page: OpenPage, large_url: Callable[[int], str]
+) -> None:
+    page = open_page(large_url(77))
+    page.fill("#text", "topic5 topic9")
+    wait_for_words(page)
+    assert page.inner_text("#others") == "72 other classes are less likely."
+
+    for expected in (25, 45, 65, 77):
+        page.click("#more")
+        page.locator("#classes li").nth(expected - 1).wait_for()
+        assert page.locator("#classes li").count() == expected
+    assert page.is_hidden("#more-row")
+    shares = page.eval_on_selector_all(
+        "#classes .bar", "bars => bars.map(bar => +bar.style.getPropertyValue('--share'))"
+    )
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1.0, abs=1e-4)
+    page.fill("#text", "topic6")
+    wait_for_text(page, "#winner", "6_class")
+    page.locator("#others", has_text="72 other").wait_for()
+
+
+def test_the_words_of_the_page_are_those_of_the_corpus(open_page: OpenPage, large_url: Callable[[int], str]) -> None:
+    page = open_page(large_url(77))
+    wait_for_text(page, "h1", "What does the customer want?")
+    assert page.inner_text(".lead").startswith("Sorts questions of customers into 77 classes.")
+    assert page.get_by_role("textbox", name="Your question").count() == 1
+    assert page.title() == "What does the customer want? · made"
+    assert page.is_hidden("#examples")
+    said = page.inner_text("body") + page.content()
+    assert not re.search(r"headline|news|topic\b", said, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize(
+    ("described", "keywords", "typed", "side"),
+    [
+        pytest.param(HEBREW, ("משחק|ניצחה", "מחירי", "ממשלה"), "הקבוצה ניצחה במשחק על מחירי הכרטיסים", "rtl", id="he"),
+        pytest.param(CHINESE, ("球队", "股票", "外交"), "球队 在 决赛 中 获胜 , 股票 上涨", "ltr", id="zh"),
+    ],
+)
+def test_texts_run_in_the_direction_of_their_language(
+    open_page: OpenPage,
+    serve_corpus: Callable[..., str],
+    tmp_path: Path,
+    described: dict[str, Any],
+    keywords: tuple[str, ...],
+    typed: str,
+    side: str,
+    screen: str,
+) -> None:
+    width, height = SCREENS[screen]
+    corpus = corpus_of(described["classes"], **{key: said for key, said in described.items() if key != "classes"})
+    page = open_page(serve_corpus(corpus, keywords), viewport={"width": width, "height": height})
+    page.fill("#text", typed)
+    wait_for_words(page)
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+
+    assert page.inner_text("h1") == described["question"]
+    assert page.inner_text("#winner") == described["classes"][0]
+    for selector in ("h1", "#text", "#reading", "#classes", "#tries button"):
+        assert page.eval_on_selector(selector, "e => getComputedStyle(e).direction") == side, selector
+    assert page.get_attribute("#reading", "lang") == described["language"]
+    assert page.text_content("#reading") == typed
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert sideways(page) == []
+    name, bar = (page.locator(f"#classes li:first-child > {each}").bounding_box() for each in ("[dir]", ".bar"))
+    assert name is not None
+    assert bar is not None
+    if screen == "desktop":
+        assert (name["x"] > bar["x"]) == (side == "rtl"), "names stand where a line begins"
+    shares = page.locator("#classes .percent").all_inner_texts()
+    assert all(re.fullmatch(r"[<>]? ?\d+ %", share) for share in shares)
