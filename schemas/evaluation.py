@@ -18,6 +18,23 @@ class ClassMetrics(Part):
     f1: float
     count: int
     """Rows of this class in the test split."""
+    answers: int = 0
+    """Rows that were answered so."""
+
+
+MOST_CONFUSIONS = 50
+"""Pairs of classes that are kept; a page shows fewer."""
+
+
+class Confusion(Part):
+    """A class that is taken for another one."""
+
+    label: str
+    """Its name."""
+    answer: str
+    """The name of the other."""
+    count: int
+    """Rows."""
 
 
 class Figure(Part):
@@ -52,16 +69,21 @@ class Metrics(Part):
     figures: tuple[Figure, ...] = ()
     """All metrics of the evaluation's register, those above among them, in the order in which they are shown."""
     per_class: tuple[ClassMetrics, ...]
-    confusion_matrix: tuple[tuple[int, ...], ...]
-    """Rows are the true classes, columns the predicted ones."""
+    confusion_matrix: tuple[tuple[int, ...], ...] = ()
+    """Rows are the true classes, columns the predicted ones. Empty where there are more than 100 classes."""
+    confusions: tuple[Confusion, ...] = ()
+    """The pairs of class and wrong answer with the most rows, those with most first."""
     unusable: int = 0
     """Rows whose probabilities are no distribution (NaN for example): wrong, and in no column of the matrix."""
 
     @model_validator(mode="before")
     @classmethod
     def _read_what_0_1_0_wrote(cls, document: Any) -> Any:
-        """Takes figures from the keys of their own that they had before there was a register."""
-        if not isinstance(document, dict) or document.get("figures"):
+        """Takes figures from the keys of their own that they had before there was a register, sums from the matrix."""
+        if not isinstance(document, dict):
+            return document
+        document = _with_sums(document)
+        if document.get("figures"):
             return document
         figures = [
             {"name": name, "title": title, "value": document[key], "shown": "percent", "better": better}
@@ -69,6 +91,28 @@ class Metrics(Part):
             if key in document
         ]
         return {**document, "figures": figures}
+
+
+def _with_sums(document: dict[str, Any]) -> dict[str, Any]:
+    """Adds what follows from the matrix, where nobody has counted it yet."""
+    given, matrix = document.get("per_class"), document.get("confusion_matrix")
+    if not given or not matrix:
+        return document
+    classes = [each if isinstance(each, dict) else each.model_dump() for each in given]
+    if any(each.get("answers") for each in classes):
+        return document
+    answers = [sum(column) for column in zip(*matrix, strict=True)]
+    counted = [
+        {"label": each["name"], "answer": other["name"], "count": count}
+        for each, counts in zip(classes, matrix, strict=True)
+        for other, count in zip(classes, counts, strict=True)
+        if count and other is not each
+    ]
+    return {
+        **document,
+        "per_class": tuple({**each, "answers": count} for each, count in zip(classes, answers, strict=True)),
+        "confusions": tuple(sorted(counted, key=lambda each: -each["count"])[:MOST_CONFUSIONS]),
+    }
 
 
 _FIGURES_OF_0_1_0 = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ def build_reference(
     *,
     alphabet: str,
     classes: Sequence[str],
-    probabilities: NDArray[np.float64],
+    probabilities: NDArray[np.floating[Any]],
     labels: NDArray[np.int64],
 ) -> MonitorReference:
     """Measures training texts and answers to test texts.

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tensorflow_model_analysis.metrics import metric_types, metric_util, multi_class_confusion_matrix_metrics
 from tensorflow_model_analysis.proto import config_pb2
 
+from agnews.components.evaluator.count_cells import class_metrics, confusions, slice_metrics
 from agnews.components.evaluator.metrics import METRICS, Metric
 from agnews.components.evaluator.scored import Scored, scored_cells
-from agnews.components.evaluator.tally import Cell
+from agnews.components.evaluator.tally import MANY_CLASSES, Cell
 from agnews.schemas.evaluation import ClassMetrics, Figure, Metrics, SliceMetrics
 from agnews.schemas.predictions import NO_CLASS
 
@@ -207,12 +208,15 @@ def analyse(
         cells: The predictions, counted. At least one.
         rows: Reads the same predictions row by row, for the metrics that cells cannot give.
         class_names: Names of the classes.
-        output: Folder that receives a TFMA result, which `tfma.load_eval_result` and TFMA's widgets open.
+        output: Folder that receives a TFMA result, which `tfma.load_eval_result` and TFMA's widgets open. Of more than
+            `MANY_CLASSES` classes there is none: it holds a figure of every class for every slice, a class being one.
         pipeline: A Beam pipeline that has not run.
 
     Returns:
         Figures of all rows, and of the slices by true class, by length and by markup.
     """
+    if len(class_names) > MANY_CLASSES:
+        return count_all(cells, rows, class_names)
     config = _config(class_names)
     with pipeline:
         _ = (
@@ -229,7 +233,41 @@ def analyse(
     )
     overall = by_slice[()]
     figures = tuple(metric.figure(rows() if metric.needs_rows else [scored_cells(cells)]) for metric in METRICS)
-    return _metrics(overall, figures, class_names), slices
+    return _metrics(overall, figures, cells, class_names), slices
+
+
+def count_all(
+    cells: Sequence[Cell], rows: Callable[[], Iterable[Scored]], class_names: Sequence[str]
+) -> tuple[Metrics, tuple[SliceMetrics, ...]]:
+    """Computes the same without TFMA, in time and memory that grow with the rows and with the classes, not with both.
+
+    Args:
+        cells: As for `analyse`.
+        rows: As for `analyse`.
+        class_names: Names of the classes.
+
+    Returns:
+        As `analyse`, without a confusion matrix.
+    """
+    values = (class_names, LENGTH_BUCKETS, ("yes", "no"))
+    positions: tuple[Callable[[Cell], int], ...] = (
+        lambda cell: cell.label,
+        lambda cell: cell.length,
+        lambda cell: int(cell.has_markup == "no"),
+    )
+    figures = tuple(metric.figure(rows()) for metric in METRICS)
+    by_name = {figure.name: figure.value for figure in figures}
+    metrics = Metrics(
+        count=sum(cell.count for cell in cells),
+        accuracy=by_name["accuracy"],
+        macro_f1=by_name["macro_f1"],
+        ece=by_name["calibration_error"],
+        figures=figures,
+        per_class=class_metrics(cells, class_names),
+        confusions=confusions(cells, class_names),
+        unusable=sum(cell.count for cell in cells if cell.answer == NO_CLASS),
+    )
+    return metrics, slice_metrics(cells, list(zip(_SLICES, values, positions, strict=True)))
 
 
 def _config(class_names: Sequence[str]) -> Any:
@@ -275,7 +313,9 @@ def _batch(cells: Sequence[Cell], class_names: Sequence[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({name: pa.array(rows, pa.list_(kind)) for name, (rows, kind) in columns.items()})
 
 
-def _metrics(found: dict[str, Any], figures: tuple[Figure, ...], class_names: Sequence[str]) -> Metrics:
+def _metrics(
+    found: dict[str, Any], figures: tuple[Figure, ...], cells: Sequence[Cell], class_names: Sequence[str]
+) -> Metrics:
     overall = found[""]
     classes = [found[f"classId:{class_id}"] for class_id in range(len(class_names))]
     by_name = {figure.name: figure.value for figure in figures}
@@ -301,10 +341,12 @@ def _metrics(found: dict[str, Any], figures: tuple[Figure, ...], class_names: Se
                 recall=_number(scores, "recall"),
                 f1=_number(scores, "f1"),
                 count=round(_number(scores, "class_count")),
+                answers=sum(row[position] for row in matrix),
             )
-            for name, scores in zip(class_names, classes, strict=True)
+            for position, (name, scores) in enumerate(zip(class_names, classes, strict=True))
         ),
         confusion_matrix=tuple(tuple(row) for row in matrix),
+        confusions=confusions(cells, class_names),
         unusable=unusable,
     )
 

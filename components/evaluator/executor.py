@@ -102,7 +102,7 @@ class Executor(BaseBeamExecutor):
 
         metrics, slices = analyse(
             answers.tally.cells(),
-            rows=lambda: read_scored(path),
+            rows=lambda: read_scored(path, classes=len(class_names)),
             class_names=class_names,
             output=evaluation.uri,
             pipeline=self._make_beam_pipeline(),

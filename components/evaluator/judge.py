@@ -113,11 +113,7 @@ def _sane_answers(metrics: Metrics) -> Iterator[_Finding]:
         if metrics.unusable
         else "the probabilities of every row are a distribution",
     )
-    never = [
-        scores.name
-        for scores, answers in zip(metrics.per_class, zip(*metrics.confusion_matrix, strict=True), strict=True)
-        if scores.count and not sum(answers)
-    ]
+    never = [scores.name for scores in metrics.per_class if scores.count and not scores.answers]
     yield _Finding(
         "all_classes",
         not never,
@@ -238,6 +234,13 @@ def _number(count: int) -> str:
     return f"{count:,}"
 
 
+_NAMED = 10
+"""Of more names, the rest is counted."""
+
+
 def _listed(names: Iterator[str] | list[str]) -> str:
+    names = list(names)
+    if len(names) > _NAMED + 1:
+        names = [*names[:_NAMED], f"{_number(len(names) - _NAMED)} others"]
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last

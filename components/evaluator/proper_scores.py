@@ -48,8 +48,9 @@ def brier_score(rows: Iterable[Scored]) -> float:
     """
 
     def cost(chunk: Scored) -> NDArray[np.float64]:
-        truth = np.eye(chunk.probabilities.shape[1])[chunk.label]
-        distance = ((chunk.probabilities - truth) ** 2).sum(axis=1)
+        given = chunk.probabilities[np.arange(len(chunk.label)), chunk.label]
+        # The squares without that of the true class, whose distance is not from 0 but from 1.
+        distance = (chunk.probabilities**2).sum(axis=1) - given**2 + (1.0 - given) ** 2
         costs: NDArray[np.float64] = np.where(chunk.probabilities.any(axis=1), distance, 2.0)
         return costs
 

@@ -37,6 +37,10 @@ class Scored:
         return answer
 
 
+_ROWS, _PROBABILITIES = 65_536, 1 << 23
+"""In memory at once."""
+
+
 def scored_cells(cells: Sequence[Cell]) -> Scored:
     """Puts cells into arrays.
 
@@ -50,46 +54,52 @@ def scored_cells(cells: Sequence[Cell]) -> Scored:
     )
 
 
-def read_scored(path: str, chunk_rows: int = 65_536) -> Iterator[Scored]:
+def read_scored(path: str, *, classes: int) -> Iterator[Scored]:
     """Reads a file of predictions back, each row by itself.
 
     Args:
         path: What `predict_split` wrote, local or remote.
-        chunk_rows: Rows in memory at once.
+        classes: How many the model knows: of many, fewer rows are in memory at once.
 
     Yields:
         The rows, in the order of the file.
     """
-    with tf.io.gfile.GFile(path, "rb") as source:
-        file = pq.ParquetFile(pa.BufferReader(source.read()))
+    if "://" in path:
+        with tf.io.gfile.GFile(path, "rb") as source:
+            file = pq.ParquetFile(pa.BufferReader(source.read()))
+    else:
+        file = pq.ParquetFile(path, memory_map=True)
     wanted = [columns.LABEL, columns.CLASS_ID, columns.PROBABILITIES]
-    for batch in file.iter_batches(chunk_rows, columns=wanted):
+    for batch in file.iter_batches(max(1, min(_ROWS, _PROBABILITIES // classes)), columns=wanted):
         label, answer, probabilities = (batch.column(name) for name in wanted)
         values = probabilities.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(label), -1)
         usable = answer.to_numpy() != columns.NO_CLASS
+        values[~usable] = 0.0
         yield Scored(
             label=label.to_numpy(),
-            probabilities=np.where(usable[:, None], values, 0.0),
+            probabilities=values,
             count=np.ones(len(label)),
         )
 
 
-def confusion_matrix(predictions: Iterable[Scored]) -> NDArray[np.float64]:
-    """Counts pairs of true class and answer.
+def class_counts(predictions: Iterable[Scored]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Counts rows by class.
 
     Args:
         predictions: At least one row.
 
     Returns:
-        (classes, classes + 1): rows are the true classes, columns the answers; the last one is no answer.
+        Right answers, labels, and answers of each class, each (classes,).
     """
-    matrix: NDArray[np.float64] | None = None
+    counts: NDArray[np.float64] | None = None
     for chunk in predictions:
         classes = chunk.probabilities.shape[1]
-        if matrix is None:
-            matrix = np.zeros((classes, classes + 1))
-        answer = np.where(chunk.answer == columns.NO_CLASS, classes, chunk.answer)
-        np.add.at(matrix, (chunk.label, answer), chunk.count)
-    if matrix is None:
+        if counts is None:
+            counts = np.zeros((3, classes))
+        answer = chunk.answer
+        there, right = answer != columns.NO_CLASS, answer == chunk.label
+        for row, (positions, rows) in enumerate(((answer, right), (chunk.label, slice(None)), (answer, there))):
+            counts[row] += np.bincount(positions[rows], chunk.count[rows], minlength=classes)
+    if counts is None:
         raise ValueError("there are no predictions to count")
-    return matrix
+    return counts[0], counts[1], counts[2]

@@ -12,6 +12,10 @@ from agnews.schemas.predictions import NO_CLASS
 
 CALIBRATION_BINS = 15
 
+MANY_CLASSES = 100
+"""Of more than so many, nothing that grows with their square, or with rows times classes, is kept: cells have no
+probabilities, the evaluation has no matrix, and no result of TFMA lies beside it."""
+
 
 def calibration_bin(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
     """Returns the bin `(i/15, (i+1)/15]` of each confidence; 0 belongs to the first bin."""
@@ -24,13 +28,16 @@ class Cell:
 
     Attributes:
         label: Position of the true class.
+        answer: Position of the predicted class, or `NO_CLASS`.
         length: Position in `LENGTH_BUCKETS`.
         has_markup: `yes` or `no`.
         count: Rows.
-        probabilities: (classes,) mean over the rows; zeros where the answer is `NO_CLASS`.
+        probabilities: (classes,) mean over the rows; zeros where the answer is `NO_CLASS`. Empty where there are more
+            than `MANY_CLASSES`.
     """
 
     label: int
+    answer: int
     length: int
     has_markup: str
     count: int
@@ -73,8 +80,9 @@ class Tally:
             np.stack([label, answer, bins, length, has_markup.astype(np.int64)], axis=1), axis=0, return_inverse=True
         )
         counts = np.bincount(cell_of_row, minlength=len(keys))
-        sums = np.zeros((len(keys), usable.shape[1]))
-        np.add.at(sums, cell_of_row, usable)
+        sums = np.zeros((len(keys), usable.shape[1] if usable.shape[1] <= MANY_CLASSES else 0))
+        if sums.size:
+            np.add.at(sums, cell_of_row, usable)
         for key_row, count, total in zip(keys.tolist(), counts.tolist(), sums, strict=True):
             key = (key_row[0], key_row[1], key_row[2], key_row[3], bool(key_row[4]))
             self._counts[key] += count
@@ -85,6 +93,7 @@ class Tally:
         return [
             Cell(
                 label=key[0],
+                answer=key[1],
                 length=key[3],
                 has_markup="yes" if key[4] else "no",
                 count=self._counts[key],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow.parquet as pq
 import tensorflow as tf
 
@@ -32,14 +31,15 @@ def write_reference(
     answered = pq.read_table(
         io.BytesIO(files_at(predictions).read_bytes(predictions)),
         columns=[columns.LABEL, columns.CLASS_ID, columns.PROBABILITIES],
-    ).to_pydict()
-    usable = np.array(answered[columns.CLASS_ID]) != columns.NO_CLASS
+    )
+    usable = answered[columns.CLASS_ID].to_numpy() != columns.NO_CLASS
+    probabilities = answered[columns.PROBABILITIES].combine_chunks().flatten().to_numpy()
     reference = build_reference(
         _texts(examples),
         alphabet=alphabet,
         classes=classes,
-        probabilities=np.array(answered[columns.PROBABILITIES], np.float64).reshape(-1, len(classes))[usable],
-        labels=np.array(answered[columns.LABEL], np.int64)[usable],
+        probabilities=probabilities.reshape(-1, len(classes))[usable],
+        labels=answered[columns.LABEL].to_numpy()[usable],
     )
     files_at(path).write_text(path, reference.model_dump_json() + "\n")
 

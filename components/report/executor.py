@@ -48,7 +48,8 @@ class Executor(BaseExecutor):
         report: StepReport, `report.json` is an `agnews.schemas.run_report.RunReport`.
         metrics: ScalarMetrics; the figures are custom properties.
         classification: ClassificationMetrics; the custom property `confusionMatrix` has the form of Kubeflow's own
-            `dsl.ClassificationMetrics`: rows are true classes, columns predicted ones.
+            `dsl.ClassificationMetrics`: rows are true classes, columns predicted ones. Of more than 100 classes there
+            is none, and no metric for each.
 
     Exec properties:
         code_version: Not read: it makes the node run again when its code changes.
@@ -79,9 +80,10 @@ class Executor(BaseExecutor):
         if evaluation := documents.evaluation:
             for name, figure in _figures(evaluation, documents.push).items():
                 outputs["metrics"].set_float_custom_property(name, figure)
-            outputs["classification"].set_json_value_custom_property(
-                "confusionMatrix", _confusion_matrix(evaluation.metrics)
-            )
+            if evaluation.metrics.confusion_matrix:
+                outputs["classification"].set_json_value_custom_property(
+                    "confusionMatrix", _confusion_matrix(evaluation.metrics)
+                )
         _LOGGER.info("Report: %s/report.html", outputs["page"].uri)
 
 
@@ -107,7 +109,8 @@ def _figures(evaluation: Evaluation, push: PushOutcome | None) -> dict[str, floa
         "test_rows": float(evaluation.metrics.count),
         "blessed": float(evaluation.verdict.blessed),
     }
-    figures |= {f"recall_{scores.name}": scores.recall for scores in evaluation.metrics.per_class}
+    if evaluation.metrics.confusion_matrix:
+        figures |= {f"recall_{scores.name}": scores.recall for scores in evaluation.metrics.per_class}
     if paired := evaluation.verdict.paired_test:
         figures |= {"baseline_accuracy": paired.baseline_accuracy, "difference_to_baseline": paired.difference}
     if push is not None:

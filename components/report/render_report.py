@@ -15,13 +15,17 @@ from agnews.components.report.assemble_report import headline
 from agnews.components.report.flatten_settings import flatten_settings
 from agnews.components.report.plots.svg_picture import draw_calibration, draw_interval, draw_training
 from agnews.components.report.wilson_interval import wilson_interval
-from agnews.schemas.evaluation import Evaluation, SliceMetrics
+from agnews.schemas.evaluation import ClassMetrics, Evaluation, SliceMetrics
 from agnews.schemas.run_report import RunReport
 
 _HERE = files("agnews.components.report")
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 """Characters that HTML does not allow."""
 _FEW_ROWS = 30
+_MATRIX_CLASSES = 20
+"""Of more classes nobody reads a matrix: the pairs that are taken for each other most often stand in its place."""
+_CLASSES_SHOWN = 1000
+_CONFUSIONS_SHOWN = 20
 
 
 class Reason(NamedTuple):
@@ -82,6 +86,11 @@ def render_report(report: RunReport) -> str:
         paired=paired,
         accuracy_interval=_interval(evaluation.metrics.accuracy, evaluation.metrics.count) if evaluation else None,
         slices=slices,
+        matrix_classes=_MATRIX_CLASSES,
+        classes_shown=_CLASSES_SHOWN,
+        confusions_shown=_CONFUSIONS_SHOWN,
+        weakest=_weakest(evaluation) if evaluation else [],
+        rows_of={each.name: each.count for each in evaluation.metrics.per_class} if evaluation else {},
         slice_scale=_scale(slices),
         settings=flatten_settings({"model": report.model, **report.settings}),
         interval_plot=draw_interval(paired) if paired else None,
@@ -99,6 +108,11 @@ def _reasons(evaluation: Evaluation) -> list[Reason]:
     states = ["forced"] * verdict.forced + ["failed"] * len(verdict.failed_rules)
     states += ["passed"] * (len(verdict.reasons) - len(states))
     return [Reason(*each) for each in zip(verdict.reasons, states, strict=True)]
+
+
+def _weakest(evaluation: Evaluation) -> list[ClassMetrics]:
+    measured = [each for each in evaluation.metrics.per_class if each.count]
+    return sorted(measured, key=lambda each: each.f1)[:_MATRIX_CLASSES]
 
 
 def _slices(evaluation: Evaluation) -> list[Slice]:

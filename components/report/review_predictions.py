@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from agnews.schemas import predictions as columns
 from agnews.schemas.prediction_review import CalibrationBin, DoubtfulRow, PredictionReview
 
 
-def find_doubtful_labels(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+def find_doubtful_labels(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     """Finds rows that the model places in another class than their label, as surely as it places that class's own rows.
 
     A class counts for a row if its probability reaches the class's threshold: its mean over the rows that are labelled
@@ -33,17 +34,35 @@ def find_doubtful_labels(labels: NDArray[np.int64], probabilities: NDArray[np.fl
         https://arxiv.org/abs/1911.00068: the off-diagonal of the confident joint (equation 1), ranked by normalised
         margin. We do not prune by estimated noise rates: people look at the rows.
     """
-    rows = np.arange(len(labels))
-    given = probabilities[rows, labels]
-    classes = range(probabilities.shape[1])
+    rows, classes = probabilities.shape
+    given = probabilities[np.arange(rows), labels].astype(np.float64)
+    count = np.bincount(labels, minlength=classes)
     # A class without rows has no threshold to reach.
-    thresholds = np.array([given[labels == each].mean() if (labels == each).any() else np.inf for each in classes])
-    counting = np.where(probabilities >= thresholds, probabilities, -np.inf)
-    confident = np.where(np.isfinite(counting).any(axis=1), counting.argmax(axis=1), labels)
-    others = np.where(np.eye(probabilities.shape[1], dtype=bool)[labels], -np.inf, probabilities)
-    margins = given - others.max(axis=1)
+    thresholds = np.full(classes, np.inf)
+    np.divide(np.bincount(labels, given, minlength=classes), count, out=thresholds, where=count > 0)
+    confident, margins = np.empty(rows, np.int64), np.empty(rows)
+    step = max(1, _CELLS // classes)
+    for start in range(0, rows, step):
+        part = slice(start, start + step)
+        confident[part], best_other = _place(labels[part], probabilities[part], thresholds)
+        margins[part] = given[part] - best_other
     doubtful = np.flatnonzero(confident != labels)
     return doubtful[np.argsort(margins[doubtful], kind="stable")]
+
+
+_CELLS = 1 << 22
+"""Rows times classes at once."""
+
+
+def _place(
+    labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], thresholds: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Finds the class that each row is placed in, and the largest probability of any other than its label."""
+    shares = probabilities.astype(np.float64)
+    counting = np.where(shares >= thresholds, shares, -np.inf)
+    confident = np.where(np.isfinite(counting).any(axis=1), counting.argmax(axis=1), labels)
+    shares[np.arange(len(labels)), labels] = -np.inf
+    return confident, shares.max(axis=1)
 
 
 _SHOWN, _LOST_SHOWN = 20, 10
@@ -63,11 +82,9 @@ def review_predictions(table: pa.Table, class_names: Sequence[str]) -> Predictio
     """
     labels = table[columns.LABEL].to_numpy()
     answers = table[columns.CLASS_ID].to_numpy()
-    probabilities = (
-        table[columns.PROBABILITIES].combine_chunks().flatten().to_numpy().reshape(len(labels), -1).astype(np.float64)
-    )
+    probabilities = table[columns.PROBABILITIES].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
     answered = answers != columns.NO_CLASS
-    confidence = np.where(answered, np.nan_to_num(probabilities).max(axis=1), 0.0)
+    confidence = np.where(answered, np.nan_to_num(probabilities.max(axis=1)), 0.0).astype(np.float64)
     right = answers == labels
     mistakes = _surest_first(np.flatnonzero(answered & ~right), confidence)
     usable = np.flatnonzero(answered)
@@ -107,7 +124,7 @@ def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> I
 
 
 def _rows(
-    table: pa.Table, positions: Sequence[int], probabilities: NDArray[np.float64], class_names: Sequence[str]
+    table: pa.Table, positions: Sequence[int], probabilities: NDArray[np.floating[Any]], class_names: Sequence[str]
 ) -> Iterable[DoubtfulRow]:
     for position, row in zip(positions, table.take(pa.array(positions, pa.int64())).to_pylist(), strict=True):
         label, text = row[columns.LABEL], row[columns.TEXT]

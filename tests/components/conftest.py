@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import random
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,6 +20,8 @@ from agnews.components.corpus_schema import corpus_schema
 from agnews.schemas.corpus_document import packaged_corpus
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from agnews.components.encoders.resolve_encoder import Encoder
 
 KEYWORDS = (
@@ -287,3 +290,28 @@ def toy_texts() -> list[bytes]:
         word for each in KEYWORDS for word in each.split("|")
     ]
     return [" ".join(chance.choices(words, k=chance.randint(1, 20))).encode() for _ in range(240)]
+
+
+_BROWSER_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser, skipped where there is none."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_BROWSER_FLAGS))
+        yield browser
+        browser.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -162,6 +163,77 @@ def test_the_result_opens_with_tfmas_own_loader(figures: object, result_folder: 
 
     assert len(result.slicing_metrics) == 1 + 4 + len(LENGTH_BUCKETS) + 2
     assert tfma.load_validation_result(str(result_folder)) is not None
+
+
+@pytest.mark.integration
+def test_counting_gives_what_tfma_gives(case: Case, figures: tuple[Metrics, tuple[SliceMetrics, ...]]) -> None:
+    from agnews.components.evaluator.analyse import count_all
+
+    tally = Tally()
+    tally.add(
+        label=case.label,
+        answer=case.answer,
+        probabilities=case.probabilities,
+        length=length_bucket(case.words),
+        has_markup=case.markup,
+    )
+    counted, parts = count_all(tally.cells(), case.rows, NAMES)
+    assert counted.per_class == figures[0].per_class
+    assert counted.confusions == figures[0].confusions
+    assert (counted.count, counted.unusable) == (figures[0].count, figures[0].unusable)
+    assert [each.value for each in counted.figures] == pytest.approx([each.value for each in figures[0].figures])
+    assert [(each.feature, each.value, each.count) for each in parts] == [
+        (each.feature, each.value, each.count) for each in figures[1]
+    ]
+    assert [each.accuracy for each in parts] == pytest.approx([each.accuracy for each in figures[1]])
+
+
+@pytest.mark.integration
+def test_ten_thousand_classes_need_no_memory_for_their_square(tmp_path: Path) -> None:
+    from agnews.components.evaluator.analyse import analyse
+
+    classes, rows = 10_000, 1500
+    drawn = np.random.default_rng(0)
+    label = drawn.integers(0, classes, rows)
+    answer = np.where(drawn.random(rows) < 0.7, label, (label + 1) % classes)
+    probabilities = np.full((rows, classes), 0.5 / (classes - 1), np.float32)
+    probabilities[np.arange(rows), answer] = 0.5
+
+    def scored() -> Iterator[Scored]:
+        for start in range(0, rows, 500):
+            part = slice(start, start + 500)
+            yield Scored(label[part], probabilities[part].astype(np.float64), np.ones(500))
+
+    tracemalloc.start()
+    tally = Tally()
+    for start in range(0, rows, 500):
+        part = slice(start, start + 500)
+        tally.add(
+            label=label[part],
+            answer=answers(probabilities[part]),
+            probabilities=probabilities[part],
+            length=np.zeros(500, np.int64),
+            has_markup=np.zeros(500, bool),
+        )
+    found, parts = analyse(
+        tally.cells(),
+        rows=scored,
+        class_names=[f"class {number}" for number in range(classes)],
+        output=str(tmp_path),
+        pipeline=None,  # type: ignore[arg-type] - TFMA is not asked
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 250e6, "a matrix of all pairs alone is 800 MB"
+    assert len(found.model_dump_json()) < 2e6
+    assert found.accuracy == pytest.approx((answer == label).mean())
+    there = np.unique(label)
+    f1 = reference.f1_score(label, answer, labels=there, average=None, zero_division=0)
+    assert [found.per_class[each].f1 for each in there] == pytest.approx(f1)
+    assert found.confusion_matrix == ()
+    assert len(found.confusions) == 50
+    assert sum(part.count for part in parts if part.feature == "label") == rows
 
 
 def test_only_distributions_are_answers() -> None:

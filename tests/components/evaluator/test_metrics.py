@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_rows_are_read_back_as_they_were_predicted(tmp_path: Path) -> None:
     )
     output = str(tmp_path / "test.parquet")
     predict_split([rows], candidate=lambda text: scores, baseline=None, output=output)
-    found = list(read_scored(output, chunk_rows=2))
+    found = list(read_scored(output, classes=1 << 22))
     assert [len(chunk.label) for chunk in found] == [2, 1]
     assert np.concatenate([chunk.label for chunk in found]).tolist() == [1, 0, 1]
     assert np.concatenate([chunk.answer for chunk in found]).tolist() == answers(scores).tolist()
@@ -205,6 +206,25 @@ def test_a_document_of_0_1_0_shows_the_figures_that_it_has() -> None:
         ("macro F1", "80.00 %"),
         ("calibration error", "1.00 %"),
     ]
+    assert Metrics.model_validate_json(found.model_dump_json()) == found
+
+
+def test_sums_of_a_document_without_them_follow_from_its_matrix() -> None:
+    classes = [
+        {"name": name, "precision": 0.5, "recall": 0.5, "f1": 0.5, "count": count}
+        for name, count in (("a", 5), ("b", 4), ("c", 1))
+    ]
+    document = {
+        "count": 10,
+        "accuracy": 0.7,
+        "macro_f1": 0.6,
+        "ece": 0.0,
+        "per_class": classes,
+        "confusion_matrix": [[4, 1, 0], [2, 2, 0], [0, 0, 1]],
+    }
+    found = Metrics.model_validate_json(json.dumps(document))
+    assert [each.answers for each in found.per_class] == [6, 3, 1]
+    assert [(each.label, each.answer, each.count) for each in found.confusions] == [("b", "a", 2), ("a", "b", 1)]
     assert Metrics.model_validate_json(found.model_dump_json()) == found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -43,22 +43,30 @@ MakeRun = Callable[..., MadeUpRun]
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """Writes the artifacts: `make_run(rows=, blessed=, baseline=, text=)`; `text` becomes that of every row."""
+    """Writes the artifacts: `make_run(rows=, blessed=, baseline=, text=, names=)`; `text` becomes that of every row."""
 
-    def make(*, rows: int = 400, blessed: bool = True, baseline: bool = True, text: str = "") -> MadeUpRun:
+    def make(
+        *,
+        rows: int = 400,
+        blessed: bool = True,
+        baseline: bool = True,
+        text: str = "",
+        names: Sequence[str] = NAMES,
+    ) -> MadeUpRun:
         chance = np.random.default_rng(1)
-        truth = chance.integers(0, 4, rows)
-        scores = chance.normal(size=(rows, 4)) + 3.0 * np.eye(4)[truth]
+        classes = len(names)
+        truth = chance.integers(0, classes, rows)
+        scores = chance.normal(size=(rows, classes)) + 3.0 * np.eye(classes)[truth]
         probabilities = (np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)).astype(np.float32)
         answers = probabilities.argmax(axis=1)
         # Labels that are wrong beyond doubt: the model is surer of another class than it ever is of its own rows.
         planted = np.flatnonzero(answers == truth)[:8]
-        probabilities[planted] = np.where(np.eye(4, dtype=bool)[truth[planted]], 0.991, 0.003)
+        probabilities[planted] = np.where(np.eye(classes, dtype=bool)[truth[planted]], 0.991, 0.009 / (classes - 1))
         labels = truth.copy()
-        labels[planted] = (truth[planted] + 1) % 4
-        rivals = np.where(chance.random(rows) < 0.8, truth, (truth + 1) % 4) if baseline else None
+        labels[planted] = (truth[planted] + 1) % classes
+        rivals = np.where(chance.random(rows) < 0.8, truth, (truth + 1) % classes) if baseline else None
         _write_predictions(tmp_path, labels, answers, probabilities, rivals, text)
-        _write_documents(tmp_path, labels, answers, probabilities, rivals, blessed)
+        _write_documents(tmp_path, labels, answers, probabilities, rivals, blessed, names)
         uris = {pair: str(tmp_path / "-".join(pair)) for pair in _KEYS}
         return MadeUpRun(uris, labels, answers, probabilities, rivals, frozenset((planted + 1).tolist()))
 
@@ -114,13 +122,14 @@ def _write_documents(
     probabilities: NDArray[np.float32],
     baseline: NDArray[np.int64] | None,
     blessed: bool,
+    names: Sequence[str],
 ) -> None:
     documents = {
-        "NewsExampleGen-data_card/report.json": _data_card(len(labels)),
+        "NewsExampleGen-data_card/report.json": _data_card(len(labels), names),
         "DataGate-report/report.json": _data_check(baseline is not None),
         "TokenGate-report/report.json": _token_check(),
-        "Trainer-model_run/training.json": _training(),
-        "Evaluator-evaluation/evaluation.json": _evaluation(labels, answers, probabilities, baseline, blessed),
+        "Trainer-model_run/training.json": _training(names),
+        "Evaluator-evaluation/evaluation.json": _evaluation(labels, answers, probabilities, baseline, blessed, names),
         "SmokeTest-report/report.json": _smoke(blessed),
         "Pusher-pushed_model/pushed.json": {
             "pushed": blessed,
@@ -136,11 +145,11 @@ def _write_documents(
         (root / name).write_text(json.dumps(document))
 
 
-def _data_card(rows: int) -> dict[str, object]:
+def _data_card(rows: int, names: Sequence[str]) -> dict[str, object]:
     lengths = {"mean": 37.8, "p50": 37, "p95": 55, "p99": 76, "max": 171}
     split = {
         "rows": rows,
-        "rows_per_class": dict.fromkeys(NAMES, rows // 4),
+        "rows_per_class": dict.fromkeys(names, rows // len(names)),
         "duplicates": 3,
         "contradictions": 1,
         "words": lengths,
@@ -220,7 +229,7 @@ def _token_check() -> dict[str, object]:
     }
 
 
-def _training() -> dict[str, object]:
+def _training(names: Sequence[str]) -> dict[str, object]:
     curve = [
         {
             "epoch": float(epoch),
@@ -242,7 +251,7 @@ def _training() -> dict[str, object]:
         "devices": {"asked": {"strategy": "auto"}, "taken": taken},
         "warm_start": None,
         "model": {
-            "class_names": NAMES,
+            "class_names": list(names),
             "model": {"kind": "transformer", "hidden_dim": 64},
             "text": {"vocabulary": "minilm", "lowercase": True, "max_length": 128, "max_unknown_share": 0.01},
             "vocabulary_sha256": "a" * 64,
@@ -264,6 +273,7 @@ def _evaluation(
     probabilities: NDArray[np.float32],
     baseline: NDArray[np.int64] | None,
     blessed: bool,
+    names: Sequence[str],
 ) -> dict[str, object]:
     """Figures from scikit-learn, so that what a report shows is held against another's arithmetic."""
     from sklearn import metrics
@@ -271,7 +281,9 @@ def _evaluation(
     from agnews.components.evaluator.paired_test import paired_test
 
     right = labels == answers
-    precision, recall, f1, count = metrics.precision_recall_fscore_support(labels, answers, labels=range(4))
+    precision, recall, f1, count = metrics.precision_recall_fscore_support(
+        labels, answers, labels=range(len(names)), zero_division=0
+    )
     test = None
     if baseline is not None:
         rival = labels == baseline
@@ -297,9 +309,9 @@ def _evaluation(
                     "f1": float(f1[each]),
                     "count": int(count[each]),
                 }
-                for each, name in enumerate(NAMES)
+                for each, name in enumerate(names)
             ],
-            "confusion_matrix": metrics.confusion_matrix(labels, answers, labels=range(4)).tolist(),
+            "confusion_matrix": metrics.confusion_matrix(labels, answers, labels=range(len(names))).tolist(),
             "unusable": 0,
         },
         "slices": [
