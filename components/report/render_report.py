@@ -24,6 +24,7 @@ _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _FEW_ROWS = 30
 _MATRIX_CLASSES = 20
 """Of more classes nobody reads a matrix: the pairs that are taken for each other most often stand in its place."""
+_UPRIGHT_CLASSES, _UPRIGHT_CHARACTERS = 6, 10
 _CLASSES_SHOWN = 1000
 _CONFUSIONS_SHOWN = 20
 
@@ -89,6 +90,7 @@ def render_report(report: RunReport) -> str:
         matrix_classes=_MATRIX_CLASSES,
         classes_shown=_CLASSES_SHOWN,
         confusions_shown=_CONFUSIONS_SHOWN,
+        tall_matrix=_is_tall(evaluation) if evaluation else False,
         weakest=_weakest(evaluation) if evaluation else [],
         rows_of={each.name: each.count for each in evaluation.metrics.per_class} if evaluation else {},
         slice_scale=_scale(slices),
@@ -108,6 +110,12 @@ def _reasons(evaluation: Evaluation) -> list[Reason]:
     states = ["forced"] * verdict.forced + ["failed"] * len(verdict.failed_rules)
     states += ["passed"] * (len(verdict.reasons) - len(states))
     return [Reason(*each) for each in zip(verdict.reasons, states, strict=True)]
+
+
+def _is_tall(evaluation: Evaluation) -> bool:
+    """Whether names of columns stand upright, since they would be wider than what is below them."""
+    names = [each.name for each in evaluation.metrics.per_class]
+    return len(names) > _UPRIGHT_CLASSES or max(map(len, names), default=0) > _UPRIGHT_CHARACTERS
 
 
 def _weakest(evaluation: Evaluation) -> list[ClassMetrics]:
