@@ -111,7 +111,13 @@ def test_texts_run_in_the_direction_of_their_script(
     page = open_report(screen, names, text=text)
     require_fitting(page, screen)
     assert page.locator("#mistakes .text").first.inner_text() == text
-    assert page.eval_on_selector("#mistakes .text", "e => getComputedStyle(e).direction") == side
+    assert page.eval_on_selector("#mistakes .text div", "e => getComputedStyle(e).direction") == side
     assert page.eval_on_selector("#classes tbody bdi", "e => getComputedStyle(e).direction") == side
+    first = page.locator("#mistakes tbody tr").first
+    text_end, label_start = first.locator(".text div").bounding_box(), first.locator("bdi").first.bounding_box()
+    assert text_end is not None
+    assert label_start is not None
+    if screen == "desktop":
+        assert label_start["x"] - text_end["x"] - text_end["width"] > 10, "texts and labels stand apart"
     rows = page.locator("#classes table.classes tbody th").all_inner_texts()
     assert rows == names
