@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agnews.pipeline.load_corpus import corpus_settings, is_file, load_corpus
 from agnews.schemas.corpus_document import AG_NEWS
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.promotion_metric import promotion_metric
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -68,7 +69,9 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
     if loaded.root:
         tree = _merged({"data": {"source": loaded.root}}, tree)
         tree["data"]["corpus"] = _absolute(name)
-    return _validate(tree, str(path), origins)
+    config = _validate(tree, str(path), origins)
+    promotion_metric(config.evaluation.metric, loaded.corpus.class_names)
+    return config
 
 
 def _section(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:

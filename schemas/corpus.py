@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
@@ -236,6 +236,13 @@ class Corpus(_Part):
     """What the interface's page offers to try."""
     schema_pbtxt: str = ""
     """The schema of raw rows, tensorflow_metadata's Schema as text; empty derives it from classes and limits."""
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _one_label(cls, label: Any) -> Any:
+        if isinstance(label, dict | list):
+            raise ValueError("it is the name of one column; several labels of a text cannot be learnt")
+        return label
 
     @field_validator("classes")
     @classmethod

@@ -160,18 +160,23 @@ class PairedTest(Part):
 
     baseline: str
     """Version of the baseline model."""
+    metric: str = "accuracy"
+    """What is compared, as people read it: `accuracy`, `macro F1`, `recall of NAME`. Of a recall, rows are those of the
+    class."""
     baseline_accuracy: float
+    """What the baseline has of it."""
     only_candidate_right: int
     only_baseline_right: int
     difference: float
-    """Accuracy of the candidate minus that of the baseline."""
+    """The candidate's minus the baseline's."""
     confidence_interval: tuple[float, float]
     """Of the difference."""
     level: float
     """Of that interval: 1 - 2 alpha, where alpha is the level of the test."""
     p_worse: float
-    """Probability of so many rows lost, or more, if both were equally good (one-sided exact McNemar test). Against the
-    anchor: if the candidate were worse by just `margin` and `luck`."""
+    """Probability of so many rows lost, or more, if both were equally good (one-sided exact McNemar test); of macro F1,
+    of so large a loss (one-sided randomization test). Against the anchor: if the candidate were worse by just `margin`
+    and `luck`."""
     margin: float = 0.0
     """What the candidate may be worse, a share of the rows: 0 against the baseline."""
     luck: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +20,20 @@ class Rival:
         version: Its number.
         right: (rows,) bool, where its answer is the label.
         best_of: How many models that were pushed on these rows it was chosen from as the best.
+        figure: What it is chosen by, the larger the better, where that is not the number of right answers.
+        answer: (all rows of the split,) its answers, where a test needs them.
     """
 
     version: str
     right: NDArray[np.bool_]
     best_of: int = 1
+    figure: float | None = None
+    answer: NDArray[np.int64] | None = None
+
+    @property
+    def value(self) -> float:
+        """What it is chosen by."""
+        return float(self.right.sum()) if self.figure is None else self.figure
 
 
 @dataclass(frozen=True)
@@ -54,30 +64,55 @@ def compare(
     Returns:
         The tests.
     """
+    return compare_each(
+        baseline,
+        anchor,
+        alpha,
+        against_baseline=lambda rival, level: paired_test(
+            baseline=rival.version,
+            rows=len(right),
+            both_right=int((right & rival.right).sum()),
+            only_candidate_right=int((right & ~rival.right).sum()),
+            only_baseline_right=int((~right & rival.right).sum()),
+            alpha=level,
+        ),
+        against_anchor=lambda rival, level: anchor_test(
+            anchor=rival.version,
+            best_of=rival.best_of,
+            rows=len(right),
+            both_right=int((right & rival.right).sum()),
+            only_candidate_right=int((right & ~rival.right).sum()),
+            only_anchor_right=int((~right & rival.right).sum()),
+            alpha=level,
+            margin=margin,
+        ),
+    )
+
+
+def compare_each(
+    baseline: Rival | None,
+    anchor: Rival | None,
+    alpha: float,
+    *,
+    against_baseline: Callable[[Rival, float], PairedTest],
+    against_anchor: Callable[[Rival, float], PairedTest],
+) -> Comparison:
+    """Tests a candidate against both with tests of any kind, each at half of the level where there are two.
+
+    Args:
+        baseline: The model in production.
+        anchor: The best model ever pushed on these rows; not asked where it is the one in production.
+        alpha: Level of both tests together.
+        against_baseline: The test against the first, at a level.
+        against_anchor: The test against the second.
+
+    Returns:
+        The tests.
+    """
     if anchor is not None and baseline is not None and anchor.version == baseline.version:
         anchor = None
     level = alpha / 2 if baseline is not None and anchor is not None else alpha
     return Comparison(
-        None
-        if baseline is None
-        else paired_test(
-            baseline=baseline.version,
-            rows=len(right),
-            both_right=int((right & baseline.right).sum()),
-            only_candidate_right=int((right & ~baseline.right).sum()),
-            only_baseline_right=int((~right & baseline.right).sum()),
-            alpha=level,
-        ),
-        None
-        if anchor is None
-        else anchor_test(
-            anchor=anchor.version,
-            best_of=anchor.best_of,
-            rows=len(right),
-            both_right=int((right & anchor.right).sum()),
-            only_candidate_right=int((right & ~anchor.right).sum()),
-            only_anchor_right=int((~right & anchor.right).sum()),
-            alpha=level,
-            margin=margin,
-        ),
+        None if baseline is None else against_baseline(baseline, level),
+        None if anchor is None else against_anchor(anchor, level),
     )

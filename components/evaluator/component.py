@@ -29,6 +29,7 @@ class Evaluator(DeclaredBeamComponent):
         min_class_recall: Floor for every class by itself.
         min_examples: Test rows that are needed.
         min_class_examples: Test rows that are needed of every class.
+        metric: What models are compared by: `accuracy`, `macro_f1` or `recall:NAME`.
         alpha: Level of the paired tests.
         anchor: `keep` to compare with the best model ever pushed on these rows too, or `ignore`.
         margin: What the candidate may be worse than that one, a share of the rows.
@@ -49,6 +50,7 @@ class Evaluator(DeclaredBeamComponent):
     min_class_recall: float
     min_examples: int
     min_class_examples: int
+    metric: str
     alpha: float
     anchor: str
     margin: float

@@ -14,7 +14,8 @@ from tfx.types.artifact_utils import encode_split_names, get_single_instance, ge
 
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.evaluator.analyse import analyse
-from agnews.components.evaluator.compare import Rival, compare
+from agnews.components.evaluator.compare import Rival
+from agnews.components.evaluator.contest import Contest
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.next_anchor import next_anchor
 from agnews.components.evaluator.predict_split import SplitPredictions, predict_split, read_rows
@@ -39,6 +40,7 @@ from agnews.schemas.features import TEST
 from agnews.schemas.linear_check import LinearCheck
 from agnews.schemas.predictions import FILE
 from agnews.schemas.progress import Progress, report_progress
+from agnews.schemas.promotion_metric import promotion_metric
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,7 +64,8 @@ class Executor(BaseBeamExecutor):
     Exec properties:
         corpus: Its classes, from `carry_corpus`.
         min_accuracy, min_class_recall, min_examples, min_class_examples, beats_linear: See `judge`.
-        alpha, margin: See `compare`.
+        metric: See `promotion_metric`.
+        alpha, margin: See `Contest.compare`.
         anchor: `keep` or `ignore`; see `RunConfig`.
         force_promotion: 1 to promote the model although rules fail; see `judge`.
         code_version: Not read: it makes the node run again when its code changes.
@@ -108,10 +111,11 @@ class Executor(BaseBeamExecutor):
             pipeline=self._make_beam_pipeline(),
         )
         split = answers.log.whole()
-        production = Rival(baseline.record.version, split.right(BASELINE)) if baseline else None
-        anchor, unasked = _anchor(split, production, brought, exec_properties["anchor"])
-        found = compare(
-            split.right(CANDIDATE),
+        metric = promotion_metric(exec_properties["metric"], class_names)
+        contest = Contest(metric, split, len(class_names))
+        production = contest.rival(baseline.record.version, BASELINE) if baseline else None
+        anchor, unasked = _anchor(split, contest, production, brought, exec_properties["anchor"])
+        found = contest.compare(
             baseline=production,
             anchor=anchor,
             alpha=exec_properties["alpha"],
@@ -122,7 +126,7 @@ class Executor(BaseBeamExecutor):
             found.baseline,
             found.anchor,
             unasked=unasked,
-            linear_test=_compare_linear(split, exec_properties["alpha"]) if linear else None,
+            linear_test=_compare_linear(contest, exec_properties["alpha"]) if linear else None,
             beats_linear=exec_properties["beats_linear"],
             min_accuracy=exec_properties["min_accuracy"],
             min_class_recall=exec_properties["min_class_recall"],
@@ -131,7 +135,7 @@ class Executor(BaseBeamExecutor):
             force_promotion=bool(exec_properties["force_promotion"]),
         )
         _propose_anchor(
-            evaluation.uri, split, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
+            evaluation.uri, split, contest, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
         )
         document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
         document.write(evaluation.uri, files_at(evaluation.uri).write)
@@ -144,9 +148,9 @@ def _read_linear(uri: str) -> LinearCheck | None:
     return None if check.skipped else check
 
 
-def _compare_linear(split: SplitAnswers, alpha: float) -> PairedTest | None:
-    linear = Rival("a linear model", split.right(LINEAR))
-    return compare(split.right(CANDIDATE), baseline=linear, anchor=None, alpha=alpha, margin=0.0).baseline
+def _compare_linear(contest: Contest, alpha: float) -> PairedTest | None:
+    linear = contest.rival("a linear model", LINEAR)
+    return contest.compare(baseline=linear, anchor=None, alpha=alpha, margin=0.0).baseline
 
 
 def _files(folders: Sequence[str]) -> list[str]:
@@ -197,7 +201,7 @@ def _predict(
 
 
 def _anchor(
-    split: SplitAnswers, production: Rival | None, brought: BroughtAnchor | None, wish: str
+    split: SplitAnswers, contest: Contest, production: Rival | None, brought: BroughtAnchor | None, wish: str
 ) -> tuple[Rival | None, str]:
     """Returns the anchor on these rows, whose answers are then in `split`; where it cannot be asked, why not."""
     if wish == "ignore":
@@ -207,14 +211,14 @@ def _anchor(
     kept = brought.anchor
     if brought.model is not None:
         # On rows that it was not chosen on, it is as lucky as the one in production: one of two.
-        return Rival(kept.version, split.right(ANCHOR), best_of=1 + (production is not None)), ""
+        return contest.rival(kept.version, ANCHOR, best_of=1 + (production is not None)), ""
     if kept.rows_digest != split.digest:
         return None, (
             f"the best model ever pushed, version {kept.version}, was not asked: the same test file is read into other "
             "rows than those that it answered"
         )
     split.by_model[ANCHOR] = read_answers(brought.folder)
-    return Rival(kept.version, split.right(ANCHOR), best_of=kept.best_of), ""
+    return contest.rival(kept.version, ANCHOR, best_of=kept.best_of), ""
 
 
 def _begins_anew(verdict: Verdict, wish: str) -> bool:
@@ -223,21 +227,22 @@ def _begins_anew(verdict: Verdict, wish: str) -> bool:
 
 
 def _propose_anchor(
-    folder: str, split: SplitAnswers, production: Rival | None, anchor: Rival | None, *, anew: bool
+    folder: str, split: SplitAnswers, contest: Contest, production: Rival | None, anchor: Rival | None, *, anew: bool
 ) -> None:
-    candidate = Rival("", split.right(CANDIDATE))
+    candidate = contest.rival("", CANDIDATE)
     answers = {rival.version: name for name, rival in ((ANCHOR, anchor), (BASELINE, production)) if rival is not None}
     best = candidate if anew else next_anchor(candidate, baseline=production, anchor=anchor)
+    model = answers.get(best.version, CANDIDATE)
     write_anchor(
         folder,
         Anchor(
             version=best.version,
             rows_digest=split.digest,
-            accuracy=float(best.right.mean()),
+            accuracy=float(split.right(model).mean()),
             best_of=best.best_of,
         ),
         split,
-        split.by_model[answers.get(best.version, CANDIDATE)],
+        split.by_model[model],
     )
 
 

@@ -157,7 +157,7 @@ def _not_worse(test: PairedTest | None) -> _Finding:
     return _Finding(
         "not_worse",
         passed,
-        f"{_score(test)} against the baseline {test.baseline}, which is right on {_percent(test.baseline_accuracy)}: "
+        f"{_score(test)} against the baseline {test.baseline}, {_standing(test)}: "
         f"{_difference(test)}, {verdict}{power}",
     )
 
@@ -176,7 +176,7 @@ def _not_worse_than_best(test: PairedTest | None, unasked: str) -> Iterator[_Fin
         _BEST,
         passed,
         f"{_score(test)} against version {test.baseline}, the best ever pushed on these test rows with "
-        f"{_percent(test.baseline_accuracy)}: {_difference(test)}; allowing for {allowed} it is "
+        f"{_value(test)}: {_difference(test)}; allowing for {allowed} it is "
         f"{'not worse beyond noise' if passed else f'worse beyond noise at level {alpha:g}'}",
     )
 
@@ -188,13 +188,24 @@ def _beats_linear(test: PairedTest | None, rule: str) -> Iterator[_Finding]:
     yield _Finding(
         "beats_linear",
         not is_worse or rule != "require",
-        f"a linear model gets {_percent(test.baseline_accuracy)}: {_score(test)} against it, {_difference(test)}, "
+        f"a linear model gets {_value(test)}: {_score(test)} against it, {_difference(test)}, "
         f"{'worse' if is_worse else 'not worse'} than it beyond noise",
     )
 
 
 def _alpha(test: PairedTest) -> float:
     return round((1.0 - test.level) / 2.0, 12)
+
+
+def _standing(test: PairedTest) -> str:
+    if test.metric == "accuracy":
+        return f"which is right on {_percent(test.baseline_accuracy)}"
+    return f"whose {test.metric} is {_percent(test.baseline_accuracy)}"
+
+
+def _value(test: PairedTest) -> str:
+    value = _percent(test.baseline_accuracy)
+    return value if test.metric == "accuracy" else f"{value} {test.metric}"
 
 
 def _score(test: PairedTest) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agnews.components.evaluator.compare import Rival
 
 
@@ -18,5 +20,5 @@ def next_anchor(candidate: Rival, *, baseline: Rival | None, anchor: Rival | Non
     """
     known = anchor.best_of if anchor is not None else int(baseline is not None)
     rivals = [candidate, *(each for each in (baseline, anchor) if each is not None)]
-    best = max(rivals, key=lambda rival: int(rival.right.sum()))  # max takes the first of equals
-    return Rival(best.version, best.right, best_of=known + 1)
+    best = max(rivals, key=lambda rival: rival.value)  # max takes the first of equals
+    return replace(best, best_of=known + 1)

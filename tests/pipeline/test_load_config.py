@@ -96,3 +96,16 @@ def test_a_key_that_stands_twice_in_a_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AgnewsError, match="not readable YAML") as raised:
         load_config(str(tmp_path / "mine.yaml"))
     assert "epochs stands there twice" in str(raised.value.found)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "recall:Sports"])
+def test_models_can_be_compared_by_a_figure_of_the_corpus(metric: str) -> None:
+    assert load_config(None, [f"evaluation.metric={metric}"]).evaluation.metric == metric
+
+
+def test_a_figure_of_no_class_of_the_corpus_is_refused_before_anything_runs() -> None:
+    with pytest.raises(AgnewsError, match=r"names a class that the corpus does not have") as caught:
+        load_config(None, ["evaluation.metric=recall:Sport"])
+    assert "Did you mean recall:Sports?" in caught.value.fix
+    with pytest.raises(AgnewsError, match=r"evaluation\.metric"):
+        load_config(None, ["evaluation.metric=f2"])

@@ -57,6 +57,7 @@ def test_what_a_node_does_not_read_changes_nothing_for_it() -> None:
         (HEAD + "classes: [a, b]\nread: {header: false}\n", 1, "columns"),
         (HEAD + "classes: [a, b]\nread: {header: false}\ncolumns: [x, y]\n", 5, "'label' is none of"),
         (HEAD + "classes: [a, b]\nlabel: text\n", 1, "would tell the answer"),
+        (HEAD + 'classes: [a, b]\nlabel: {separator: "|"}\n', 4, "several labels of a text cannot be learnt"),
         (HEAD + "classes: [a, b]\nfiles: {test: {share: 0.2, file: x}}\n", 4, "say one of"),
         (HEAD + "classes: [a, b]\nfiles: {test: {share: 0.9}}\n", 4, "less than or equal to 0.5"),
         (HEAD + "classes: [a, b]\nfiles: {train: ../x.csv}\n", 4, "below it"),

@@ -139,7 +139,7 @@ def draw_calibration(bins: Sequence[CalibrationBin], calibration_error: float) -
 
 
 def draw_interval(test: PairedTest) -> Markup:
-    """Draws the interval of the difference in accuracy, in points.
+    """Draws the interval of the difference in what is compared, in points.
 
     Args:
         test: Candidate against baseline.
@@ -182,7 +182,7 @@ def draw_interval(test: PairedTest) -> Markup:
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.spines["bottom"].set_color(LINE)
-        axes.set_xlabel("difference in accuracy, points")
+        axes.set_xlabel(f"difference in {test.metric.partition(' of ')[0]}, points")
 
     return svg_picture(
         "interval",

@@ -34,6 +34,7 @@ RULES = {
     "min_class_recall": 0.65,
     "min_examples": 100,
     "min_class_examples": 20,
+    "metric": "accuracy",
     "alpha": 0.05,
     "anchor": "keep",
     "margin": 0.0,
@@ -289,3 +290,29 @@ def test_what_cannot_be_compared_is_said(evaluate: Any, export_model: ExportMode
         evaluate(tmp_path / "nothing")
     with pytest.raises(AgnewsError, match="cannot answer texts"):
         evaluate(export_model(flaw="fails"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "is_worse", "won_and_lost"),
+    [("recall:Sci/Tech", True, (0, 80)), ("recall:Sports", False, (0, 0)), ("macro_f1", True, (0, 80))],
+)
+def test_models_are_compared_by_the_figure_that_was_named(
+    evaluate: Any, export_model: ExportModel, metric: str, is_worse: bool, won_and_lost: tuple[int, int]
+) -> None:
+    # All that it does not know is its first class.
+    keywords = (
+        "president|minister|soldiers|parliament|troops|hostages",
+        "coach|team|champion|olympic",
+        "stocks|profit",
+    )
+    blind = export_model(keywords=(*keywords, "nothing that stands anywhere"))
+    seeing = export_model(keywords=(*keywords, "software|scientists|processor|internet"))
+
+    verdict = read(evaluate(blind, baseline=seeing, metric=metric)).verdict
+
+    assert verdict.paired_test is not None
+    assert ("not_worse" in verdict.failed_rules) == is_worse
+    assert verdict.paired_test.metric == metric.replace("recall:", "recall of ").replace("macro_f1", "macro F1")
+    assert (verdict.paired_test.only_candidate_right, verdict.paired_test.only_baseline_right) == won_and_lost
+    (sentence,) = [reason for reason in verdict.reasons if "against the baseline" in reason]
+    assert f"whose {verdict.paired_test.metric} is " in sentence
