@@ -18,7 +18,7 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-kubeflow test-cluster test-docker test-fast test-long fuzz mutants audit sbom lint types layers closures check image base-image format clean
+.PHONY: help setup run serve test test-kubeflow test-cluster test-docker test-fast test-flink test-long fuzz mutants audit sbom lint types layers closures check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ test-fast: setup ## Unit tests only
 
 test-long: setup ## What CI has no time for: 10,000 histories of each machine, ten minutes of a server under load (an hour and more)
 	$(BIN)/python -m pytest -m long --timeout 7200 $(ARGS)
+
+test-flink: setup ## The data path on a cluster of Flink on this machine, and what may happen to it (Java, Maven; half an hour)
+	$(BIN)/python -m pytest tests/flink -m flink $(ARGS)
 
 fuzz: setup ## Feed parsers of what strangers send for an hour (SECONDS for each, TARGET=NAME)
 	$(BIN)/python tests/fuzz/fuzz.py $(or $(TARGET),--all) --seconds $(SECONDS)

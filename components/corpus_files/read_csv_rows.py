@@ -72,6 +72,10 @@ BEGINNING = Place()
 """Of a file."""
 
 
+class MisplacedEndError(ValueError):
+    """The byte where reading was to end is within a row."""
+
+
 class CsvRow(NamedTuple):
     """A row as it stands in the file.
 
@@ -118,6 +122,9 @@ def read_csv_rows(
 
     Yields:
         Rows and rejects in the order of the file.
+
+    Raises:
+        MisplacedEndError: No row begins at `end`.
     """
     # The limit is the process's, not a reader's, and 131,072 characters unless somebody raises it.
     csv.field_size_limit(max(csv.field_size_limit(), longest))
@@ -149,6 +156,8 @@ def read_csv_rows(
                 yield CsvRow(row, line, offset, fields, lines.at_ragged_end())
             line += len(lines.current)
             offset += sum(lines.sizes)
+        if end is not None and offset > end:
+            raise MisplacedEndError(f"byte {end} is within the row before byte {offset}")
 
 
 class _Lines:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from agnews.components.corpus_files.check_record import RecordChecker, as_label
 from agnews.components.corpus_files.open_corpus_file import open_corpus_file
 from agnews.components.corpus_files.parse_json import kind_of_json, parse_json
 from agnews.components.corpus_files.read_csv_rows import (
+    BEGINNING,
     LONGEST_LINE,
+    CsvRow,
+    Place,
     cut_off,
     physical_lines,
     read_csv_rows,
@@ -23,19 +27,24 @@ from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import TRAIN
 
 
-def read_records(path: str, corpus: Corpus, part: str = TRAIN) -> Iterator[Record | Reject]:
+def read_records(
+    path: str, corpus: Corpus, part: str = TRAIN, start: Place = BEGINNING, end: int | None = None
+) -> Iterator[Record | Reject]:
     """Reads a corpus' file.
 
     Args:
         path: A local path or a URI; of a folder where the description says `folders`.
         corpus: Format, columns, classes and limits.
         part: `test` or `train`, where a column tells the rows of a test split; it changes nothing otherwise.
+        start: Of a table: the row to begin with.
+        end: Of a table: the byte with which the first row begins that is not wanted.
 
     Yields:
         Records and rejects in the order of the file, as many as it has records. Bad rows are of the training part.
 
     Raises:
         AgnewsError: The file cannot be opened, or lacks a column.
+        MisplacedEndError: No row begins at `end`.
     """
     check = RecordChecker(corpus, part)
     if corpus.form == "folders":
@@ -47,11 +56,16 @@ def read_records(path: str, corpus: Corpus, part: str = TRAIN) -> Iterator[Recor
         from agnews.components.corpus_files.read_parquet_records import read_parquet_records
 
         return read_parquet_records(stream, path, check)
-    return read_table(stream, corpus, check, path)
+    return read_table(stream, corpus, check, path, start, end)
 
 
 def read_table(
-    stream: io.BufferedReader, corpus: Corpus, check: RecordChecker, path: str = "the file"
+    stream: io.BufferedReader,
+    corpus: Corpus,
+    check: RecordChecker,
+    path: str = "the file",
+    start: Place = BEGINNING,
+    end: int | None = None,
 ) -> Iterator[Record | Reject]:
     """Parses lines of columns; see `read_csv_rows` for the dialect, and for what becomes of broken rows.
 
@@ -60,21 +74,22 @@ def read_table(
         corpus: Columns, delimiter and quotes.
         check: Decides about rows.
         path: What the file is called in messages.
+        start: The row to begin with; the header is read in any case.
+        end: The byte with which the first row begins that is not wanted.
 
     Yields:
         Records and rejects in the order of the file, as many as it has records.
 
     Raises:
         AgnewsError: The header lacks a column.
+        MisplacedEndError: No row begins at `end`.
     """
-    rows = read_csv_rows(stream, delimiter=corpus.delimiter, quotes=corpus.read.quotes)
-    names: Sequence[str] = corpus.columns
     headers = int(corpus.read.header)
-    if headers:
-        first = next(rows, None)
-        if first is None:
-            return
-        names = _header(first, check.columns, corpus, path)
+    rows, header = _open_rows(stream, corpus, path, start, end)
+    first = next(header, None) if headers else None
+    if headers and first is None:
+        return
+    names = _header(first, check.columns, corpus, path) if headers else corpus.columns
     at = {name: i for i, name in reversed(list(enumerate(names)))}
     label, texts = at[corpus.label], tuple(at[name] for name in corpus.texts)
     part = at[check.part_column] if check.part_column is not None else None
@@ -102,6 +117,19 @@ def read_table(
                 yield record
             else:
                 yield _explained(check, record, fields, texts, label, corpus)
+
+
+def _open_rows(
+    stream: io.BufferedReader, corpus: Corpus, path: str, start: Place, end: int | None
+) -> tuple[Iterator[CsvRow | Reject], Iterator[CsvRow | Reject]]:
+    """Rows, and where the header is the next one."""
+    read = partial(read_csv_rows, delimiter=corpus.delimiter, quotes=corpus.read.quotes)
+    if start == BEGINNING:
+        rows = read(stream, end=end)
+        return rows, rows
+    stream.seek(start.offset)
+    header = read(open_corpus_file(path, corpus)) if corpus.read.header else iter(())
+    return read(stream, start=start, end=end), header
 
 
 def _ragged(row: int, line: int, whole: str, count: int, names: Sequence[str], *, cut: bool) -> Reject:

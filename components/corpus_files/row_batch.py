@@ -87,7 +87,24 @@ def read_batches(path: str, file: str, corpus: Corpus, size: int = BATCH_ROWS, p
     Raises:
         AgnewsError: The file cannot be opened.
     """
-    results = read_records(path, corpus, part)
+    return in_batches(read_records(path, corpus, part), file, corpus, size, part)
+
+
+def in_batches(
+    results: Iterator[Record | Reject], file: str, corpus: Corpus, size: int, part: str = TRAIN
+) -> Iterator[RowBatch]:
+    """Makes batches of records.
+
+    Args:
+        results: Records and rejects in their order.
+        file: Name of their file.
+        corpus: Says which share of the rows is of test, if one is.
+        size: Records a batch, bad ones included.
+        part: `test` or `train`.
+
+    Yields:
+        Batches, numbered from 0.
+    """
     share = corpus.files.test.share
     index = 0
     while lot := list(islice(results, size)):

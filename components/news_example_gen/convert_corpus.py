@@ -1,27 +1,33 @@
 """The Beam pipeline from the files of a corpus to sharded tf.Examples and a data card.
 
-A CSV file whose quoted fields hold line ends cannot be cut at arbitrary bytes, so one worker reads a file in order.
-What Beam buys is that this worker may be any worker of any runner, beside the data, and that the training files wait
-for the digests of the test texts. Its price is paid per element, so the files are one element: rows pass from reader to
-TFRecord in batches that no runner ever sees, holds or shuffles, and the shards are the same whichever runner does it.
-What crosses a stage are digests of texts and counts.
+Beam's price is paid per element, so rows pass from reader to TFRecord in batches that no runner ever sees, holds or
+shuffles. In one process the files are one element. Where there are several workers, each takes ranges of a file: a CSV
+file whose quoted fields hold line ends cannot be cut at arbitrary bytes, so a look at line ends and quotes finds places
+between rows, and whoever reads a range sees whether it was one. Where it was not, a quote was never closed, and one
+worker reads the files in their order. The shards have the same bytes on all of these ways. What crosses a stage are
+digests of texts and counts.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
+from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.pvalue import AsList, AsSingleton, PCollection, TaggedOutput
 
 from agnews.components.corpus_files.corpus_state import CorpusState
+from agnews.components.corpus_files.file_ranges import FileRange, cut_files
+from agnews.components.corpus_files.read_csv_rows import MisplacedEndError
+from agnews.components.corpus_files.read_range import read_range
 from agnews.components.corpus_files.row_batch import RowBatch, read_files
 from agnews.components.corpus_files.sources import CorpusFiles
 from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, eval_top_up, stratified_cutoffs
@@ -30,6 +36,11 @@ from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.features import EVAL, HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEST, TEXT, TRAIN
 from agnews.schemas.progress import Progress, report_progress
+
+_LOGGER = logging.getLogger(__name__)
+
+_BATCHES_OF_A_RANGE = 2
+"""32,768 rows: seconds of work, so that as many workers as there are find some."""
 
 _MARKUP = (b"no", b"yes")
 
@@ -145,8 +156,19 @@ class ConvertCorpus(beam.PTransform):
             cutoffs = AsSingleton(
                 self._read(pipeline, "TrainForLimit", self._files.train) | "FindCutoffs" >> beam.ParDo(find, test_keys)
             )
+        ranges = (
+            cut_files(self._files.train, self._corpus, _BATCHES_OF_A_RANGE) if _has_workers(pipeline.pipeline) else None
+        )
+        parts = None
+        if ranges is not None and len(ranges) > 1:
+            converted = (
+                pipeline
+                | "Ranges" >> beam.Create(ranges)
+                | "ConvertRanges" >> beam.ParDo(_ConvertRange(convert), test_keys, cutoffs)
+            )
+            parts = AsList(converted)
         from_train = self._read(pipeline, "Train", self._files.train) | "ConvertTrain" >> beam.ParDo(
-            convert, test_keys, cutoffs
+            convert, test_keys, cutoffs, parts
         )
         return from_train | "WriteCard" >> beam.ParDo(self._card, AsSingleton(from_test["tally"]))
 
@@ -166,7 +188,13 @@ class _ConvertFile(beam.DoFn):
         self._split_uris = split_uris
         self._eval_share = eval_share
 
-    def process(self, files: _Files, test_keys: _Keys | None = None, cutoffs: Cutoffs | None = None) -> Iterator[Any]:
+    def process(
+        self,
+        files: _Files,
+        test_keys: _Keys | None = None,
+        cutoffs: Cutoffs | None = None,
+        parts: list[_ConvertedRange] | None = None,
+    ) -> Iterator[Any]:
         if test_keys is None:
             own_keys = [np.zeros(0, np.uint64)]
 
@@ -174,22 +202,36 @@ class _ConvertFile(beam.DoFn):
                 own_keys.append(batch.keys)
                 return {TEST: np.ones(len(batch.records), np.bool_)}, 0
 
-            yield self._write(files, TEST, all_to_test)[0]
+            yield self.write(read_files(dict(files), self._corpus, TEST), all_to_test)[0]
             yield TaggedOutput(_KEYS, np.unique(np.concatenate(own_keys)))
             return
-        rule = SplitRule(self._eval_share, test_keys, cutoffs)
-        tally, shards = self._write(files, TRAIN, rule)
+        rule = self.rule(test_keys, cutoffs)
+        shards = {shard for part in parts or () for shard in part.shards}
+        if parts and all(part.tally is not None for part in parts):
+            tally = _merged(parts)
+        else:
+            tally, written = self.write(read_files(dict(files), self._corpus), rule)
+            _remove(shards - written)
+            shards = written
         more = eval_top_up(tally.rows(TRAIN), tally.rows(EVAL), self._eval_share)
         if len(more):
             # Only a corpus with small classes is read twice.
-            tally, written = self._write(files, TRAIN, replace(rule, more_eval=more))
-            for shard in shards - written:
-                tf.io.gfile.remove(shard)
+            tally, written = self.write(read_files(dict(files), self._corpus), replace(rule, more_eval=more))
+            _remove(shards - written)
         yield tally
 
-    def _write(self, files: _Files, part: str, split: _Split) -> tuple[Tally, set[str]]:
+    def rule(self, test_keys: _Keys, cutoffs: Cutoffs | None) -> SplitRule:
+        """Which training rows go where."""
+        return SplitRule(self._eval_share, test_keys, cutoffs)
+
+    def read(self, part: FileRange) -> Iterator[RowBatch]:
+        """Reads a range."""
+        return read_range(part, self._corpus)
+
+    def write(self, batches: Iterable[RowBatch], split: _Split) -> tuple[Tally, set[str]]:
+        """Writes batches; returns what was counted, and the shards."""
         encoder, tally, done, shards = ExampleEncoder(), Tally(), 0, set()
-        for batch in read_files(dict(files), self._corpus, part):
+        for batch in batches:
             masks, left_out = split(batch)
             for name, mask in masks.items():
                 if mask.any():
@@ -198,6 +240,57 @@ class _ConvertFile(beam.DoFn):
             done += len(batch.records) + len(batch.rejects)
             report_progress(Progress("NewsExampleGen", done))
         return tally, shards
+
+
+@dataclass(frozen=True, eq=False)
+class _ConvertedRange:
+    """What became of a range: no tally where it was none, although its shards may be there."""
+
+    number: int
+    shards: tuple[str, ...]
+    tally: Tally | None
+
+
+class _ConvertRange(beam.DoFn):
+    """Writes the rows of a range, on any worker."""
+
+    def __init__(self, convert: _ConvertFile) -> None:
+        self._convert = convert
+
+    def process(self, part: FileRange, test_keys: _Keys, cutoffs: Cutoffs | None) -> Iterator[_ConvertedRange]:
+        shards: set[str] = set()
+        tally: Tally | None = Tally()
+        rule = self._convert.rule(test_keys, cutoffs)
+        try:
+            for batch in self._convert.read(part):
+                counted, written = self._convert.write([batch], rule)
+                shards |= written
+                tally.merge(counted)
+        except MisplacedEndError as error:
+            _LOGGER.warning("%s is read from its beginning: %s", part.name, error)
+            tally = None
+        yield _ConvertedRange(part.batch, tuple(sorted(shards)), tally)
+
+
+def _merged(parts: list[_ConvertedRange]) -> Tally:
+    tally = Tally()
+    for part in sorted(parts, key=lambda part: part.number):
+        if part.tally is not None:
+            tally.merge(part.tally)
+    return tally
+
+
+def _remove(shards: Iterable[str]) -> None:
+    for shard in shards:
+        if tf.io.gfile.exists(shard):
+            tf.io.gfile.remove(shard)
+
+
+def _has_workers(pipeline: beam.Pipeline) -> bool:
+    """Whether anything is won by reading files in parts: in one process, one thing comes after the other."""
+    runner = pipeline.options.view_as(StandardOptions).runner
+    in_memory = pipeline.options.view_as(DirectOptions).direct_running_mode == "in_memory"
+    return not (in_memory and runner in (None, "FnApiRunner", "DirectRunner"))
 
 
 def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> str:

@@ -24,6 +24,7 @@ from agnews.schemas.progress import Progress, report_progress
 
 LOOK_SECONDS = 0.2
 TELL_SECONDS = 10.0
+MINUTE = 60.0
 GONE_SECONDS = 60.0
 """An address that does not answer for so long is gone: a restarted JobManager takes less."""
 CANCEL_SECONDS = 10.0
@@ -153,7 +154,7 @@ class _Job:
                 probed = now
                 guard.look()
             limit = self._config.timeout_minutes
-            if limit is not None and now - started > 60 * limit:
+            if limit is not None and now - started > MINUTE * limit:
                 raise AgnewsError(
                     f"{self._node} took longer on {self._config.runner} than it may, and was cancelled.",
                     found=f"{limit} minutes",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,13 @@ from tfx.types.standard_artifacts import Examples
 from agnews.components.artifact_types import StepReport
 from agnews.components.corpus_files import row_batch
 from agnews.components.corpus_files.corpus_state import data_digest
+from agnews.components.corpus_files.file_ranges import FileRange
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
+from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.news_example_gen import convert_corpus
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.news_example_gen.executor import Executor
+from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
@@ -304,3 +308,41 @@ def test_the_component_carries_all_properties() -> None:
     assert set(node.outputs) == {"examples", "data_card"}
     assert node.driver_class.__name__ == "BaseDriver"
     assert set(node.exec_properties) == set(node.spec.PARAMETERS)
+
+
+def _many(folder: Path, *, broken: bool) -> None:
+    """Enough rows for three ranges; one with a quote that never closes leads the look for places to cut astray."""
+    rows = [f'"{1 + i % 4}","Headline {i}","said,\nand done"\n' for i in range(70_000)]
+    if broken:
+        rows[40_000] = '"1","never closed\n'
+    (folder / "train.csv").write_text("".join(rows))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("broken", [False, True])
+def test_several_workers_write_the_bytes_that_one_writes(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    _many(folder, broken=broken)
+    one = run(folder)
+    used: list[str] = []
+    monkeypatch.setattr("agnews.components.news_example_gen.convert_corpus._has_workers", lambda pipeline: True)
+    reader = convert_corpus.read_range
+
+    def read(part: FileRange, corpus: Corpus) -> Iterator[RowBatch]:
+        used.append(part.name)
+        return reader(part, corpus)
+
+    monkeypatch.setattr(convert_corpus, "read_range", read)
+    several = run(folder)
+
+    assert len(used) == 3
+    assert several.card == one.card
+    assert several.rejects == one.rejects
+    assert len(one.rejects) == int(broken)
+    one_files, files = (
+        {path.relative_to(each.examples.uri): path.read_bytes() for path in Path(each.examples.uri).rglob("*.gz")}
+        for each in (one, several)
+    )
+    assert files == one_files
+    assert len(files) == 11

@@ -1,0 +1,184 @@
+"""The data path on a session cluster of Flink gives what it gives in one process, whatever happens to the cluster.
+
+`make test-flink` runs it; it takes Java, Maven and a quarter of an hour on two slow cores.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from agnews.pipeline.beam.check_engine import examine_engine
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.execution_config import BeamConfig
+from agnews.schemas.run_report import RunReport
+
+pytestmark = [pytest.mark.long, pytest.mark.flink, pytest.mark.timeout(1800)]
+
+Run = Callable[..., RunReport]
+Same = Callable[[RunReport, RunReport], None]
+
+
+def on(cluster: Any, **changes: Any) -> BeamConfig:
+    """Jobs on the cluster."""
+    said = {
+        "runner": "flink",
+        "flink_master": cluster.master,
+        "job_endpoint": cluster.job_endpoint,
+        "environment": cluster.environment,
+        "parallelism": 2,
+    }
+    return BeamConfig(**{**said, **changes})
+
+
+def jobs(cluster: Any) -> dict[str, str]:
+    """States of the cluster's jobs by id."""
+    with urllib.request.urlopen(f"http://{cluster.master}/jobs", timeout=5) as answer:
+        return {job["id"]: job["status"] for job in yaml.safe_load(answer.read())["jobs"]}
+
+
+def is_running(cluster: Any) -> bool:
+    with suppress(OSError):
+        return "RUNNING" in jobs(cluster).values()
+    return False
+
+
+def workers(cluster: Any) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return psutil.Process(cluster.pool.pid).children()
+    return []
+
+
+def meanwhile(what: Callable[[], bool]) -> threading.Thread:
+    """Tries something until it was done, beside the test."""
+
+    def act() -> None:
+        deadline = time.monotonic() + 600
+        while time.monotonic() < deadline and not what():
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture(scope="module")
+def local(run_data_path: Run, tmp_path_factory: pytest.TempPathFactory) -> RunReport:
+    return run_data_path(tmp_path_factory.mktemp("local"), BeamConfig())
+
+
+def test_the_data_of_the_sample_is_that_of_one_process(
+    cluster: Any, run_data_path: Run, local: RunReport, assert_same_data: Same, tmp_path: Path
+) -> None:
+    assert not [finding for finding in examine_engine(on(cluster), [str(tmp_path)]) if finding.is_fatal]
+    run = run_data_path(tmp_path / "root", on(cluster))
+    assert_same_data(run, local)
+    assert set(jobs(cluster).values()) == {"FINISHED"}
+
+
+def test_the_data_of_real_rows_is_that_of_one_process(
+    cluster: Any, run_data_path: Run, assert_same_data: Same, real_data: Path, tmp_path: Path
+) -> None:
+    data = f"data.source={real_data}"
+    local = run_data_path(tmp_path / "local", BeamConfig(), data)
+    assert_same_data(run_data_path(tmp_path / "root", on(cluster), data), local)
+
+
+@pytest.mark.parametrize("victim", ["worker", "TaskManager"])
+def test_what_is_killed_is_started_again_without_holes_and_duplicates(
+    cluster: Any, run_data_path: Run, local: RunReport, assert_same_data: Same, tmp_path: Path, victim: str
+) -> None:
+    killed: list[int] = []
+
+    def kill() -> bool:
+        if not is_running(cluster) or not workers(cluster):
+            return False
+        process = workers(cluster)[0] if victim == "worker" else psutil.Process(cluster.task_managers[0].process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        killed.append(process.pid)
+        if victim == "TaskManager":
+            # As a Deployment does it.
+            cluster.start_task_manager(0)
+        return True
+
+    thread = meanwhile(kill)
+    run = run_data_path(tmp_path / "root", on(cluster))
+    thread.join()
+
+    assert killed
+    assert_same_data(run, local)
+
+
+@pytest.mark.parametrize("victim", ["job_manager", "job_server", "pool"])
+def test_what_goes_is_said_with_its_address_and_nothing_half_is_taken_for_whole(
+    cluster: Any,
+    run_data_path: Run,
+    local: RunReport,
+    assert_same_data: Same,
+    tmp_path: Path,
+    victim: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agnews.pipeline.beam.watched_pipeline.GONE_SECONDS", 10.0)
+
+    def kill() -> bool:
+        if not is_running(cluster):
+            return False
+        os.kill(getattr(cluster, victim).pid, signal.SIGKILL)
+        return True
+
+    thread = meanwhile(kill)
+    with pytest.raises(AgnewsError) as raised:
+        run_data_path(tmp_path / "root", on(cluster))
+    thread.join()
+    address = {
+        "job_manager": cluster.master,
+        "job_server": cluster.job_endpoint,
+        "pool": cluster.environment.removeprefix("external:"),
+    }[victim]
+    assert address in str(raised.value)
+    assert raised.value.fix
+
+    # The same command goes on in this process, with what was whole.
+    assert_same_data(run_data_path(tmp_path / "root", BeamConfig()), local)
+
+
+def test_a_job_that_takes_too_long_is_cancelled_and_its_slots_are_free(
+    cluster: Any, run_data_path: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Minutes are the unit of the configuration; a test has none.
+    monkeypatch.setattr("agnews.pipeline.beam.watched_pipeline.MINUTE", 1.0)
+    with pytest.raises(AgnewsError, match="took longer"):
+        run_data_path(tmp_path / "root", on(cluster, timeout_minutes=8))
+    deadline = time.monotonic() + 60
+    while is_running(cluster) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert "RUNNING" not in jobs(cluster).values()
+
+
+def test_an_error_of_a_worker_keeps_its_three_parts(cluster: Any, run_data_path: Run, tmp_path: Path) -> None:
+    import apache_beam as beam
+
+    from agnews.pipeline.beam.watched_pipeline import WatchedPipeline
+
+    def fail(number: int) -> int:
+        raise AgnewsError(f"Row {number} is bad.", found="this", fix="Mend it.")
+
+    def run() -> None:
+        with WatchedPipeline(on(cluster), "test") as pipeline:
+            _ = pipeline | beam.Create([7]) | beam.Map(fail)
+
+    with pytest.raises(AgnewsError) as raised:
+        run()
+    assert (raised.value.problem, raised.value.found, raised.value.fix) == ("Row 7 is bad.", "this", "Mend it.")
