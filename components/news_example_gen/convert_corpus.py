@@ -259,17 +259,17 @@ class _ConvertRange(beam.DoFn):
 
     def process(self, part: FileRange, test_keys: _Keys, cutoffs: Cutoffs | None) -> Iterator[_ConvertedRange]:
         shards: set[str] = set()
-        tally: Tally | None = Tally()
+        counts, whole = Tally(), True
         rule = self._convert.rule(test_keys, cutoffs)
         try:
             for batch in self._convert.read(part):
                 counted, written = self._convert.write([batch], rule)
                 shards |= written
-                tally.merge(counted)
+                counts.merge(counted)
         except MisplacedEndError as error:
             _LOGGER.warning("%s is read from its beginning: %s", part.name, error)
-            tally = None
-        yield _ConvertedRange(part.batch, tuple(sorted(shards)), tally)
+            whole = False
+        yield _ConvertedRange(part.batch, tuple(sorted(shards)), counts if whole else None)
 
 
 def _merged(parts: list[_ConvertedRange]) -> Tally:

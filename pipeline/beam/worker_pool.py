@@ -12,10 +12,9 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,9 @@ SERVICE = "agnews.WorkerPool"
 
 _KEPT_LOGS = 50
 _PATIENCE_SECONDS = 10.0
+_TRIES = 3
+_CONNECTED = b"Control channel established"
+"""What a worker of Beam logs when it has found the engine."""
 
 
 @dataclass
@@ -41,7 +43,8 @@ class _Worker:
     peer: str
     process: subprocess.Popen[bytes]
     log: Path
-    started: float = field(default_factory=time.monotonic)
+    request: Any
+    tries: int = 1
 
 
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
@@ -61,6 +64,16 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
 
     def StartWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - Beam's name
         """Starts a worker."""
+        try:
+            worker = self._start(request, context.peer())
+        except OSError as error:
+            return beam_fn_api_pb2.StartWorkerResponse(error=f"The worker pool cannot start a worker: {error}")
+        place = request.control_endpoint.url
+        self._tell(f"worker {worker.name} for {place}: process {worker.process.pid}, {worker.log}")
+        self._forget_old_logs()
+        return beam_fn_api_pb2.StartWorkerResponse()
+
+    def _start(self, request: Any, peer: str, tries: int = 1) -> _Worker:
         with self._lock:
             self._number += 1
             log = self._logs / f"worker-{os.getpid()}-{self._number:05d}.log"
@@ -72,17 +85,13 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
             }
             command = [sys.executable, "-m", "agnews.pipeline.beam.worker_process"]
             arguments = [request.control_endpoint.url, request.worker_id]
-            try:
-                with log.open("wb") as output:
-                    process = subprocess.Popen(
-                        [*command, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
-                    )
-            except OSError as error:
-                return beam_fn_api_pb2.StartWorkerResponse(error=f"The worker pool cannot start a worker: {error}")
-            self._workers.append(_Worker(request.worker_id, context.peer(), process, log))
-        self._tell(f"worker {request.worker_id} for {request.control_endpoint.url}: process {process.pid}, {log}")
-        self._forget_old_logs()
-        return beam_fn_api_pb2.StartWorkerResponse()
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [*command, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+                )
+            worker = _Worker(request.worker_id, peer, process, log, request, tries)
+            self._workers.append(worker)
+        return worker
 
     def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - Beam's name
         """Stops a worker of the machine that asks; where it is not clear which is meant, it ends by itself."""
@@ -103,6 +112,10 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
                 self._workers.remove(worker)
         for worker in ended:
             self._tell_end(worker)
+            if worker.process.returncode and worker.tries < _TRIES and not _has_connected(worker.log):
+                # The engine waits for it without end; of one that was connected it sees the end itself.
+                again = self._start(worker.request, worker.peer, worker.tries + 1)
+                self._tell(f"worker {again.name}: started again, process {again.process.pid}, {again.log}")
 
     def close(self) -> None:
         """Ends all workers."""
@@ -181,6 +194,12 @@ def serve_workers(address: str, logs: Path, tell: Callable[[str], None], stop: t
     finally:
         server.stop(1.0).wait(2.0)
         pool.close()
+
+
+def _has_connected(log: Path) -> bool:
+    with suppress(OSError):
+        return _CONNECTED in log.read_bytes()
+    return False
 
 
 def _questions() -> grpc.GenericRpcHandler:

@@ -243,12 +243,14 @@ def test_a_pool_starts_its_own_python_keeps_output_and_stops_the_worker_that_is_
         assert [child.pid for child in gone] == [children[0].pid]
         assert [child.pid for child in left] == [children[1].pid]
 
-        # Whoever kills a worker finds its end told.
+        # Whoever kills a worker finds its end told, and another in its place: the engine has seen neither, and waits.
         os.kill(children[1].pid, signal.SIGKILL)
         assert process.stdout is not None
-        lines = [next(process.stdout) for _ in range(4)]
+        lines = [next(process.stdout) for _ in range(5)]
         assert any(f"process {children[1].pid} ended, killed by signal 9" in line for line in lines), lines
-        assert len(list(tmp_path.glob("worker-*.log"))) == 2
+        assert "started again" in lines[-1]
+        assert len(psutil.Process(process.pid).children()) == 1
+        assert len(list(tmp_path.glob("worker-*.log"))) == 3
     finally:
         for channel in channels:
             channel.close()
