@@ -18,6 +18,7 @@ EXTRAS = {
     "onnxruntime.quantization": "onnx",
     "onnx": "onnx",
     "tf2onnx": "onnx",
+    "tensorflow_serving.apis": "grpc",
 }
 """The extra of this project that brings a package."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,18 @@ from fastapi import FastAPI
 
 DESCRIPTION = """Classifies texts with the pushed model. What stands under `/v1/models` is TensorFlow Serving's REST
 interface, so that clients can move there unchanged; `card`, `:explain`, `:feedback`, `:queue` and the key `k` are
-additions.
+additions. Under `/v2` is the Open Inference Protocol, which clients of KServe and Triton speak.
 
 `Content-Type` of requests is not looked at; bodies are JSON. Errors are `{"error": "..."}`."""
 
 Operation = dict[str, Any]
 _Schema = Mapping[str, Any]
 
-_STRING = {"type": "string"}
+STRING = {"type": "string"}
 _TEXT = {
     "description": "A text, or any bytes as base64.",
     "anyOf": [
-        _STRING,
+        STRING,
         {
             "type": "object",
             "properties": {"b64": {"type": "string", "format": "byte"}},
@@ -73,9 +73,9 @@ _ROW = {
     "type": "object",
     "properties": {
         "class_id": {"type": "integer"},
-        "label": _STRING,
+        "label": STRING,
         "probabilities": {"type": "array", "items": {"type": "number"}},
-        "top_labels": {"type": "array", "items": _STRING, "description": "With `k`: likeliest first."},
+        "top_labels": {"type": "array", "items": STRING, "description": "With `k`: likeliest first."},
         "top_probabilities": {"type": "array", "items": {"type": "number"}, "description": "Of these."},
     },
 }
@@ -105,7 +105,7 @@ _EXPLAIN_RESPONSE: _Schema = {
             "items": {
                 "type": "object",
                 "properties": {
-                    "label": _STRING,
+                    "label": STRING,
                     "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
                     "words": {
                         "type": "array",
@@ -137,11 +137,11 @@ _STATUS_RESPONSE: _Schema = {
             "items": {
                 "type": "object",
                 "properties": {
-                    "version": _STRING,
+                    "version": STRING,
                     "state": {"enum": ["LOADING", "AVAILABLE", "UNLOADING", "END"]},
                     "status": {
                         "type": "object",
-                        "properties": {"error_code": _STRING, "error_message": _STRING},
+                        "properties": {"error_code": STRING, "error_message": STRING},
                     },
                 },
                 "required": ["version", "state", "status"],
@@ -181,7 +181,7 @@ _FEEDBACK_BODY: _Schema = {
 }
 _FEEDBACK_RESPONSE: _Schema = {
     "type": "object",
-    "properties": {"kept": {"type": "array", "items": _STRING, "description": "Ids of the labels."}},
+    "properties": {"kept": {"type": "array", "items": STRING, "description": "Ids of the labels."}},
     "required": ["kept"],
 }
 _QUEUE_BODY: _Schema = {
@@ -189,7 +189,7 @@ _QUEUE_BODY: _Schema = {
     "properties": {
         "by": {**_WHO, "description": "Who asks; nobody is asked twice."},
         "number": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-        "skip": {"type": "array", "items": _STRING, "maxItems": 1000, "description": "Rows to leave out."},
+        "skip": {"type": "array", "items": STRING, "maxItems": 1000, "description": "Rows to leave out."},
     },
     "required": ["by"],
     "additionalProperties": False,
@@ -197,16 +197,16 @@ _QUEUE_BODY: _Schema = {
 _QUEUE_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
-        "classes": {"type": "array", "items": _STRING},
+        "classes": {"type": "array", "items": STRING},
         "waiting": {"type": "integer"},
         "texts": {
             "type": "array",
             "items": {
                 "type": "object",
                 "properties": {
-                    "row": _STRING,
-                    "text": _STRING,
-                    "answer": _STRING,
+                    "row": STRING,
+                    "text": STRING,
+                    "answer": STRING,
                     "probability": {"type": "number"},
                     "why": {"enum": ["conflict", "random", "uncertain"]},
                 },
@@ -219,17 +219,17 @@ _QUEUE_RESPONSE: _Schema = {
 _CARD_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
-        "name": _STRING,
-        "version": _STRING,
+        "name": STRING,
+        "version": STRING,
         "accuracy": {"type": "number", "description": "Share of the official test split."},
-        "classes": {"type": "array", "items": _STRING},
+        "classes": {"type": "array", "items": STRING},
         "pushed_at": {"type": "string", "format": "date-time"},
-        "title": {**_STRING, "description": "Of the corpus."},
-        "about": {**_STRING, "description": "What its texts are."},
-        "text": {**_STRING, "description": "What one of them is called."},
-        "question": {**_STRING, "description": "What the model answers."},
-        "language": {**_STRING, "description": "BCP 47 tag of the texts."},
-        "examples": {"type": "array", "items": _STRING, "description": "Texts to try."},
+        "title": {**STRING, "description": "Of the corpus."},
+        "about": {**STRING, "description": "What its texts are."},
+        "text": {**STRING, "description": "What one of them is called."},
+        "question": {**STRING, "description": "What the model answers."},
+        "language": {**STRING, "description": "BCP 47 tag of the texts."},
+        "examples": {"type": "array", "items": STRING, "description": "Texts to try."},
         "kept": {"type": "string", "description": "What is kept of requests, in a sentence."},
     },
     "required": [
@@ -241,8 +241,8 @@ _READY_RESPONSE: _Schema = {
     "type": "object",
     "properties": {
         "status": {"enum": ["ready", "stopping"]},
-        "name": _STRING,
-        "version": _STRING,
+        "name": STRING,
+        "version": STRING,
         "loading": {"type": ["string", "null"]},
         "broken": {"type": ["object", "null"]},
         "pointer_problem": {"type": ["string", "null"]},
@@ -252,10 +252,10 @@ _READY_RESPONSE: _Schema = {
 }
 _HEALTH_RESPONSE: _Schema = {
     "type": "object",
-    "properties": {"status": {"enum": ["alive", "broken"]}, "problems": {"type": "array", "items": _STRING}},
+    "properties": {"status": {"enum": ["alive", "broken"]}, "problems": {"type": "array", "items": STRING}},
     "required": ["status"],
 }
-_ERROR: _Schema = {"type": "object", "properties": {"error": _STRING}, "required": ["error"]}
+_ERROR: _Schema = {"type": "object", "properties": {"error": STRING}, "required": ["error"]}
 
 _PROBLEMS = {
     400: "The request is malformed, or the model cannot work on it.",
@@ -274,12 +274,23 @@ _ASKING = (400, 404, 408, 413, 415, 422, 429, 503, 504)
 _TELLING = (400, 404)
 
 
-def _operation(
+def describe_operation(
     answer: _Schema,
     problems: tuple[int, ...] = (),
     body: _Schema | None = None,
     example: Mapping[str, Any] | None = None,
 ) -> Operation:
+    """Describes a route that reads its body itself.
+
+    Args:
+        answer: Schema of a good answer.
+        problems: Status codes of refusals.
+        body: Schema of the body; None for a route that takes none.
+        example: Of a body.
+
+    Returns:
+        Arguments for the route's decorator.
+    """
     responses: dict[int | str, Any] = {
         200: {"description": "The answer.", "content": {"application/json": {"schema": dict(answer)}}}
     }
@@ -294,15 +305,15 @@ def _operation(
     return {"openapi_extra": extra}
 
 
-PREDICT = _operation(_PREDICT_RESPONSE, _ASKING, _PREDICT_BODY)
-EXPLAIN = _operation(_EXPLAIN_RESPONSE, _ASKING, _EXPLAIN_BODY)
-STATUS = _operation(_STATUS_RESPONSE, _TELLING)
-METADATA = _operation(_METADATA_RESPONSE, _TELLING)
-FEEDBACK = _operation(_FEEDBACK_RESPONSE, _LABELLING, _FEEDBACK_BODY, {"labels": [_GIVEN_EXAMPLE]})
-QUEUE = _operation(_QUEUE_RESPONSE, _LABELLING, _QUEUE_BODY, {"by": "ann"})
-CARD = _operation(_CARD_RESPONSE, _TELLING)
-HEALTH = _operation(_HEALTH_RESPONSE)
-READY = _operation(_READY_RESPONSE)
+PREDICT = describe_operation(_PREDICT_RESPONSE, _ASKING, _PREDICT_BODY)
+EXPLAIN = describe_operation(_EXPLAIN_RESPONSE, _ASKING, _EXPLAIN_BODY)
+STATUS = describe_operation(_STATUS_RESPONSE, _TELLING)
+METADATA = describe_operation(_METADATA_RESPONSE, _TELLING)
+FEEDBACK = describe_operation(_FEEDBACK_RESPONSE, _LABELLING, _FEEDBACK_BODY, {"labels": [_GIVEN_EXAMPLE]})
+QUEUE = describe_operation(_QUEUE_RESPONSE, _LABELLING, _QUEUE_BODY, {"by": "ann"})
+CARD = describe_operation(_CARD_RESPONSE, _TELLING)
+HEALTH = describe_operation(_HEALTH_RESPONSE)
+READY = describe_operation(_READY_RESPONSE)
 READY["openapi_extra"]["responses"]["503"] = {
     "description": "The server is about to stop.",
     "content": {"application/json": {"schema": _READY_RESPONSE}},
@@ -313,22 +324,22 @@ HEALTH["openapi_extra"]["responses"]["503"] = {
 }
 METRICS: Operation = {
     "openapi_extra": {
-        "responses": {"200": {"description": "The counters.", "content": {"text/plain": {"schema": _STRING}}}}
+        "responses": {"200": {"description": "The counters.", "content": {"text/plain": {"schema": STRING}}}}
     }
 }
 
 
-def describe_token(app: FastAPI, *, open_metrics: bool) -> None:
+def describe_token(app: FastAPI, open_paths: Collection[str]) -> None:
     """Says in the OpenAPI document which routes take a bearer token.
 
     Args:
         app: The application; its document is written now.
-        open_metrics: Whether the counters need none.
+        open_paths: Those that need none.
     """
     document = app.openapi()
     document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in document["paths"].items():
-        if path not in ("/healthz", "/readyz") and not (path == "/metrics" and open_metrics):
+        if path not in open_paths:
             for operation in operations.values():
                 operation["security"] = [{"token": []}]
                 operation["responses"]["401"] = {

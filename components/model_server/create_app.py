@@ -39,6 +39,8 @@ from agnews.components.model_server.feedback_routes import feedback_routes
 from agnews.components.model_server.gate import SHOWED_TOKEN, Gate
 from agnews.components.model_server.json_response import HttpError, error_response, json_response
 from agnews.components.model_server.model_host import model_metadata
+from agnews.components.model_server.open_inference_routes import LIVE, open_inference_routes
+from agnews.components.model_server.open_inference_routes import READY as INFERENCE_READY
 from agnews.components.model_server.predict_endpoint import MODEL_VERSION, PredictEndpoint, read_body
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
 
@@ -47,7 +49,7 @@ Version = Annotated[str, PathParameter(pattern=r"^[0-9]+$", description="Number 
 _LARGEST = (1 << 63) - 1
 _SHOWN = 200
 _METRICS = "/metrics"
-_OPEN_PATHS = {"/healthz", "/readyz"}
+_OPEN_PATHS = {"/healthz", "/readyz", LIVE, INFERENCE_READY}
 
 
 def version_number(version: str) -> str:
@@ -252,9 +254,13 @@ async def _at_work(state: ServingState, poll_seconds: float) -> AsyncIterator[No
         tasks.append(asyncio.create_task(state.drift_watch.watch(), name="watch for drift"))
     for task in tasks:
         state.watch_task(task)
+    if state.grpc is not None:
+        await state.grpc.start()
     try:
         yield
     finally:
+        if state.grpc is not None:
+            await state.grpc.stop()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -272,6 +278,8 @@ def create_app(
     cors_origins: Sequence[str] = (),
     hosts: Collection[str] | None = None,
     poll_seconds: float = 2.0,
+    grpc_address: tuple[str, int] | None = None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> FastAPI:
     """Builds the application.
 
@@ -282,6 +290,8 @@ def create_app(
         cors_origins: Other sites whose pages may call this server from a browser.
         hosts: Names that this server may be asked by; None takes all.
         poll_seconds: Between two looks at the pointer to the version in production.
+        grpc_address: Host and port to answer at over gRPC; None for nowhere.
+        log: Receives a line when a call over gRPC failed for a reason of ours.
 
     Returns:
         The application.
@@ -309,10 +319,16 @@ def create_app(
     endpoint = PredictEndpoint(state)
     pages = page_routes(state)
     labels = feedback_routes(state, has_token=token is not None)
-    for router in (predict_routes(state, endpoint), labels, model_routes(state), operation_routes(state), pages):
+    inference = open_inference_routes(state, endpoint)
+    models, operations = model_routes(state), operation_routes(state)
+    for router in (predict_routes(state, endpoint), labels, models, inference, operations, pages):
         app.include_router(router)
+    if grpc_address is not None:
+        from agnews.components.model_server.grpc_server import GrpcServer
+
+        state.grpc = GrpcServer(state, endpoint, address=grpc_address, token=token, log=log)
     if token is not None:
-        describe_token(app, open_metrics=open_metrics)
+        describe_token(app, _OPEN_PATHS | ({_METRICS} if open_metrics else set()))
     express = {f"/v1/models/{state.host.name}:predict": endpoint}
     # What holds no data, by name; a route that is added is closed.
     open_paths = _OPEN_PATHS | ({_METRICS} if open_metrics else set())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import re
-import secrets
 import time
 from collections.abc import Mapping
 
@@ -17,6 +15,7 @@ from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_server.allowed_origins import AllowedOrigins
 from agnews.components.model_server.json_response import error_response
 from agnews.components.model_server.metrics import Metrics
+from agnews.components.model_server.request_id import RequestIds
 
 # Everything that the page needs comes from this server, and nothing is written into it.
 _POLICY = (
@@ -35,7 +34,6 @@ _HEADERS = [
 ]
 _NAMES = frozenset(name for name, _ in _HEADERS)
 _READ = frozenset((b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"authorization", b"x-request-id"))
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _MODEL_PATH = re.compile(
     r"/v1/models/([^/:]+)((?:/versions/[0-9]+)?(?:/metadata|/card|:[a-z]+)?)", re.IGNORECASE | re.ASCII
 )
@@ -80,9 +78,7 @@ class Gate:
         self._origins = origins
         self._open_paths = open_paths
         self._express = express
-        # Unique among restarts and replicas by its first part, and cheap to count on.
-        self._prefix = secrets.token_hex(8).encode()
-        self._numbers = itertools.count()
+        self._ids = RequestIds()
         # To find a counter by its labels takes longer than to count.
         self._counters: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
@@ -93,9 +89,7 @@ class Gate:
             return
         started = time.perf_counter()
         headers = {name: value for name, value in scope["headers"] if name in _READ}
-        request_id = headers.get(b"x-request-id", b"")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = b"%s-%x" % (self._prefix, next(self._numbers))
+        request_id = self._ids.accept(headers.get(b"x-request-id", b""))
         scope[REQUEST_ID] = request_id.decode()
         endpoint = _endpoint(scope["path"])
         status = 500
@@ -183,4 +177,6 @@ def _endpoint(path: str) -> str:
     if path.startswith("/v1/"):
         verb = path.rpartition(":")[2] if ":" in path else path.rpartition("/")[2]
         return verb if verb in ("predict", "explain", "feedback", "queue", "metadata", "card") else "status"
+    if path.startswith("/v2"):
+        return "infer" if path.endswith("/infer") else "status"
     return path if path in ("/", _METRICS, "/healthz", "/readyz", "/openapi.json") else "other"

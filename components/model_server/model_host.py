@@ -197,6 +197,11 @@ class ModelHost:
         return self._current.record.version
 
     @property
+    def versions(self) -> tuple[str, ...]:
+        """All versions that answer, that of `version` first."""
+        return tuple(dict.fromkeys([self.version, *(each.record.version for each, _ in self._beside)]))
+
+    @property
     def current(self) -> ServedVersion:
         """The version itself, for looking at; use `borrow` to work with it."""
         return self._current

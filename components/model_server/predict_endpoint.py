@@ -7,8 +7,8 @@ import json
 import time
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -18,12 +18,14 @@ from starlette.types import Receive, Scope, Send
 
 from agnews.components.model_server.gate import REQUEST_ID
 from agnews.components.model_server.json_response import HttpError, Limits, error_response, json_response
-from agnews.components.model_server.predict_request import read_predict_request
+from agnews.components.model_server.predict_request import PredictRequest, read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
 from agnews.components.model_server.top_classes import take_top_classes
 from agnews.schemas.features import CLASS_LABEL, SERVE_TEXT
+from agnews.schemas.model_record import ModelRecord
 
+_Asked = TypeVar("_Asked")
 _GONE = 499
 """TensorFlow Serving's code, and nginx's, for a client that went away."""
 
@@ -214,21 +216,46 @@ class PredictEndpoint:
         body, version = await self._predictions(scope, receive, name, version)
         return json_response(body, headers={MODEL_VERSION: version})
 
+    async def ask(
+        self, request_id: str, name: str, version: str, read: Callable[[ServedVersion], tuple[str, list[bytes], _Asked]]
+    ) -> tuple[ModelRecord, _Asked, Outputs]:
+        """Asks a version, in whatever form the request came, and hands the answer on to whoever looks on.
+
+        Args:
+            request_id: Of the request; a canary goes by it.
+            name: Of the model.
+            version: A number, or nothing for the one in production.
+            read: Reads the request for the version that answers: signature, texts, and whatever it likes.
+
+        Returns:
+            The record of the version that answered, what `read` gave last, and arrays by the name of the output, one row a text.
+
+        Raises:
+            HttpError: There is no such version, `read` refuses, or too much waits.
+        """
+        state, began = self._state, time.perf_counter()
+        if state.canary is not None and not version and state.canary.takes(request_id):
+            version = state.canary.version
+        with state.host.borrow(name, version) as model:
+            signature, values, asked = read(model)
+            outputs = await state.batcher.run(model, signature, values)
+        if state.is_watching and signature == SERVE_TEXT:
+            self._note(request_id, model.record.version, values, outputs, time.perf_counter() - began)
+        return model.record, asked, outputs
+
     async def _predictions(self, scope: Scope, receive: Receive, name: str, version: str) -> tuple[bytes, str]:
         """Returns the body of an answer, and the version that computed it."""
         state = self._state
         with HeldBytes(state) as held:
             body = await read_body(scope, receive, state.limits, held)
-            began = time.perf_counter()
-            if state.canary is not None and not version and state.canary.takes(scope[REQUEST_ID]):
-                version = state.canary.version
-            with state.host.borrow(name, version) as model:
-                asked = read_predict_request(body, lambda signature: _argument(model, signature), state.limits)
-                outputs = await state.batcher.run(model, asked.signature, asked.values)
-            if state.is_watching and asked.signature == SERVE_TEXT:
-                self._note(scope[REQUEST_ID], model.record.version, asked.values, outputs, time.perf_counter() - began)
-            outputs = take_top_classes(outputs, asked.k, model.record.classes)
-        return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape), model.record.version
+
+            def read(model: ServedVersion) -> tuple[str, list[bytes], PredictRequest]:
+                found = read_predict_request(body, lambda signature: signature_argument(model, signature), state.limits)
+                return found.signature, found.values, found
+
+            answered, asked, outputs = await self.ask(scope[REQUEST_ID], name, version, read)
+            outputs = take_top_classes(outputs, asked.k, answered.classes)
+        return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape), answered.version
 
     def _note(self, request_id: str, version: str, values: Sequence[bytes], outputs: Outputs, seconds: float) -> None:
         """Hands an answer on to whoever looks on; nobody waits for them."""
@@ -242,7 +269,16 @@ class PredictEndpoint:
                 state.metrics.answered_rows.labels(version, label.decode(errors="replace")).inc(count)
 
 
-def _argument(model: ServedVersion, signature: str) -> str:
+def signature_argument(model: ServedVersion, signature: str) -> str:
+    """Returns the name of a signature's only input.
+
+    Args:
+        model: The version.
+        signature: Its function.
+
+    Raises:
+        HttpError: 400 in TensorFlow Serving's words where there is no such signature, or it takes something else.
+    """
     if signature in model.signatures:
         return model.signatures[signature].argument
     if signature in model.signature_defs:

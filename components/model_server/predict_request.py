@@ -151,7 +151,7 @@ def _from_instances(document: Mapping[str, Any], argument: str, limits: Limits) 
         raise HttpError(400, f"JSON Value: {_show(document)} Expecting 'instances' to be an list/array")
     if not instances:
         raise HttpError(400, f"JSON Value: {_show(document)} No values in 'instances' array")
-    _check_count(len(instances), limits)
+    check_count(len(instances), limits)
     named = _is_named(instances[0])
     if not named and isinstance(instances[0], str):
         # Nearly all requests: no list in a list.
@@ -159,7 +159,7 @@ def _from_instances(document: Mapping[str, Any], argument: str, limits: Limits) 
     else:
         first = instances[0].get(argument) if named else instances[0]
         shape = _shape(first)
-    _check_count(len(instances) * math.prod(shape), limits)
+    check_count(len(instances) * math.prod(shape), limits)
     read = _named_instances if named else _plain_instances
     values = list(read(instances, argument, shape, limits))
     return values, (len(instances), *shape)
@@ -228,7 +228,7 @@ def _from_inputs(inputs: Any, argument: str, limits: Limits) -> tuple[list[bytes
             raise HttpError(400, f"Missing named input: {argument} in 'inputs' object.")
         inputs = inputs[argument]
     shape = _shape(inputs)
-    _check_count(math.prod(shape), limits)
+    check_count(math.prod(shape), limits)
     try:
         return list(_fill(inputs, shape, 0, 0, limits)), shape
     except ValueError as error:
@@ -271,16 +271,26 @@ def _string(value: Any, number: int, limits: Limits) -> bytes:
     if isinstance(value, str):
         return _text(value, number, limits)
     if isinstance(value, dict):
-        return _check_length(_decode(value), number, limits)
+        return check_length(_decode(value), number, limits)
     kind = str(value) if isinstance(value, bool) else _KINDS[type(value)]
     raise ValueError(f"JSON Value: {_show(value)} Type: {kind} is not of expected type: string")
 
 
 def _text(value: str, number: int, limits: Limits) -> bytes:
-    return _check_length(value.encode(errors="surrogateescape"), number, limits)
+    return check_length(value.encode(errors="surrogateescape"), number, limits)
 
 
-def _check_length(found: bytes, number: int, limits: Limits) -> bytes:
+def check_length(found: bytes, number: int, limits: Limits) -> bytes:
+    """Returns a text that is not too long.
+
+    Args:
+        found: The text.
+        number: Its place in the request.
+        limits: What is taken.
+
+    Raises:
+        HttpError: 422 where it is too long.
+    """
     if len(found) > limits.text_bytes:
         raise HttpError(
             422, f"Text {number} has {len(found):,} bytes; this server takes up to {limits.text_bytes:,} a text."
@@ -305,7 +315,16 @@ def _decode(value: Mapping[str, Any]) -> bytes:
         raise ValueError("Unable to base64 decode") from None
 
 
-def _check_count(count: int, limits: Limits) -> None:
+def check_count(count: int, limits: Limits) -> None:
+    """Refuses a request of too many texts.
+
+    Args:
+        count: How many it has.
+        limits: What is taken.
+
+    Raises:
+        HttpError: 422 where they are too many.
+    """
     if count > limits.instances:
         raise HttpError(422, f"{count:,} texts in one request; this server takes up to {limits.instances:,}.")
 

@@ -16,6 +16,9 @@ from agnews.components.model_server.shadow import Shadow
 if TYPE_CHECKING:
     # It brings Arrow, which a server that keeps nothing does not need.
     from agnews.components.model_server.drift_watch import DriftWatch
+
+    # It brings gRPC, and needs packages of an extra.
+    from agnews.components.model_server.grpc_server import GrpcServer
     from agnews.components.request_log.request_log import RequestLog
 
 
@@ -34,6 +37,7 @@ class ServingState:
         shadow: Answers what was answered once more, with another version; None where none is tried.
         canary: Which requests go to another version; None where all go to the one in production.
         drift_watch: Judges what was logged; None where nothing is.
+        grpc: Answers over gRPC; None where nobody asked for it.
         ended_tasks: Background tasks that ended though they should not, and why.
     """
 
@@ -47,6 +51,7 @@ class ServingState:
     shadow: Shadow | None = None
     canary: Canary | None = None
     drift_watch: DriftWatch | None = None
+    grpc: GrpcServer | None = None
     ended_tasks: dict[str, str] = field(default_factory=dict)
 
     @property

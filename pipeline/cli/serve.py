@@ -64,6 +64,15 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", rich_help_panel=_ACCESS)
     ] = 8501,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Answer TensorFlow Serving's gRPC too, at this port; 0 takes a free one. Needs agnews[grpc].",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -234,6 +243,7 @@ def serve(
       agnews serve --model DIR/models/agnews/1763820000
       agnews serve --host 0.0.0.0 --token-file token  for other machines
       agnews serve --host 0.0.0.0 --no-token          for everybody who reaches this machine
+      agnews serve --grpc-port 8500                   TensorFlow Serving's gRPC beside its REST interface
       agnews serve --log-requests requests            keep what is asked, for `agnews monitor` and `agnews feedback`
 
       curl -d '{"instances": ["Oil prices soar to all-time record"]}' http://127.0.0.1:8501/v1/models/agnews:predict
@@ -280,6 +290,7 @@ def serve(
         console.print(f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server.")
     beside = {"shadow": _pushed(store, shadow), "canary": _pushed(store, parsed.version if parsed else "")}
     listening = listening_socket(host, port)
+    grpc_address = None if grpc_port is None else (host, _free_port(host, grpc_port))
     _serve(
         found,
         store=store,
@@ -288,6 +299,7 @@ def serve(
         token=token,
         open_metrics=open_metrics,
         listening=listening,
+        grpc_address=grpc_address,
         workers=workers or max(1, available_cores() // threads),
         threads=threads,
         engine=engine,
@@ -312,6 +324,7 @@ def _serve(
     token: AccessToken | None,
     open_metrics: bool,
     listening: socket.socket,
+    grpc_address: tuple[str, int] | None,
     workers: int,
     threads: int,
     engine: EngineChoice,
@@ -378,16 +391,32 @@ def _serve(
             cors_origins=cors_origins,
             hosts=hosts,
             poll_seconds=poll,
+            grpc_address=grpc_address,
+            log=log,
         )
     with suppress(OSError):
         # Nobody may be reading, and the server is there all the same.
         _greet(console, host, listening, has_token=token is not None, follows=follows)
+        if grpc_address is not None:
+            console.print("  gRPC {}:{}".format(*grpc_address), soft_wrap=True, style="dim")
         if settings is not None:
             console.print(f"  {settings.describe()} {literal(settings.places.uri)}", soft_wrap=True)
     GracefulServer(app, state, drain_seconds=drain, access_log=access_log, log=log).run(sockets=[listening])
     host.close()
     log("stopped")
     log.flush()
+
+
+def _free_port(host: str, port: int) -> int:
+    """Sees that gRPC will get its port, before a model is loaded; 0 finds a free one."""
+    from agnews.components.engines.optional_package import import_optional, is_installed
+    from agnews.components.model_server.graceful_server import listening_socket
+
+    # Only looked at: to import it takes TensorFlow.
+    if not is_installed("tensorflow_serving"):
+        import_optional("tensorflow_serving.apis", "--grpc-port")
+    with listening_socket(host, port) as found:
+        return int(found.getsockname()[1])
 
 
 def _pushed(store: ModelStore | None, version: str) -> PushedModel | None:

@@ -145,6 +145,12 @@ def _start(
 
 
 @pytest.fixture(scope="session")
+def make_store() -> Callable[[Path], ToyStore]:
+    """Makes an empty store in a folder."""
+    return lambda folder: ToyStore(ModelStore(str(folder / "models"), "agnews"))
+
+
+@pytest.fixture(scope="session")
 def start_server() -> StartServer:
     """Starts a server on a store: `with start_server(store, limits=..., token=...) as server`."""
     return _start

@@ -49,7 +49,7 @@ def operations(shared_server: Any) -> dict[str, Any]:
 
 
 def test_whatever_is_asked_the_answer_is_one_that_the_description_promises(operations: dict[str, Any]) -> None:
-    assert len(operations) == 13
+    assert len(operations) == 22
     for operation in operations.values():
         ask(operation, GenerationMode.POSITIVE, examples=15)
 

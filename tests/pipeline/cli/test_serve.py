@@ -259,3 +259,31 @@ def test_a_host_that_is_not_ours_is_named(pushed_root: Path) -> None:
     done = agnews("--root", pushed_root, "--host", "192.0.2.1")
     assert done.returncode == 2
     assert "192.0.2.1" in done.stderr
+
+
+@pytest.mark.integration
+def test_the_same_model_answers_over_grpc(pushed_root: Path, tmp_path: Path) -> None:
+    grpc = pytest.importorskip("grpc")
+    predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    (tmp_path / "token").write_text(SECRET)
+    server = Process("--root", pushed_root, "--token-file", tmp_path / "token", "--grpc-port", "0")
+    try:
+        address = server.wait_for(r"gRPC (127\.0\.0\.1:\d+)")[1]
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "agnews"
+        request.inputs["text"].dtype = 7
+        request.inputs["text"].tensor_shape.dim.add(size=1)
+        request.inputs["text"].string_val.append(b"the coach")
+        with grpc.insecure_channel(address) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.Predict(request, 30, wait_for_ready=True)
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            answer = stub.Predict(request, 30, metadata=(("authorization", f"Bearer {SECRET}"),))
+        assert list(answer.outputs["label"].string_val) == [b"Sports"]
+        os.kill(server.pid, signal.SIGTERM)
+        assert server.end() == 0
+    finally:
+        server.kill()

@@ -1,0 +1,221 @@
+"""TensorFlow Serving's gRPC interface, by the client that `tensorflow-serving-api` publishes."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytest.importorskip("tensorflow_serving.apis", reason="the extra agnews[grpc] is not installed")
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from agnews.components.model_server.access_token import AccessToken
+from agnews.components.model_server.json_response import Limits
+
+SPORTS = "The coach praised his team"
+BUSINESS = "Profit warning sends shares down"
+Code = grpc.StatusCode
+
+
+class Client:
+    """Stubs on a channel."""
+
+    def __init__(self, server: Any) -> None:
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{server.state.grpc.port}")
+        self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+        self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
+
+    def predict(self, *texts: str, version: int | None = None, timeout: float = 30.0, **options: Any) -> Any:
+        return self.prediction.Predict(request(*texts, version=version), timeout, **options)
+
+
+def request(*texts: str, version: int | None = None, name: str = "agnews") -> Any:
+    found = predict_pb2.PredictRequest()
+    found.model_spec.name = name
+    if version is not None:
+        found.model_spec.version.value = version
+    found.inputs["text"].CopyFrom(tf.make_tensor_proto(list(texts), shape=[len(texts)]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(toy_models: Any, start_server: Any, tmp_path_factory: pytest.TempPathFactory, make_store: Any) -> Any:
+    store = make_store(tmp_path_factory.mktemp("grpc"))
+    store.push(toy_models["sure"])
+    with start_server(store.store, grpc_address=("127.0.0.1", 0)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server: Any) -> Iterator[Client]:
+    found = Client(server)
+    yield found
+    found.channel.close()
+
+
+def refusal(call: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error: Any = caught.value
+    return error.code(), error.details()
+
+
+def test_a_call_is_answered_as_a_request_over_http(server: Any, client: Client) -> None:
+    answer = client.predict(SPORTS, BUSINESS)
+    assert (answer.model_spec.name, answer.model_spec.signature_name) == ("agnews", "serving_default")
+    assert str(answer.model_spec.version.value) == server.state.host.version
+    arrays = {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+    rows = server.predict(SPORTS, BUSINESS).json()["predictions"]
+    assert arrays["label"].tolist() == [row["label"].encode() for row in rows]
+    assert arrays["class_id"].tolist() == [row["class_id"] for row in rows]
+    assert arrays["class_id"].dtype == np.int64
+    assert np.array_equal(arrays["probabilities"], np.array([row["probabilities"] for row in rows], np.float32))
+
+
+def test_a_filter_a_version_and_other_shapes(server: Any, client: Client) -> None:
+    asked = request(SPORTS, version=int(server.state.host.version))
+    asked.output_filter.append("label")
+    assert list(client.prediction.Predict(asked, 30).outputs) == ["label"]
+    # TensorFlow writes a tensor of equal values as one of them.
+    asked.inputs["text"].CopyFrom(tf.make_tensor_proto(SPORTS, shape=[3, 1]))
+    assert tf.make_ndarray(client.prediction.Predict(asked, 30).outputs["label"]).tolist() == [b"Sports"] * 3
+
+
+def test_errors_have_the_codes_of_grpc(client: Client) -> None:
+    assert refusal(lambda: client.predict(SPORTS, version=1))[0] is Code.NOT_FOUND
+    code, words = refusal(lambda: client.prediction.Predict(request(SPORTS, name="other"), 30))
+    assert (code, words) == (Code.NOT_FOUND, "Servable not found for request: Latest(other)")
+    asked = request(SPORTS)
+    asked.model_spec.signature_name = "nothing"
+    code, words = refusal(lambda: client.prediction.Predict(asked, 30))
+    assert code is Code.INVALID_ARGUMENT
+    assert 'Serving signature name: "nothing" not found' in words
+    asked = request(SPORTS)
+    asked.inputs["more"].CopyFrom(asked.inputs["text"])
+    assert refusal(lambda: client.prediction.Predict(asked, 30))[0] is Code.INVALID_ARGUMENT
+    asked = request()
+    asked.inputs["text"].CopyFrom(tf.make_tensor_proto([0.5]))
+    assert "not of float32" in refusal(lambda: client.prediction.Predict(asked, 30))[1]
+    # One value and an enormous shape: no memory is spent on it.
+    asked.inputs["text"].CopyFrom(request("a").inputs["text"])
+    asked.inputs["text"].tensor_shape.dim[0].size = 10**12
+    code, words = refusal(lambda: client.prediction.Predict(asked, 30))
+    assert (code, "1,024" in words) == (Code.INVALID_ARGUMENT, True)
+    assert refusal(lambda: client.predict("a" * 70_000))[0] is Code.INVALID_ARGUMENT
+    labelled = request(SPORTS)
+    labelled.model_spec.version_label = "canary"
+    assert refusal(lambda: client.prediction.Predict(labelled, 30))[0] is Code.INVALID_ARGUMENT
+    classify = classification_pb2.ClassificationRequest(model_spec=asked.model_spec)
+    assert refusal(lambda: client.prediction.Classify(classify, 30))[0] is Code.UNIMPLEMENTED
+    reload = model_management_pb2.ReloadConfigRequest()
+    assert refusal(lambda: client.models.HandleReloadConfigRequest(reload, 30))[0] is Code.UNIMPLEMENTED
+
+
+def test_metadata_and_status_are_those_of_the_other_interface(server: Any, client: Client) -> None:
+    asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    asked.model_spec.name = "agnews"
+    found = get_model_metadata_pb2.SignatureDefMap()
+    client.prediction.GetModelMetadata(asked, 30).metadata["signature_def"].Unpack(found)
+    over_http = server.client.get("/v1/models/agnews/metadata").json()["metadata"]["signature_def"]["signature_def"]
+    assert found.signature_def.keys() == over_http.keys()
+    status = get_model_status_pb2.GetModelStatusRequest(model_spec=asked.model_spec)
+    (version,) = client.models.GetModelStatus(status, 30).model_version_status
+    assert str(version.version) == server.state.host.version
+    assert version.state == get_model_status_pb2.ModelVersionStatus.AVAILABLE
+
+
+def test_calls_are_counted_and_known_by_their_ids(server: Any, client: Client) -> None:
+    _, call = client.prediction.Predict.with_call(request(SPORTS), 30, metadata=(("x-request-id", "mine-7"),))
+    assert dict(call.trailing_metadata())["x-request-id"] == "mine-7"
+    refusal(lambda: client.predict(SPORTS, version=1))
+    page = server.client.get("/metrics").text
+    assert 'agnews_requests_total{code="200",endpoint="grpc predict"}' in page
+    assert 'agnews_requests_total{code="404",endpoint="grpc predict"}' in page
+
+
+def test_the_door_and_the_limits_are_those_of_the_other_interface(
+    toy_store: Any, toy_models: Any, start_server: Any
+) -> None:
+    toy_store.push(toy_models["sure"])
+    secret = "0123456789abcdef"
+    limits = Limits(body_bytes=200_000, instances=4)
+    with start_server(
+        toy_store.store, token=AccessToken(secret), limits=limits, grpc_address=("127.0.0.1", 0)
+    ) as server:
+        client = Client(server)
+        assert refusal(lambda: client.predict(SPORTS))[0] is Code.UNAUTHENTICATED
+        wrong = (("authorization", "Bearer 0123456789abcdeX"),)
+        assert refusal(lambda: client.predict(SPORTS, metadata=wrong))[0] is Code.UNAUTHENTICATED
+        shown = (("authorization", f"Bearer {secret}"),)
+        assert client.predict(SPORTS, metadata=shown).model_spec.name == "agnews"
+        assert refusal(lambda: client.predict(*["a"] * 5, metadata=shown))[0] is Code.INVALID_ARGUMENT
+        # More than a message may hold is not even read.
+        assert refusal(lambda: client.predict("a" * 300_000, metadata=shown))[0] is Code.RESOURCE_EXHAUSTED
+        server.state.bytes_in_flight = limits.inflight_bytes
+        assert refusal(lambda: client.predict(SPORTS, metadata=shown))[0] is Code.UNAVAILABLE
+        server.state.bytes_in_flight = 0
+        client.channel.close()
+
+
+def test_what_is_under_way_is_answered_when_the_server_stops(
+    toy_store: Any, toy_models: Any, start_server: Any
+) -> None:
+    toy_store.push(toy_models["sure"])
+    answers: list[Any] = []
+    with start_server(toy_store.store, grpc_address=("127.0.0.1", 0)) as server:
+        client = Client(server)
+        version, run = server.state.host.current, server.state.host.current.run
+        begun = threading.Event()
+
+        def slow(*arguments: Any) -> Any:
+            begun.set()
+            threading.Event().wait(1.0)
+            return run(*arguments)
+
+        version.run = slow
+        asking = threading.Thread(target=lambda: answers.append(client.predict(SPORTS)))
+        asking.start()
+        assert begun.wait(10)
+    asking.join(10)
+    assert [answer.model_spec.name for answer in answers] == ["agnews"]
+    client.channel.close()
+
+
+def test_a_client_that_waits_no_longer_is_let_go(server: Any, client: Client) -> None:
+    version, run = server.state.host.current, server.state.host.current.run
+
+    def slow(*arguments: Any) -> Any:
+        threading.Event().wait(0.5)
+        return run(*arguments)
+
+    version.run = slow
+    try:
+        assert refusal(lambda: client.predict(SPORTS, timeout=0.1))[0] is Code.DEADLINE_EXCEEDED
+    finally:
+        version.run = run
+    assert client.predict(SPORTS).model_spec.name == "agnews"
+    assert server.state.bytes_in_flight == 0
+
+
+def test_two_servers_do_not_share_a_port(toy_store: Any, toy_models: Any, server: Any) -> None:
+    from agnews.components.model_server.graceful_server import listening_socket
+    from agnews.schemas.errors import AgnewsError
+
+    with pytest.raises(AgnewsError, match="cannot be used"):
+        listening_socket("127.0.0.1", server.state.grpc.port)
+    with socket.create_connection(("127.0.0.1", server.state.grpc.port)):
+        pass
