@@ -7,7 +7,7 @@ import mimetypes
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -43,6 +43,9 @@ from agnews.components.model_server.open_inference_routes import LIVE, open_infe
 from agnews.components.model_server.open_inference_routes import READY as INFERENCE_READY
 from agnews.components.model_server.predict_endpoint import MODEL_VERSION, PredictEndpoint, read_body
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
+
+if TYPE_CHECKING:
+    from agnews.components.model_server.grpc_server import GrpcServer
 
 Name = Annotated[str, PathParameter(pattern=r"^[^/:]+$", description="Name of the model.")]
 Version = Annotated[str, PathParameter(pattern=r"^[0-9]+$", description="Number of a version.")]
@@ -243,7 +246,7 @@ def _sender(name: str, content: bytes) -> Callable[[], Coroutine[Any, Any, Respo
 
 
 @asynccontextmanager
-async def _at_work(state: ServingState, poll_seconds: float) -> AsyncIterator[None]:
+async def _at_work(state: ServingState, poll_seconds: float, grpc: GrpcServer | None) -> AsyncIterator[None]:
     """Keeps all that works behind the routes going, and ends it in an order in which nothing is lost."""
     state.batcher.start()
     for helper in (state.request_log, state.shadow):
@@ -254,13 +257,13 @@ async def _at_work(state: ServingState, poll_seconds: float) -> AsyncIterator[No
         tasks.append(asyncio.create_task(state.drift_watch.watch(), name="watch for drift"))
     for task in tasks:
         state.watch_task(task)
-    if state.grpc is not None:
-        await state.grpc.start()
+    if grpc is not None:
+        await grpc.start()
     try:
         yield
     finally:
-        if state.grpc is not None:
-            await state.grpc.stop()
+        if grpc is not None:
+            await grpc.stop()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -296,10 +299,12 @@ def create_app(
     Returns:
         The application.
     """
+    endpoint = PredictEndpoint(state)
+    grpc = None if grpc_address is None else _grpc_server(state, endpoint, grpc_address, token, log)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _at_work(state, poll_seconds):
+        async with _at_work(state, poll_seconds, grpc):
             yield
 
     app = FastAPI(
@@ -316,17 +321,12 @@ def create_app(
             RequestValidationError: _answer_unknown,
         },
     )
-    endpoint = PredictEndpoint(state)
     pages = page_routes(state)
     labels = feedback_routes(state, has_token=token is not None)
     inference = open_inference_routes(state, endpoint)
     models, operations = model_routes(state), operation_routes(state)
     for router in (predict_routes(state, endpoint), labels, models, inference, operations, pages):
         app.include_router(router)
-    if grpc_address is not None:
-        from agnews.components.model_server.grpc_server import GrpcServer
-
-        state.grpc = GrpcServer(state, endpoint, address=grpc_address, token=token, log=log)
     if token is not None:
         describe_token(app, _OPEN_PATHS | ({_METRICS} if open_metrics else set()))
     express = {f"/v1/models/{state.host.name}:predict": endpoint}
@@ -351,6 +351,19 @@ def create_app(
             expose_headers=["X-Request-Id", MODEL_VERSION],
         )
     return app
+
+
+def _grpc_server(
+    state: ServingState,
+    endpoint: PredictEndpoint,
+    address: tuple[str, int],
+    token: AccessToken | None,
+    log: Callable[[str], None],
+) -> GrpcServer:
+    # It brings gRPC, and needs packages of an extra.
+    from agnews.components.model_server.grpc_server import GrpcServer
+
+    return GrpcServer(state, endpoint, address=address, token=token, log=log)
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

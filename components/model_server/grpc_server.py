@@ -75,8 +75,6 @@ class GrpcServer:
         self._log = log
         self._ids = RequestIds()
         self._server: Any = None
-        self.port = 0
-        """Where it answers, once it has started."""
 
     async def start(self) -> None:
         """Starts to answer; to be called in the event loop.
@@ -99,7 +97,9 @@ class GrpcServer:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(self), self._server)
         host, port = self._address
         try:
-            self.port = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            self._state.grpc_port = self._server.add_insecure_port(
+                f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            )
         except RuntimeError as error:
             raise AgnewsError(
                 f"Port {port} on {host} cannot be used for gRPC.",

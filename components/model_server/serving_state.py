@@ -16,9 +16,6 @@ from agnews.components.model_server.shadow import Shadow
 if TYPE_CHECKING:
     # It brings Arrow, which a server that keeps nothing does not need.
     from agnews.components.model_server.drift_watch import DriftWatch
-
-    # It brings gRPC, and needs packages of an extra.
-    from agnews.components.model_server.grpc_server import GrpcServer
     from agnews.components.request_log.request_log import RequestLog
 
 
@@ -37,7 +34,7 @@ class ServingState:
         shadow: Answers what was answered once more, with another version; None where none is tried.
         canary: Which requests go to another version; None where all go to the one in production.
         drift_watch: Judges what was logged; None where nothing is.
-        grpc: Answers over gRPC; None where nobody asked for it.
+        grpc_port: Where the same is answered over gRPC, once that has begun; 0 for nowhere.
         ended_tasks: Background tasks that ended though they should not, and why.
     """
 
@@ -51,7 +48,7 @@ class ServingState:
     shadow: Shadow | None = None
     canary: Canary | None = None
     drift_watch: DriftWatch | None = None
-    grpc: GrpcServer | None = None
+    grpc_port: int = 0
     ended_tasks: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -262,9 +262,11 @@ def test_a_run_ends_early_and_successfully_where_nothing_is_new(
 
 
 def test_a_run_tells_that_it_failed(cluster: Cluster, config: RunConfig, first: Path) -> None:
+    table = load_deployment("cpu")
+    once = table.model_copy(update={"defaults": table.defaults.model_copy(update={"retries": 0})})
     # KFP's local orchestrator raises where a run fails; the step that tells has run by then.
     with pytest.raises(RuntimeError):
-        cluster.run(config, tell=True, data_uri="/nowhere/at/all")
+        cluster.run(config, deployment=once, tell=True, data_uri="/nowhere/at/all")
     assert list(told := cluster.told()) == ["failed"]
     assert told["failed"]["run_id"]
 

@@ -35,7 +35,7 @@ class Client:
     """Stubs on a channel."""
 
     def __init__(self, server: Any) -> None:
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{server.state.grpc.port}")
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{server.state.grpc_port}")
         self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
 
@@ -216,6 +216,6 @@ def test_two_servers_do_not_share_a_port(toy_store: Any, toy_models: Any, server
     from agnews.schemas.errors import AgnewsError
 
     with pytest.raises(AgnewsError, match="cannot be used"):
-        listening_socket("127.0.0.1", server.state.grpc.port)
-    with socket.create_connection(("127.0.0.1", server.state.grpc.port)):
+        listening_socket("127.0.0.1", server.state.grpc_port)
+    with socket.create_connection(("127.0.0.1", server.state.grpc_port)):
         pass
