@@ -28,8 +28,10 @@ def read_logged_texts(places: Places, since: datetime, *, rows: Collection[str] 
         The rows, oldest first.
     """
     names = [columns.ID, columns.TEXT, columns.LABEL, columns.PROBABILITIES]
-    found = read_requests(places, since, names=names)
-    found = found.filter(pc.is_valid(found.column(columns.TEXT)))
+    found = read_requests(places, since, names=[*names, columns.IS_SHADOW])
+    # What a shadow said nobody got; null where no shadow was known yet.
+    is_shadow = pc.fill_null(found.column(columns.IS_SHADOW), False)
+    found = found.filter(pc.and_(pc.is_valid(found.column(columns.TEXT)), pc.invert(is_shadow)))
     if rows is not None:
         found = found.filter(pc.is_in(found.column(columns.ID), value_set=pa.array(sorted(rows), pa.string())))
     values = (found.column(name).to_pylist() for name in names)

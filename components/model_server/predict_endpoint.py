@@ -263,7 +263,7 @@ class PredictEndpoint:
         if state.request_log is not None:
             state.request_log.offer(request_id, version, values, outputs, seconds)
         if state.shadow is not None:
-            state.shadow.offer(values, outputs)
+            state.shadow.offer(request_id, values, outputs)
         if state.shadow is not None or state.canary is not None:
             for label, count in Counter(outputs[CLASS_LABEL].tolist()).items():
                 state.metrics.answered_rows.labels(version, label.decode(errors="replace")).inc(count)

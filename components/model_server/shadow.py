@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import Outputs, ServedVersion
-from agnews.schemas.features import CLASS_LABEL, SERVE_TEXT
+from agnews.schemas.features import CLASS_LABEL, PROBABILITIES, SERVE_TEXT
 
 _MOST_REQUESTS = 512
 _MOST_ROWS = 16
@@ -22,7 +23,12 @@ _PATIENCE_SECONDS = 0.005
 _NICE = 19
 
 
+Keep = Callable[[str, str, Sequence[bytes], Outputs, float], bool]
+"""Takes id, version, texts, answers and seconds; says whether there was room."""
+
+
 class _Answered(NamedTuple):
+    request_id: str
     values: Sequence[bytes]
     labels: NDArray[Any]
 
@@ -37,6 +43,7 @@ class Shadow:
         metrics: Where it is counted: `agnews_shadow_rows_total` by the class that was answered, and what became of it.
         waiting: Tells how many texts wait for the model in production.
         log: Receives a line when the shadow fails for the first time.
+        keep: Gets its answers, for the log of requests; None where nothing is kept.
     """
 
     def __init__(
@@ -46,11 +53,13 @@ class Shadow:
         *,
         waiting: Callable[[], int],
         log: Callable[[str], None] = lambda line: None,
+        keep: Keep | None = None,
     ) -> None:
         self.version = version
         self._metrics = metrics
         self._waiting = waiting
         self._log = log
+        self._keep = keep
         self._has_failed = False
         self._is_closing = threading.Event()
         self._answered: queue.Queue[_Answered] = queue.Queue(_MOST_REQUESTS)
@@ -60,15 +69,16 @@ class Shadow:
         """Starts to work."""
         self._thread.start()
 
-    def offer(self, values: Sequence[bytes], outputs: Outputs) -> None:
+    def offer(self, request_id: str, values: Sequence[bytes], outputs: Outputs) -> None:
         """Takes what was answered; never waits.
 
         Args:
+            request_id: Of the request.
             values: The texts.
             outputs: The answers of the version in production.
         """
         try:
-            self._answered.put_nowait(_Answered(values, outputs[CLASS_LABEL]))
+            self._answered.put_nowait(_Answered(request_id, values, outputs[CLASS_LABEL]))
         except queue.Full:
             self._metrics.shadow_rows.labels("", "dropped").inc(len(values))
 
@@ -95,16 +105,25 @@ class Shadow:
             self._compare(first)
 
     def _compare(self, answered: _Answered) -> None:
+        started, kept = time.perf_counter(), []
         for start in range(0, len(answered.values), _MOST_ROWS):
             part = slice(start, start + _MOST_ROWS)
             try:
-                found = self.version.run(SERVE_TEXT, answered.values[part])[CLASS_LABEL]
+                outputs = self.version.run(SERVE_TEXT, answered.values[part])
             except Exception as error:  # noqa: BLE001 - a version that fails is what a shadow is to find
                 self._metrics.shadow_rows.labels("", "failed").inc(len(answered.values[part]))
                 if not self._has_failed:
                     self._log(f"the shadow, version {self.version.record.version}, fails: {error}")
                 self._has_failed = True
                 continue
+            found = outputs[CLASS_LABEL]
+            kept.append(outputs)
             for label, other in zip(answered.labels[part].tolist(), found.tolist(), strict=True):
                 outcome = "same" if label == other else "different"
                 self._metrics.shadow_rows.labels(label.decode(errors="replace"), outcome).inc()
+        # A request of which a part failed would be in the log by halves.
+        if self._keep is not None and sum(len(each[CLASS_LABEL]) for each in kept) == len(answered.values):
+            together = {name: np.concatenate([each[name] for each in kept]) for name in (CLASS_LABEL, PROBABILITIES)}
+            seconds = time.perf_counter() - started
+            if not self._keep(answered.request_id, self.version.record.version, answered.values, together, seconds):
+                self._metrics.shadow_rows.labels("", "not logged").inc(len(answered.values))

@@ -31,6 +31,9 @@ PROBABILITIES = "probabilities"
 """Of all classes, in the order of the model's."""
 SECONDS = "seconds"
 """From the request's body to its answer."""
+IS_SHADOW = "is_shadow"
+"""Whether nobody got this answer: a version that is tried beside the one in production gave it, later, for the same
+id. Null in files of an earlier form, which have no such rows."""
 
 SCHEMA = pa.schema(
     [
@@ -47,6 +50,7 @@ SCHEMA = pa.schema(
         (LABEL, pa.string()),
         (PROBABILITIES, pa.list_(pa.float32())),
         (SECONDS, pa.float32()),
+        (IS_SHADOW, pa.bool_()),
     ],
     metadata={"agnews.format": str(FORMAT)},
 )

@@ -69,7 +69,7 @@ def read_requests(
     # Spools first: one that becomes a file meanwhile is known by its name, and not read twice.
     for path in sorted(places.spool.glob(f"*{SUFFIX}")):
         with suppress(FileNotFoundError):
-            tables.append(where(erasures.apply(read_spool(path)).select(wanted)))
+            tables.append(where(_known(erasures.apply(read_spool(path))).select(wanted)))
             taken.add(file_name(path))
     tables += [
         where(_known(pq.read_table(io.BytesIO(files.read_bytes(path)))).select(wanted))

@@ -48,6 +48,8 @@ _MEASURED_PER_SECOND = 8.0
 _MEASURED_AT_ONCE = 2000.0
 # What a row needs in the queue beside its text.
 _ROW_BYTES = 400
+_MOST_SHADOWED = 1024
+"""Requests whose second answer waits to be written."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class _Asked(NamedTuple):
     probabilities: NDArray[np.float32]
     at: float
     seconds: float
+    is_shadow: bool = False
 
 
 class RequestLog:
@@ -121,6 +124,7 @@ class RequestLog:
         self._instance = secrets.token_hex(6)
         self._threshold = int(settings.sample * (1 << 32))
         self._asked: deque[_Asked] = deque()
+        self._shadowed: deque[_Asked] = deque()
         # Each is written by one thread alone.
         self._offered = self._dropped_early = self._offered_bytes = self._taken_bytes = 0
         self._synced = self._dropped_late = 0
@@ -158,7 +162,7 @@ class RequestLog:
             outputs: The answers, with `label` and `probabilities`.
             seconds: That it took.
         """
-        if self._threshold >> 32 == 0 and zlib.crc32(request_id.encode()) >= self._threshold:
+        if not self._keeps(request_id):
             return
         rows, size = len(texts), sum(map(len, texts)) + _ROW_BYTES * len(texts)
         self._offered += rows
@@ -171,6 +175,34 @@ class RequestLog:
         self._offered_bytes += size
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
         self._asked.append(_Asked(request_id, version, texts, *answers, time.time(), seconds))
+
+    def offer_shadow(
+        self, request_id: str, version: str, texts: Sequence[bytes], outputs: Mapping[str, Any], seconds: float
+    ) -> bool:
+        """Takes what a shadow says of a request that was answered; to be called by one thread, and not that of `offer`.
+
+        Such rows are in no counter: nobody was answered with them.
+
+        Args:
+            request_id: Its id.
+            version: Of the shadow.
+            texts: That were asked for.
+            outputs: The answers, with `label` and `probabilities`.
+            seconds: That they took.
+
+        Returns:
+            Whether there was room.
+        """
+        if not self._keeps(request_id):
+            return True
+        if len(self._shadowed) >= _MOST_SHADOWED:
+            return False
+        answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
+        self._shadowed.append(_Asked(request_id, version, texts, *answers, time.time(), seconds, True))
+        return True
+
+    def _keeps(self, request_id: str) -> bool:
+        return self._threshold >> 32 != 0 or zlib.crc32(request_id.encode()) < self._threshold
 
     def flush(self, seconds: float = 5.0) -> bool:
         """Waits until all that was offered is synced or dropped.
@@ -221,19 +253,23 @@ class RequestLog:
         taken: list[_Asked] = []
         while self._asked:
             taken.append(self._asked.popleft())
+        answered = taken.copy()
+        while self._shadowed:
+            taken.append(self._shadowed.popleft())
         if not taken:
             return
-        rows = sum(len(each.texts) for each in taken)
+        rows = sum(len(each.texts) for each in answered)
         logged = False
         try:
             if self._may_write():
                 if self._spool is None:
                     self._hour, self._parts = now, self._parts + 1
                     self._spool = Spool(self._folder / spool_name(self._instance, now, self._parts))
-                self._spool.append(_rows(taken, self.settings, self._alphabet(), self._allow(rows)))
+                texts = sum(len(each.texts) for each in taken)
+                self._spool.append(_rows(taken, self.settings, self._alphabet(), self._allow(texts)))
                 logged, self._problem = True, ""
         finally:
-            self._taken_bytes += sum(sum(map(len, each.texts)) + _ROW_BYTES * len(each.texts) for each in taken)
+            self._taken_bytes += sum(sum(map(len, each.texts)) + _ROW_BYTES * len(each.texts) for each in answered)
             if logged:
                 self._synced += rows
                 self._counts.set_synced(self._synced)
@@ -342,6 +378,7 @@ def _rows(asked: Sequence[_Asked], settings: LogSettings, alphabet: Alphabet, me
             pa.array([label.decode(errors="replace") for each in asked for label in each.labels.tolist()], pa.string()),
             pa.ListArray.from_arrays(ends, probabilities),
             pa.array(np.repeat(np.array([each.seconds for each in asked], np.float32), spread)),
+            pa.array(np.repeat(np.array([each.is_shadow for each in asked], bool), spread)),
         ],
         schema=SCHEMA,
     )

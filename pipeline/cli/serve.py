@@ -380,7 +380,13 @@ def _serve(
         if settings is not None:
             _keep_requests(settings, state, log)
         if (tried := beside["shadow"]) is not None:
-            state.shadow = Shadow(host.load_beside(tried), metrics, waiting=lambda: state.batcher.waiting, log=log)
+            state.shadow = Shadow(
+                host.load_beside(tried),
+                metrics,
+                waiting=lambda: state.batcher.waiting,
+                log=log,
+                keep=state.request_log.offer_shadow if state.request_log is not None else None,
+            )
         if (tried := beside["canary"]) is not None:
             host.load_beside(tried)
             state.canary = canary

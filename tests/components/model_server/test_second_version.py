@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agnews.components.feedback.read_logged_texts import read_logged_texts
 from agnews.components.model_server.canary import Canary, parse_canary
 from agnews.components.model_server.shadow import Shadow
 from agnews.components.model_store.find_pushed_model import find_pushed_model
+from agnews.components.request_log.places import places_at
+from agnews.components.request_log.read_requests import read_requests
+from agnews.components.request_log.request_log import LogSettings
 from agnews.schemas.errors import AgnewsError
 
 SWAPPED = ("coach|league", "minister|troops", "stocks|profit", "software|scientists")
@@ -56,6 +61,38 @@ def test_a_shadow_counts_where_it_differs_and_answers_nobody(
     assert (
         f'agnews_answered_rows_total{{label="Sports",version="{versions[0]}"}} 30' in server.client.get("/metrics").text
     )
+
+
+def test_what_a_shadow_says_is_logged_beside_the_answer_and_asked_of_nobody(
+    toy_store: Any, versions: tuple[str, str], start_server: Any, tmp_path: Path
+) -> None:
+    places = places_at(str(tmp_path / "log"))
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    with start_server(toy_store.store, log_settings=LogSettings(places)) as server:
+        state = server.state
+        tried = state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
+        keep = state.request_log.offer_shadow
+        state.shadow = Shadow(tried, state.metrics, waiting=lambda: state.batcher.waiting, keep=keep)
+        state.shadow.start()
+        request = server.predict("the coach", "stocks", *["troops move"] * 20).headers["X-Request-Id"]
+        names = ["id", "version", "label", "is_shadow", "words"]
+        server.wait_for(lambda: read_requests(places, since).num_rows == 44)
+        rows = read_requests(places, since, names=names).to_pylist()
+        said = {(row["id"], row["version"]): (row["label"], row["is_shadow"]) for row in rows}
+        assert said[f"{request}/0", versions[0]] == ("Sports", False)
+        assert said[f"{request}/0", versions[1]] == ("World", True)
+        assert said[f"{request}/1", versions[1]] == ("Business", True)
+        assert all(row["words"] is not None for row in rows), "each version is judged by the same measures"
+        texts = read_logged_texts(places, since)
+        assert [(each.row, each.answer) for each in texts[:2]] == [
+            (f"{request}/0", "Sports"),
+            (f"{request}/1", "Business"),
+        ]
+        assert len(texts) == 22
+        # Nobody was answered with it, so the log of answers has lost nothing.
+        page = server.client.get("/metrics").text
+        assert "not logged" not in page
+        assert state.request_log.flush(1.0)
 
 
 def test_a_shadow_waits_for_its_turn_and_drops_what_it_has_no_time_for(
