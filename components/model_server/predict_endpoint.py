@@ -228,7 +228,8 @@ class PredictEndpoint:
             read: Reads the request for the version that answers: signature, texts, and whatever it likes.
 
         Returns:
-            The record of the version that answered, what `read` gave last, and arrays by the name of the output, one row a text.
+            The record of the version that answered, what `read` gave last, and arrays by the name of the output, one
+            row a text.
 
         Raises:
             HttpError: There is no such version, `read` refuses, or too much waits.
