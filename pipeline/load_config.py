@@ -203,8 +203,11 @@ def _readable(error: ValidationError, model: type[BaseModel], origin: str, origi
 
 
 def _without_kind(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Leaves out the kind of model, which pydantic puts between the section and its key."""
-    return (loc[0], *loc[2:]) if len(loc) > 2 and loc[0] == "model" else loc
+    """Leaves out the kinds of models, which pydantic puts between a section and its key."""
+    if len(loc) < 3 or loc[0] != "model":
+        return loc
+    # The network of an ensemble is a section of its own.
+    return (loc[0], loc[2], *loc[4:]) if loc[2] == "network" and len(loc) > 4 else (loc[0], *loc[2:])
 
 
 def _allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
@@ -250,7 +253,7 @@ def choose_config(
     """
     from agnews.components.storage.read_secret import require_no_credentials
     from agnews.pipeline.paths import require_plain_path
-    from agnews.schemas.learning_config import EncoderConfig
+    from agnews.schemas.learning_config import encoder_config
     from agnews.schemas.worker_rules import require_workers_fit
 
     tree = load_config(config or model, settings, corpus)
@@ -260,9 +263,9 @@ def choose_config(
             found=f"--model {model}, but {config} configures {tree.model.kind}",
             fix="Leave --model out, or choose another --config.",
         )
-    if isinstance(tree.model, EncoderConfig):
-        require_plain_path(tree.model.encoder, "the encoder (model.encoder)")
-        require_no_credentials(tree.model.encoder, "the encoder (model.encoder)")
+    if (named := encoder_config(tree.model)) is not None:
+        require_plain_path(named.encoder, "the encoder (model.encoder)")
+        require_no_credentials(named.encoder, "the encoder (model.encoder)")
     require_no_credentials(tree.data.source, "the data (data.source)")
     require_workers_fit(
         tree.devices.workers,

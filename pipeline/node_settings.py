@@ -13,7 +13,7 @@ from agnews.components.text.vocabulary import EMBEDDED
 from agnews.pipeline.load_corpus import corpus_settings
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.learning_config import EncoderConfig, LinearConfig, TextConfig
+from agnews.schemas.learning_config import LinearConfig, TextConfig, encoder_config
 from agnews.schemas.run_config import RunConfig
 
 
@@ -134,9 +134,8 @@ def trainer_settings(
 
 def _encoder_digest(config: RunConfig) -> str:
     """Keeps a cached model from being taken for that of an encoder whose files have changed."""
-    if not isinstance(config.model, EncoderConfig):
-        return ""
-    return encoder_digest(config.model.encoder, num_layers=config.model.num_layers)
+    named = encoder_config(config.model)
+    return encoder_digest(named.encoder, num_layers=named.num_layers) if named is not None else ""
 
 
 def resolve_text(config: RunConfig) -> TextConfig:
@@ -151,7 +150,8 @@ def resolve_text(config: RunConfig) -> TextConfig:
     Raises:
         AgnewsError: The encoder or the vocabulary cannot be found or is damaged, or they do not belong together.
     """
-    encoder = config.model.encoder if isinstance(config.model, EncoderConfig) else None
+    named = encoder_config(config.model)
+    encoder = named.encoder if named is not None else None
     source = config.text.vocabulary or encoder or EMBEDDED
     found = find_vocabulary(source)
     lowercase = found.do_lower_case if config.text.lowercase is None else config.text.lowercase

@@ -130,28 +130,53 @@ class BertFinetuneConfig(_EncoderConfig):
 EncoderConfig = BertFrozenConfig | BertFinetuneConfig
 """Models with a pre-trained encoder in them."""
 
-MODEL_CONFIGS: dict[str, type[BaseModel]] = {
-    "transformer": TransformerConfig,
-    "linear": LinearConfig,
-    "bert_frozen": BertFrozenConfig,
-    "bert_finetune": BertFinetuneConfig,
-}
-"""The sections by their `kind`."""
-
 
 def _kind_of(model: Any) -> str:
     kind = model.get("kind", "transformer") if isinstance(model, dict) else getattr(model, "kind", None)
     return str(kind)
 
 
+class EnsembleConfig(Section):
+    """A network and a linear classifier, trained apart, whose logits are added."""
+
+    kind: Literal["ensemble"] = "ensemble"
+    """Which model; its other keys follow from that."""
+    network: Annotated[
+        Annotated[TransformerConfig, Tag("transformer")]
+        | Annotated[BertFrozenConfig, Tag("bert_frozen")]
+        | Annotated[BertFinetuneConfig, Tag("bert_finetune")],
+        Discriminator(_kind_of),
+    ] = TransformerConfig()
+    """The network, as a section `model` of its kind; `training` and `devices` are about it."""
+    linear: LinearConfig = LinearConfig()
+    """The linear classifier, as a section `model` of its kind."""
+
+
+MODEL_CONFIGS: dict[str, type[BaseModel]] = {
+    "transformer": TransformerConfig,
+    "linear": LinearConfig,
+    "bert_frozen": BertFrozenConfig,
+    "bert_finetune": BertFinetuneConfig,
+    "ensemble": EnsembleConfig,
+}
+"""The sections by their `kind`."""
+
+
 ModelConfig = Annotated[
     Annotated[TransformerConfig, Tag("transformer")]
     | Annotated[LinearConfig, Tag("linear")]
     | Annotated[BertFrozenConfig, Tag("bert_frozen")]
-    | Annotated[BertFinetuneConfig, Tag("bert_finetune")],
+    | Annotated[BertFinetuneConfig, Tag("bert_finetune")]
+    | Annotated[EnsembleConfig, Tag("ensemble")],
     Discriminator(_kind_of),
 ]
 """One of the models, told apart by `kind`."""
+
+
+def encoder_config(model: ModelConfig) -> EncoderConfig | None:
+    """Returns the part of a section `model` that names an encoder, or None where none does."""
+    network = model.network if isinstance(model, EnsembleConfig) else model
+    return network if isinstance(network, EncoderConfig) else None
 
 
 class TrainingConfig(Section):

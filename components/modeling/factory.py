@@ -19,6 +19,7 @@ from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 from agnews.schemas.learning_config import (
     BertFinetuneConfig,
     BertFrozenConfig,
+    EnsembleConfig,
     LinearConfig,
     ModelConfig,
     TransformerConfig,
@@ -70,6 +71,8 @@ def build_model(
         )
     elif isinstance(config, LinearConfig):
         raise TypeError("a linear model is solved for, by fit_linear, and not built")
+    elif isinstance(config, EnsembleConfig):
+        raise TypeError("an ensemble is joined from trained members, by join_classifiers, and not built")
     elif encoder is None:
         raise ValueError(f"the model {config.kind} needs its encoder")
     elif isinstance(config, BertFrozenConfig):

@@ -26,6 +26,7 @@ from agnews.components.training.devices import Devices, choose_devices, explain_
 from agnews.components.training.extract_features import extract_features
 from agnews.components.training.find_temperature import find_temperature
 from agnews.components.training.fit import STEPS_PER_EXECUTION, fit
+from agnews.components.training.join_classifiers import join_classifiers
 from agnews.components.training.token_rows import TokenRows, TrainingRows, read_token_rows
 from agnews.components.training.train_linear import train_linear
 from agnews.components.training.trained_classifier import TrainedClassifier
@@ -37,8 +38,10 @@ from agnews.schemas.learning_config import (
     BertFrozenConfig,
     DevicesConfig,
     EncoderConfig,
+    EnsembleConfig,
     LinearConfig,
     ModelConfig,
+    TransformerConfig,
 )
 from agnews.schemas.training_job import TrainingJob
 
@@ -70,9 +73,21 @@ def train_classifier(
         AgnewsError: The rows cannot be learnt from, the encoder does not fit them, devices are missing or too small,
             a backup belongs to another training, or training has gone astray.
     """
-    config, training = job.model, job.training
+    config = job.model
     if isinstance(config, LinearConfig):
         return train_linear(job, config, on_epoch=on_epoch)
+    if isinstance(config, EnsembleConfig):
+        return _train_ensemble(job, config, on_epoch, keeps_backup)
+    return _train_network(job, config, on_epoch, keeps_backup)
+
+
+def _train_network(
+    job: TrainingJob,
+    config: TransformerConfig | EncoderConfig,
+    on_epoch: OnEpoch | None,
+    keeps_backup: bool,
+) -> TrainedClassifier:
+    training = job.training
     lowercase, max_length = bool(job.text.lowercase), job.text.max_length
     # First of all: processes that train together have to find each other before TensorFlow computes anything.
     taken = _choose(job.devices, config)
@@ -178,6 +193,19 @@ def _build(devices: Devices, build: Callable[[], Classifier]) -> Classifier:
         if start is not None:
             classifier.network.set_weights(start)
     return classifier
+
+
+def _train_ensemble(
+    job: TrainingJob, config: EnsembleConfig, on_epoch: OnEpoch | None, keeps_backup: bool
+) -> TrainedClassifier:
+    # The one with epochs first: it may be stopped, or be taken up again where it was cut.
+    network = train_classifier(
+        job.model_copy(update={"model": config.network}), on_epoch=on_epoch, keeps_backup=keeps_backup
+    )
+    linear = train_linear(job, config.linear)
+    size = len(find_vocabulary(str(job.text.vocabulary)).vocabulary)
+    evaluation = read_token_rows(job.eval_files, vocabulary_size=size, num_classes=job.num_classes)
+    return join_classifiers(network, linear, evaluation)
 
 
 def _predict(learnt: keras.Model, rows: TrainingRows) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

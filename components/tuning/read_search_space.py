@@ -172,6 +172,11 @@ DEFAULT_SPACES: Mapping[str, Mapping[str, Dimension]] = {
         "model.word_ngrams": Dimension(low=1, high=3),
         "model.min_count": Dimension(low=1, high=3),
     },
+    "ensemble": {
+        "model.linear.cost": Dimension(low=0.03, high=3.0, log=True),
+        "training.learning_rate": Dimension(low=3e-4, high=1e-2, log=True),
+        "training.epochs": Dimension(low=2, high=6),
+    },
     "bert_frozen": {
         "training.learning_rate": Dimension(low=3e-4, high=3e-2, log=True),
         "training.batch_size": Dimension(values=(32, 64, 128, 256)),

@@ -251,6 +251,32 @@ def test_a_linear_model_is_trained_explained_and_kept_like_any_other(toy_transfo
     assert np.mean(is_keyword[is_right]) > 0.95
 
 
+def test_an_ensemble_is_as_right_as_its_linear_member_and_explained(toy_transform: Path, tmp_path: Path) -> None:
+    model: dict[str, object] = {"kind": "ensemble", "network": MODEL, "linear": {"buckets": 65_536}}
+    served = run_trainer(toy_transform, tmp_path / "ensemble", TRAINING, model=model)
+    linear = run_trainer(toy_transform, tmp_path / "linear", {}, model={"kind": "linear", "buckets": 65_536})
+
+    rows = eval_rows(toy_transform)
+    texts = tf.constant([row.features.feature[TEXT].bytes_list.value[0] for row in rows])
+    labels = np.array([row.features.feature[LABEL].int64_list.value[0] for row in rows])
+    loaded = tf.saved_model.load(str(served))
+    answer = loaded.signatures[SERVE_TEXT](text=texts)
+
+    def loss(probabilities: tf.Tensor) -> float:
+        return float(-np.log(probabilities.numpy()[np.arange(len(labels)), labels]).mean())
+
+    alone = tf.saved_model.load(str(linear)).signatures[SERVE_TEXT](text=texts)
+    # Weighed on these very rows, so the sum cannot be worse than a member; labels are smoothed by one row in all.
+    assert loss(answer[PROBABILITIES]) < loss(alone[PROBABILITIES]) + 0.01
+    assert find_temperature(np.log(answer[PROBABILITIES]), labels) == pytest.approx(1.0, abs=0.05)
+    explained = loaded.signatures[EXPLAIN](text=texts)
+    np.testing.assert_allclose(explained[PROBABILITIES], answer[PROBABILITIES], atol=1e-5)
+    tokens, contributions = explained[TOKENS].numpy().astype(str), explained[CONTRIBUTIONS].numpy()
+    strongest = tokens[np.arange(len(texts)), contributions.argmax(axis=1)]
+    is_right = answer[CLASS_ID].numpy() == labels
+    assert np.mean([not word.startswith(("word", "[")) for word in strongest[is_right]]) > 0.9
+
+
 @pytest.fixture(params=["distilbert", "electra_small"])
 def toy_encoder(request: pytest.FixtureRequest, repository: Path, toy_transform: Path, tmp_path: Path) -> Path:
     """A tiny checkpoint of a family, with the word pieces of the toy texts."""

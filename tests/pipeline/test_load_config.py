@@ -35,7 +35,7 @@ def test_a_setting_wins_over_the_file_and_keeps_the_rest(tmp_path: Path) -> None
         ("training.epochs=0", ["training.epochs", "0", "greater than or equal to 1"]),
         ("training.epochs=many", ["training.epochs", "'many'", "integer"]),
         ("data.eval_share=0.9", ["data.eval_share", "0.9", "0.5"]),
-        ("model.kind=lstm", ["model.kind", "'lstm'", "transformer, linear, bert_frozen, bert_finetune"]),
+        ("model.kind=lstm", ["model.kind", "'lstm'", "transformer, linear, bert_frozen, bert_finetune, ensemble"]),
         ("model.hidden_dimm=3", ["model.hidden_dimm", "3", "'hidden_dim'"]),
         ("trainer.epochs=1", ["trainer", "'training'"]),
         ("training.epochs.x=1", ["epochs", "single value"]),

@@ -104,7 +104,7 @@ def test_changed_data_changes_what_the_cache_goes_by(values: dict[str, Any], dat
     assert "changed: 2026-11-21" in plan.summary
 
 
-@pytest.mark.parametrize("kind", ["transformer", "linear", "bert_frozen", "bert_finetune"])
+@pytest.mark.parametrize("kind", ["transformer", "linear", "bert_frozen", "bert_finetune", "ensemble"])
 def test_the_kind_of_model_brings_its_settings(values: dict[str, Any], kind: str) -> None:
     outputs = plan_on_cluster({**values, "model": kind, "epochs": 7.0}).outputs
     config = load_config(kind, ["training.epochs=7"])

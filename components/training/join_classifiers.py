@@ -1,0 +1,53 @@
+"""From a network and a linear classifier, trained apart, to one classifier."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from numpy.typing import NDArray
+
+from agnews.components.modeling.classifier import Classifier
+from agnews.components.modeling.ensemble_classifier import EnsembleClassifier
+from agnews.components.training.find_shares import find_shares
+from agnews.components.training.token_rows import TokenRows
+from agnews.components.training.trained_classifier import TrainedClassifier
+
+_LOGGER = logging.getLogger(__name__)
+
+_BATCH_SIZE = 256
+
+
+def join_classifiers(network: TrainedClassifier, linear: TrainedClassifier, evaluation: TokenRows) -> TrainedClassifier:
+    """Lets two classifiers answer together.
+
+    Args:
+        network: One of them; what it was trained on and its curve become those of both.
+        linear: The other one.
+        evaluation: Rows that neither has learnt from, which say how much each has to say.
+
+    Returns:
+        The classifier. Its logits are as sure as it is right.
+    """
+    members = [network.classifier.network, linear.classifier.network]
+    answers = [_predict(member, evaluation) for member in members]
+    labels = answers[0][1]
+    shares = find_shares([logits for logits, _ in answers], labels)
+    joint = sum(share * logits for share, (logits, _) in zip(shares, answers, strict=True))
+    right = [float(np.mean(logits.argmax(axis=1) == labels)) for logits in (*(each for each, _ in answers), joint)]
+    _LOGGER.info(
+        "Ensemble: eval accuracy %.4f of the network (share %.3f), %.4f of the linear model (share %.3f), %.4f of both",
+        *(right[0], shares[0], right[1], shares[1], right[2]),
+    )
+    classifier = Classifier(EnsembleClassifier(members, shares, name="ensemble"), network.classifier.create_optimizer)
+    return dataclasses.replace(network, classifier=classifier, temperature=1.0)
+
+
+def _predict(network: keras.Model, rows: TokenRows) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Returns logits (rows, classes) and labels (rows,), in one order."""
+    answer = tf.function(lambda features: network(features, training=False), reduce_retracing=True)
+    pairs = [(answer(features).numpy(), labels.numpy()) for features, labels in rows.dataset(batch_size=_BATCH_SIZE)]
+    return np.concatenate([logits for logits, _ in pairs]), np.concatenate([labels for _, labels in pairs])
