@@ -36,7 +36,7 @@ def join_classifiers(network: TrainedClassifier, linear: TrainedClassifier, eval
     answers = [_predict(member, evaluation) for member in members]
     labels = answers[0][1]
     shares = find_shares([logits for logits, _ in answers], labels)
-    joint = sum(share * logits for share, (logits, _) in zip(shares, answers, strict=True))
+    joint = np.tensordot(shares, np.stack([logits for logits, _ in answers]), axes=1)
     right = [float(np.mean(logits.argmax(axis=1) == labels)) for logits in (*(each for each, _ in answers), joint)]
     _LOGGER.info(
         "Ensemble: eval accuracy %.4f of the network (share %.3f), %.4f of the linear model (share %.3f), %.4f of both",
