@@ -5,8 +5,8 @@ from __future__ import annotations
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import DevicesConfig
 
-ALONE = frozenset({"bert_frozen", "linear"})
-"""Kinds of model that one process trains in any case: what learns is small."""
+ALONE = frozenset({"bert_frozen", "ensemble", "linear"})
+"""Kinds of model that one process trains in any case: what learns is small, or is solved for in a part."""
 
 
 def require_workers_fit(workers: int, *, kind: str, devices: DevicesConfig, batch_size: int, key: str) -> None:
