@@ -191,7 +191,7 @@ def test_all_that_a_run_may_change_is_decided_when_it_runs() -> None:
 def test_other_kinds_of_models_keep_their_own_settings() -> None:
     chosen = load_config("transformer", ["data.window=7", "training.learning_rate=0.5", "evaluation.alpha=0.01"])
     choices = model_choices(chosen)
-    assert choices.keys() == {"transformer", "linear", "bert_frozen", "bert_finetune"}
+    assert choices.keys() == {"transformer", "linear", "bert_frozen", "bert_finetune", "ensemble"}
     assert choices["transformer"] == chosen
     own = load_config("bert_finetune")
     finetune = choices["bert_finetune"]
