@@ -1,0 +1,1 @@
+"""A cluster of Flink on Kubernetes for the steps over many rows."""
