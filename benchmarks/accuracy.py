@@ -74,11 +74,11 @@ def main() -> None:
             trainer = nodes["Trainer"]["seconds"]  # type: ignore[index]
             print(f"seed {seed}: {accuracies[-1]:.4f}, Trainer {trainer:.0f} s", flush=True)
     described = arguments.data.is_file()
-    linear = (
-        report["documents"]["evaluation"]["verdict"]["linear_test"]["baseline_accuracy"]
-        if described
-        else reference(arguments.data)
-    )  # type: ignore[index]
+    test = report["documents"]["evaluation"]["verdict"]["linear_test"]  # type: ignore[index]
+    if described and not test:
+        print(f"{arguments.config}: {statistics.mean(accuracies):.4f}")
+        return
+    linear = test["baseline_accuracy"] if described else reference(arguments.data)
     name = "linear model of the run" if described else "linear SVM on TF-IDF bigrams"
     mean = statistics.mean(accuracies)
     print(f"{arguments.config}: mean of {len(accuracies)} seeds {mean:.4f}")

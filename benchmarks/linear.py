@@ -5,6 +5,7 @@ Labels are the first column of AG News, the last one of files with a header (Ban
 
     python benchmarks/linear.py ../shared/data/agnews
     python benchmarks/linear.py ../shared/data/banking77 --header
+    python benchmarks/linear.py ../shared/data/banking77 --header --ngrams 1-3 1-4 2-4 3-6
 """
 
 from __future__ import annotations
@@ -36,11 +37,15 @@ def main() -> None:
     from sklearn.svm import LinearSVC
 
     from agnews.components.linear.measure_linear import measure_linear
+    from agnews.schemas.learning_config import LinearConfig
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with train.csv and test.csv")
     parser.add_argument(
         "--header", action="store_true", help="the files begin with names of columns, the label is last"
+    )
+    parser.add_argument(
+        "--ngrams", nargs="*", default=[], metavar="FROM-TO", help="ours with other runs of characters too"
     )
     arguments = parser.parse_args()
     (texts, labels), (asked, truth) = (
@@ -58,6 +63,10 @@ def main() -> None:
 
     started = time.process_time()
     report("ours", measure_linear(texts, number, asked, expected, num_classes=len(names)).answers, started)
+    for ngrams in arguments.ngrams:
+        started, settings = time.process_time(), LinearConfig(char_ngrams=ngrams)
+        found = measure_linear(texts, number, asked, expected, num_classes=len(names), settings=settings)
+        report(f"ours {ngrams}", found.answers, started)
     started = time.process_time()
     features = make_union(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),

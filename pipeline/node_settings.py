@@ -13,7 +13,7 @@ from agnews.components.text.vocabulary import EMBEDDED
 from agnews.pipeline.load_corpus import corpus_settings
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.learning_config import LinearConfig, TextConfig, encoder_config
+from agnews.schemas.learning_config import LEARN, LinearConfig, TextConfig, encoder_config
 from agnews.schemas.run_config import RunConfig
 
 
@@ -36,9 +36,21 @@ def transform_settings(text: TextConfig, code_version: str) -> dict[str, Any]:
     """
     return {
         **text.model_dump(),
-        "vocabulary_digest": find_vocabulary(str(text.vocabulary)).vocabulary.digest,
+        "vocabulary_digest": vocabulary_digest(text),
         "code_version": code_version,
     }
+
+
+def vocabulary_digest(text: TextConfig) -> str:
+    """Returns the digest of a vocabulary; empty for one that the rows decide.
+
+    Args:
+        text: From `resolve_text`.
+
+    Raises:
+        AgnewsError: The vocabulary cannot be found or is damaged.
+    """
+    return "" if text.vocabulary == LEARN else find_vocabulary(str(text.vocabulary)).vocabulary.digest
 
 
 def token_limits(text: TextConfig) -> TokenLimits:
@@ -153,6 +165,8 @@ def resolve_text(config: RunConfig) -> TextConfig:
     named = encoder_config(config.model)
     encoder = named.encoder if named is not None else None
     source = config.text.vocabulary or encoder or EMBEDDED
+    if source == LEARN:
+        return _learnt_text(config, encoder)
     found = find_vocabulary(source)
     lowercase = found.do_lower_case if config.text.lowercase is None else config.text.lowercase
     if encoder is not None:
@@ -171,3 +185,14 @@ def resolve_text(config: RunConfig) -> TextConfig:
                 fix="Leave text.lowercase out: it follows the encoder.",
             )
     return config.text.model_copy(update={"vocabulary": source, "lowercase": lowercase})
+
+
+def _learnt_text(config: RunConfig, encoder: str | None) -> TextConfig:
+    if encoder is not None:
+        raise AgnewsError(
+            f"A model of the kind {config.model.kind} cannot learn its own word pieces: its encoder knows others.",
+            found=f"text.vocabulary {LEARN}, model.encoder {encoder}",
+            fix="Leave text.vocabulary out, or take --model transformer or --model linear.",
+        )
+    lowercase = True if config.text.lowercase is None else config.text.lowercase
+    return config.text.model_copy(update={"vocabulary": LEARN, "lowercase": lowercase})

@@ -170,6 +170,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
     smoke_test = SmokeTest(
         model=model,
         blessing=blessing,
+        baseline=baseline.outputs["model"],
         corpus=corpus["SmokeTest"],
         **config.smoke_test.model_dump(),
         code_version=code["SmokeTest"],

@@ -52,3 +52,6 @@ TRANSFORM_FEATURES = "transform_features"
 """serialized raw Examples: string (batch,) -> token_ids, padding_mask."""
 EXPLAIN = "explain"
 """text: string (batch,) -> class_id, label, probabilities, tokens, contributions. Older versions have none."""
+
+VOCABULARY_FILE = "vocabulary.txt"
+"""In the artifact of Transform's graph: the word pieces that it cuts texts into, one a line."""

@@ -21,12 +21,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+LEARN = "learn"
+"""The vocabulary that is learnt from the rows of train."""
+
+
 class TextConfig(Section):
     """From a text to token ids; part of the exported model."""
 
     vocabulary: str | None = None
-    """`minilm` (that of the embedded encoder), another encoder, or the path of a BERT vocab.txt; null follows
-    model.encoder, and is `minilm` for a model without one."""
+    """`minilm` (that of the embedded encoder), another encoder, the path of a BERT vocab.txt, or `learn`: word pieces
+    learnt from the rows of train, for languages that no encoder knows; null follows model.encoder, and is `minilm` for
+    a model without one."""
+    vocabulary_size: Annotated[int, Field(ge=256, le=2**17)] = 16_000
+    """Word pieces that `learn` learns, at most; of no meaning otherwise."""
     lowercase: bool | None = None
     """Lower-case and strip accents, as uncased BERT does; null follows the vocabulary."""
     max_length: Annotated[int, Field(ge=8, le=512)] = 128
@@ -203,6 +210,9 @@ class TrainingConfig(Section):
     0 takes the weights as they are."""
     warm_start: bool = False
     """Start from the weights of the model in production, where there is one of the same shape."""
+    class_weights: Literal["none", "sqrt", "balanced"] = "none"
+    """What rows count by their class: `balanced` makes all classes count alike, whatever their rows, `sqrt` goes half
+    of the way. Rare classes are found more often, and the accuracy over all rows may fall."""
     calibrate: bool = True
     """Divide the exported model's logits by a temperature fitted on the eval split, so that it is as sure as it is
     right; answers stay as they are."""

@@ -16,6 +16,10 @@ class SplitTokens(Part):
     unknown_pieces: int
     """How many of them are [UNK]."""
     unknown_share: float
+    words: int = 0
+    """Pieces that begin a word, as BERT cuts texts: punctuation and ideographs are words; 0 in what 0.1.0 wrote."""
+    pieces_per_word: float = 0.0
+    """1 where the vocabulary has each word whole; 3 and more where it is one of another language."""
     full_share: float
     """Share of rows as long as max_length: cut off, but for the few that just fit."""
     mean_length: float

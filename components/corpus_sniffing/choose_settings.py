@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from agnews.schemas.learning_config import TextConfig, TrainingConfig
+from agnews.schemas.learning_config import LEARN, MODEL_CONFIGS, TextConfig, TrainingConfig
 
 _ROWS = 2000
 _SHORTEST, _LONGEST, _STEP = 32, 512, 16
@@ -17,6 +17,8 @@ _MOST_CUT = 0.05
 _STEPS = 3000
 """Steps in which a small transformer learns what a few thousand rows have to say."""
 _FEW_ROWS, _LARGER_SHARE = 3000, 0.1
+_UNEVEN = 20
+"""From that many times the rows of the smallest class in the largest, rows count by their class."""
 _MOST_EPOCHS, _EPOCHS = 60, TrainingConfig().epochs
 _BATCHES = ((20_000, 128), (5_000, 64), (1_000, 32), (0, 16))
 """Batch sizes by the least rows to learn from: small corpora need the steps, large ones the speed."""
@@ -39,13 +41,16 @@ class ChosenSettings:
     unsure: list[str] = field(default_factory=list)
 
 
-def choose_settings(texts: Sequence[str], *, rows: int, language: str) -> ChosenSettings:
+def choose_settings(
+    texts: Sequence[str], *, rows: int, language: str, class_rows: Sequence[int] = ()
+) -> ChosenSettings:
     """Chooses kind of model, length and training.
 
     Args:
         texts: Texts to learn from, or some of them.
         rows: How many there are to learn from.
         language: Of the texts, a BCP 47 tag.
+        class_rows: How many there are of each class; none where nobody knows.
 
     Returns:
         The settings. The encoder that comes along knows English; texts in another language get a linear model.
@@ -68,10 +73,15 @@ def choose_settings(texts: Sequence[str], *, rows: int, language: str) -> Chosen
     if cut > _MOST_CUT:
         unsure.append(f"text.max_length: {cut:.0%} of the texts are longer than {length} word pieces and are cut there")
     allowed = TextConfig().max_unknown_share
-    if unknown > allowed:
-        unsure.append(
-            f"text.vocabulary: {unknown:.0%} of the word pieces are unknown to the vocabulary that comes along, and a "
-            f"run stops above {allowed:.0%}; name the vocab.txt of an encoder of this language"
+    kinds: dict[str, dict[str, dict[str, Any]]] = {}
+    if unknown > allowed or not english:
+        # N-grams need pieces that can be spelled, and no more; a transformer learns from whole words.
+        for kind in ("transformer", "linear") if unknown > allowed else ("transformer",):
+            kinds[kind] = {"text": {"vocabulary": LEARN}}
+        reasons["text.vocabulary"] = (
+            f"{unknown:.0%} of the word pieces are unknown to the vocabulary that comes along"
+            if unknown > allowed
+            else "the vocabulary that comes along knows English words"
         )
     if rows < _FEW_ROWS:
         settings["data"] = {"eval_share": _LARGER_SHARE}
@@ -85,7 +95,17 @@ def choose_settings(texts: Sequence[str], *, rows: int, language: str) -> Chosen
     reasons["training.batch_size"] = f"{rows:,} rows to learn from"
     reasons["training.epochs"] = f"{epochs * steps:,} steps of {batch} rows; at least {_STEPS:,} are wanted"
     reasons["training.patience"] = "a third of the epochs"
-    return ChosenSettings(settings, {"transformer": {"training": training}}, reasons, unsure)
+    kinds["transformer"] = {**kinds.get("transformer", {}), "training": training}
+    most, least = max(class_rows, default=1), max(min(class_rows, default=1), 1)
+    if most >= _UNEVEN * least:
+        for kind in MODEL_CONFIGS:
+            sections = kinds.setdefault(kind, {})
+            sections["training"] = {**sections.get("training", {}), "class_weights": "sqrt"}
+        reasons["training.class_weights"] = (
+            f"the largest class has {most:,} rows to learn from, the smallest {least:,}; with none the accuracy "
+            "over all rows is highest, with balanced rare classes are found most often"
+        )
+    return ChosenSettings(settings, kinds, reasons, unsure)
 
 
 def _pieces(texts: Sequence[str]) -> tuple[np.ndarray[Any, np.dtype[np.int64]], float]:

@@ -60,6 +60,8 @@ def settle_corpus(proposal: Proposal) -> Proposal:
         unsure.append(f"{rejected:,} rows cannot be used; `agnews corpus check` lists them")
     if tally.left_out_as_test:
         seen.append(f"{tally.left_out_as_test:,} training rows left out, since test rows have their texts")
-    chosen = choose_settings(proposal.texts, rows=train.rows, language=document["language"])
+    chosen = choose_settings(
+        proposal.texts, rows=train.rows, language=document["language"], class_rows=list(train.label)
+    )
     document |= {"settings": chosen.settings, "kinds": chosen.kinds, "reasons": chosen.reasons}
     return replace(proposal, document=document, seen=seen, unsure=[*unsure, *chosen.unsure])

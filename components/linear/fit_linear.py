@@ -57,6 +57,7 @@ def fit_linear(
     num_classes: int,
     min_count: int,
     cost: float,
+    class_weights: NDArray[np.float32] | None = None,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> LinearFit:
     """Learns from texts. The same texts in the same order give the same weights.
@@ -69,6 +70,7 @@ def fit_linear(
         num_classes: Classes to tell apart.
         min_count: Least number of texts that an n-gram has to occur in.
         cost: See `fit_squared_hinge`.
+        class_weights: See `fit_squared_hinge`.
         on_rows: Called with the number of texts whose n-grams are counted.
 
     Returns:
@@ -86,5 +88,5 @@ def fit_linear(
             fix="Take rarer n-grams out or hash them closer: --set model.min_count=5 or --set model.buckets=65536",
         )
     matrix = weigh_ngrams(counts, columns)
-    weights = fit_squared_hinge(matrix, labels, num_classes, cost=cost)
+    weights = fit_squared_hinge(matrix, labels, num_classes, cost=cost, class_weights=class_weights)
     return LinearFit(ngrams, columns, weights, matrix @ weights.kernel + weights.bias)

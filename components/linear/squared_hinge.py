@@ -35,11 +35,12 @@ def fit_squared_hinge(
     num_classes: int,
     *,
     cost: float,
+    class_weights: NDArray[np.float32] | None = None,
     tolerance: float = 0.04,
 ) -> LinearWeights:
     """Tells each class from all others, with as large a margin as the rows allow.
 
-    For each class it finds the least of |w|^2 / 2 + cost * sum over rows of max(0, 1 - y (x w + b))^2, where y is 1 on
+    For each class it finds the least of |w|^2 / 2 + sum over rows of cost * max(0, 1 - y (x w + b))^2, where y is 1 on
     the class' rows and -1 on others.
 
     Args:
@@ -47,6 +48,7 @@ def fit_squared_hinge(
         labels: (rows,), 0-based.
         num_classes: Classes to tell apart.
         cost: What mistakes weigh against large weights: C of a support vector machine.
+        class_weights: What mistakes on a row weigh besides, by its class, (classes,); None weighs all rows alike.
         tolerance: Norm of the gradient at the end, as a share of that at the start, for a class that has all rows; for
             others by their share of the rows, as in LIBLINEAR: where a class is rare, the gradient at the start says
             mostly that.
@@ -61,20 +63,23 @@ def fit_squared_hinge(
     """
     kernel = np.zeros((matrix.shape[1], num_classes), np.float32)
     bias = np.zeros(num_classes, np.float32)
+    costs = np.full((len(labels), 1), cost, np.float32)
+    if class_weights is not None:
+        costs *= class_weights[labels, np.newaxis]
     for first in range(0, num_classes, _CLASSES_AT_ONCE):
         classes = np.arange(first, min(first + _CLASSES_AT_ONCE, num_classes))
         signs = np.where(labels[:, np.newaxis] == classes, 1.0, -1.0).astype(np.float32)
-        problem = _Problem(matrix, signs, np.float32(cost))
+        problem = _Problem(matrix, signs, costs)
         kernel[:, classes], bias[classes] = problem.solve(tolerance)
     return LinearWeights(kernel, bias)
 
 
 class _Problem:
-    """Some classes at once. Weights are (columns + 1, classes); the last row is the bias."""
+    """Some classes at once. Weights are (columns + 1, classes); the last row is the bias. Costs are (rows, 1)."""
 
-    def __init__(self, matrix: sparse.csr_matrix, signs: _Floats, cost: np.float32) -> None:
+    def __init__(self, matrix: sparse.csr_matrix, signs: _Floats, costs: _Floats) -> None:
         self._matrix, self._transposed = matrix, matrix.T
-        self._signs, self._cost = signs, cost
+        self._signs, self._costs = signs, costs
 
     def solve(self, tolerance: float) -> tuple[_Floats, _Floats]:
         rows, classes = self._signs.shape
@@ -83,7 +88,7 @@ class _Problem:
         goal: _Floats | None = None
         for _ in range(_MOST_STEPS):
             is_active = (self._signs * scores < 1.0).astype(np.float32)
-            gradient = weights - 2.0 * self._cost * self._backward(is_active * (self._signs - scores))
+            gradient = weights - 2.0 * self._backward(self._costs * is_active * (self._signs - scores))
             gradient[-1] -= weights[-1]  # The bias is not held back.
             norms = _norms(gradient)
             if goal is None:
@@ -105,7 +110,7 @@ class _Problem:
         direction, product = rest.copy(), _dots(rest, rest)
         goal = _FORCING**2 * product
         for _ in range(_MOST_PRODUCTS):
-            curved = 2.0 * self._cost * self._backward(is_active * self._forward(direction))
+            curved = 2.0 * self._backward(self._costs * is_active * self._forward(direction))
             curved[:-1] += direction[:-1]
             length = product / np.maximum(_dots(direction, curved), 1e-30)
             step += length * direction
@@ -130,7 +135,7 @@ class _Problem:
     def _loss(self, weights: _Floats, scores: _Floats) -> NDArray[np.float64]:
         slack = np.maximum(0.0, 1.0 - self._signs * scores)
         size = np.einsum("ij,ij->j", weights[:-1], weights[:-1], dtype=np.float64)
-        loss: NDArray[np.float64] = 0.5 * size + self._cost * np.einsum("ij,ij->j", slack, slack, dtype=np.float64)
+        loss: NDArray[np.float64] = 0.5 * size + np.einsum("ij,ij->j", self._costs * slack, slack, dtype=np.float64)
         return loss
 
     def _forward(self, weights: _Floats) -> _Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -11,6 +13,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
     Args:
         label_smoothing: The share that is spread; 0 gives plain cross-entropy.
+        class_weights: What a row counts by its class, (classes,); None counts rows alike.
         **kwargs: Of `keras.losses.Loss`.
 
     References:
@@ -18,9 +21,12 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         Equal to `keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=...)` on one-hot labels.
     """
 
-    def __init__(self, label_smoothing: float = 0.0, **kwargs: object) -> None:
+    def __init__(
+        self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None, **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns the loss of each row.
@@ -37,13 +43,21 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         certain = tf.one_hot(tf.reshape(tf.cast(y_true, tf.int32), (-1,)), classes, dtype=y_pred.dtype)
         smoothed = certain * (1.0 - self.label_smoothing) + self.label_smoothing / classes
         if y_pred.shape.rank == 2:
-            return tf.nn.softmax_cross_entropy_with_logits(smoothed, y_pred)
-        of_all = tf.broadcast_to(smoothed[:, tf.newaxis], tf.shape(y_pred))
-        return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(of_all, y_pred), axis=1)
+            losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, y_pred)
+        else:
+            of_all = tf.broadcast_to(smoothed[:, tf.newaxis], tf.shape(y_pred))
+            losses = tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(of_all, y_pred), axis=1)
+        if self.class_weights is None:
+            return losses
+        return losses * tf.reduce_sum(certain * tf.constant(self.class_weights, y_pred.dtype), axis=1)
 
     def get_config(self) -> dict[str, object]:
         """What `from_config` needs."""
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+            "class_weights": self.class_weights,
+        }
 
 
 class SummedAccuracy(keras.metrics.SparseCategoricalAccuracy):

@@ -15,7 +15,7 @@ from agnews.components.model_store.baseline_at import baseline_at
 from agnews.components.report.review_predictions import review_predictions
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.data_card import DataCard
-from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.evaluation import Evaluation, Verdict
 from agnews.schemas.features import TEST
 from agnews.schemas.nodes import NODES
 from agnews.schemas.prediction_review import PredictionReview
@@ -107,7 +107,7 @@ def assemble_report(
         metrics=evaluation.metrics if evaluation else None,
         blessed=verdict.blessed if verdict else None,
         forced=verdict.forced if verdict else False,
-        reasons=verdict.reasons if verdict else (),
+        reasons=_reasons(verdict, documents.smoke),
         baseline=paired.baseline if paired else None,
         pushed_model=(documents.push.destination or None) if documents.push else None,
         training_curve=documents.training.curve if documents.training else (),
@@ -133,6 +133,13 @@ def _data_summary(card: DataCard) -> DataSummary:
         rejected=card.rejected,
         digest=card.digest,
     )
+
+
+def _reasons(verdict: Verdict | None, smoke: SmokeReport | None) -> tuple[str, ...]:
+    """The verdict, and what the model costs beside the one in production: measured later, and for people to weigh."""
+    if verdict is None:
+        return ()
+    return (*verdict.reasons, smoke.comparison) if smoke and smoke.comparison else verdict.reasons
 
 
 def _serving(smoke: SmokeReport) -> ServingSummary:

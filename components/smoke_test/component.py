@@ -20,6 +20,7 @@ class SmokeTest(DeclaredComponent):
     Args:
         model: The exported model.
         blessing: The Evaluator's decision.
+        baseline: Output of BaselineModel: what size and time are compared with.
         corpus: The description of the corpus, from `carry_corpus`.
         max_latency_ms: Bound of the median time of a request with one text.
         max_size_mb: Bound of the size of the model folder.
@@ -32,6 +33,7 @@ class SmokeTest(DeclaredComponent):
 
     model: Annotated[BaseChannel, Model]
     blessing: Annotated[BaseChannel, ModelBlessing]
+    baseline: Annotated[BaseChannel, Model]
     corpus: str
     max_latency_ms: float
     max_size_mb: float

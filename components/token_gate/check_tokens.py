@@ -65,7 +65,8 @@ def require_tokens(check: TokenCheck) -> None:
             "The texts did not become tokens that a model could learn from. Nothing was trained.",
             found="".join(f"\n    {problem}" for problem in check.problems),
             fix=(
-                "Use the vocabulary of the texts' language and case (text.vocabulary, text.lowercase), or raise "
+                "Use the vocabulary of the texts' language and case (text.vocabulary, text.lowercase); "
+                "--set text.vocabulary=learn makes one of the rows, for a model without an encoder. Or raise "
                 "text.max_unknown_share if so many odd words are right."
             ),
             exit_code=ExitCode.FAILED,
@@ -100,13 +101,18 @@ class Tally:
         sep_id: Id that each row must end with.
         unknown_id: Id of a word that could not be spelled.
         max_length: Longest sequence allowed.
+        continues: Whether a piece goes on with a word, bool (vocabulary,).
     """
 
-    def __init__(self, *, cls_id: int, sep_id: int, unknown_id: int, max_length: int) -> None:
+    def __init__(
+        self, *, cls_id: int, sep_id: int, unknown_id: int, max_length: int, continues: npt.NDArray[np.bool_]
+    ) -> None:
         self._cls_id = cls_id
         self._sep_id = sep_id
         self._unknown_id = unknown_id
         self._max_length = max_length
+        self._continues = continues
+        self._continued = 0
         self._lengths = np.zeros(1, np.int64)  # Rows by length.
         self._unknown = 0
         self._edges = 0
@@ -138,6 +144,8 @@ class Tally:
         self._broken += len(broken)
         self._unknown += int(np.count_nonzero(values == self._unknown_id))
         self._edges += int(np.count_nonzero((values == self._cls_id) | (values == self._sep_id)))
+        # An id beyond the vocabulary is the Trainer's to refuse.
+        self._continued += int(self._continues[np.minimum(values, len(self._continues) - 1)].sum())
         counts = np.bincount(lengths, minlength=len(self._lengths)).astype(np.int64)
         counts[: len(self._lengths)] += self._lengths
         self._lengths = counts
@@ -147,11 +155,14 @@ class Tally:
         rows = int(self._lengths.sum())
         tokens = int(self._lengths @ np.arange(len(self._lengths)))
         pieces = tokens - self._edges
+        words = pieces - self._continued
         return SplitTokens(
             rows=rows,
             pieces=pieces,
             unknown_pieces=self._unknown,
             unknown_share=self._unknown / max(pieces, 1),
+            words=words,
+            pieces_per_word=pieces / max(words, 1),
             full_share=int(self._lengths[self._max_length :].sum()) / max(rows, 1),
             mean_length=tokens / max(rows, 1),
             median_length=self._quantile(0.5),

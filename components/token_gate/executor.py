@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the transform graph
 import tensorflow_transform as tft
@@ -17,7 +19,7 @@ from tfx.types.artifact_utils import decode_split_names, get_single_instance
 from agnews.components.token_gate.check_tokens import Tally, check_tokens, require_tokens
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError, ExitCode
-from agnews.schemas.features import TEXT, TOKEN_IDS
+from agnews.schemas.features import TEXT, TOKEN_IDS, VOCABULARY_FILE
 from agnews.schemas.progress import Progress, report_progress
 from agnews.schemas.token_check import SplitTokens
 
@@ -42,7 +44,7 @@ class Executor(BaseExecutor):
             input_dict:
                 - transformed_examples: one Examples artifact of gzipped TFRecords, with the feature TOKEN_IDS.
                 - transform_graph: one TransformGraph artifact. It is asked for the ids of [CLS], [SEP] and [UNK]:
-                  what it answers is what a served model will use.
+                  what it answers is what a served model will use. Its VOCABULARY_FILE says which pieces begin words.
                 - data_card: one StepReport, of NewsExampleGen. The splits must have as many rows as it says.
             output_dict:
                 - report: one StepReport. Gets `report.json`, an `agnews.schemas.token_check.TokenCheck`.
@@ -56,10 +58,11 @@ class Executor(BaseExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = get_single_instance(input_dict["transformed_examples"])
-        special = _ask_special_ids(get_single_instance(input_dict["transform_graph"]).uri)
+        graph = get_single_instance(input_dict["transform_graph"]).uri
+        special, continues = _ask_special_ids(graph), _continues(graph)
         check = check_tokens(
             {
-                split: _count(split, f"{examples.uri}/Split-{split}", special, exec_properties["max_length"])
+                split: _count(split, f"{examples.uri}/Split-{split}", special, continues, exec_properties["max_length"])
                 for split in decode_split_names(examples.split_names)
             },
             rows=_count_written(get_single_instance(input_dict["data_card"]).uri),
@@ -106,8 +109,22 @@ def _ask_special_ids(transform_graph: str) -> _SpecialIds:
     )
 
 
-def _count(name: str, folder: str, special: _SpecialIds, max_length: int) -> SplitTokens:
-    tally = Tally(cls_id=special.cls_id, sep_id=special.sep_id, unknown_id=special.unknown_id, max_length=max_length)
+def _continues(transform_graph: str) -> npt.NDArray[np.bool_]:
+    with tf.io.gfile.GFile(f"{transform_graph}/{VOCABULARY_FILE}", "rb") as file:
+        pieces = file.read().split(b"\n")[:-1]
+    return np.array([piece.startswith(b"##") and len(piece) > 2 for piece in pieces])
+
+
+def _count(
+    name: str, folder: str, special: _SpecialIds, continues: npt.NDArray[np.bool_], max_length: int
+) -> SplitTokens:
+    tally = Tally(
+        cls_id=special.cls_id,
+        sep_id=special.sep_id,
+        unknown_id=special.unknown_id,
+        max_length=max_length,
+        continues=continues,
+    )
     spec = {TOKEN_IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)}
     rows = 0
     files = tf.data.Dataset.list_files(f"{folder}/*", shuffle=False)

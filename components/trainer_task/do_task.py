@@ -14,6 +14,7 @@ from agnews.components.encoders.encoder_card import read_encoder_card
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.serving_model.facts_file import ALPHABET
 from agnews.components.serving_model.serving_model import ServingModel, export_model
+from agnews.components.text.locate_vocabulary import locate_vocabulary
 from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.components.training.training_job import train_together
 from agnews.components.training.warm_start import WEIGHT_NAMES
@@ -42,7 +43,7 @@ def do_task(task: TrainerTask) -> None:
         train_files=task.train_files,
         eval_files=task.eval_files,
         num_classes=len(class_names),
-        text=TextConfig.model_validate(settings["text"]),
+        text=locate_vocabulary(TextConfig.model_validate(settings["text"]), task.transform_uri),
         model=parse_model_config(settings["model"]),
         training=TrainingConfig.model_validate(settings["training"]),
         devices=DevicesConfig.model_validate(settings["devices"]),

@@ -46,6 +46,7 @@ def fit(
     settings: TrainingConfig,
     *,
     create_optimizer: CreateOptimizer,
+    class_weights: Sequence[float] | None = None,
     log_dir: str | None = None,
     on_epoch: OnEpoch | None = None,
     devices: Devices | None = None,
@@ -65,6 +66,7 @@ def fit(
             dropout the network's. Training stops by the eval loss, which is less coarse than the accuracy of a small
             eval split and counts whether probabilities are right. `warm_start` and `calibrate` are for the caller.
         create_optimizer: Makes the optimizer.
+        class_weights: What a row counts by its class, in the loss of train and of eval; None counts rows alike.
         log_dir: Folder or URI for TensorBoard, or None.
         on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
         devices: What the network was built for; None is one device.
@@ -93,7 +95,7 @@ def fit(
                 weight_decay=settings.weight_decay,
                 clip_norm=settings.clip_norm,
             ),
-            loss=SmoothedCrossEntropy(settings.label_smoothing),
+            loss=SmoothedCrossEntropy(settings.label_smoothing, class_weights),
             metrics=[SummedAccuracy(name="accuracy")],
             steps_per_execution=steps_per_execution,
             jit_compile=devices.xla,

@@ -20,6 +20,7 @@ from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.encoders.resolve_encoder import Encoder, require_same_tokens, resolve_encoder
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
+from agnews.components.optimization.weigh_classes import weigh_classes
 from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import backup_place
 from agnews.components.training.devices import Devices, choose_devices, explain_device_errors
@@ -147,6 +148,7 @@ def _train_network(
             "code": job.code_version,
         },
     )
+    weights = weigh_classes(train.labels, job.num_classes, training.class_weights)
     learns_encoder = isinstance(config, BertFinetuneConfig)
     if learns_encoder and encoder is not None and not getattr(encoder, "takes_dropout_seed", False):
         _LOGGER.info(
@@ -163,6 +165,7 @@ def _train_network(
         eval_rows,
         training,
         create_optimizer=classifier.create_optimizer,
+        class_weights=None if weights is None else weights.tolist(),
         log_dir=job.log_dir if taken.is_chief else None,
         on_epoch=on_epoch,
         devices=taken,

@@ -16,6 +16,7 @@ from agnews.components.linear.fit_linear import fit_linear
 from agnews.components.linear.linear_classifier import LinearClassifier
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.optimization.adamw import create_adamw
+from agnews.components.optimization.weigh_classes import weigh_classes
 from agnews.components.training.devices import one_device
 from agnews.components.training.find_temperature import find_temperature
 from agnews.components.training.fit import FitResult
@@ -35,7 +36,7 @@ def train_linear(job: TrainingJob, config: LinearConfig, *, on_epoch: OnEpoch | 
     """Reads rows and solves for the weights of a linear model.
 
     It takes seconds, on the CPU of one process, and a run that is cut does it again: of `training`, only `calibrate`
-    matters, and of `devices`, nothing.
+    and `class_weights` matter, and of `devices`, nothing.
 
     Args:
         job: What to learn from, and how.
@@ -62,6 +63,7 @@ def train_linear(job: TrainingJob, config: LinearConfig, *, on_epoch: OnEpoch | 
         num_classes=job.num_classes,
         min_count=config.min_count,
         cost=config.cost,
+        class_weights=weigh_classes(train.labels, job.num_classes, job.training.class_weights),
         on_rows=lambda done: report_progress(Progress("Trainer", done, total=len(train), unit="rows")),
     )
     took = time.perf_counter() - started

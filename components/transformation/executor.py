@@ -14,8 +14,10 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
+from agnews.components.transformation.settle_vocabulary import settle_vocabulary
 from agnews.components.transformation.transform_rows import RowTransform, transform_file
 from agnews.components.transformation.write_graph import write_graph
+from agnews.schemas.features import TRAIN
 from agnews.schemas.progress import Progress, report_progress
 
 _FILE = "transformed_examples-{number:05d}-of-{count:05d}.gz"
@@ -42,13 +44,14 @@ class Executor(BaseBeamExecutor):
                 - examples: one Examples artifact of TFRecords of raw Examples, decompressed if they end in `.gz`.
                 - schema: one Schema artifact, which says what the raw features are.
             output_dict:
-                - transform_graph: one TransformGraph artifact, as `tft.TFTransformOutput` reads it.
+                - transform_graph: one TransformGraph artifact, as `tft.TFTransformOutput` reads it, and in it
+                  VOCABULARY_FILE: the word pieces that the graph cuts texts into.
                 - transformed_examples: one Examples artifact. Gets a gzipped TFRecord for each file of `examples`, with
                   its rows in their order.
                 - updated_analyzer_cache: one TransformCache artifact. Gets an empty folder: there are no analyzers.
             exec_properties:
                 - preprocessing_fn: name of the function, `module.function`.
-                - custom_config: what it is told besides the rows, JSON.
+                - custom_config: what it is told besides the rows, JSON; see `settle_vocabulary`.
                 All others are TFX's, and not read.
 
         Raises:
@@ -58,7 +61,12 @@ class Executor(BaseBeamExecutor):
         examples = get_single_instance(input_dict["examples"])
         graph = get_single_instance(output_dict["transform_graph"]).uri
         transformed = get_single_instance(output_dict["transformed_examples"])
-        write_graph(_preprocessing(exec_properties), _schema(get_single_instance(input_dict["schema"]).uri), graph)
+        settings = settle_vocabulary(
+            json.loads(exec_properties["custom_config"]), train=f"{examples.uri}/Split-{TRAIN}", transform_graph=graph
+        )
+        write_graph(
+            _preprocessing(exec_properties, settings), _schema(get_single_instance(input_dict["schema"]).uri), graph
+        )
 
         splits = decode_split_names(examples.split_names)
         transformed.split_names = examples.split_names
@@ -96,10 +104,12 @@ def _files(source: str, target: str) -> list[tuple[str, str]]:
     return [(name, f"{target}/{_FILE.format(number=n, count=len(names))}") for n, name in enumerate(names)]
 
 
-def _preprocessing(exec_properties: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def _preprocessing(
+    exec_properties: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     module, _, name = exec_properties["preprocessing_fn"].rpartition(".")
     function = getattr(importlib.import_module(module), name)
-    return functools.partial(function, custom_config=json.loads(exec_properties["custom_config"]))
+    return functools.partial(function, custom_config=settings)
 
 
 def _schema(uri: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agnews.pipeline.cli.model_options import ModelsOption, NameOption, RootOption, chosen_model
+from agnews.pipeline.labelled_rows import labelled_rows
 from agnews.pipeline.literal_text import literal
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -84,7 +85,7 @@ def export(
             "What to turn the version into is not said.", found="no --to", fix="Say --to openvino or --to onnx."
         )
     pushed = chosen_model(root, name, models, version, None, trust=False).pushed
-    rows = _rows(test, root, pushed)
+    rows = labelled_rows(test, root, pushed)
     found = _make(pushed, to, precision, rows, alpha)
     if as_json:
         typer.echo(found.export.model_dump_json(indent=2))
@@ -92,32 +93,6 @@ def export(
         _tell(found, Console(highlight=False))
     if not found.export.passed:
         raise typer.Exit(ExitCode.NOT_BLESSED)
-
-
-def _rows(test: str, root: Path, pushed: PushedModel) -> LabelledTexts:
-    from agnews.components.model_export.labelled_texts import read_labelled_texts, read_test_split
-
-    if "://" in test or Path(test).is_file():
-        return read_labelled_texts(test, pushed.corpus())
-    from agnews.components.storage.files_at import files_at
-    from agnews.pipeline.paths import Paths
-    from agnews.pipeline.reports.find_run import find_run
-
-    try:
-        report = find_run(Paths(root.expanduser().absolute()), test)
-    except AgnewsError as error:
-        raise AgnewsError(
-            "The test rows are neither a file nor a run.", found=f"{test}: {error.problem}", fix="--test test.csv"
-        ) from error
-    evaluator = report.nodes.get("Evaluator")
-    uri = evaluator.outputs.get("predictions", "") if evaluator else ""
-    if not uri or not files_at(uri).names(uri):
-        raise AgnewsError(
-            f"Run {report.run_id} has left no test rows.",
-            found=uri or "no Evaluator",
-            fix="Name a file: --test test.csv",
-        )
-    return read_test_split(uri, f"run {report.run_id}")
 
 
 def _make(

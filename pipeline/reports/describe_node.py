@@ -70,4 +70,7 @@ def _(outcome: PushOutcome) -> str:
 def _(smoke: SmokeReport) -> str:
     if smoke.latency_ms is None or smoke.size_mb is None:
         return smoke.skipped
-    return f"{smoke.latency_ms:.0f} ms a text · {smoke.size_mb:,.0f} MB"
+    before = (
+        f" (before: {smoke.baseline.latency_ms:.0f} ms · {smoke.baseline.size_mb:,.0f} MB)" if smoke.baseline else ""
+    )
+    return f"{smoke.latency_ms:.0f} ms a text · {smoke.size_mb:,.0f} MB{before}"

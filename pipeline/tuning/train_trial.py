@@ -12,6 +12,7 @@ import tf_keras as keras
 from pydantic import ValidationError
 from rich.console import Console
 
+from agnews.components.text.locate_vocabulary import locate_vocabulary
 from agnews.components.training.train_classifier import train_classifier
 from agnews.components.tuning.trial_study import TrialFailed, TrialOutcome
 from agnews.pipeline.load_corpus import load_corpus
@@ -28,6 +29,7 @@ def train_trial(
     config: RunConfig,
     *,
     examples_uri: str,
+    transform_graph: str,
     scratch_uri: str,
     on_epoch: Callable[[int, Mapping[str, float]], None],
 ) -> TrialOutcome:
@@ -36,6 +38,7 @@ def train_trial(
     Args:
         config: What is trained, and how.
         examples_uri: Transform's output, with a folder a split.
+        transform_graph: The other one, where learnt word pieces are.
         scratch_uri: Folder or URI with the features of frozen encoders.
         on_epoch: Called after each epoch with its number, from 1, and its figures; may raise to end the trial.
 
@@ -45,7 +48,7 @@ def train_trial(
     Raises:
         TrialFailed: These settings cannot be trained: the loss is not a number, or the memory does not suffice.
     """
-    text = resolve_text(config)
+    text = locate_vocabulary(resolve_text(config), transform_graph)
     try:
         job = TrainingJob(
             train_files=(posixpath.join(examples_uri, "Split-train", "*"),),
@@ -112,7 +115,7 @@ LAST_NODE = "TokenGate"
 """Behind it, rows are tokenised and checked."""
 
 
-def prepare_rows(request: RunRequest, console: Console) -> str:
+def prepare_rows(request: RunRequest, console: Console) -> tuple[str, str]:
     """Runs the pipeline up to the training; what an earlier run has done is answered from the cache.
 
     Args:
@@ -120,7 +123,7 @@ def prepare_rows(request: RunRequest, console: Console) -> str:
         console: Where the run is drawn.
 
     Returns:
-        Folder of the tokenised rows, with a folder a split in it.
+        Folder of the tokenised rows, with a folder a split in it, and that of the graph which has cut them.
 
     Raises:
         AgnewsError: The data cannot be used. The message names the step.
@@ -136,4 +139,5 @@ def prepare_rows(request: RunRequest, console: Console) -> str:
 
         paths = request.paths
         raise explain_failure(error, view.current, paths.log(request.run_id), paths.metadata) from error
-    return view.results["Transform"].outputs["transformed_examples"]
+    outputs = view.results["Transform"].outputs
+    return outputs["transformed_examples"], outputs["transform_graph"]

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.text import Text
 
 from agnews.components.corpus_files.corpus_state import data_digest
-from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.tuning.plot_study import plot_study
 from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutcome, TrialRecord, TrialStudy
@@ -21,7 +20,7 @@ from agnews.pipeline.code_version import code_version
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.local.run_locally import RunRequest
-from agnews.pipeline.node_settings import resolve_text
+from agnews.pipeline.node_settings import resolve_text, vocabulary_digest
 from agnews.pipeline.reports.find_run import training_seconds
 from agnews.pipeline.tuning.train_trial import apply_settings, prepare_rows, train_trial
 from agnews.pipeline.tuning.tuning_view import TuningView, forecast, show_study
@@ -80,13 +79,14 @@ def tune(request: TuneRequest, console: Console) -> None:
     )
     ended = study.records()
     if len(ended) < request.trials:
-        examples_uri = prepare_rows(request.run, console)
+        examples_uri, transform_graph = prepare_rows(request.run, console)
 
         def train(settings: Mapping[str, Setting], on_epoch: OnEpoch) -> TrialOutcome:
             try:
                 return train_trial(
                     apply_settings(config, settings),
                     examples_uri=examples_uri,
+                    transform_graph=transform_graph,
                     scratch_uri=str(request.run.paths.scratch),
                     on_epoch=on_epoch,
                 )
@@ -113,7 +113,7 @@ def _facts(config: RunConfig, digest: str) -> dict[str, object]:
         "data": {"digest": digest, **config.data.model_dump(mode="json", exclude={"source", "fail_on_drift"})},
         "text": {
             **text.model_dump(mode="json", exclude={"max_unknown_share"}),
-            "vocabulary_digest": find_vocabulary(str(text.vocabulary)).vocabulary.digest,
+            "vocabulary_digest": vocabulary_digest(text),
         },
         "model": config.model.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),

@@ -20,7 +20,7 @@ from agnews.components.text.vocabulary import EMBEDDED, load_vocabulary
 from agnews.components.transform import preprocessing_fn
 from agnews.components.transformation.executor import Executor
 from agnews.schemas.corpus_document import packaged_corpus
-from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEXT, TOKEN_IDS
+from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEXT, TOKEN_IDS, VOCABULARY_FILE
 
 SETTINGS = {"vocabulary": EMBEDDED, "lowercase": True, "max_length": 32, "code_version": "1"}
 # TF Text's ops that TF Serving 2.20 has linked in.
@@ -35,9 +35,12 @@ def golden(repository: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def transformed(golden: list[dict[str, Any]], repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def transformed(golden: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Transform made of the golden rows: folders `graph` and `examples`."""
-    root = tmp_path_factory.mktemp("transform")
+    return run_transform(golden, tmp_path_factory.mktemp("transform"), SETTINGS)
+
+
+def run_transform(golden: list[dict[str, Any]], root: Path, settings: dict[str, Any]) -> Path:
     for split, rows in {"train": golden, "eval": golden[:1], "test": []}.items():
         (root / "raw" / f"Split-{split}").mkdir(parents=True)
         options = tf.io.TFRecordOptions(compression_type="GZIP")
@@ -71,7 +74,7 @@ def transformed(golden: list[dict[str, Any]], repository: Path, tmp_path_factory
         },
         {
             "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
-            "custom_config": json.dumps(SETTINGS),
+            "custom_config": json.dumps(settings),
         },
     )
     return root
@@ -93,6 +96,32 @@ def example(text: str, label: int, row: int) -> bytes:
     }
     made: bytes = tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
     return made
+
+
+@pytest.mark.integration
+def test_a_learnt_vocabulary_lies_beside_the_graph_that_cuts_texts_into_it(tmp_path: Path) -> None:
+    """In Hebrew letters, of which no word is in the vocabulary that comes along."""
+    words = ["\u05e9\u05dc\u05d5\u05dd", "\u05d9\u05e8\u05d5\u05e9\u05dc\u05d9\u05dd", "\u05de\u05e9\u05d7\u05e7"]
+    rows = [{"text": f"{words[row % 3]} {words[(row + 1) % 3]}", "label": row % 4} for row in range(30)]
+    learn = {"vocabulary": "learn", "vocabulary_size": 256, "lowercase": True, "max_length": 8}
+    root = run_transform(rows, tmp_path / "learnt", learn)
+    known = run_transform(rows, tmp_path / "known", {**SETTINGS, "max_length": 8})
+
+    pieces = (root / "graph" / VOCABULARY_FILE).read_text().splitlines()
+    assert set(words) <= set(pieces)
+    (_, first, second, end, *_) = ask(root, f"{words[0]} {words[2]}")
+    assert [pieces[first], pieces[second], pieces[end]] == [words[0], words[2], "[SEP]"]
+    # The one that comes along spells the same text, letter by letter, and lies there too.
+    assert (known / "graph" / VOCABULARY_FILE).read_text().splitlines() == list(load_vocabulary(EMBEDDED).tokens)
+    assert ask(known, words[0])[:5] != ask(root, words[0])[:5]
+
+
+def ask(root: Path, text: str) -> list[int]:
+    answer = tft.TFTransformOutput(str(root / "graph")).transform_raw_features(
+        {TEXT: tf.constant([text])}, drop_unused_features=True
+    )
+    ids: list[int] = tf.sparse.to_dense(answer[TOKEN_IDS]).numpy()[0].tolist()
+    return ids
 
 
 @pytest.mark.integration

@@ -88,7 +88,7 @@ def test_predict_and_batch_give_the_same_answers(root: Path, corpus: Path, tmp_p
 
     done = agnews("batch", "--input", asked, "--format", "jsonl", "--output", tmp_path / "answers", "--root", root)
     assert done.returncode == 0, done.stderr + done.stdout
-    parts = sorted((tmp_path / "answers").glob("*.jsonl*"))
+    parts = sorted((tmp_path / "answers" / "predictions").iterdir())
     again = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
     assert [answer["label"] for answer in again] == [answer["label"] for answer in answers]
 
@@ -102,7 +102,7 @@ def url(report: RunReport, root: Path) -> Iterator[str]:
     with log.open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
     try:
-        end = time.monotonic() + 180
+        end = time.monotonic() + 600
         while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()

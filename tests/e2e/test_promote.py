@@ -43,6 +43,20 @@ def test_promote_goes_on_behind_the_training_and_copy_takes_it_on(root: Path, qu
     assert current is not None
     assert "it is Monday" in store.moves()[-1].why
 
+    # Another seed is pushed, or held back; then the first one is asked to come back.
+    done = agnews("run", "--root", str(root), *settings, "--set", "training.seed=8", "--set", "evaluation.alpha=0.001")
+    assert done.returncode == 0, done.stderr
+    newest = store.production()
+    assert newest is not None
+    assert newest.version != current.version
+    done = agnews("models", "promote", current.version, "--root", str(root))
+    assert done.returncode in (0, 3), done.stderr
+    assert "the smoke test passes" in done.stdout
+    assert "against the baseline" in done.stdout
+    done = agnews("models", "promote", current.version, "--force", "--reason", "as it was", "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    assert store.production() == current
+
     done = agnews("models", "copy", current.version, "--to", str(root / "elsewhere"), "--root", str(root))
     assert done.returncode == 0, done.stderr
     copied = ModelStore(str(root / "elsewhere"), "agnews").production()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.node_settings import resolve_text
+from agnews.pipeline.node_settings import resolve_text, transform_settings
 from agnews.schemas.errors import AgnewsError
 
 
@@ -49,3 +49,17 @@ def test_an_encoder_that_is_not_there_is_an_error_that_says_how_to_get_it() -> N
     with pytest.raises(AgnewsError) as caught:
         resolve_text(load_config("bert_finetune", ["model.encoder=google-bert/bert-base-uncased"]))
     assert "agnews encoder fetch google-bert/bert-base-uncased" in caught.value.fix
+
+
+@pytest.mark.parametrize("kind", ["transformer", "linear"])
+def test_pieces_that_are_learnt_have_no_digest_before_the_rows_were_read(kind: str) -> None:
+    text = resolve_text(load_config(kind, ["text.vocabulary=learn"]))
+    assert (text.vocabulary, text.lowercase) == ("learn", True)
+    assert transform_settings(text, "")["vocabulary_digest"] == ""
+    assert resolve_text(load_config(kind, ["text.vocabulary=learn", "text.lowercase=false"])).lowercase is False
+
+
+@pytest.mark.parametrize("kind", ["bert_frozen", "bert_finetune"])
+def test_a_model_with_an_encoder_cannot_learn_its_pieces(kind: str) -> None:
+    with pytest.raises(AgnewsError, match=f"{kind} cannot learn its own word pieces"):
+        resolve_text(load_config(kind, ["text.vocabulary=learn"]))

@@ -32,7 +32,26 @@ def test_a_language_that_the_vocabulary_does_not_know_is_told() -> None:
         ["\u6211\u4eec\u7684\u56fd\u5bb6\u5f88\u5927\u5f88\u7f8e\u4e3d"] * 20, rows=500, language="zh"
     )
     assert chosen.settings["model"]["kind"] == "linear"
-    assert any(each.startswith("text.vocabulary") for each in chosen.unsure)
+    assert chosen.kinds["linear"]["text"] == chosen.kinds["transformer"]["text"] == {"vocabulary": "learn"}
+    assert "are unknown to the vocabulary" in chosen.reasons["text.vocabulary"]
+
+
+def test_a_transformer_learns_its_words_in_any_language_but_english() -> None:
+    german = choose_settings(["der Preis der Aktie ist gestern gefallen"] * 20, rows=500, language="de")
+    assert german.kinds["transformer"]["text"] == {"vocabulary": "learn"}
+    assert "linear" not in german.kinds
+    assert "text" not in choose_settings([SENTENCE], rows=500, language="en").kinds["transformer"]
+
+
+def test_classes_of_very_different_sizes_are_weighed_and_the_reason_is_said() -> None:
+    uneven = choose_settings([SENTENCE], rows=1030, language="en", class_rows=[1000, 30])
+    for kind in ("linear", "transformer", "bert_frozen", "bert_finetune"):
+        training = uneven.kinds[kind]["training"]
+        assert training["class_weights"] == "sqrt"
+        assert RunConfig.model_validate({"model": {"kind": kind}, "training": training})
+    assert "1,000 rows to learn from, the smallest 30" in uneven.reasons["training.class_weights"]
+    even = choose_settings([SENTENCE], rows=1030, language="en", class_rows=[1000, 60])
+    assert "class_weights" not in even.kinds["transformer"]["training"]
 
 
 @pytest.mark.parametrize("rows", [100, 222, 1500, 9532, 30_000, 2_000_000])

@@ -7,24 +7,31 @@ from scipy import optimize, sparse
 from agnews.components.linear.squared_hinge import fit_squared_hinge
 
 
-@pytest.mark.parametrize("cost", [0.1, 1.0, 10.0])
-def test_the_weights_are_those_of_the_least_loss(cost: float) -> None:
+@pytest.mark.parametrize(
+    ("cost", "weights"), [(0.1, None), (1.0, None), (10.0, None), (1.0, [6.0, 3.0, 2.0, 1.0, 0.5])]
+)
+def test_the_weights_are_those_of_the_least_loss(cost: float, weights: list[float] | None) -> None:
     """SciPy's own minimum, found from values and gradients alone."""
     random = np.random.default_rng(3)
     dense = random.normal(size=(80, 12)) * (random.random((80, 12)) < 0.3)
     labels = random.choice(5, p=[0.05, 0.1, 0.15, 0.3, 0.4], size=80)
     dense[np.arange(80), labels] += 1.0
 
-    found = fit_squared_hinge(sparse.csr_matrix(dense, dtype=np.float32), labels, 5, cost=cost, tolerance=1e-4)
+    by_class = None if weights is None else np.array(weights, np.float32)
+    costs = cost * (np.ones(80) if by_class is None else by_class[labels])
+
+    found = fit_squared_hinge(
+        sparse.csr_matrix(dense, dtype=np.float32), labels, 5, cost=cost, class_weights=by_class, tolerance=1e-4
+    )
 
     for number in range(5):
         sign = np.where(labels == number, 1.0, -1.0)
 
         def loss(weights: np.ndarray, sign: np.ndarray = sign) -> tuple[float, np.ndarray]:
             slack = np.maximum(0.0, 1.0 - sign * (dense @ weights[:-1] + weights[-1]))
-            gradient = np.append(dense.T @ (-2 * cost * sign * slack), -2 * cost * np.sum(sign * slack))
+            gradient = np.append(dense.T @ (-2 * costs * sign * slack), -2 * np.sum(costs * sign * slack))
             gradient[:-1] += weights[:-1]
-            return 0.5 * weights[:-1] @ weights[:-1] + cost * np.sum(slack**2), gradient
+            return 0.5 * weights[:-1] @ weights[:-1] + np.sum(costs * slack**2), gradient
 
         best = optimize.minimize(loss, np.zeros(13), jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9})
         ours = np.append(found.kernel[:, number], found.bias[number])

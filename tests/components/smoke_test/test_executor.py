@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from agnews.components.smoke_test.executor import run_probe
+from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
+from agnews.components.smoke_test.try_model import run_probe
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.smoke_report import SmokeReport
@@ -31,14 +33,27 @@ BOUNDS = {
 def smoke_test(tmp_path: Path) -> Callable[..., SmokeReport]:
     """Runs the executor on a model; gives back its report."""
 
-    def run(model: Path, *, blessed: bool = True, **bounds: Any) -> SmokeReport:
+    def run(model: Path, *, blessed: bool = True, baseline: Path | None = None, **bounds: Any) -> SmokeReport:
         from tfx.types import standard_artifacts
 
         from agnews.components.artifact_types import StepReport
         from agnews.components.smoke_test.executor import Executor
 
-        for name in ("model", "blessing"):
+        for name in ("model", "blessing", "baseline"):
             (tmp_path / name).mkdir()
+        if baseline is not None:
+            store = ModelStore(str(tmp_path / "store"), "agnews")
+            pushed = publish(
+                store,
+                model=str(baseline),
+                extra_files={},
+                judged_against="",
+                fingerprint="f",
+                run_id="r",
+                accuracy=0.9,
+                classes=packaged_corpus().class_names,
+            )
+            store.fetch(pushed.record.version, str(tmp_path / "baseline" / "Format-Serving"))
         (tmp_path / "model" / "Format-Serving").symlink_to(model)
         (tmp_path / "blessing" / ("BLESSED" if blessed else "NOT_BLESSED")).touch()
 
@@ -51,6 +66,7 @@ def smoke_test(tmp_path: Path) -> Callable[..., SmokeReport]:
             {
                 "model": artifact(standard_artifacts.Model, "model"),
                 "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
+                "baseline": artifact(standard_artifacts.Model, "baseline"),
             },
             {"report": artifact(StepReport, "report")},
             {**BOUNDS, **bounds},
@@ -67,6 +83,30 @@ def test_a_servable_model_passes(smoke_test: Any, export_model: ExportModel) -> 
     assert len(report.checks) == 13
     assert report.latency_ms > 0
     assert report.rows_per_second > 0
+
+
+def test_size_and_time_stand_beside_those_of_the_model_in_production(
+    smoke_test: Any, export_model: ExportModel
+) -> None:
+    model = export_model()
+    report = smoke_test(model, baseline=model)
+
+    assert report.baseline.size_mb == report.size_mb
+    assert 0 < report.baseline.latency_ms < 100 * report.latency_ms
+    assert report.baseline.version in report.comparison
+    assert f"{report.latency_ms:.1f} ms" in report.comparison
+
+
+def test_a_baseline_that_does_not_answer_is_no_matter_of_the_candidate(
+    smoke_test: Any, export_model: ExportModel, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"no graph")
+    report = smoke_test(export_model(), baseline=tmp_path / "broken")
+
+    assert report.passed
+    assert report.baseline is None
+    assert report.comparison == ""
 
 
 def test_a_model_that_was_not_blessed_is_not_tried(smoke_test: Any, tmp_path: Path) -> None:

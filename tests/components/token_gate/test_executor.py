@@ -17,12 +17,12 @@ from agnews.components.token_gate.executor import Executor
 from agnews.components.transform import preprocessing_fn
 from agnews.schemas.data_card import DataCard, Lengths, SplitCard
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.features import LABEL, TEXT, TOKEN_IDS
+from agnews.schemas.features import LABEL, TEXT, TOKEN_IDS, VOCABULARY_FILE
 from agnews.schemas.token_check import TokenCheck
 
 # The special tokens are not where BERT has them: the gate must ask the graph.
 UNK, SEP, CLS, NEWS = 1, 2, 3, 4
-VOCABULARY = "[PAD]\n[UNK]\n[SEP]\n[CLS]\nnews\n"
+VOCABULARY = "[PAD]\n[UNK]\n[SEP]\n[CLS]\nnews\n##ed\n"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,7 @@ def transform_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tft_beam.Context(temp_dir=str(root / "temporary")):
         analyze = tft_beam.AnalyzeDataset(functools.partial(preprocessing_fn, custom_config=settings))
         _ = (([{TEXT: "", LABEL: 0}], metadata) | analyze) | tft_beam.WriteTransformFn(str(root / "graph"))
+    (root / "graph" / VOCABULARY_FILE).write_text(VOCABULARY)
     return root / "graph"
 
 
@@ -125,6 +126,15 @@ def test_good_tokens(gate: Callable[..., TokenCheck]) -> None:
     assert report.splits["train"].unknown_pieces == 1
     assert report.splits["train"].longest == 5
     assert report.splits["test"].empty_rows == 3
+
+
+@pytest.mark.integration
+def test_pieces_that_go_on_with_a_word_tell_how_well_the_vocabulary_fits(gate: Callable[..., TokenCheck]) -> None:
+    continued = NEWS + 1
+    report = gate(train=[[CLS, NEWS, continued, continued, SEP], [CLS, NEWS, SEP]], test=[[CLS, SEP]])
+    assert (report.splits["train"].pieces, report.splits["train"].words) == (4, 2)
+    assert report.splits["train"].pieces_per_word == 2.0
+    assert report.splits["test"].pieces_per_word == 0.0
 
 
 @pytest.mark.integration

@@ -12,7 +12,7 @@ UNK, CLS, SEP = 1, 2, 3
 
 
 def count(*batches: Sequence[Sequence[int]], max_length: int = 6) -> SplitTokens:
-    tally = Tally(cls_id=CLS, sep_id=SEP, unknown_id=UNK, max_length=max_length)
+    tally = Tally(cls_id=CLS, sep_id=SEP, unknown_id=UNK, max_length=max_length, continues=np.arange(100) == 9)
     for rows in batches:
         values = np.array([token for row in rows for token in row], np.int64)
         tally.add(values, np.cumsum([0, *(len(row) for row in rows)]))
@@ -26,6 +26,8 @@ def test_figures_over_batches() -> None:
         pieces=8,
         unknown_pieces=3,
         unknown_share=0.375,
+        words=3,
+        pieces_per_word=8 / 3,
         full_share=0.25,
         mean_length=4.0,
         median_length=4,

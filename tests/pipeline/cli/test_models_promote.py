@@ -55,15 +55,15 @@ def test_a_run_that_left_no_model_is_refused(root: Path, make_run: Any) -> None:
     assert "memory ran out" in str(caught.value.found)
 
 
-def test_a_version_is_promoted_by_its_number(root: Path, store: ModelStore) -> None:
+def test_a_version_in_production_stays_there_and_one_without_rows_is_not_judged(root: Path, store: ModelStore) -> None:
     newest = store.versions()[-1]
-    rollback(store, why="bad")
-    assert f"version {newest} is in production" in invoke(root, "promote", newest, "--reason", "it was good")
-    current = store.production()
-    assert current is not None
-    assert current.version == newest
-    assert "it was good" in store.moves()[-1].why
     assert "nothing was changed" in invoke(root, "promote", newest)
+    rollback(store, why="bad")
+    with pytest.raises(AgnewsError, match="its test rows are not here") as caught:
+        invoke(root, "promote", newest)
+    assert "--test FILE" in str(caught.value.fix)
+    with pytest.raises(AgnewsError, match="test rows of its own"):
+        invoke(root, "promote", "latest", "--test", "test.csv")
 
 
 def test_a_copy_is_in_production_there(root: Path, store: ModelStore, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A version of the store on its way into production, without a run."""

@@ -1,0 +1,124 @@
+"""A version that was pushed once, judged anew: against floors, what is in production now, and the smoke test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agnews.components.evaluator.compare import Rival, compare
+from agnews.components.evaluator.judge import judge
+from agnews.components.evaluator.tally import answers
+from agnews.components.model_export.labelled_texts import LabelledTexts
+from agnews.components.model_store.find_pushed_model import PushedModel
+from agnews.components.serving_model.predictor import Predictor
+from agnews.components.smoke_test.try_model import try_model
+from agnews.pipeline.load_corpus import corpus_settings
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.evaluation import ClassMetrics, Metrics, Verdict
+from agnews.schemas.run_config import EvaluationConfig, SmokeTestConfig
+from agnews.schemas.smoke_report import SmokeReport
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found.
+
+    Attributes:
+        verdict: Of the rules; None where nobody named rows.
+        smoke: Of the smoke test.
+    """
+
+    verdict: Verdict | None
+    smoke: SmokeReport
+
+
+def judge_version(
+    candidate: PushedModel, production: PushedModel | None, rows: LabelledTexts | None, *, force: bool
+) -> Judgement:
+    """Lets the rules of a run decide about a version, as the description that lies in it sets them.
+
+    Args:
+        candidate: The version.
+        production: What it would take the place of, or None.
+        rows: Rows that neither has learnt from; None asks the smoke test alone.
+        force: Whether somebody overrules rules that fail.
+
+    Returns:
+        The judgement. A version that gives no probabilities or fails the smoke test is not saved by force.
+
+    Raises:
+        AgnewsError: The files of a version are not those that were pushed, or the two know other classes.
+    """
+    corpus = candidate.corpus()
+    sections = corpus_settings(corpus)
+    verdict = None
+    if rows is not None:
+        if production is not None and production.record.classes != candidate.record.classes:
+            raise AgnewsError(
+                f"Version {candidate.record.version} knows other classes than the one in production.",
+                found=f"{', '.join(candidate.record.classes)}; in production {', '.join(production.record.classes)}",
+                fix="Nothing can compare them. If that is meant: `agnews models rollback --to VERSION`.",
+            )
+        verdict = _judge(
+            candidate, production, rows, EvaluationConfig.model_validate(sections.get("evaluation", {})), force=force
+        )
+    limits = SmokeTestConfig.model_validate(sections.get("smoke_test", {}))
+    return Judgement(verdict, try_model(candidate.folder, corpus, **limits.model_dump()))
+
+
+def _judge(
+    candidate: PushedModel,
+    production: PushedModel | None,
+    rows: LabelledTexts,
+    settings: EvaluationConfig,
+    *,
+    force: bool,
+) -> Verdict:
+    labels = np.array(rows.labels)
+    answered = _answers(candidate, rows)
+    rival = Rival(production.record.version, _answers(production, rows) == labels) if production else None
+    found = compare(answered == labels, baseline=rival, anchor=None, alpha=settings.alpha, margin=settings.margin)
+    return judge(
+        _metrics(labels, answered, candidate.record.classes),
+        found.baseline,
+        min_accuracy=settings.min_accuracy,
+        min_class_recall=settings.min_class_recall,
+        min_examples=settings.min_examples,
+        min_class_examples=settings.min_class_examples,
+        force_promotion=force,
+    )
+
+
+def _answers(model: PushedModel, rows: LabelledTexts) -> NDArray[np.int64]:
+    predictor = Predictor(model.folder, model.record.classes, digest=model.record.model_digest)
+    texts = np.array(rows.texts, object)
+    found: NDArray[np.int64] = answers(predictor.probabilities(texts, batch_size=_BATCH))
+    return found
+
+
+def _metrics(labels: NDArray[np.int64], answered: NDArray[np.int64], names: tuple[str, ...]) -> Metrics:
+    classes, usable = len(names), answered >= 0
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (labels[usable], answered[usable]), 1)
+    right, of_class, given = matrix.diagonal(), np.bincount(labels, minlength=classes), matrix.sum(axis=0)
+    recall, precision = right / np.maximum(of_class, 1), right / np.maximum(given, 1)
+    f1 = 2 * right / np.maximum(of_class + given, 1)
+    return Metrics(
+        count=len(labels),
+        accuracy=float(right.sum() / len(labels)),
+        macro_f1=float(f1.mean()),
+        # How sure it is decides nothing here.
+        ece=0.0,
+        per_class=tuple(
+            ClassMetrics(name=name, precision=p, recall=r, f1=f, count=n)
+            for name, p, r, f, n in zip(
+                names, precision.tolist(), recall.tolist(), f1.tolist(), of_class.tolist(), strict=True
+            )
+        ),
+        confusion_matrix=tuple(map(tuple, matrix.tolist())),
+        unusable=int((~usable).sum()),
+    )

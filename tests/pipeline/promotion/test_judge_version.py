@@ -1,0 +1,159 @@
+"""A version of the store, judged anew with real models: small ones that look for a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from typer.testing import CliRunner
+
+from agnews.components.model_store import ModelStore
+from agnews.components.model_store.publish import publish
+from agnews.components.model_store.rollback import rollback
+from agnews.pipeline.cli.models import app
+from agnews.pipeline.promotion import judge_version
+from agnews.schemas.corpus_document import packaged_corpus
+from agnews.schemas.errors import ExitCode
+from agnews.schemas.smoke_report import Check, SmokeReport
+
+CLASSES = packaged_corpus().class_names
+WORDS = ("minister", "coach", "profit", "software")
+
+
+def looks_for(words: tuple[str, ...], folder: Path) -> str:
+    """A model that is sure of the class whose word a text has."""
+
+    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = [tf.strings.regex_full_match(text, f"(?s).*({word}).*") for word in words]
+        return {"probabilities": tf.nn.softmax(9.0 * tf.cast(tf.stack(found, axis=1), tf.float32))}
+
+    module = tf.Module()
+    module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.answer})
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("models")
+    # The worse one takes coaches for ministers in texts of both.
+    return {
+        "good": looks_for(WORDS, folder / "good"),
+        "worse": looks_for((f"{WORDS[0]}|late coach", *WORDS[1:]), folder / "worse"),
+    }
+
+
+@pytest.fixture
+def store(models: dict[str, str], tmp_path: Path) -> Callable[[str, str], ModelStore]:
+    """A store whose first version is in production again, after the second was rolled back from."""
+
+    def fill(first: str, second: str) -> ModelStore:
+        store = ModelStore(str(tmp_path / "root" / "models"), "agnews")
+        for number, name in enumerate((first, second)):
+            current = store.production()
+            publish(
+                store,
+                model=models[name],
+                extra_files={},
+                judged_against=current.version if current else "",
+                fingerprint=str(number),
+                run_id=f"run-{number}",
+                accuracy=0.9,
+                classes=CLASSES,
+            )
+        rollback(store, why="for a test")
+        return store
+
+    return fill
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """600 rows as AG News has them; a third of those of the second class say `late coach`."""
+    lines = []
+    for row in range(600):
+        late = "late " if row % 4 == 1 and row % 3 == 0 else ""
+        lines.append(f'"{1 + row % 4}","the {late}{WORDS[row % 4]} said {row}","and more"')
+    (tmp_path / "test.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "test.csv"
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These models lack the signatures that the smoke test asks for; the one of a run has them (tests/e2e)."""
+    report = SmokeReport(passed=True, latency_ms=1.0, size_mb=1.0)
+    monkeypatch.setattr(judge_version, "try_model", lambda *_, **__: report)
+
+
+def promote(root: Path, *arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["promote", *arguments, "--root", str(root)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+def in_production(store: ModelStore) -> str:
+    current = store.production()
+    assert current is not None
+    return current.version
+
+
+@pytest.mark.usefixtures("passes")
+def test_a_version_that_is_not_worse_goes_into_production(
+    store: Callable[[str, str], ModelStore], rows: Path, tmp_path: Path
+) -> None:
+    there = store("worse", "good")
+    newest = there.versions()[-1]
+    code, said = promote(tmp_path / "root", newest, "--test", str(rows), "--reason", "it is Monday")
+    assert code == 0, said
+    assert "judged on 600 rows" in said
+    assert "accuracy 100.0 %" in said
+    assert "won 50 rows and lost 0" in said
+    assert in_production(there) == newest
+    assert there.moves()[-1].why == "it is Monday"
+
+
+@pytest.mark.usefixtures("passes")
+def test_one_that_is_worse_stays_out_and_a_person_may_overrule_that(
+    store: Callable[[str, str], ModelStore], rows: Path, tmp_path: Path
+) -> None:
+    there = store("good", "worse")
+    oldest, newest = there.versions()
+    code, said = promote(tmp_path / "root", newest, "--test", str(rows))
+    assert code == ExitCode.NOT_BLESSED
+    assert "won 0 rows and lost 50" in said
+    assert "worse beyond noise" in said
+    assert in_production(there) == oldest
+
+    code, said = promote(tmp_path / "root", newest, "--test", str(rows), "--force", "--reason", "labels are wrong")
+    assert code == 0, said
+    assert in_production(there) == newest
+    assert there.moves()[-1].why == "labels are wrong; overruled: not_worse"
+
+
+def test_force_does_not_save_a_model_that_fails_the_smoke_test(
+    store: Callable[[str, str], ModelStore], rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = store("worse", "good")
+    report = SmokeReport(passed=False, checks=(Check(name="loads", passed=False, found="killed", bound="it loads"),))
+    monkeypatch.setattr(judge_version, "try_model", lambda *_, **__: report)
+    code, said = promote(
+        tmp_path / "root", there.versions()[-1], "--test", str(rows), "--force", "--reason", "I know better"
+    )
+    assert code == ExitCode.NOT_BLESSED
+    assert "smoke test: loads: killed" in said
+    assert in_production(there) == there.versions()[0]
+
+
+@pytest.mark.usefixtures("passes")
+def test_without_rows_force_is_the_only_way_and_the_trail_says_so(
+    store: Callable[[str, str], ModelStore], tmp_path: Path
+) -> None:
+    there = store("worse", "good")
+    newest = there.versions()[-1]
+    code, said = promote(tmp_path / "root", newest, "--force", "--reason", "the files are gone")
+    assert code == 0, said
+    assert "compared with nothing" in said
+    assert "overruled: all rules" in there.moves()[-1].why
+    assert in_production(there) == newest
