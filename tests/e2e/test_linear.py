@@ -133,8 +133,7 @@ def test_the_server_answers_and_says_which_words_mattered(url: str) -> None:
 def test_settings_are_searched_and_the_best_ones_can_be_run(corpus: Path, root: Path, tmp_path: Path) -> None:
     done = agnews("tune", "--corpus", corpus, "--model", "linear", "--trials", "3", "--root", tmp_path / "search")
     assert done.returncode == 0, done.stderr + done.stdout
-    (best,) = (tmp_path / "search").rglob("best.yaml")
-    done = agnews("config", "show", "--config", best)
+    done = agnews("config", "show", tmp_path / "search" / "tuning" / "linear.yaml")
     assert done.returncode == 0, done.stderr
     assert "kind: linear" in done.stdout
     assert "char_ngrams" in done.stdout
