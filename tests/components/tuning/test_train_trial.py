@@ -49,6 +49,7 @@ def test_a_study_finds_settings_that_learn_and_outlives_those_that_do_not(toy_tr
         return train_trial(
             apply_settings(config, settings),
             examples_uri=str(toy_transform / "examples"),
+            transform_graph=str(toy_transform / "graph"),
             scratch_uri=str(tmp_path / "scratch"),
             on_epoch=on_epoch,
         )
@@ -78,6 +79,7 @@ def test_a_study_finds_settings_that_learn_and_outlives_those_that_do_not(toy_tr
         train_trial(
             apply_settings(config, {"devices.accelerator": "gpu"}),
             examples_uri=str(toy_transform / "examples"),
+            transform_graph=str(toy_transform / "graph"),
             scratch_uri=str(tmp_path / "scratch"),
             on_epoch=lambda *_: None,
         )
