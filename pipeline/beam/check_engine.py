@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from agnews.pipeline.beam.beam_arguments import pool_address
+from agnews.pipeline.beam.beam_arguments import ENGINES, pool_address
 from agnews.pipeline.beam.installation import check_folder, describe_installation, differences
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.execution_config import BeamConfig
@@ -78,6 +78,8 @@ def examine_engine(config: BeamConfig, shared: Sequence[str] = ()) -> list[Findi
         What was found, in the order of a job's way. Takes some seconds at most, whatever does not answer.
     """
     found: list[Finding] = []
+    if config.runner not in ENGINES:
+        return found
     if config.job_endpoint:
         found.append(_job_server(config.job_endpoint))
     machines = 0

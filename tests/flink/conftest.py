@@ -29,6 +29,12 @@ run_data_path = shared.run_data_path
 assert_same_data = shared.assert_same_data
 
 
+@pytest.fixture(scope="session", name="flink_cluster")
+def the_module() -> Any:
+    """What starts clusters."""
+    return flink_cluster
+
+
 @pytest.fixture(scope="session")
 def jars() -> Path:
     """Flink and Beam's runner from Maven Central."""

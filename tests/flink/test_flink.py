@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ def workers(cluster: Any) -> list[psutil.Process]:
     return []
 
 
+def is_at_work(cluster: Any) -> bool:
+    """Whether a worker has found the engine, which sees its end from then on."""
+    logs = sorted((cluster.folder / "workers").glob("*.log"))
+    return bool(logs) and b"Data channel established" in logs[-1].read_bytes()
+
+
 def meanwhile(what: Callable[[], bool]) -> threading.Thread:
     """Tries something until it was done, beside the test."""
 
@@ -95,7 +102,7 @@ def test_the_data_of_real_rows_is_that_of_one_process(
     assert_same_data(run_data_path(tmp_path / "root", on(cluster), data), local)
 
 
-@pytest.mark.parametrize("victim", ["worker", "TaskManager"])
+@pytest.mark.parametrize("victim", ["young worker", "worker", "TaskManager"])
 def test_what_is_killed_is_started_again_without_holes_and_duplicates(
     cluster: Any, run_data_path: Run, local: RunReport, assert_same_data: Same, tmp_path: Path, victim: str
 ) -> None:
@@ -104,7 +111,11 @@ def test_what_is_killed_is_started_again_without_holes_and_duplicates(
     def kill() -> bool:
         if not is_running(cluster) or not workers(cluster):
             return False
-        process = workers(cluster)[0] if victim == "worker" else psutil.Process(cluster.task_managers[0].process.pid)
+        if victim == "worker" and not is_at_work(cluster):
+            return False
+        process = (
+            psutil.Process(cluster.task_managers[0].process.pid) if victim == "TaskManager" else workers(cluster)[0]
+        )
         os.kill(process.pid, signal.SIGKILL)
         killed.append(process.pid)
         if victim == "TaskManager":
@@ -151,6 +162,37 @@ def test_what_goes_is_said_with_its_address_and_nothing_half_is_taken_for_whole(
     assert raised.value.fix
 
     # The same command goes on in this process, with what was whole.
+    assert_same_data(run_data_path(tmp_path / "root", BeamConfig()), local)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 32 MiB; mounting one takes rights that not every machine gives."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_of_the_cluster_is_said_and_nothing_half_is_taken_for_whole(
+    jars: Path,
+    small_disk: Path,
+    run_data_path: Run,
+    local: RunReport,
+    assert_same_data: Same,
+    tmp_path: Path,
+    flink_cluster: Any,
+) -> None:
+    settings = {"blob.storage.directory": str(small_disk)}
+    with flink_cluster.Cluster(tmp_path / "flink", jars, settings=settings) as cluster:
+        with pytest.raises(AgnewsError, match="disk") as raised:
+            run_data_path(tmp_path / "root", on(cluster))
+        assert cluster.job_endpoint in str(raised.value)
     assert_same_data(run_data_path(tmp_path / "root", BeamConfig()), local)
 
 

@@ -194,6 +194,13 @@ def test_loopback_is_for_one_machine(flink: Callable[..., str]) -> None:
     assert "2 TaskManagers" in fatal(config)[0].found
 
 
+def test_a_runner_of_this_machine_has_nothing_to_look_at() -> None:
+    """One file serves all runners: what it says of an engine is none of the others' business."""
+    for runner in ("local", "multiprocess"):
+        config = BeamConfig(runner=runner, job_endpoint=nobody(), flink_master=nobody())  # type: ignore[arg-type]
+        assert examine_engine(config) == []
+
+
 def test_doctor_says_all_of_it_and_ends_with_5() -> None:
     first, second = nobody(), nobody()
     settings = ("runner=portable", f"job_endpoint={first}", f"environment=external:{second}")
