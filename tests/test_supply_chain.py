@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,21 @@ def test_everything_that_is_locked_has_a_digest(repository: Path) -> None:
         files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]
         assert files or package["source"].get("editable") == ".", package["name"]
         assert all(file["hash"].startswith("sha256:") for file in files), package["name"]
+
+
+def test_what_has_no_wheel_is_built_with_tools_that_are_locked(repository: Path) -> None:
+    """In an environment of its own a package would be built with whatever is newest in the index."""
+    locked = tomllib.loads((repository / "uv.lock").read_text())["package"]
+    settings = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["uv"]
+    on_linux = [each for each in locked if "sys_platform == 'darwin'" not in str(each.get("resolution-markers"))]
+    built = {each["name"] for each in on_linux if not _wheels_for_linux(each)}
+    assert built == set(settings["no-build-isolation-package"])
+    assert {"setuptools", "wheel"} <= {each["name"] for each in locked}
+
+
+def _wheels_for_linux(package: dict[str, Any]) -> list[str]:
+    names = [wheel["url"].rpartition("/")[2] for wheel in package.get("wheels", ())]
+    return [name for name in names if "none-any" in name or re.search(r"manylinux\w*x86_64", name)]
 
 
 def test_the_list_of_parts_names_what_an_installation_has_and_nothing_of_the_tests(uv: Uv) -> None:
