@@ -176,6 +176,8 @@ def _ages(files: Files, folder: str) -> Iterator[tuple[str, float]]:
 
 
 _STATE = "state.json"
+_ARRAYS = "arrays"
+"""The names of all of them: a zip file whose count of entries is damaged opens with those that it counts."""
 
 
 class _Sink:
@@ -200,7 +202,7 @@ class _Sink:
 def _pack(state: BackupState, arrays: Mapping[str, Array]) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(cast(BinaryIO, sink), "w") as archive:
-        archive.writestr(zipfile.ZipInfo(_STATE), json.dumps(vars(state)))
+        archive.writestr(zipfile.ZipInfo(_STATE), json.dumps({**vars(state), _ARRAYS: list(arrays)}))
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
@@ -210,10 +212,10 @@ def _pack(state: BackupState, arrays: Mapping[str, Array]) -> Iterator[bytes]:
 
 def _unpack(stream: BinaryIO) -> tuple[BackupState, Mapping[str, Array]]:
     with zipfile.ZipFile(stream) as archive:
-        state = BackupState(**json.loads(archive.read(_STATE)))
+        facts = json.loads(archive.read(_STATE))
+        names = facts.pop(_ARRAYS)
         arrays = {}
-        for name in archive.namelist():
-            if name != _STATE:
-                with archive.open(name) as entry:
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(entry, allow_pickle=False)
-    return state, arrays
+        for name in names:
+            with archive.open(f"{name}.npy") as entry:
+                arrays[name] = np.lib.format.read_array(entry, allow_pickle=False)
+    return BackupState(**facts), arrays
