@@ -7,9 +7,9 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 uv=${UV:-uv}
-"$uv" venv -q --python 3.11 "$work/venv"
+"$uv" --directory "$work" venv -q --python 3.11 "$work/venv"
 printf '%s\n' "ml-metadata==1.17.1" "tensorflow-data-validation==1.16.1" "tensorflow==2.21.0" "protobuf==6.33.2" "pandas==2.3.3" "pyarrow==18.1.0" "tensorflow-metadata==1.21.0" "tfx-bsl==1.21.0" "attrs==23.2.0" "pyfarmhash==0.5.1" "setuptools==80.9.0" "apache-beam==2.77.0" > "$work/overrides"
-"$uv" pip install -q --python "$work/venv/bin/python" --override "$work/overrides" "tfx==1.21.0"
+"$uv" --directory "$work" pip install -q --python "$work/venv/bin/python" --override "$work/overrides" "tfx==1.21.0"
 cd "$work"
 cat > surprise.py <<'PYTHON'
 import pathlib

@@ -7,8 +7,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 uv=${UV:-uv}
-"$uv" venv -q --python 3.11 "$work/venv"
-"$uv" pip install -q --python "$work/venv/bin/python" "openvino==2026.4.1" "tensorflow==2.21.0"
+"$uv" --directory "$work" venv -q --python 3.11 "$work/venv"
+"$uv" --directory "$work" pip install -q --python "$work/venv/bin/python" "openvino==2026.4.1" "tensorflow==2.21.0"
 cd "$work"
 cat > surprise.py <<'PYTHON'
 import sys

@@ -8,8 +8,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 uv=${UV:-uv}
-"$uv" venv -q --python 3.11 "$work/venv"
-"$uv" pip install -q --python "$work/venv/bin/python" "tensorflow-data-validation==1.16.1" "tensorflow==2.16.2" "apache-beam==2.72.0" "pandas==1.5.3" "numpy==1.26.4" "dill==0.4.1" "setuptools==80.9.0"
+"$uv" --directory "$work" venv -q --python 3.11 "$work/venv"
+"$uv" --directory "$work" pip install -q --python "$work/venv/bin/python" "tensorflow-data-validation==1.16.1" "tensorflow==2.16.2" "apache-beam==2.72.0" "pandas==1.5.3" "numpy==1.26.4" "dill==0.4.1" "setuptools==80.9.0"
 cd "$work"
 cat > surprise.py <<'PYTHON'
 import sys

@@ -29,7 +29,7 @@ from agnews.components.model_store.rollback import rollback
 AGNEWS = Path(sys.executable).with_name("agnews")
 CLIENTS = 16
 POLL_SECONDS = 0.5
-LOAD_SECONDS = 60.0
+LOAD_SECONDS = 120.0
 """Time to load a toy on a machine that does much else; what is measured is printed."""
 
 BODY = b'{"instances": ["the stocks fell"]}'
@@ -224,7 +224,7 @@ def serve_and_change(toy_store: Any, models: Mapping[str, float], seconds: float
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     load = Load(port)
     try:
-        _wait_for(server, port, changes[-1].version, 240.0)
+        _wait_for(server, port, changes[-1].version, 600.0)
         load.start()
         started = time.monotonic()
         for number, act in enumerate([lambda: push(names[1]), lambda: push(names[2]), lambda: push(names[3]), go_back]):
