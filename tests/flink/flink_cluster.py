@@ -166,7 +166,7 @@ class Cluster:
         self.task_managers = [other for other in self.task_managers if other.number != number] + [manager]
         return manager
 
-    def wait_until_ready(self, seconds: float = 90.0) -> None:
+    def wait_until_ready(self, seconds: float = 300.0) -> None:
         """Waits until all TaskManagers have registered and the job server listens."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -16,7 +16,7 @@ from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import BeamConfig
 from agnews.schemas.run_report import RunReport
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 TWO = BeamConfig(runner="multiprocess", parallelism=2)
 
