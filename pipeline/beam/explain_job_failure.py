@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agnews.pipeline.beam.beam_arguments import pool_address
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.execution_config import BeamConfig
 
@@ -105,7 +106,7 @@ _KNOWN = (
 
 
 def _where(config: BeamConfig) -> str:
-    places = [place for place in (config.job_endpoint, config.flink_master) if place]
+    places = [place for place in (config.job_endpoint, config.flink_master, pool_address(config)) if place]
     return f"{config.runner} at {', '.join(places)}" if places else str(config.runner)
 
 

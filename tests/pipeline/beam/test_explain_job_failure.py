@@ -62,6 +62,8 @@ def test_what_is_known_of_engines_is_said(text: str, said: str) -> None:
     error = explain_job_failure(RuntimeError(text), FLINK)
     assert said in error.problem
     assert "jobs:8099" in str(error.found)
+    # Of the worker pool, as the engine's machines see it.
+    assert "localhost:50000" in str(error.found)
     assert error.fix
 
 

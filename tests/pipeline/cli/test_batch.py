@@ -207,3 +207,19 @@ def test_what_fails_in_a_worker_is_told_as_it_was_raised(pushed_root: Path, tmp_
     # The model's digest is that of its record, so the same command goes on when the files are mended.
     shutil.copytree(folder, tmp_path / "broken", dirs_exist_ok=True)
     assert "300 answers" in batch(pushed_root, *options, "--model", tmp_path / "broken")
+
+
+@pytest.mark.integration
+def test_several_processes_answer_as_one_does(pushed_root: Path, tmp_path: Path) -> None:
+    write(tmp_path)
+    options = ("--input", tmp_path / "*.csv", "--input", tmp_path / "b.parquet", "--shard-rows", 70)
+    batch(pushed_root, *options, "--output", tmp_path / "one")
+    batch(
+        pushed_root, *options, "--output", tmp_path / "two", "--beam", "runner=multiprocess", "--beam", "parallelism=2"
+    )
+
+    parts, others = (sorted((tmp_path / name / "predictions").iterdir()) for name in ("one", "two"))
+    assert [part.name for part in others] == [part.name for part in parts]
+    assert len(parts) > 5
+    assert [part.read_bytes() for part in others] == [part.read_bytes() for part in parts]
+    assert (tmp_path / "two" / "rejects.jsonl").read_bytes() == (tmp_path / "one" / "rejects.jsonl").read_bytes()
