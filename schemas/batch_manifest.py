@@ -61,6 +61,8 @@ class BatchPlan(Document):
     with_text: bool
     top: int = 0
     """Classes of a text that are named, the likeliest first; 0 names all."""
+    abstains_below: float = 0.0
+    """An answer of a lower probability is none; 0 for a model that answers always."""
     inputs: tuple[BatchInput, ...]
     shards: tuple[BatchShard, ...]
 

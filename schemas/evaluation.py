@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.document import Document, Part
 
 
@@ -214,3 +215,5 @@ class Evaluation(Document):
     metrics: Metrics
     slices: tuple[SliceMetrics, ...]
     verdict: Verdict
+    abstention: Abstention | None = None
+    """None where the model answers always."""

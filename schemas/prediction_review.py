@@ -17,6 +17,16 @@ class CalibrationBin(Part):
     """Share of the rows on which the top class is the label."""
 
 
+class CoveragePoint(Part):
+    """What would come of giving answers from a probability on, and none below."""
+
+    threshold: float
+    coverage: float
+    """Share of the rows that are answered."""
+    precision: float
+    """Share of right answers among them."""
+
+
 class DoubtfulRow(Part):
     """A row on which model and label disagree."""
 
@@ -38,6 +48,8 @@ class PredictionReview(Part):
     rows: int
     calibration: tuple[CalibrationBin, ...]
     """Bins of equal width that have rows, by rising probability."""
+    coverage: tuple[CoveragePoint, ...] = ()
+    """By rising coverage; the last one answers every row. Empty in what was written before there was a curve."""
     mistakes: tuple[DoubtfulRow, ...]
     """The most confident ones, the most confident first."""
     mistakes_in_all: int

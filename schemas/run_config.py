@@ -73,6 +73,9 @@ class EvaluationConfig(Section):
     beats_linear: Literal["require", "warn", "ignore"] = "warn"
     """What if a paired test at level alpha finds the model worse than a linear one of n-grams on the same rows:
     `require` holds it back, `warn` says so, `ignore` trains no linear one."""
+    abstain_precision: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of its answers that a model has to get right, and says that it does not know where they would be fewer: an
+    answer is `abstained` below a probability that is fitted on the eval split. 0 answers always."""
     force_promotion: bool = False
     """Promote the model although rules fail, for example when corrected labels make the one in production look better
     than it is. Verdict, record and report say so. Unusable answers and a failed smoke test stop it still."""

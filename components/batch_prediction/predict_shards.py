@@ -105,7 +105,13 @@ def _corpus(plan: BatchPlan) -> Corpus:
 
 
 def _formatter(plan: BatchPlan) -> PredictionFormatter:
-    style = PredictionStyle(plan.classes, plan.model_version, with_text=plan.with_text, top=plan.top or None)
+    style = PredictionStyle(
+        plan.classes,
+        plan.model_version,
+        with_text=plan.with_text,
+        top=plan.top or None,
+        abstains_below=plan.abstains_below,
+    )
     return create_formatter(OutputFormat(plan.format), style)
 
 

@@ -34,6 +34,7 @@ class Evaluator(DeclaredBeamComponent):
         anchor: `keep` to compare with the best model ever pushed on these rows too, or `ignore`.
         margin: What the candidate may be worse than that one, a share of the rows.
         beats_linear: `require` to hold a model back that is worse than the linear one.
+        abstain_precision: Share of right answers for which the model may abstain; 0 if it answers always.
         force_promotion: Promote the model although rules fail.
         code_version: Digest of the code behind this step.
     """
@@ -55,5 +56,6 @@ class Evaluator(DeclaredBeamComponent):
     anchor: str
     margin: float
     beats_linear: str
+    abstain_precision: float
     force_promotion: bool
     code_version: str

@@ -17,6 +17,7 @@ from agnews.components.evaluator.analyse import analyse
 from agnews.components.evaluator.compare import Rival
 from agnews.components.evaluator.contest import Contest
 from agnews.components.evaluator.judge import judge
+from agnews.components.evaluator.measure_abstention import measure_abstention
 from agnews.components.evaluator.next_anchor import next_anchor
 from agnews.components.evaluator.predict_split import SplitPredictions, predict_split, read_rows
 from agnews.components.evaluator.scored import read_scored
@@ -36,7 +37,7 @@ from agnews.components.storage.files_at import files_at
 from agnews.schemas.anchor import Anchor
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.evaluation import Evaluation, PairedTest, Verdict
-from agnews.schemas.features import TEST
+from agnews.schemas.features import EVAL, TEST
 from agnews.schemas.linear_check import LinearCheck
 from agnews.schemas.predictions import FILE
 from agnews.schemas.progress import Progress, report_progress
@@ -67,6 +68,7 @@ class Executor(BaseBeamExecutor):
         metric: See `promotion_metric`.
         alpha, margin: See `Contest.compare`.
         anchor: `keep` or `ignore`; see `RunConfig`.
+        abstain_precision: See `fit_threshold`; 0 for a model that answers always. Only then is the split `eval` read.
         force_promotion: 1 to promote the model although rules fail; see `judge`.
         code_version: Not read: it makes the node run again when its code changes.
     """
@@ -121,6 +123,16 @@ class Executor(BaseBeamExecutor):
             alpha=exec_properties["alpha"],
             margin=exec_properties["margin"],
         )
+        abstention = None
+        if wanted := exec_properties["abstain_precision"]:
+            rows = _files(get_split_uris(input_dict["examples"], EVAL))
+            model = f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}"
+            abstention = measure_abstention(
+                read_rows(rows),
+                Predictor(model, class_names).probabilities,
+                test=read_scored(path, classes=len(class_names)),
+                wanted=wanted,
+            )
         verdict = judge(
             metrics,
             found.baseline,
@@ -128,6 +140,7 @@ class Executor(BaseBeamExecutor):
             unasked=unasked,
             linear_test=_compare_linear(contest, exec_properties["alpha"]) if linear else None,
             beats_linear=exec_properties["beats_linear"],
+            abstention=abstention,
             min_accuracy=exec_properties["min_accuracy"],
             min_class_recall=exec_properties["min_class_recall"],
             min_examples=exec_properties["min_examples"],
@@ -137,7 +150,7 @@ class Executor(BaseBeamExecutor):
         _propose_anchor(
             evaluation.uri, split, contest, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
         )
-        document = Evaluation(metrics=metrics, slices=slices, verdict=verdict)
+        document = Evaluation(metrics=metrics, slices=slices, verdict=verdict, abstention=abstention)
         document.write(evaluation.uri, files_at(evaluation.uri).write)
         _bless(get_single_instance(output_dict["blessing"]), verdict)
         _LOGGER.info("%s: %s", "Blessed" if verdict.blessed else "Not blessed", "; ".join(verdict.reasons))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.evaluation import Metrics, PairedTest, Verdict
 
 _USABLE, _BEST = "usable", "not_worse_than_best"
@@ -28,6 +29,7 @@ def judge(
     unasked: str = "",
     linear_test: PairedTest | None = None,
     beats_linear: str = "warn",
+    abstention: Abstention | None = None,
     force_promotion: bool = False,
 ) -> Verdict:
     """Applies the rules for a push.
@@ -52,6 +54,7 @@ def judge(
         min_class_examples: Rows that are needed of every class.
         unasked: Why the anchor was not asked, where it might have been; empty otherwise.
         linear_test: Against a linear model; None where none was trained.
+        abstention: What comes of letting the model abstain; None where it answers always.
         beats_linear: `require` holds a candidate back that is worse than the linear model, `warn` says so.
         force_promotion: Bless the model although rules fail, except for `usable`: what gives no probabilities cannot
             be served.
@@ -67,6 +70,7 @@ def judge(
         _not_worse(paired_test),
         *_not_worse_than_best(anchor_test, unasked),
         *_beats_linear(linear_test, beats_linear),
+        *_abstains(abstention),
     ]
     findings.sort(key=lambda finding: finding.passed)
     failed = tuple(finding.rule for finding in findings if not finding.passed)
@@ -191,6 +195,22 @@ def _beats_linear(test: PairedTest | None, rule: str) -> Iterator[_Finding]:
         f"a linear model gets {_value(test)}: {_score(test)} against it, {_difference(test)}, "
         f"{'worse' if is_worse else 'not worse'} than it beyond noise",
     )
+
+
+def _abstains(abstention: Abstention | None) -> Iterator[_Finding]:
+    if abstention is None:
+        return
+    wanted = _floor(abstention.wanted)
+    if abstention.threshold is None:
+        rows = _number(abstention.eval_rows)
+        reason = f"no threshold makes {wanted} of its answers right, as far as {rows} eval rows tell"
+    else:
+        right = "" if abstention.precision is None else f", {_percent(abstention.precision)} of them rightly"
+        reason = (
+            f"it answers {_percent(abstention.coverage)} of the test rows{right} (asked for: {wanted}), and abstains "
+            f"below a probability of {abstention.threshold:.3g}"
+        )
+    yield _Finding("abstain_precision", abstention.threshold is not None, reason)
 
 
 def _alpha(test: PairedTest) -> float:

@@ -36,6 +36,10 @@ _TEXT = {
 _TEXTS = {"type": "array", "items": _TEXT}
 _NAMED = {"type": "object", "properties": {"text": _TEXT}, "required": ["text"], "additionalProperties": False}
 _SIGNATURE = {"type": "string", "description": "Function of the model; default: serving_default.", "default": ""}
+_ABSTAINED = {
+    "type": "boolean",
+    "description": "Whether the label is too unlikely to be an answer; only of a version that abstains.",
+}
 _K = {
     "type": "integer",
     "minimum": 1,
@@ -75,6 +79,7 @@ _ROW = {
         "class_id": {"type": "integer"},
         "label": STRING,
         "probabilities": {"type": "array", "items": {"type": "number"}},
+        "abstained": _ABSTAINED,
         "top_labels": {"type": "array", "items": STRING, "description": "With `k`: likeliest first."},
         "top_probabilities": {"type": "array", "items": {"type": "number"}, "description": "Of these."},
     },
@@ -106,6 +111,7 @@ _EXPLAIN_RESPONSE: _Schema = {
                 "type": "object",
                 "properties": {
                     "label": STRING,
+                    "abstained": _ABSTAINED,
                     "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
                     "words": {
                         "type": "array",

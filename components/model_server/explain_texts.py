@@ -10,7 +10,7 @@ import orjson
 
 from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.predict_request import read_predict_request
-from agnews.components.model_server.served_version import Outputs, ServedVersion
+from agnews.components.model_server.served_version import ABSTAINED, Outputs, ServedVersion
 from agnews.components.model_server.serving_state import ServingState
 from agnews.components.model_server.top_classes import TOP_LABELS, TOP_PROBABILITIES, take_top_classes
 from agnews.components.prediction.likeliest import default_top
@@ -49,7 +49,7 @@ async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) 
 
 def _describe(texts: Sequence[bytes], outputs: Outputs, classes: Sequence[str], k: int | None) -> bytes:
     columns = (outputs[name].tolist() for name in (CLASS_LABEL, TOKENS, CONTRIBUTIONS))
-    explanations = [
+    explanations: list[dict[str, Any]] = [
         {
             "label": label.decode(),
             "probabilities": named,
@@ -57,6 +57,9 @@ def _describe(texts: Sequence[bytes], outputs: Outputs, classes: Sequence[str], 
         }
         for text, named, label, tokens, contributions in zip(texts, _named(outputs, classes, k), *columns, strict=True)
     ]
+    if ABSTAINED in outputs:
+        for explanation, abstained in zip(explanations, outputs[ABSTAINED].tolist(), strict=True):
+            explanation[ABSTAINED] = abstained
     return orjson.dumps({"explanations": explanations})
 
 

@@ -36,6 +36,9 @@ from agnews.schemas.features import (
 
 Outputs = Mapping[str, NDArray[Any]]
 
+ABSTAINED = "abstained"
+"""bool (rows,), where the likeliest class is too unlikely to be given as an answer."""
+
 _WARM_UP_WORDS = (8, 40, 120)
 _WARM_UP_ROWS = (1, 4, 16)
 _WARM_UP_ROUNDS = 3
@@ -85,6 +88,7 @@ class ServedVersion:
         batches: int = 1,
     ) -> None:
         self.record = model.record
+        self._abstains_below = model.abstains_below()
         self.corpus = model.corpus()
         """What its texts are, in the words of whoever described them."""
         self.engine = str(EngineChoice.TENSORFLOW)
@@ -126,14 +130,18 @@ class ServedVersion:
             values: One string a row.
 
         Returns:
-            Arrays by the name of the output.
+            Arrays by the name of the output; with `abstained` where the version abstains and the signature classifies.
 
         Raises:
             tf.errors.OpError: The model cannot work on these values.
         """
         rows = np.empty(len(values), object)
         rows[:] = values
-        return dict(zip(self.signatures[signature].outputs, self._calls[signature](rows), strict=True))
+        found = dict(zip(self.signatures[signature].outputs, self._calls[signature](rows), strict=True))
+        if self._abstains_below and PROBABILITIES in found:
+            # A row without a distribution is no answer either.
+            found[ABSTAINED] = ~(found[PROBABILITIES].max(axis=-1) >= self._abstains_below)
+        return found
 
     def close(self) -> None:
         """Frees the memory."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agnews.components.model_store.baseline_at import CORPUS_FILE
+from agnews.components.model_store.baseline_at import ABSTENTION_FILE, CORPUS_FILE
 from agnews.components.model_store.model_digest import RECORD_FILE
 from agnews.components.model_store.model_store import ModelStore
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
@@ -33,6 +34,23 @@ class PushedModel:
     def corpus(self) -> Corpus:
         """Reads the description of the corpus that it learnt from; see `read_model_corpus`."""
         return read_model_corpus(self.folder)
+
+    def abstains_below(self) -> float:
+        """Reads below which probability an answer is none; 0 for a model that answers always."""
+        path = f"{self.folder.rstrip('/')}/{ABSTENTION_FILE}"
+        files = files_at(path)
+        with explain_storage_errors(f"reading {path}"):
+            if not files.exists(path):
+                return 0.0
+            content = files.read_bytes(path)
+        try:
+            return Abstention.model_validate_json(content).threshold or 0.0
+        except ValidationError as error:
+            raise AgnewsError(
+                f"{path} does not say when the model abstains.",
+                found=first_problem(error),
+                fix="Install a newer agnews, or take another copy of the version's folder if this one is damaged.",
+            ) from error
 
 
 def read_model_corpus(folder: str) -> Corpus:

@@ -31,6 +31,8 @@ class ParquetFormatter(PredictionFormatter):
             pa.field(columns.PROBABILITIES, probabilities, nullable=False),
             pa.field(columns.MODEL_VERSION, pa.string(), nullable=False),
         ]
+        if style.abstains_below:
+            fields.insert(3, pa.field(columns.ABSTAINED, pa.bool_(), nullable=False))
         if style.with_text:
             fields.append(pa.field(columns.TEXT, pa.string(), nullable=False))
         self._schema = pa.schema(fields)
@@ -48,6 +50,8 @@ class ParquetFormatter(PredictionFormatter):
             self._probabilities(answered),
             pa.repeat(self._style.version, len(answered.rows)),
         ]
+        if self._style.abstains_below:
+            arrays.insert(3, pa.array(self._abstained(answered), pa.bool_()))
         if self._style.with_text:
             arrays.append(pa.array([row.text.decode() for row in answered.rows], pa.string()))
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))

@@ -20,6 +20,8 @@ from agnews.schemas import prediction_columns as columns
 
 _DIGITS = 6
 """Of a probability; the next one depends on the texts that were in the same batch."""
+_ABSTAINED = "(none)"
+"""Stands where a class would, if none is likely enough."""
 _WIDEST_NAME = 30
 """Cells of a class's name in a line for people."""
 
@@ -34,16 +36,21 @@ class CsvFormatter(PredictionFormatter):
     @property
     @override
     def header(self) -> bytes:
-        names = [columns.ID, columns.LABEL, *self._style.classes, columns.MODEL_VERSION]
+        names = [columns.ID, columns.LABEL, *self._style.classes]
         if self._style.top:
-            names = [columns.ID, *columns.ranked_names(self._style.top), columns.MODEL_VERSION]
-        return self._write([[*names, columns.TEXT] if self._style.with_text else names])
+            names = [columns.ID, *columns.ranked_names(self._style.top)]
+        names += [columns.ABSTAINED] * bool(self._style.abstains_below)
+        names += [columns.MODEL_VERSION, *[columns.TEXT] * self._style.with_text]
+        return self._write([names])
 
     @override
     def block(self, answered: PredictedBlock) -> bytes:
         last: list[list[str]] = [[self._style.version]] * len(answered.rows)
         if self._style.with_text:
             last = [[self._style.version, row.text.decode()] for row in answered.rows]
+        if self._style.abstains_below:
+            said = (str(abstained).lower() for abstained in self._abstained(answered))
+            last = [[word, *tail] for word, tail in zip(said, last, strict=True)]
         shares = self._named(answered) if self._style.top else self._all(answered)
         return self._write(
             [row.id, *cells, *tail] for row, cells, tail in zip(answered.rows, shares, last, strict=True)
@@ -73,13 +80,16 @@ class JsonFormatter(PredictionFormatter):
         order = likeliest(answered.probabilities, self._style.top)
         values = np.take_along_axis(answered.probabilities, order, axis=1).astype(np.float64).round(_DIGITS)
         out = []
-        for row, ids, shares in zip(answered.rows, order.tolist(), values.tolist(), strict=True):
+        abstained = self._abstained(answered)
+        for place, (row, ids, shares) in enumerate(zip(answered.rows, order.tolist(), values.tolist(), strict=True)):
             answer: dict[str, object] = {
                 columns.ID: row.id.encode("utf-8", "replace").decode(),
                 columns.LABEL: self._style.classes[ids[0]],
                 columns.PROBABILITIES: dict(zip([self._style.classes[i] for i in ids], shares, strict=True)),
                 columns.MODEL_VERSION: self._style.version,
             }
+            if self._style.abstains_below:
+                answer[columns.ABSTAINED] = abstained[place]
             if self._style.with_text:
                 answer[columns.TEXT] = row.text.decode()
             out.append(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
@@ -94,7 +104,8 @@ class TableFormatter(PredictionFormatter):
 
     def __init__(self, style: PredictionStyle) -> None:
         super().__init__(style)
-        self._name_width = min(max(cell_len(name) for name in style.classes), _WIDEST_NAME)
+        longest = max(cell_len(name) for name in style.classes)
+        self._name_width = min(max(longest, cell_len(_ABSTAINED) if style.abstains_below else 0), _WIDEST_NAME)
 
     @property
     @override
@@ -109,8 +120,11 @@ class TableFormatter(PredictionFormatter):
     def block(self, answered: PredictedBlock) -> bytes:
         order = likeliest(answered.probabilities, self._style.top)
         out = []
-        for row, ids, shares in zip(answered.rows, order.tolist(), answered.probabilities.tolist(), strict=True):
-            label = self._name(ids[0])
+        rows = zip(
+            answered.rows, order.tolist(), answered.probabilities.tolist(), self._abstained(answered), strict=True
+        )
+        for row, ids, shares, abstained in rows:
+            label = set_cell_size(_ABSTAINED, self._name_width) if abstained else self._name(ids[0])
             shown = f"\x1b[1m{label}\x1b[0m" if self._style.color else label
             if self._style.top:
                 others = "".join(f"  {self._name(i)}{_percent(shares[i])}" for i in ids[1:])

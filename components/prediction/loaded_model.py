@@ -26,11 +26,13 @@ class Prediction:
         label: The likeliest class.
         probability: Of that class.
         probabilities: Of each class, by its name, in the order of the model; they sum to 1.
+        abstained: Whether the class is too unlikely to be an answer, by what the model was judged with.
     """
 
     label: str
     probability: float
     probabilities: dict[str, float]
+    abstained: bool = False
 
 
 class LoadedModel:
@@ -48,6 +50,7 @@ class LoadedModel:
 
     def __init__(self, model: PushedModel) -> None:
         self.record: ModelRecord = model.record
+        self._abstains_below = model.abstains_below()
         self._predictor = Predictor(model.folder, model.record.classes, digest=model.record.model_digest)
 
     @property
@@ -76,7 +79,12 @@ class LoadedModel:
         rows = self.probabilities(texts, batch_size=batch_size)
         winners = rows.argmax(axis=1).tolist()
         return [
-            Prediction(self.classes[winner], row[winner], dict(zip(self.classes, row, strict=True)))
+            Prediction(
+                self.classes[winner],
+                row[winner],
+                dict(zip(self.classes, row, strict=True)),
+                abstained=row[winner] < self._abstains_below,
+            )
             for winner, row in zip(winners, rows.tolist(), strict=True)
         ]
 

@@ -21,6 +21,8 @@ class PredictionStyle:
         version: Version of the model.
         with_text: Whether the texts are repeated.
         top: Give the likeliest so many classes; None gives all.
+        abstains_below: An answer of a lower probability is none; 0 for a model that answers always, whose answers have
+            no word about it.
         width: Columns of the terminal, which a line must not exceed; None shows texts whole.
         color: Whether to make the class stand out.
     """
@@ -29,6 +31,7 @@ class PredictionStyle:
     version: str
     with_text: bool = False
     top: int | None = None
+    abstains_below: float = 0.0
     width: int | None = None
     color: bool = False
 
@@ -42,6 +45,11 @@ class PredictionFormatter(ABC):
 
     def __init__(self, style: PredictionStyle) -> None:
         self._style = style
+
+    def _abstained(self, answered: PredictedBlock) -> list[bool]:
+        """Where the likeliest class is too unlikely to be an answer."""
+        abstained: list[bool] = (answered.probabilities.max(axis=1, initial=0.0) < self._style.abstains_below).tolist()
+        return abstained
 
     @property
     def header(self) -> bytes:

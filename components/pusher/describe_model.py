@@ -54,6 +54,7 @@ def describe_model(
         kind=facts["model"]["kind"],
         data=data,
         metrics=evaluation.metrics,
+        abstention=evaluation.abstention,
         slices=[each for each in evaluation.slices if each.feature != "label" and each.count],
         settings=flatten_settings({"model": facts["model"], "training": facts["training"]}),
         example=_example(corpus),

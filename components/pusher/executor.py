@@ -14,7 +14,13 @@ from tfx.types.artifact_utils import get_single_instance, get_split_uris
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.model_registry.mlflow_registry import follow_production
 from agnews.components.model_store import ModelStore
-from agnews.components.model_store.baseline_at import CORPUS_FILE, COUNTS_FILE, SERVING_FOLDER, STATISTICS_FILE
+from agnews.components.model_store.baseline_at import (
+    ABSTENTION_FILE,
+    CORPUS_FILE,
+    COUNTS_FILE,
+    SERVING_FOLDER,
+    STATISTICS_FILE,
+)
 from agnews.components.model_store.decisions import count_decision
 from agnews.components.model_store.publish import publish
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
@@ -130,12 +136,18 @@ class Executor(BaseExecutor):
             alphabet=facts.get(ALPHABET, ""),
             classes=corpus.class_names,
         )
+        extra_files = {}
+        if evaluation.abstention is not None and evaluation.abstention.threshold is not None:
+            abstention = f"{uris['pushed_model']}/{posixpath.basename(ABSTENTION_FILE)}"
+            _write(abstention, evaluation.abstention.model_dump_json() + "\n")
+            extra_files[ABSTENTION_FILE] = abstention
         compared = evaluation.verdict.paired_test
         before = store.production()
         push = publish(
             store,
             model=model,
-            extra_files={
+            extra_files=extra_files
+            | {
                 STATISTICS_FILE: f"{uris['statistics']}/Split-{TRAIN}/FeatureStats.pb",
                 CARD_FILE: model_card,
                 CORPUS_FILE: description,

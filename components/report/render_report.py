@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from agnews.components.report.assemble_report import headline
 from agnews.components.report.flatten_settings import flatten_settings
-from agnews.components.report.plots.svg_picture import draw_calibration, draw_interval, draw_training
+from agnews.components.report.plots.svg_picture import draw_calibration, draw_coverage, draw_interval, draw_training
 from agnews.components.report.wilson_interval import wilson_interval
 from agnews.schemas.evaluation import ClassMetrics, Evaluation, SliceMetrics
 from agnews.schemas.run_report import RunReport
@@ -99,6 +99,10 @@ def render_report(report: RunReport) -> str:
         calibration_plot=draw_calibration(review.calibration, evaluation.metrics.ece)
         if review and evaluation
         else None,
+        coverage_plot=draw_coverage(review.coverage, evaluation.abstention)
+        if review and review.coverage and evaluation
+        else None,
+        abstention=evaluation.abstention if evaluation else None,
         training_plots=[draw_training(training, "loss"), draw_training(training, "accuracy")] if training else [],
         style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - ours
     )

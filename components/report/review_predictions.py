@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agnews.components.evaluator.tally import CALIBRATION_BINS, calibration_bin
 from agnews.schemas import predictions as columns
-from agnews.schemas.prediction_review import CalibrationBin, DoubtfulRow, PredictionReview
+from agnews.schemas.prediction_review import CalibrationBin, CoveragePoint, DoubtfulRow, PredictionReview
 
 
 def find_doubtful_labels(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
@@ -98,6 +98,7 @@ def review_predictions(table: pa.Table, class_names: Sequence[str]) -> Predictio
     return PredictionReview(
         rows=len(labels),
         calibration=tuple(_calibration(confidence, right)),
+        coverage=tuple(_coverage(confidence, right)),
         mistakes=rows(mistakes[:_SHOWN]),
         mistakes_in_all=len(mistakes),
         doubtful_labels=rows(doubtful[:_SHOWN]),
@@ -121,6 +122,26 @@ def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> I
             confidence=float(confidence[inside].mean()),
             accuracy=float(right[inside].mean()),
         )
+
+
+def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Iterable[CoveragePoint]:
+    order = np.argsort(-confidence, kind="stable")
+    sorted_, hits = confidence[order], np.cumsum(right[order])
+    # Rows of one probability are answered together: a point for each, or as many as can be told apart.
+    ends = np.flatnonzero(np.append(sorted_[1:] != sorted_[:-1], True))
+    if len(ends) > _POINTS:
+        wanted = np.linspace(0, len(sorted_) - 1, _POINTS)
+        ends = ends[np.unique(np.minimum(np.searchsorted(ends, wanted), len(ends) - 1))]
+    for end in ends.tolist():
+        yield CoveragePoint(
+            threshold=float(sorted_[end]),
+            coverage=(end + 1) / len(sorted_),
+            precision=float(hits[end] / (end + 1)),
+        )
+
+
+_POINTS = 60
+"""Of the curve."""
 
 
 def _rows(

@@ -115,6 +115,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
         format=request.format.value,
         with_text=request.with_text,
         top=chosen_top(len(record.classes), request.top) or 0,
+        abstains_below=request.model.abstains_below(),
         inputs=inputs,
         shards=shards,
     )

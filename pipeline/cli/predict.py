@@ -247,6 +247,7 @@ def _formatter(
         pushed.record.version,
         with_text=with_text,
         top=chosen_top(len(pushed.record.classes), top),
+        abstains_below=pushed.abstains_below(),
         width=(os.get_terminal_size(sys.stdout.fileno()).columns or None) if to_terminal else None,
         color=to_terminal and "NO_COLOR" not in os.environ,
     )

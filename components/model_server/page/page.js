@@ -149,8 +149,8 @@ async function predict(asked, signal) {
   if (signal.aborted) return;
   const names = found.top_labels ?? model.classes;
   const probabilities = Object.fromEntries(names.map((name, place) => [name, (found.top_probabilities ?? found.probabilities)[place]]));
-  showClasses(found.label, probabilities);
-  if (!canExplain) speakAnswer(found.label, probabilities[found.label], []);
+  showClasses(found, probabilities);
+  if (!canExplain) speakAnswer(found, probabilities, []);
 }
 
 const hasMany = () => model.classes.length > FEW_CLASSES;
@@ -172,14 +172,14 @@ async function explain(asked, signal) {
     return explain(asked, signal);
   }
   if (signal.aborted) return;
-  showClasses(found.label, found.probabilities);
+  showClasses(found, found.probabilities);
   showWords(asked, found);
-  speakAnswer(found.label, found.probabilities[found.label], strongest(found.words, 1).slice(0, 3));
+  speakAnswer(found, found.probabilities, strongest(found.words, 1).slice(0, 3));
 }
 
 // Showing it
 
-function showClasses(winner, probabilities) {
+function showClasses({ label: winner, abstained = false }, probabilities) {
   const names = hasMany()
     ? Object.keys(probabilities).sort((one, other) => probabilities[other] - probabilities[one])
     : model.classes;
@@ -187,14 +187,14 @@ function showClasses(winner, probabilities) {
   if (list.children.length !== names.length) list.replaceChildren(...names.map(classRow));
   names.forEach((name, place) => {
     const [label, bar, value] = list.children[place].children;
-    list.children[place].className = name === winner ? "first" : "";
+    list.children[place].className = name === winner && !abstained ? "first" : "";
     label.textContent = name;
     label.dir = "auto";
     bar.style.setProperty("--share", probabilities[name]);
     value.textContent = percent(probabilities[name]);
   });
-  at("winner").textContent = winner;
-  at("sure").textContent = sure(probabilities[winner]);
+  at("winner").textContent = abstained ? "None of these" : winner;
+  at("sure").textContent = abstained ? "no class is likely enough" : sure(probabilities[winner]);
   at("answer").hidden = false;
   const left = model.classes.length - names.length;
   at("more-row").hidden = left === 0;
@@ -275,9 +275,10 @@ function speak(said) {
   if (at("spoken").textContent !== said) at("spoken").textContent = said;
 }
 
-function speakAnswer(label, probability, words) {
+function speakAnswer({ label, abstained }, probabilities, words) {
+  if (abstained) return speak("None of these: no class is likely enough.");
   const because = words.length ? ` Words that speak for it: ${words.map(({ word }) => word).join(", ")}.` : "";
-  speak(`${label}, ${percent(probability)}.${because}`);
+  speak(`${label}, ${percent(probabilities[label])}.${because}`);
 }
 
 // What can go wrong

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from agnews.components.report.wilson_interval import wilson_interval
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.evaluation import PairedTest
-from agnews.schemas.prediction_review import CalibrationBin
+from agnews.schemas.prediction_review import CalibrationBin, CoveragePoint
 from agnews.schemas.training_record import TrainingRecord
 
 INK, FAINT, LINE, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
@@ -136,6 +137,52 @@ def draw_calibration(bins: Sequence[CalibrationBin], calibration_error: float) -
         description=f"Share of right answers by the probability of the answer, in {len(bins)} bins; the dashed line "
         f"is a model that is as sure as it is right. Expected calibration error {100 * calibration_error:.2f} %.",
     )
+
+
+def draw_coverage(points: Sequence[CoveragePoint], abstention: Abstention | None) -> Markup:
+    """Draws how many answers are right where those of a low probability are not given.
+
+    Args:
+        points: By rising coverage, at least one.
+        abstention: Where the model abstains, if it does.
+
+    Returns:
+        An `svg` element.
+
+    References:
+        El-Yaniv, Wiener (2010), On the Foundations of Noise-free Selective Classification: the risk-coverage curve.
+    """
+    # The first rows say little: one mistake among the ten surest is not a tenth.
+    shown = [each for each in points if each.coverage >= _LEAST_COVERAGE] or list(points)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.plot([each.coverage for each in shown], [each.precision for each in shown], color=ACCENT, linewidth=1.6)
+        if abstention is not None and abstention.precision is not None:
+            axes.axhline(abstention.wanted, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
+            axes.plot([abstention.coverage], [abstention.precision], "o", color=ACCENT, markersize=8)
+        axes.set_xlim(0, 1.02)
+        low = min([each.precision for each in shown] + ([abstention.wanted] if abstention else []))
+        axes.set_ylim(max(0.0, low - 0.05), 1.005)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axes.set_xlabel("rows that are answered")
+        axes.set_ylabel("right answers among them")
+        axes.grid(color=LINE)
+        axes.set_axisbelow(True)
+
+    half = min(points, key=lambda each: abs(each.coverage - 0.5))
+    return svg_picture(
+        "coverage",
+        (4.4, 2.8),
+        draw,
+        title="Coverage",
+        description=f"Where all rows are answered, {100 * points[-1].precision:.1f} % of the answers are right; "
+        f"where the surest {100 * half.coverage:.0f} % are, {100 * half.precision:.1f} %.",
+    )
+
+
+_LEAST_COVERAGE = 0.02
 
 
 def draw_interval(test: PairedTest) -> Markup:

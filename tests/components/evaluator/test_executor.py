@@ -39,23 +39,26 @@ RULES = {
     "anchor": "keep",
     "margin": 0.0,
     "beats_linear": "warn",
+    "abstain_precision": 0.0,
     "force_promotion": 0,
     "code_version": "",
 }
 
 
-def write_examples(folder: Path, rows: int, *, odd_text: str = "") -> None:
-    """Rows of all lengths; every tenth one has another topic than its label says."""
+def write_examples(folder: Path, rows: int, *, odd_text: str = "", split: str = "test", blank_every: int = 0) -> None:
+    """Rows of all lengths; every tenth one has another topic than its label says, and some say nothing at all."""
     import tensorflow as tf
 
-    (folder / "Split-test").mkdir(parents=True)
+    (folder / f"Split-{split}").mkdir(parents=True)
     with tf.io.TFRecordWriter(
-        str(folder / "Split-test" / "data_tfrecord-00000-of-00001.gz"), tf.io.TFRecordOptions("GZIP")
+        str(folder / f"Split-{split}" / "data_tfrecord-00000-of-00001.gz"), tf.io.TFRecordOptions("GZIP")
     ) as writer:
         for row in range(rows):
             label = row % 4
             topic = (label + 1) % 4 if row % 10 == 9 else label
             text = f"{TOPICS[topic]} {'and so on ' * (row % 30)}{odd_text if row % 50 == 0 else ''}".strip()
+            if blank_every and row % blank_every == 3:
+                text = "nothing in it"
             feature = {
                 "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])),
                 "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
@@ -81,6 +84,7 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
         kept: str = "",
         best: Path | None = None,
         linear: LinearCheck | None = None,
+        blank_every: int = 0,
         **rules: Any,
     ) -> dict[str, Any]:
         from tfx.types import standard_artifacts
@@ -92,7 +96,8 @@ def evaluate(tmp_path: Path) -> Callable[..., Any]:
         from agnews.components.model_store.publish import publish
 
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
-        write_examples(folder / "examples", rows, odd_text=odd_text)
+        write_examples(folder / "examples", rows, odd_text=odd_text, blank_every=blank_every)
+        write_examples(folder / "examples", 2 * rows, split="eval", blank_every=blank_every)
         (folder / "model").mkdir()
         (folder / "model" / "Format-Serving").symlink_to(candidate)
         if baseline:
@@ -316,3 +321,23 @@ def test_models_are_compared_by_the_figure_that_was_named(
     assert (verdict.paired_test.only_candidate_right, verdict.paired_test.only_baseline_right) == won_and_lost
     (sentence,) = [reason for reason in verdict.reasons if "against the baseline" in reason]
     assert f"whose {verdict.paired_test.metric} is " in sentence
+
+
+def test_a_model_may_abstain_where_it_would_be_wrong_too_often(evaluate: Any, export_model: ExportModel) -> None:
+    rules = {"rows": 1000, "blank_every": 5, "min_accuracy": 0.5, "min_class_recall": 0.1}
+    model = export_model()
+
+    evaluation = read(evaluate(model, **rules, abstain_precision=0.85))
+
+    found = evaluation.abstention
+    assert found is not None
+    assert found.threshold == pytest.approx(np.exp(3) / (np.exp(3) + 3))
+    assert (found.eval_rows, found.coverage, found.precision) == (2000, 0.8, pytest.approx(0.875))
+    assert evaluation.verdict.blessed
+    assert any("answers 80.0 % of the test rows, 87.5 % of them rightly" in each for each in evaluation.verdict.reasons)
+
+    refused = read(evaluate(model, **rules, abstain_precision=0.95))
+    assert refused.abstention is not None
+    assert refused.abstention.threshold is None
+    assert refused.verdict.failed_rules == ("abstain_precision",)
+    assert read(evaluate(model, **rules)).abstention is None

@@ -16,6 +16,7 @@ from agnews.components.model_server.access_token import AccessToken
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.publish import publish
 from agnews.components.model_store.rollback import rollback
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -523,16 +524,21 @@ def serve_corpus(
     """Serves a toy that looks for `keywords`, one a class, with a description of its texts; returns the address."""
     with ExitStack() as servers:
 
-        def serve(corpus: Corpus, keywords: Sequence[str]) -> str:
+        def serve(corpus: Corpus, keywords: Sequence[str], abstains_below: float = 0.0) -> str:
             folder = tmp_path_factory.mktemp("store")
             description = folder / "corpus.json"
             description.write_text(corpus.canonical(), encoding="utf-8")
+            more = {"assets.extra/corpus.json": str(description)}
+            if abstains_below:
+                said = Abstention(wanted=0.9, threshold=abstains_below, eval_rows=1, coverage=0.5, precision=0.9)
+                (folder / "abstention.json").write_text(said.model_dump_json())
+                more["assets.extra/abstention.json"] = str(folder / "abstention.json")
             store = ModelStore(str(folder / "models"), corpus.name)
             model = export_model(keywords=keywords, class_names=corpus.class_names, sharpness=9.0, explains=True)
             publish(
                 store,
                 model=str(model),
-                extra_files={"assets.extra/corpus.json": str(description)},
+                extra_files=more,
                 judged_against="",
                 fingerprint="",
                 run_id="",
@@ -665,3 +671,20 @@ def test_texts_run_in_the_direction_of_their_language(
         assert (name["x"] > bar["x"]) == (side == "rtl"), "names stand where a line begins"
     shares = page.locator("#classes .percent").all_inner_texts()
     assert all(re.fullmatch(r"[<>]? ?\d+ %", share) for share in shares)
+
+
+def test_none_of_these_is_an_answer_of_a_model_that_abstains(
+    open_page: OpenPage, serve_corpus: Callable[..., str], tmp_path: Path
+) -> None:
+    page = open_page(serve_corpus(corpus_of(["praise", "complaint"]), ("lovely", "broken"), abstains_below=0.8))
+    page.fill("#text", "What is the time")
+    wait_for_text(page, "#winner", "None of these")
+    wait_for_words(page)
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert page.inner_text("#sure") == "no class is likely enough"
+    assert page.locator("#classes .first").count() == 0
+    assert page.text_content("#spoken") == "None of these: no class is likely enough."
+
+    page.fill("#text", "What a lovely day")
+    wait_for_text(page, "#winner", "praise")
+    assert page.locator("#classes .first").count() == 1

@@ -20,8 +20,11 @@ CLASSES = tuple(f"class {number}" for number in range(12))
 PROBABILITIES = np.random.default_rng(0).dirichlet(np.ones(12), 3).astype(np.float32)
 
 
-def written(form: OutputFormat, *, top: int | None, classes: tuple[str, ...] = CLASSES) -> bytes:
-    formatter = create_formatter(form, PredictionStyle(classes, "7", with_text=True, top=top, width=200))
+def written(
+    form: OutputFormat, *, top: int | None, classes: tuple[str, ...] = CLASSES, abstains_below: float = 0.0
+) -> bytes:
+    style = PredictionStyle(classes, "7", with_text=True, top=top, width=200, abstains_below=abstains_below)
+    formatter = create_formatter(form, style)
     rows = [TextRow(number, number, 0, str(number), b"a text") for number in (1, 2, 3)]
     block = PredictedBlock(rows, PROBABILITIES.argmax(axis=1), PROBABILITIES, [])
     return formatter.header + formatter.block(block) + formatter.end()
@@ -68,3 +71,25 @@ def test_columns_of_a_table_stand_under_their_names_in_any_script() -> None:
     classes = ("体育", "ספורט", *CLASSES[2:])
     header, *lines = written(OutputFormat.TABLE, top=None, classes=classes).decode().splitlines()
     assert {cell_len(line[: line.index("a text")]) for line in lines} == {cell_len(header[: header.index("text")])}
+
+
+@pytest.mark.parametrize("form", PART_FORMATS)
+@pytest.mark.parametrize("top", [None, 2])
+def test_answers_that_are_none_are_marked_in_every_format(form: OutputFormat, top: int | None) -> None:
+    confidence = PROBABILITIES.max(axis=1)
+    below = float(np.sort(confidence)[1])
+    content = written(form, top=top, abstains_below=below)
+    found = {
+        OutputFormat.CSV: lambda: [row["abstained"] == "true" for row in csv.DictReader(io.StringIO(content.decode()))],
+        OutputFormat.JSONL: lambda: [orjson.loads(line)["abstained"] for line in content.splitlines()],
+        OutputFormat.PARQUET: lambda: pq.read_table(io.BytesIO(content))["abstained"].to_pylist(),
+    }[form]()
+    assert found == (confidence < below).tolist()
+    assert sum(found) == 1
+    assert b"abstained" not in written(form, top=top)
+
+
+def test_a_table_names_no_class_where_the_model_abstains() -> None:
+    below = float(np.sort(PROBABILITIES.max(axis=1))[1])
+    lines = written(OutputFormat.TABLE, top=2, abstains_below=below).decode().splitlines()
+    assert [line.startswith("(none)") for line in lines] == (PROBABILITIES.max(axis=1) < below).tolist()

@@ -17,8 +17,10 @@ import pytest
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.anchors import kept_anchor, needed_of_anchor
 from agnews.components.model_store.brought_anchor import brought_anchor
+from agnews.components.model_store.find_pushed_model import pushed_model_at
 from agnews.components.model_store.prune import prune
 from agnews.components.model_store.rollback import rollback
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.anchor import ANSWERS, Anchor
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard, Lengths, SpanCard, SplitCard
@@ -148,6 +150,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
         no_push: bool = False,
         reason: str = "",
         anchor: Anchor | None = None,
+        abstention: Abstention | None = None,
     ) -> tuple[Any, PushOutcome]:
         from tfx.types import standard_artifacts
 
@@ -160,6 +163,7 @@ def push(tmp_path: Path) -> Callable[..., tuple[Any, PushOutcome]]:
             "model/Format-Serving/assets.extra/model.json": json.dumps(FACTS).encode(),
             "statistics/Split-train/FeatureStats.pb": b"statistics of " + model,
             "evaluation/evaluation.json": evaluation(blessed=blessed, baseline=baseline, overruled=overruled)
+            .model_copy(update={"abstention": abstention})
             .model_dump_json()
             .encode(),
             f"blessing/{'BLESSED' if blessed else 'NOT_BLESSED'}": b"",
@@ -478,3 +482,17 @@ def test_counts_of_training_texts_and_of_answers_go_with_the_model(
     assert (found.test_rows, found.answers, sum(found.right)) == (3, (1, 1, 0, 1), 2)
     rates = sum(found.gram_rates()) / 2
     assert rates.sum() == pytest.approx(sum(2 * len(re.findall(r"\w+", text)) - 1 for text in TEXTS) / 4)
+
+
+@pytest.mark.parametrize(("threshold", "below"), [(0.62, 0.62), (None, 0.0)])
+def test_where_a_model_abstains_goes_with_it(push: Any, threshold: float | None, below: float) -> None:
+    said = Abstention(wanted=0.95, threshold=threshold, eval_rows=400, coverage=0.8, precision=0.96)
+    _, outcome = push(b"model", abstention=said)
+    assert pushed_model_at(outcome.destination).abstains_below() == below
+    _, again = push(b"model", abstention=said)
+    assert again.version == outcome.version
+    # The same weights that abstain elsewhere are another model.
+    _, other = push(b"model", abstention=said.model_copy(update={"threshold": 0.7}), baseline=outcome.version)
+    assert other.version != outcome.version
+    card = (Path(other.destination) / "assets.extra/model_card.md").read_text()
+    assert "below a probability of 0.7 an answer is marked `abstained`" in card

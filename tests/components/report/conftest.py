@@ -320,12 +320,24 @@ def _evaluation(
             {"feature": "has_markup", "value": "yes", "count": 80, "accuracy": 72 / 80},
             {"feature": "has_markup", "value": "no", "count": 320, "accuracy": 298 / 320},
         ],
+        "abstention": _abstention(right, probabilities.max(axis=1)) if blessed else None,
         "verdict": {
             "blessed": blessed,
             "reasons": ["accuracy 91.0 % is at or above the floor of 80 %" if blessed else "worse beyond noise"],
             "failed_rules": [] if blessed else ["not_worse"],
             "paired_test": test,
         },
+    }
+
+
+def _abstention(right: NDArray[np.bool_], confidence: NDArray[np.float32]) -> dict[str, object]:
+    given = confidence >= 0.8
+    return {
+        "wanted": 0.97,
+        "threshold": 0.8,
+        "eval_rows": 400,
+        "coverage": float(given.mean()),
+        "precision": float(right[given].mean()),
     }
 
 

@@ -197,7 +197,7 @@ def test_a_screen_reader_is_told_what_others_see(whole: Any) -> None:
     ids = tree.xpath("//@id")
     assert len(ids) == len(set(ids))
     pictures = tree.xpath("//svg[@role='img']")
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for picture in pictures:
         named = [tree.get_element_by_id(each).text for each in picture.get("aria-labelledby").split()]
         assert all(named)
@@ -219,3 +219,17 @@ def test_colours_follow_the_page_and_the_same_report_gives_the_same_bytes(whole:
     style = page[: page.index("<body>")]
     assert "prefers-color-scheme: dark" in style
     assert "@media print" in style
+
+
+def test_the_curve_of_coverage_says_where_the_model_abstains(whole: Any) -> None:
+    page = html.document_fromstring(render_report(whole()))
+    (section,) = page.xpath("//section[@id='calibration']")
+    words = " ".join(section.text_content().split())
+    assert "below a probability of 0.8, fitted on 400 eval rows, its answers are marked abstained" in words
+    assert section.xpath(".//svg[contains(@aria-labelledby, 'coverage')]")
+
+
+def test_of_a_model_that_answers_always_the_curve_says_what_abstaining_would_bring(whole: Any) -> None:
+    page = html.document_fromstring(render_report(whole(blessed=False)))
+    assert "evaluation.abstain_precision asks a model for it" in " ".join(page.text_content().split())
+    assert page.xpath("//svg[contains(@aria-labelledby, 'coverage')]")

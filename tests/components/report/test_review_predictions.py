@@ -116,3 +116,16 @@ def test_planted_labels_are_found_first(make_run: Any) -> None:
 
 def test_rows_that_are_sure_of_their_labels_are_left_alone() -> None:
     assert find_doubtful_labels(np.array([0, 1]), np.array([[0.9, 0.1], [0.1, 0.9]])).tolist() == []
+
+
+def test_the_coverage_curve_is_what_a_count_gives(make_run: Any) -> None:
+    made = make_run()
+    right, confidence = made.answers == made.labels, made.probabilities.max(axis=1)
+    points = review_predictions(table_of(made), NAMES).coverage
+    assert 30 < len(points) <= 60
+    for point in points:
+        given = confidence >= point.threshold
+        assert point.coverage == pytest.approx(given.mean())
+        assert point.precision == pytest.approx(right[given].mean())
+    assert points[-1].coverage == 1.0
+    assert [each.coverage for each in points] == sorted({each.coverage for each in points})
