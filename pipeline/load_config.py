@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agnews.pipeline.load_corpus import corpus_settings, is_file, load_corpus
 from agnews.schemas.corpus_document import AG_NEWS
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.learning_config import TransformerConfig
 from agnews.schemas.promotion_metric import promotion_metric
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
         tree["data"]["corpus"] = _absolute(name)
     config = _validate(tree, str(path), origins)
     promotion_metric(config.evaluation.metric, loaded.corpus.class_names)
+    if isinstance(config.model, TransformerConfig):
+        config.model.require_room(loaded.corpus.num_classes)
     return config
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
 
+from agnews.schemas.errors import AgnewsError
+
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, le=2**53)]
 """Beyond 2**53 neighbours are one number to whoever reads JSON, and a compiled pipeline is JSON."""
@@ -70,6 +72,38 @@ class TransformerConfig(Section):
     its own; 0 leaves it out."""
     bigram_dropout: Share = 0.3
     """Share of the word pairs left out while training."""
+
+    def require_room(self, num_classes: int) -> None:
+        """Makes sure that the table of word pairs, which has a weight a class, can be trained.
+
+        Args:
+            num_classes: Classes to tell apart.
+
+        Raises:
+            AgnewsError: It is too large; the message says which size is not.
+        """
+        if self.bigram_buckets * num_classes > _MOST_PAIR_WEIGHTS:
+            raise AgnewsError(
+                "The table of word pairs has a weight for each class, and is too large to be trained.",
+                found=f"model.bigram_buckets={self.bigram_buckets} for {num_classes:,} classes",
+                fix=f"--set model.bigram_buckets={fitting_buckets(num_classes)}, or 0 to leave it out.",
+            )
+
+
+_MOST_PAIR_WEIGHTS, _WANTED_PAIR_WEIGHTS = 2**28, 2**26
+"""1 GiB, of which training holds four times as much, and a quarter of that."""
+
+
+def fitting_buckets(num_classes: int) -> int:
+    """Returns how many buckets of word pairs go well with so many classes: a power of two, at most the default.
+
+    Args:
+        num_classes: Classes to tell apart.
+    """
+    most: int = TransformerConfig.model_fields["bigram_buckets"].default
+    while most * num_classes > _WANTED_PAIR_WEIGHTS:
+        most //= 2
+    return most
 
 
 class LinearConfig(Section):

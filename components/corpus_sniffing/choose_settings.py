@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from agnews.schemas.learning_config import LEARN, MODEL_CONFIGS, TextConfig, TrainingConfig
+from agnews.schemas.learning_config import (
+    LEARN,
+    MODEL_CONFIGS,
+    TextConfig,
+    TrainingConfig,
+    TransformerConfig,
+    fitting_buckets,
+)
 
 _ROWS = 2000
 _SHORTEST, _LONGEST, _STEP = 32, 512, 16
@@ -96,6 +103,9 @@ def choose_settings(
     reasons["training.epochs"] = f"{epochs * steps:,} steps of {batch} rows; at least {_STEPS:,} are wanted"
     reasons["training.patience"] = "a third of the epochs"
     kinds["transformer"] = {**kinds.get("transformer", {}), "training": training}
+    if (buckets := fitting_buckets(len(class_rows) or 2)) < TransformerConfig().bigram_buckets:
+        kinds["transformer"]["model"] = {**kinds["transformer"].get("model", {}), "bigram_buckets": buckets}
+        reasons["model.bigram_buckets"] = f"a weight for each of {len(class_rows):,} classes"
     most, least = max(class_rows, default=1), max(min(class_rows, default=1), 1)
     if most >= _UNEVEN * least:
         for kind in MODEL_CONFIGS:

@@ -96,6 +96,7 @@ def _transformer(
     num_classes: int,
     seed: int,
 ) -> Classifier:
+    config.require_room(num_classes)
     network = TransformerClassifier(
         token_table=_number_frequent(token_counts, config.min_token_count, unknown_id, special_ids),
         max_length=max_length,

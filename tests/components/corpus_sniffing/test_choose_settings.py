@@ -65,3 +65,12 @@ def test_few_rows_get_the_steps_that_they_need_and_many_no_more_than_before(rows
     # What is written is what the configuration takes.
     tree = {**chosen.settings, "model": {"kind": "transformer"}, "training": training}
     assert RunConfig.model_validate(tree).training.epochs == training["epochs"]
+
+
+def test_many_classes_get_a_table_of_word_pairs_that_can_be_trained() -> None:
+    few, many = (
+        choose_settings([SENTENCE], rows=500, language="en", class_rows=[5] * classes) for classes in (77, 10_000)
+    )
+    assert "model" not in few.kinds["transformer"]
+    assert many.kinds["transformer"]["model"] == {"bigram_buckets": 4096}
+    assert "10,000 classes" in many.reasons["model.bigram_buckets"]

@@ -55,3 +55,17 @@ def test_a_class_without_a_row_is_never_the_answer() -> None:
 
     assert np.all(np.isfinite(found.kernel))
     assert set((rows @ found.kernel + found.bias).argmax(axis=1)) == {0, 1}
+
+
+@pytest.mark.long
+def test_ten_thousand_classes_are_told_apart_a_few_at_a_time() -> None:
+    classes = 10_000
+    random = np.random.default_rng(0)
+    columns = np.stack([np.arange(classes), random.integers(classes, classes + 50, classes)], axis=1)
+    rows = np.repeat(np.arange(classes), 2)
+    matrix = sparse.csr_matrix(
+        (np.ones(2 * classes, np.float32), (rows, columns.ravel())), shape=(classes, classes + 50)
+    )
+    found = fit_squared_hinge(matrix[:400], np.arange(400), classes, cost=1.0)
+    scores = matrix[:400] @ found.kernel + found.bias
+    assert (scores.argmax(axis=1) == np.arange(400)).all()

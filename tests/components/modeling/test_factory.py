@@ -10,17 +10,20 @@ from pydantic import ValidationError
 
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.factory import build_model
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import parse_model_config
 
 
-def build(config: dict[str, object], vocabulary_size: int = 50, max_length: int = 16) -> Classifier:
+def build(
+    config: dict[str, object], vocabulary_size: int = 50, max_length: int = 16, num_classes: int = 4
+) -> Classifier:
     return build_model(
         parse_model_config(config),
         token_counts=np.ones(vocabulary_size, np.int64),
         unknown_id=1,
         special_ids=(0, 2, 3),
         max_length=max_length,
-        num_classes=4,
+        num_classes=num_classes,
     )
 
 
@@ -100,3 +103,37 @@ def test_rare_word_pieces_share_the_vector_of_the_unknown_one() -> None:
 def test_an_unknown_key_is_an_error() -> None:
     with pytest.raises(ValidationError, match="hidden_size"):
         build({"hidden_size": 12})
+
+
+def test_ten_thousand_classes_are_learnt_by_a_head_that_grows_with_them_and_not_with_their_square() -> None:
+    config = {"bigram_buckets": 64, "dropout": 0.0, "word_dropout": 0.0}
+    sizes = []
+    for num_classes in (5_000, 10_000):
+        network = build(config, num_classes=num_classes).network
+        logits = network({"token_ids": np.full((8, 6), 7, np.int32), "padding_mask": np.ones((8, 6), bool)})
+        assert logits.shape[-1] == num_classes
+        sizes.append(sum(int(np.prod(weight.shape)) for weight in network.trainable_weights))
+    # A column of the head and of the table of word pairs for each class, and their biases.
+    assert sizes[1] - sizes[0] == 5_000 * (20 + 1 + 64 + 1)
+
+    labels = np.arange(9_992, 10_000)
+    rows = {
+        "token_ids": np.repeat(np.arange(10, 18, dtype=np.int32)[:, None], 6, axis=1),
+        "padding_mask": np.ones((8, 6), bool),
+    }
+    optimizer, losses = keras.optimizers.Adam(0.02), []
+    for _ in range(15):
+        with tf.GradientTape() as tape:
+            scores = tf.reshape(network(rows, training=True), (8, -1, 10_000))[:, 0]
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, scores, from_logits=True))
+        losses.append(float(loss))
+        weights = network.trainable_weights
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+    assert losses[0] == pytest.approx(np.log(10_000), abs=0.5)
+    assert losses[-1] < losses[0] / 2
+
+
+def test_a_table_of_word_pairs_that_cannot_be_trained_is_refused_with_a_size_that_can() -> None:
+    with pytest.raises(AgnewsError, match="too large to be trained") as caught:
+        build({}, num_classes=10_000)
+    assert "--set model.bigram_buckets=4096" in caught.value.fix
