@@ -18,7 +18,7 @@ VARIANT ?= cpu
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-kubeflow test-cluster test-docker test-fast test-flink test-long fuzz mutants audit sbom lint types layers closures check image base-image format clean
+.PHONY: help setup run serve test test-kubeflow test-cluster test-docker test-fast test-flink test-long test-gpu fuzz mutants audit sbom lint types layers closures check image base-image format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +64,10 @@ test-long: setup ## What CI has no time for: 10,000 histories of each machine, t
 
 test-flink: setup ## The data path on a cluster of Flink on this machine, and what may happen to it (Java, Maven; half an hour)
 	$(BIN)/python -m pytest tests/flink -m flink $(ARGS)
+
+test-gpu: setup ## What a GPU makes of training, serving and batches, each against the processor's answers (eight minutes; ARGS=--dry without a GPU)
+	@nvidia-smi > /dev/null 2>&1 && $(UV) sync --frozen --inexact --quiet --extra gpu || true
+	$(BIN)/python benchmarks/on_gpu.py $(ARGS)
 
 fuzz: setup ## Feed parsers of what strangers send for an hour (SECONDS for each, TARGET=NAME)
 	$(BIN)/python tests/fuzz/fuzz.py $(or $(TARGET),--all) --seconds $(SECONDS)

@@ -1,7 +1,7 @@
 """Everything but training: this pipeline against the stock TFX components, on the same rows, in one run.
 
 The stock chain is CsvExampleGen, StatisticsGen, Transform (tensorflow-text's BertTokenizer, with its post-transform
-statistics) and Evaluator (the model that this pipeline has just pushed, the figures and slices that TFMA has
+statistics) and Evaluator (the model that this pipeline has just trained, the figures and slices that TFMA has
 ready-made). It runs with the Beam flags of this pipeline, and with `--as-it-comes` also with the flag of TFX's
 templates for in-process work. Chains take turns, each under the same local runner in a process of its own. Printed are
 seconds and processor seconds node by node, the median of their ratios with the smallest and largest, and peak memory.
@@ -169,7 +169,7 @@ def run_stock(rows: Path, model: Path, root: Path, out: Path, beam_args: Sequenc
 
 
 def run_ours(data: Path, root: Path, out: Path) -> None:
-    """Runs this pipeline with one epoch of training; writes the times and what was pushed."""
+    """Runs this pipeline with one epoch of training; writes the times."""
     from rich.console import Console
 
     from agnews.pipeline.load_config import load_config
@@ -190,15 +190,15 @@ def run_ours(data: Path, root: Path, out: Path) -> None:
 
     config = load_config(None, [f"data.source={data.resolve()}", "training.epochs=1"])
     with View(Console(), "ours", lambda result: "") as view:
-        report = run_locally(RunRequest(config, prepare_root(root), "ours", "stock_chain.py"), view)
+        run_locally(RunRequest(config, prepare_root(root), "ours", "stock_chain.py"), view)
     watch.write(out)
-    (root / "pushed").write_text(str(report.pushed_model))
 
 
 def start(scratch: Path, name: str, data: Path, flags: Sequence[str]) -> tuple[Times, float]:
     """Runs a chain in a process of its own and returns its times and peak memory in MiB."""
     print(f"{name} ...", flush=True)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    places = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "TF_CPP_MIN_LOG_LEVEL": "2"}
     root, out, log = scratch / "root", scratch / "times.json", scratch / "log"
     shutil.rmtree(root, ignore_errors=True)
     paths = [scratch / "rows", scratch / "model", root, out]
@@ -238,9 +238,9 @@ def main() -> None:
         write_stock_csv(arguments.data, scratch / "rows")
         for _ in range(arguments.pairs):
             ours.append(start(scratch, "ours", arguments.data, ["--ours"]))
-            pushed = (scratch / "root" / "pushed").read_text()
+            (trained,) = (scratch / "root" / "artifacts" / "Trainer" / "model").glob("*/Format-Serving")
             shutil.rmtree(scratch / "model", ignore_errors=True)
-            shutil.copytree(pushed, scratch / "model" / "Format-Serving")
+            shutil.copytree(trained, scratch / "model" / "Format-Serving")
             for name, flags in chains.items():
                 stock[name].append(start(scratch, f"stock {name}", arguments.data, flags))
     for name, results in stock.items():
