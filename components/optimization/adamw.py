@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -11,27 +12,51 @@ import tf_keras as keras
 from official.nlp import optimization
 from tf_keras.src.optimizers.utils import all_reduce_sum_gradients
 
+_SPARSE_ROWS = 4096
+"""Tables of that many rows or more have fewer tokens in a batch than rows."""
+
 _Pairs = Sequence[tuple[tf.Tensor | tf.IndexedSlices | None, tf.Variable]]
 
 
-def sum_gradients(grads_and_vars: _Pairs) -> _Pairs:
+def sum_gradients(grads_and_vars: _Pairs, *, sends_slices: bool = False) -> _Pairs:
     """Sums gradients over all replicas; an optimizer's `gradient_aggregator`.
 
-    The gradient of an embedding comes as slices, one for each occurrence of a token. Replicas have seen different
-    tokens, and slices of different number cannot be exchanged; the norm of slices is not that of the gradient either.
-    So they are summed up to a whole tensor first.
+    The gradient of an embedding comes as slices, one for each occurrence of a token, and the norm of slices is not that
+    of the gradient: what is returned is whole, and replicas exchange it so, all in one message.
 
     Args:
         grads_and_vars: Pairs of a gradient and its variable.
+        sends_slices: Whether processes exchange the slices of large tables as they are: a batch has a thousand tokens,
+            a table of word pieces tens of megabytes, nearly all of them zeros. Only for steps that Python starts one
+            by one: within a loop TensorFlow holds a message to the size that it had in the first step.
 
     Returns:
         The same pairs with the sums.
     """
-    whole = [
-        (None if gradient is None else tf.convert_to_tensor(gradient), weight) for gradient, weight in grads_and_vars
+    travels = sends_slices and isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+    apart = {
+        number: _gather_slices(gradient)
+        for number, (gradient, weight) in enumerate(grads_and_vars)
+        if travels and isinstance(gradient, tf.IndexedSlices) and weight.shape[0] >= _SPARSE_ROWS
+    }
+    rest = [
+        (None if number in apart else _whole(gradient), weight)
+        for number, (gradient, weight) in enumerate(grads_and_vars)
     ]
-    summed: _Pairs = all_reduce_sum_gradients(whole)
-    return summed
+    summed = all_reduce_sum_gradients(rest)
+    return [(_whole(apart.get(number, gradient)), weight) for number, (gradient, weight) in enumerate(summed)]
+
+
+def _gather_slices(slices: tf.IndexedSlices) -> tf.IndexedSlices:
+    """Puts the slices of all replicas behind each other; rows and their numbers travel in one message."""
+    numbers = tf.bitcast(tf.cast(slices.indices, tf.int32), tf.float32)
+    mine = tf.concat([tf.cast(slices.values, tf.float32), numbers[:, tf.newaxis]], axis=1)
+    everyone = tf.distribute.get_replica_context().all_gather(mine, axis=0)
+    return tf.IndexedSlices(everyone[:, :-1], tf.bitcast(everyone[:, -1], tf.int32), slices.dense_shape)
+
+
+def _whole(gradient: tf.Tensor | tf.IndexedSlices | None) -> tf.Tensor | None:
+    return None if gradient is None else tf.convert_to_tensor(gradient)
 
 
 class AdamW(keras.optimizers.legacy.Adam):
@@ -199,5 +224,6 @@ def create_model_garden_adamw(
     # Its own clipping comes before the gradients of several replicas are summed, that of Keras after.
     optimizer.gradient_clip_norm = 0.0
     optimizer.global_clipnorm = clip_norm
-    optimizer.gradient_aggregator = sum_gradients
+    # An encoder is trained a step at a time; see `fit`.
+    optimizer.gradient_aggregator = partial(sum_gradients, sends_slices=True)
     return optimizer

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
 import tensorflow as tf
+import tensorflow_text  # noqa: F401 - registers what the graph of Transform is made of
 import tensorflow_transform as tft
 
 from agnews.components.carried_corpus import read_carried_corpus

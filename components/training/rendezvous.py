@@ -14,6 +14,7 @@ import logging
 import selectors
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agnews.components.training import stop_signal
@@ -111,7 +112,9 @@ def _listen(own: str) -> socket.socket:
         if own.startswith(_LOOPBACK):
             return socket.create_server((host, port))
         if socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+            # A kernel may know IPv6 and have no address of it.
+            with suppress(OSError):
+                return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
     except OSError as error:
         raise AgnewsError(

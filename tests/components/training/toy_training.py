@@ -1,7 +1,7 @@
 """A training in a process of its own, for tests that kill it, resume it, or let several do it together.
 
     python toy_training.py JOB.json, a list of {"strategy", "scratch", "dropout", "kill_at", "replicas", "encoder",
-                                                "workers", "joins", "signal", "epochs"}
+                                                "workers", "joins", "signal", "epochs", "sparse_rows"}
 
 A transformer, or with `encoder`, the folder of a checkpoint, that encoder fine-tuned. `workers` processes share a
 batch, and one with `joins` is not their chief. At step `kill_at` a process sends itself `signal`, SIGKILL unless
@@ -25,6 +25,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 import numpy as np
 import tensorflow as tf
 
+from agnews.components.optimization import adamw
 from agnews.components.training.stop_signal import hold
 from agnews.components.training.training_job import join_training, train_together
 from agnews.schemas.progress import LOGGER
@@ -65,6 +66,8 @@ class KillAt(logging.Handler):
 
 def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
     """Trains and tells what came of it."""
+    # A table of a toy is large.
+    adamw._SPARSE_ROWS = int(str(job.get("sparse_rows", adamw._SPARSE_ROWS)))
     if job.get("kill_at"):
         LOGGER.setLevel(logging.INFO)
         LOGGER.addHandler(KillAt(int(str(job["kill_at"])), str(job.get("signal", "SIGKILL"))))

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -279,7 +280,8 @@ class FakeCluster:
         for index in range(job["completions"]):
             log = Path(tempfile.mkstemp(dir=self.folder, prefix=f"{name}-{index}-")[1])
             environment = {**os.environ, **given, "JOB_COMPLETION_INDEX": str(index), "HOSTNAME": f"pod-{index}"}
-            command = [*self.command, container["command"][-1]] if self.command else container["command"]
+            _, *rest = container["command"]
+            command = [*self.command, rest[-1]] if self.command else [sys.executable, *rest]
             process = None
             if self.can_pull:
                 with log.open("wb") as output:

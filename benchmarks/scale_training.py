@@ -1,0 +1,208 @@
+"""Two processes of one thread against one process of two, on the same global batches: what sharing a training costs.
+
+Both train the same model on the same rows, in turns, so that a busy machine is busy for both. Figures are of the second
+epoch, once TensorFlow has traced everything: processor seconds a row of all processes together, and rows a second by
+the clock. With `--dense` two processes are timed once more, with gradients of embeddings as whole tables. What a
+process hands over in a step is counted where TensorFlow builds the step: all-reduces and all-gathers, and their bytes.
+
+    python benchmarks/scale_training.py --model transformer
+    python benchmarks/scale_training.py --model bert_finetune --rows 256
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+BATCH_SIZE = {"transformer": 128, "bert_finetune": 32}
+MODEL: dict[str, dict[str, object]] = {
+    "transformer": {"kind": "transformer"},
+    "bert_finetune": {"kind": "bert_finetune", "encoder": "minilm"},
+}
+MEAN_TOKENS = 50
+"""Word pieces of a row of AG News."""
+VOCABULARY = 30_522
+
+
+def write_rows(file: Path, count: int) -> None:
+    """Writes rows with lengths and frequencies of words like those of news; the class is told by one word."""
+    import numpy as np
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for _ in range(count):
+            label = int(random.integers(4))
+            words = 1000 + random.zipf(1.2, size=random.integers(30, 71)) % (VOCABULARY - 1000)
+            example = tf.train.Example()
+            example.features.feature["token_ids"].int64_list.value.extend([101, 2000 + label, *words.tolist(), 102])
+            example.features.feature["label"].int64_list.value.append(label)
+            writer.write(example.SerializeToString())
+
+
+class Stopwatch(logging.Handler):
+    """Notes clock and processor time at the end of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks: list[tuple[float, float]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes a record of progress."""
+        if "val_loss" in vars(record)["progress"].metrics:
+            self.marks.append((time.perf_counter(), time.process_time()))
+
+
+def count_messages(tokens: float) -> list[tuple[str, float]]:
+    """Has TensorFlow note what it sends while it builds the steps.
+
+    Args:
+        tokens: Word pieces of a batch that a process sees: the length of slices, which is not known then.
+    """
+    from tensorflow.python.distribute.cross_device_utils import CollectiveReplicaLauncher as Launcher
+
+    sent: list[tuple[str, float]] = []
+
+    def noted(kind: str, method: Any) -> Any:
+        def call(self: Any, tensor: Any, *arguments: Any, **named: Any) -> Any:
+            count = 1.0
+            for size in tensor.shape:
+                count *= tokens if size is None else size
+            sent.append((kind, count * tensor.dtype.size))
+            return method(self, tensor, *arguments, **named)
+
+        return call
+
+    Launcher.all_reduce = noted("all-reduce", Launcher.all_reduce)
+    Launcher._all_gather = noted("all-gather", Launcher._all_gather)
+    return sent
+
+
+def child(job: dict[str, Any]) -> None:
+    """Trains, and prints the figures of the second epoch."""
+    from agnews.components.optimization import adamw
+    from agnews.components.training.training_job import join_training, train_together
+    from agnews.schemas.progress import LOGGER
+    from agnews.schemas.training_job import TrainingJob
+
+    if job["dense"]:
+        adamw._SPARSE_ROWS = 2**40
+    workers = job["workers"]
+    sent = count_messages(BATCH_SIZE[job["model"]] / workers * (MEAN_TOKENS + 3))
+    watch = Stopwatch()
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    LOGGER.addHandler(watch)
+    if job["joins"]:
+        join_training(job["scratch"], patience_seconds=300)
+    else:
+        train_together(
+            TrainingJob.model_validate(
+                {
+                    "train_files": [f"{job['rows']}/train/*"],
+                    "eval_files": [f"{job['rows']}/eval/*"],
+                    "num_classes": 4,
+                    "scratch_uri": job["scratch"],
+                    "text": {"vocabulary": "minilm", "lowercase": True, "max_length": 128},
+                    "model": MODEL[job["model"]],
+                    "training": {"epochs": 2, "batch_size": BATCH_SIZE[job["model"]], "average_decay": 0.0},
+                    "devices": {"workers": workers, "accelerator": "cpu"},
+                }
+            )
+        )
+    (clock, processor), (later, used) = watch.marks[0], watch.marks[1]
+    # The step is what is built with the most to send; the rest is agreement, evaluation and the first call.
+    print("RESULT " + json.dumps({"seconds": later - clock, "processor": used - processor, "sent": sent}))
+
+
+def measure(folder: Path, model: str, workers: int, *, dense: bool) -> dict[str, Any]:
+    """Runs one training in as many processes and returns what they said, summed up."""
+    with ExitStack() as stack:
+        doors = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(workers)]
+        hosts = [f"127.0.0.1:{door.getsockname()[1]}" for door in doors]
+    scratch = tempfile.mkdtemp(dir=folder)
+    processes = []
+    for index in range(workers):
+        job = {"model": model, "workers": workers, "dense": dense, "joins": index > 0, "scratch": scratch}
+        threads = str(2 // workers)
+        environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
+        if workers > 1:
+            place = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+            environment["TF_CONFIG"] = json.dumps(place)
+        line = [sys.executable, __file__, "--child", json.dumps(job | {"rows": str(folder)})]
+        processes.append(subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True))
+    said = []
+    for process in processes:
+        output, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"a process ended with {process.returncode}")
+        (found,) = [line for line in output.splitlines() if line.startswith("RESULT ")]
+        said.append(json.loads(found.removeprefix("RESULT ")))
+    return {
+        "processor": sum(each["processor"] for each in said),
+        "seconds": max(each["seconds"] for each in said),
+        "sent": said[0]["sent"],
+    }
+
+
+def describe(sent: list[tuple[str, float]]) -> str:
+    """Says what a process hands over; all that is built for a step or beside it."""
+    large = [(kind, size) for kind, size in sent if size > 1024]
+    kinds = {kind: [size for each, size in large if each == kind] for kind in ("all-reduce", "all-gather")}
+    return ", ".join(f"{len(sizes)} {kind}s of {sum(sizes) / 1e6:.2f} MB" for kind, sizes in kinds.items())
+
+
+def main() -> None:
+    """Prints the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=sorted(MODEL), default="transformer")
+    parser.add_argument("--rows", type=int, default=4096)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--dense", action="store_true", help="time two processes with whole tables, too")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(json.loads(arguments.child))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_rows(folder / "train" / "rows.gz", arguments.rows)
+        write_rows(folder / "eval" / "rows.gz", 64)
+        kinds = {"one process": (1, False), "two processes": (2, False)}
+        if arguments.dense:
+            kinds["two processes, whole tables"] = (2, True)
+        found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+        for _ in range(arguments.pairs):
+            for kind, (workers, dense) in kinds.items():
+                found[kind].append(measure(folder, arguments.model, workers, dense=dense))
+    base = found["one process"]
+    for kind, each in found.items():
+        milliseconds = statistics.median(1000 * one["processor"] / arguments.rows for one in each)
+        pace = statistics.median(arguments.rows / one["seconds"] for one in each)
+        ratios = sorted(one["processor"] / first["processor"] for one, first in zip(each, base, strict=True))
+        clock = statistics.median(first["seconds"] / one["seconds"] for one, first in zip(each, base, strict=True))
+        print(
+            f"{kind}: {milliseconds:.2f} ms of processor a row, {pace:.0f} rows/s; {statistics.median(ratios):.2f} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}) times the processor time of one, {clock:.2f} times its rows/s"
+        )
+        if each[0]["sent"]:
+            print(f"    a process hands over {describe(each[0]['sent'])}")
+
+
+if __name__ == "__main__":
+    main()
