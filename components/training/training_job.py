@@ -93,7 +93,7 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
         )
     file = _file(scratch_uri, ring_chief(place.chief, place.own, patience_seconds=patience_seconds))
     job = _read_job(file)
-    if job.model.kind in {"bert_frozen", "linear"}:
+    if job.model.kind in {"bert_frozen", "ensemble", "linear"}:
         _LOGGER.info("There is nothing to join: the model %s is trained in one process", job.model.kind)
         return None
     _LOGGER.info("Joining the training in %s", file)
