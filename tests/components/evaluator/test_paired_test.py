@@ -196,8 +196,8 @@ def test_the_best_ever_is_compared_by_the_score_at_margin_and_luck(
     assert found.confidence_interval == compare(won, lost, rows, alpha=alpha).confidence_interval
 
 
-def test_who_answers_as_the_best_does_is_not_worse() -> None:
-    found = anchor_test(
-        anchor="1", best_of=1, rows=3, both_right=3, only_candidate_right=0, only_anchor_right=0, alpha=0.05, margin=0.0
-    )
+@pytest.mark.parametrize("margin", [0.0, 0.01])
+def test_who_answers_as_the_best_does_is_not_worse(margin: float) -> None:
+    counts = {"rows": 3, "both_right": 3, "only_candidate_right": 0, "only_anchor_right": 0}
+    found = anchor_test(anchor="1", best_of=1, alpha=0.05, margin=margin, **counts)
     assert found.p_worse == 1.0
