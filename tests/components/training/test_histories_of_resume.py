@@ -376,7 +376,9 @@ class History:
 
     def other(self, cut: bool) -> None:
         """Another training begins, and looks after what nobody came back for."""
-        age = min((self.world.seconds - self.world.changed[path] for path in self.files()), default=0.0)
+        # Where lists are late, what lies beside a backup may not be seen; its own file is.
+        seen = [path for path in self.files() if path == self.place.file or not self.world.list_delay]
+        age = min((self.world.seconds - self.world.changed[path] for path in seen), default=0.0)
         before = self.world.files.get(self.place.file)
         client = self.module.Client(self.world, cut_at=self.random.randint(1, 6) if cut else 0)
         try:
