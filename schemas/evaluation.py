@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from agnews.schemas.abstention import Abstention
 from agnews.schemas.document import Document, Part
+from agnews.schemas.linear_check import LabelDoubts
 
 
 class ClassMetrics(Part):
@@ -217,3 +218,5 @@ class Evaluation(Document):
     verdict: Verdict
     abstention: Abstention | None = None
     """None where the model answers always."""
+    train_labels: LabelDoubts | None = None
+    """What LinearBaseline found doubtful about the labels of the training rows; None where it did not look."""

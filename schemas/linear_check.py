@@ -7,7 +7,31 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from agnews.schemas.document import Document
+from agnews.schemas.document import Document, Part
+
+
+class DoubtfulLabel(Part):
+    """A training row whose label looks wrong."""
+
+    text: str
+    """As it stands in the rows; the end of a long one is cut off."""
+    label: str
+    """Class that it has."""
+    answer: str
+    """Class that a model gives which has learnt from other rows only."""
+    label_probability: float
+    answer_probability: float
+
+
+class LabelDoubts(Part):
+    """What is doubtful about the labels of the training rows."""
+
+    rows: int
+    """That were looked at."""
+    in_all: int
+    """Those among them whose label looks wrong."""
+    worst: tuple[DoubtfulLabel, ...]
+    """Some of these, the most doubtful first."""
 
 
 class LinearCheck(Document):
@@ -23,6 +47,8 @@ class LinearCheck(Document):
     """On the test split."""
     answers: dict[str, int] = Field(default_factory=dict)
     """Classes by `digest_text` of the texts of the test split."""
+    labels: LabelDoubts | None = None
+    """Of the training rows; None where nobody looked."""
 
     def answer(self, text: bytes) -> int:
         """Returns the class of a text, -1 for one that is not in the test split.

@@ -150,7 +150,13 @@ class Executor(BaseBeamExecutor):
         _propose_anchor(
             evaluation.uri, split, contest, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
         )
-        document = Evaluation(metrics=metrics, slices=slices, verdict=verdict, abstention=abstention)
+        document = Evaluation(
+            metrics=metrics,
+            slices=slices,
+            verdict=verdict,
+            abstention=abstention,
+            train_labels=linear.labels if linear else None,
+        )
         document.write(evaluation.uri, files_at(evaluation.uri).write)
         _bless(get_single_instance(output_dict["blessing"]), verdict)
         _LOGGER.info("%s: %s", "Blessed" if verdict.blessed else "Not blessed", "; ".join(verdict.reasons))

@@ -10,60 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from agnews.components.evaluator.tally import CALIBRATION_BINS, calibration_bin
+from agnews.components.linear.find_doubtful_labels import find_doubtful_labels
 from agnews.schemas import predictions as columns
 from agnews.schemas.prediction_review import CalibrationBin, CoveragePoint, DoubtfulRow, PredictionReview
-
-
-def find_doubtful_labels(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    """Finds rows that the model places in another class than their label, as surely as it places that class's own rows.
-
-    A class counts for a row if its probability reaches the class's threshold: its mean over the rows that are labelled
-    so. Thresholds by class make up for a model that is less sure of some classes than of others. Among the classes that
-    count, the likeliest is taken for the true one; where that is not the label, the label is doubtful.
-
-    Args:
-        labels: (rows,) positions of the given classes.
-        probabilities: (rows, classes), from a model that has not learnt from these rows.
-
-    Returns:
-        Positions of the doubtful rows, the most doubtful first: by the probability of the label minus the largest of
-        the others.
-
-    References:
-        Northcutt, Jiang, Chuang (2021), Confident learning: estimating uncertainty in dataset labels,
-        https://arxiv.org/abs/1911.00068: the off-diagonal of the confident joint (equation 1), ranked by normalised
-        margin. We do not prune by estimated noise rates: people look at the rows.
-    """
-    rows, classes = probabilities.shape
-    given = probabilities[np.arange(rows), labels].astype(np.float64)
-    count = np.bincount(labels, minlength=classes)
-    # A class without rows has no threshold to reach.
-    thresholds = np.full(classes, np.inf)
-    np.divide(np.bincount(labels, given, minlength=classes), count, out=thresholds, where=count > 0)
-    confident, margins = np.empty(rows, np.int64), np.empty(rows)
-    step = max(1, _CELLS // classes)
-    for start in range(0, rows, step):
-        part = slice(start, start + step)
-        confident[part], best_other = _place(labels[part], probabilities[part], thresholds)
-        margins[part] = given[part] - best_other
-    doubtful = np.flatnonzero(confident != labels)
-    return doubtful[np.argsort(margins[doubtful], kind="stable")]
-
-
-_CELLS = 1 << 22
-"""Rows times classes at once."""
-
-
-def _place(
-    labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], thresholds: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Finds the class that each row is placed in, and the largest probability of any other than its label."""
-    shares = probabilities.astype(np.float64)
-    counting = np.where(shares >= thresholds, shares, -np.inf)
-    confident = np.where(np.isfinite(counting).any(axis=1), counting.argmax(axis=1), labels)
-    shares[np.arange(len(labels)), labels] = -np.inf
-    return confident, shares.max(axis=1)
-
 
 _SHOWN, _LOST_SHOWN = 20, 10
 _MOST_CHARACTERS = 500

@@ -97,7 +97,7 @@ function showChoices() {
   at("choices").className = many ? "many" : "";
   at("choices").replaceChildren(...shown.map((name, place) => {
     const key = many ? (place === 0 ? "Enter" : "") : KEYS[place];
-    const button = make("button", { type: "button" }, ...(key ? [make("kbd", {}, key)] : []), make("bdi", {}, name));
+    const button = make("button", { type: "button" }, ...(key ? [make("kbd", {}, key)] : []), make("bdi", {}, ...breakable(name)));
     button.addEventListener("click", () => safely(() => choose(name)));
     return make("li", { className: many && place === 0 ? "first" : "" }, button);
   }));
@@ -184,6 +184,11 @@ async function safely(work) {
 
 function hide(id) {
   at(id).hidden = true;
+}
+
+// Names of classes are words joined by underscores: between these a line may end.
+function breakable(name) {
+  return name.split(/(?<=[_/])/).flatMap((part, place) => (place ? [make("wbr"), part] : [part]));
 }
 
 function make(tag, properties = {}, ...children) {

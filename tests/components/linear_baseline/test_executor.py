@@ -68,6 +68,22 @@ def test_every_test_row_is_answered_and_the_order_of_files_decides_nothing(check
     assert check({"train": train[::-1], "test": test[::-1]}) == found
 
 
+def test_wrong_labels_of_training_rows_are_found_by_models_that_have_not_learnt_from_them(
+    check: Callable[..., LinearCheck],
+) -> None:
+    planted = {text for text, label in rows_of(400, wrong_every=25) if (text, label) not in rows_of(400)}
+
+    labels = check({"train": rows_of(400, wrong_every=25), "test": rows_of(40)}).labels
+
+    assert labels is not None
+    assert (labels.rows, labels.in_all) == (400, len(planted))
+    assert {each.text for each in labels.worst} == planted
+    assert all(each.label != each.answer and each.answer_probability > 0.5 for each in labels.worst)
+    clean = check({"train": rows_of(400), "test": rows_of(40)}).labels
+    assert clean is not None
+    assert (clean.in_all, clean.worst) == (0, ())
+
+
 def test_nobody_who_does_not_want_to_know_waits_for_it(check: Callable[..., LinearCheck]) -> None:
     found = check({"train": rows_of(8), "test": rows_of(8)}, unwanted="it is linear itself")
 

@@ -13,6 +13,7 @@ from lxml import etree, html
 from agnews.components.report.assemble_report import assemble_report, read_documents
 from agnews.components.report.render_report import render_report
 from agnews.components.report.wilson_interval import wilson_interval
+from agnews.schemas.linear_check import DoubtfulLabel, LabelDoubts
 from agnews.schemas.run_report import NodeSummary, RunDocuments, RunReport
 
 AFTER_EVALUATION = {"decision", "classes", "calibration", "slices", "mistakes", "labels"}
@@ -233,3 +234,23 @@ def test_of_a_model_that_answers_always_the_curve_says_what_abstaining_would_bri
     page = html.document_fromstring(render_report(whole(blessed=False)))
     assert "evaluation.abstain_precision asks a model for it" in " ".join(page.text_content().split())
     assert page.xpath("//svg[contains(@aria-labelledby, 'coverage')]")
+
+
+def test_doubtful_labels_of_training_rows_stand_apart_from_those_of_the_test(whole: Callable[..., RunReport]) -> None:
+    report = whole()
+    evaluation = report.documents.evaluation
+    assert evaluation is not None
+    worst = DoubtfulLabel(
+        text="<b>Oil</b> soars", label="World", answer="Business", label_probability=0.03, answer_probability=0.91
+    )
+    doubts = LabelDoubts(rows=2000, in_all=6, worst=(worst,))
+    documents = report.documents.model_copy(
+        update={"evaluation": evaluation.model_copy(update={"train_labels": doubts})}
+    )
+    tree = parsed(render_report(report.model_copy(update={"documents": documents})))
+    assert sections(tree) == ALL | {"train-labels"}
+    (section,) = tree.xpath("//section[@id='train-labels']")
+    words = " ".join(section.text_content().split())
+    assert "2,000 rows that the model learns from" in words
+    assert "The 1 most doubtful of 6 such rows (0.3\N{NO-BREAK SPACE}%)" in section.text_content()
+    assert "<b>Oil</b> soars" in words

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
+from agnews.components.linear.find_doubtful_labels import find_doubtful_labels
 from agnews.components.report.assemble_report import read_documents
-from agnews.components.report.review_predictions import find_doubtful_labels, review_predictions
+from agnews.components.report.review_predictions import review_predictions
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
 
