@@ -4,9 +4,9 @@
     python benchmarks/scale.py ../shared/data/agnews --times 30 --against multiprocess
     python benchmarks/scale.py ../shared/data/agnews --times 10 --against flink --execution execution.yaml
 
-Each run is `agnews run --to TokenGate` in a root and a process of its own. Rows are multiplied by a word at the end of
-each text, so that none is a copy of another. Processor seconds are those of all processes that a run starts here: the
-workers of an engine's pool are none of them, and are added where `--pool PID` names the pool.
+Each run is `agnews run --to TokenGate` in a root and a process of its own. Rows are multiplied by turning the words of
+each text, so that few are copies and none has other letters. Processor seconds are those of all processes that a run
+starts here: the workers of an engine's pool are none of them, and are added where `--pool PID` names the pool.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Cost:
 
 
 def multiply(source: Path, target: Path, times: int) -> int:
-    """Writes the training rows so many times, each time with another word behind; returns how many rows."""
+    """Writes the training rows so many times, each time begun with another word; returns how many rows."""
     target.mkdir(parents=True)
     (target / "test.csv").write_bytes((source / "test.csv").read_bytes())
     with (source / "train.csv").open(newline="", encoding="utf-8") as file:
@@ -44,8 +44,14 @@ def multiply(source: Path, target: Path, times: int) -> int:
     with (target / "train.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         for copy in range(times):
-            writer.writerows([*row[:-1], f"{row[-1]} copy {copy}" if copy else row[-1]] for row in rows)
+            writer.writerows([*row[:-1], _turned(row[-1], copy)] for row in rows)
     return times * len(rows)
+
+
+def _turned(text: str, by: int) -> str:
+    words = text.split(" ")
+    by %= len(words)
+    return " ".join([*words[by:], *words[:by]])
 
 
 def run(data: Path, root: Path, options: Sequence[str], pool: int | None) -> Cost:
