@@ -14,6 +14,7 @@ DOCKER ?= docker
 DOCKER_ARGS ?=
 BASE ?= python:3.11-slim-bookworm
 VARIANT ?= cpu
+EXTRAS ?=
 # A tag that says which code is in it, and never `latest`: see agnews compile.
 IMAGE ?= agnews:$(shell git describe --always --dirty --abbrev=12)-$(VARIANT)
 
@@ -84,6 +85,8 @@ sbom: setup ## What wheel and images are made of, as CycloneDX, and under which 
 	$(UV) export --quiet --frozen --no-dev --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews.cdx.json > /dev/null
 	$(UV) export --quiet --frozen --no-dev --extra gpu --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews-gpu.cdx.json > /dev/null
 	$(UV) export --quiet --frozen --no-default-groups --extra serve --format cyclonedx1.5 --preview-features sbom-export -o build/sbom/agnews-serving.cdx.json > /dev/null
+	for engine in openvino onnx; do $(UV) export --quiet --frozen --no-default-groups --extra serve-$$engine --format cyclonedx1.5 \
+	  --preview-features sbom-export -o build/sbom/agnews-serving-$$engine.cdx.json > /dev/null || exit 1; done
 	$(BIN)/python docs/make_licence_report.py build/sbom/licences.md
 
 lint: setup ## Style
@@ -106,9 +109,9 @@ closures: setup ## Which nodes run again when a module changes (MODULE=NAME), an
 
 check: lint types layers test ## All that CI checks
 
-image: ## The container image (VARIANT=cpu|gpu|serving, BASE=IMAGE, IMAGE=NAME:TAG, DOCKER_ARGS='--network host ...')
+image: ## The container image (VARIANT=cpu|gpu|serving|serving-openvino|serving-onnx, EXTRAS='openvino onnx', BASE=IMAGE, IMAGE=NAME:TAG, DOCKER_ARGS='--network host ...')
 	DOCKER_BUILDKIT=1 $(DOCKER) build --file kubeflow/Dockerfile --tag $(IMAGE) --build-arg BASE=$(BASE) \
-	  --build-arg VARIANT=$(VARIANT) --build-arg COMMIT=$$(git describe --always --dirty --abbrev=40) $(DOCKER_ARGS) .
+	  --build-arg VARIANT=$(VARIANT) --build-arg EXTRAS='$(EXTRAS)' --build-arg COMMIT=$$(git describe --always --dirty --abbrev=40) $(DOCKER_ARGS) .
 	@echo $(IMAGE)
 
 # debootstrap does not follow virtual packages, so python3-distutils is named.

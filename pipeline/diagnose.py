@@ -60,10 +60,10 @@ def diagnose(root: Path | None) -> list[Finding]:
         _c_library,
         _packages,
         _byte_code,
-        _keras,
+        *([_keras] if _has_tensorflow() else []),
         *([_encoder] if can_train() else []),
         *([lambda: _disk(root), _memory] if root is not None else []),
-        _tensorflow,
+        _tensorflow if _has_tensorflow() else _engine,
     ]
     return [check() for check in checks]
 
@@ -71,6 +71,21 @@ def diagnose(root: Path | None) -> list[Finding]:
 def can_train() -> bool:
     """Whether this is more than the small installation, `agnews[serve]`."""
     return importlib.util.find_spec("tfx") is not None
+
+
+def _has_tensorflow() -> bool:
+    """Whether this is more than a server of exported versions, `agnews[serve-openvino]` or `agnews[serve-onnx]`."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
+def _serving_extras() -> tuple[str, ...]:
+    if _has_tensorflow():
+        return ("serve-base", "serve")
+    engines = [f"serve-{name}" for name in ("openvino", "onnx") if importlib.util.find_spec(_ENGINES[name])]
+    return ("serve-base", *engines)
+
+
+_ENGINES = {"openvino": "openvino", "onnx": "onnxruntime"}
 
 
 def _python() -> Finding:
@@ -95,11 +110,12 @@ def _c_library() -> Finding:
 def _packages() -> Finding:
     """Compares what is installed with what the package asks for, but for what the lock file overrides."""
     problems = []
-    extras = ("", "serve", "pipeline") if can_train() else ("", "serve")
+    extras = ("", *_serving_extras(), *(["pipeline"] if can_train() else []))
     requirements = [
         requirement
         for requirement in map(Requirement, importlib.metadata.requires("agnews") or [])
-        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
+        if requirement.name != "agnews"
+        and (requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras))
     ]
     for requirement in requirements:
         try:
@@ -110,10 +126,11 @@ def _packages() -> Finding:
         if not requirement.specifier.contains(version, prereleases=True):
             problems.append(f"{requirement.name} {version} is not {requirement.specifier}")
     if problems:
-        fix = "make setup" if can_train() else "pip install 'agnews[serve]'"
+        fix = "make setup" if can_train() else f"pip install 'agnews[{extras[-1]}]'"
         return Finding("packages", "broken", "; ".join(problems), f"Install the versions that are asked for: {fix}")
     asked = {requirement.name for requirement in requirements}
-    shown = [name for name in ("tfx", "tensorflow", "tensorflow-text", "apache-beam", "kfp") if name in asked]
+    told = ("tfx", "tensorflow", "tensorflow-text", "apache-beam", "kfp", "openvino", "onnxruntime", "tokenizers")
+    shown = [name for name in told if name in asked]
     return Finding(
         "packages",
         "fine",
@@ -123,7 +140,7 @@ def _packages() -> Finding:
 
 
 def _byte_code() -> Finding:
-    spec = importlib.util.find_spec("tfx") or importlib.util.find_spec("tensorflow")
+    spec = next(filter(None, map(importlib.util.find_spec, ("tfx", "tensorflow", "fastapi"))), None)
     compiled = (
         spec is not None and spec.origin is not None and Path(importlib.util.cache_from_source(spec.origin)).exists()
     )
@@ -211,3 +228,20 @@ def _tensorflow() -> Finding:
         f"loads, but does not see {listed.stdout.strip()}",
         "Install its CUDA libraries: .uv/bin/uv sync --frozen --compile-bytecode --extra gpu",
     )
+
+
+def _engine() -> Finding:
+    """Loads what answers where there is no TensorFlow."""
+    from agnews.components.engines.optional_package import import_optional
+    from agnews.schemas.errors import AgnewsError
+
+    found = [package for package in _ENGINES.values() if importlib.util.find_spec(package) is not None]
+    if not found:
+        fix = "pip install 'agnews[serve]', 'agnews[serve-openvino]' or 'agnews[serve-onnx]'"
+        return Finding("engine", "broken", "neither TensorFlow nor OpenVINO nor ONNX Runtime", fix)
+    try:
+        for package in (*found, "tokenizers"):
+            import_optional(package, "The server")
+    except AgnewsError as error:
+        return Finding("engine", "broken", str(error.found), error.fix)
+    return Finding("engine", "fine", f"{', '.join(found)}; no TensorFlow: versions need an export")

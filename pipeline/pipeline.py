@@ -6,7 +6,7 @@ NewsExampleGen -> StatisticsGen ----> ExampleValidator -> DataGate
       +-------------------------------------------> Transform -> TokenGate
                                                         |           |  (must pass first)
                                                         v           v
-BaselineModel -> Evaluator <----------------------- Trainer <-------+
+BaselineModel -> Evaluator <------ (Exporter) <---- Trainer <-------+
 LinearBaseline -/   |
                     v
                 SmokeTest -> Pusher -> Report, which reads what all of them found
@@ -24,6 +24,7 @@ from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 from agnews.components.baseline_model.component import BaselineModel
 from agnews.components.data_gate.component import DataGate
 from agnews.components.evaluator.component import Evaluator
+from agnews.components.exporter.component import Exporter
 from agnews.components.feature_statistics.component import StatisticsGen
 from agnews.components.linear_baseline.component import LinearBaseline
 from agnews.components.news_example_gen.component import NewsExampleGen
@@ -157,6 +158,18 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
     )
     trainer.add_upstream_node(token_gate)
     model = trainer.outputs["model"]
+    exporters = []
+    if config.export.formats:
+        exporter = Exporter(
+            examples=examples,
+            model=model,
+            formats=",".join(config.export.formats),
+            precision=config.export.precision,
+            alpha=config.evaluation.alpha,
+            code_version=code["Exporter"],
+        )
+        model = exporter.outputs["exported"]
+        exporters = [exporter]
     evaluator = Evaluator(
         examples=examples,
         model=model,
@@ -223,6 +236,7 @@ def create_pipeline(config: RunConfig, around: PipelineContext) -> Pipeline:
             transform,
             token_gate,
             trainer,
+            *exporters,
             evaluator,
             smoke_test,
             pusher,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agnews.components.corpus_files.compare_spans import compare_spans
 from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.corpus_files.sample import SAMPLE
+from agnews.components.model_export.require_converters import require_converters
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.anchors import Brought, needed_of_anchor
 from agnews.schemas.corpus import Corpus
@@ -61,8 +62,10 @@ def plan_run(
         The plan; nothing is written.
 
     Raises:
-        AgnewsError: The data cannot be used, the store is damaged, or the model in production knows other classes.
+        AgnewsError: The data cannot be used, the store is damaged, the model in production knows other classes, or what
+            the configuration wants to export cannot be made here.
     """
+    require_converters(config.export.formats, config.export.precision, kind=config.model.kind)
     record = store.production()
     if record is not None and record.learnt_from is not None and record.learnt_from.is_sample:
         # It knows the sample's rows, and says nothing about real ones.
@@ -115,11 +118,16 @@ def _fingerprint(config: RunConfig, corpus: Corpus, digest: str, code: Mapping[s
     # processes train.
     decided = {"evaluation": {"force_promotion"}, "data": {"corpus"}, "devices": {"workers"}}
     tree = config.model_dump(mode="json", exclude=decided)
+    ignored = {"Report"}
+    if not config.export.formats:
+        # A precision in which nothing is made changes nothing, nor does the code that would make it.
+        del tree["export"]
+        ignored.add("Exporter")
     facts = {
         "config": tree,
         "corpus": corpus.digest,
         "data": digest,
-        "code": {node: version for node, version in code.items() if node != "Report"},
+        "code": {node: version for node, version in code.items() if node not in ignored},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -208,6 +208,26 @@ class Verdict(Part):
     kept yet, or where it was not to be asked."""
 
 
+class ExportOutcome(Part):
+    """What was made of the model for another engine, against the model itself."""
+
+    name: str
+    """Engine and precision."""
+    passed: bool
+    """Whether it is not worse beyond noise, and is pushed with the model."""
+    answers: bool
+    """Whether it is what answers where this was judged, so that the figures are its."""
+    reason: str
+    rows: int
+    changed_answers: int
+    """Rows to which the two give different classes."""
+    difference: float
+    """Of the accuracies."""
+    milliseconds: float
+    """Of the processor, for a text."""
+    tensorflow_milliseconds: float
+
+
 class Evaluation(Document):
     """All that the Evaluator found, `evaluation.json` in its output."""
 
@@ -220,3 +240,4 @@ class Evaluation(Document):
     """None where the model answers always."""
     train_labels: LabelDoubts | None = None
     """What LinearBaseline found doubtful about the labels of the training rows; None where it did not look."""
+    exports: tuple[ExportOutcome, ...] = ()

@@ -47,6 +47,7 @@ class Node:
             All other properties are constants of a compiled pipeline.
         step: Name of the step that it shares with neighbours where a cluster runs several nodes in one container; empty
             for a step of its own.
+        is_optional: Whether the graph has it only where the configuration asks for it.
         knows_the_run: Whether a compiled run tells it its id, which keeps the server's cache from answering for it.
     """
 
@@ -55,6 +56,7 @@ class Node:
     run_time: Mapping[str, str] = field(default_factory=dict)
     step: str = ""
     knows_the_run: bool = False
+    is_optional: bool = False
 
 
 NODES: dict[str, Node] = {
@@ -110,6 +112,7 @@ NODES: dict[str, Node] = {
         outputs=(Output("model_run", "model_run", TrainingRecord),),
         run_time={"custom_config": "trainer_settings"},
     ),
+    "Exporter": Node(code="agnews.components.exporter.executor", step="decide", is_optional=True),
     "Evaluator": Node(
         code="agnews.components.evaluator.executor",
         outputs=(Output("evaluation", "evaluation", Evaluation), Output("predictions", "predictions")),

@@ -6,9 +6,9 @@ factory); layers and functions below them take flat keyword arguments.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agnews.schemas.learning_config import (
     DevicesConfig,
@@ -20,6 +20,7 @@ from agnews.schemas.learning_config import (
     TrainingConfig,
     TransformerConfig,
 )
+from agnews.schemas.model_export import Precision
 from agnews.schemas.promotion_metric import PATTERN
 
 
@@ -81,6 +82,24 @@ class EvaluationConfig(Section):
     than it is. Verdict, record and report say so. Unusable answers and a failed smoke test stop it still."""
 
 
+class ExportConfig(Section):
+    """What else is made of the trained model, for engines that answer faster than TensorFlow."""
+
+    formats: tuple[Literal["openvino", "onnx"], ...] = ()
+    """Made of each model before it is judged, each held to the model itself by a paired test, and pushed with it;
+    empty makes none, and the graph has no node for it. The extras `openvino` and `onnx` bring what it takes."""
+    precision: Precision = "int8"
+    """Of the arithmetic: `float32`, `bfloat16` (OpenVINO, on processors that compute in it) or `int8`."""
+
+    @model_validator(mode="after")
+    def _require_possible(self) -> Self:
+        if "onnx" in self.formats and self.precision == "bfloat16":
+            raise ValueError("ONNX Runtime does not compute in bfloat16 on a processor; take int8, float32 or openvino")
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError(f"a format is named twice: {', '.join(self.formats)}")
+        return self
+
+
 class SmokeTestConfig(Section):
     """What the exported model must show in a process of its own before it is pushed."""
 
@@ -103,4 +122,5 @@ class RunConfig(Section):
     training: TrainingConfig = TrainingConfig()
     devices: DevicesConfig = DevicesConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    export: ExportConfig = ExportConfig()
     smoke_test: SmokeTestConfig = SmokeTestConfig()

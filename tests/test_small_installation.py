@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
 import signal
 import subprocess
@@ -15,46 +14,29 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 AGNEWS = Path(sys.executable).with_name("agnews")
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
-HIDE = """
-import importlib.machinery, json, os
-
-hidden = set(json.loads(os.environ["HIDDEN_MODULES"]))
-find = importlib.machinery.PathFinder.find_spec
-
-def find_spec(name, path=None, target=None):
-    return None if name.partition(".")[0] in hidden else find(name, path, target)
-
-importlib.machinery.PathFinder.find_spec = find_spec
-"""
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def _wanted(package: str, extras: Sequence[str]) -> list[Requirement]:
-    found = map(Requirement, importlib.metadata.requires(package) or [])
-    return [
-        each for each in found if each.marker is None or any(each.marker.evaluate({"extra": e}) for e in ("", *extras))
-    ]
+@pytest.fixture(scope="module")
+def small(installation: Callable[[str], Any]) -> dict[str, list[Requirement]]:
+    """The packages of the small installation, and what each asks for."""
+    packages: dict[str, list[Requirement]] = installation("serve").packages
+    return packages
 
 
 @pytest.fixture(scope="module")
-def small() -> dict[str, list[Requirement]]:
-    """The packages of the small installation, and what each asks for."""
-    found: dict[str, list[Requirement]] = {}
-    waiting: list[tuple[str, Sequence[str]]] = [("agnews", ("serve",))]
-    while waiting:
-        name, extras = waiting.pop()
-        if name not in found or extras:
-            found[name] = _wanted(name, extras)
-            waiting += [(canonicalize_name(each.name), sorted(each.extras)) for each in found[name] if each != name]
+def environment(installation: Callable[[str], Any]) -> dict[str, str]:
+    found: dict[str, str] = installation("serve").environment
+    assert {"tfx", "apache_beam", "kfp", "matplotlib"} <= set(json.loads(found["HIDDEN_MODULES"]))
     return found
 
 
@@ -78,19 +60,6 @@ def test_nobody_has_to_know_the_overrides(small: dict[str, list[Requirement]]) -
         "matplotlib",
     }
     assert not heavy & small.keys()
-
-
-@pytest.fixture(scope="module")
-def environment(small: dict[str, list[Requirement]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    hidden = [
-        module
-        for module, packages in importlib.metadata.packages_distributions().items()
-        if not {canonicalize_name(package) for package in packages} & small.keys()
-    ]
-    assert {"tfx", "apache_beam", "kfp", "matplotlib"} <= set(hidden)
-    folder = tmp_path_factory.mktemp("hide")
-    (folder / "sitecustomize.py").write_text(HIDE)
-    return {**os.environ, "PYTHONPATH": str(folder), "HIDDEN_MODULES": json.dumps(hidden), "COLUMNS": "300"}
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ from agnews.components.batch_prediction.plan_batch import shard_source
 from agnews.components.corpus_files.read_csv_rows import Place
 from agnews.components.corpus_files.record import Reject
 from agnews.components.engines.find_export import FoundExport
-from agnews.components.prediction.load_predictor import load_predictor
 from agnews.components.prediction.output_formats import OutputFormat, create_formatter
 from agnews.components.prediction.predict_blocks import Predict, predict_blocks
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextFormat, TextRow
 from agnews.components.prediction.write_predictions import PredictionFormatter, PredictionStyle
+from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.schemas.batch_manifest import BatchPart, BatchPlan, BatchShard
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus

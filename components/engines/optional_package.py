@@ -19,13 +19,22 @@ EXTRAS = {
     "onnx": "onnx",
     "tf2onnx": "onnx",
     "tensorflow_serving.apis": "grpc",
+    "tokenizers": "serve-openvino",
 }
 """The extra of this project that brings a package."""
+_WITHOUT_TENSORFLOW = {"openvino": "serve-openvino", "onnx": "serve-onnx"}
+"""What serves with an engine alone."""
 
 
 def is_installed(package: str) -> bool:
     """Whether a package can be imported; it is not imported for that."""
     return find_spec(package.partition(".")[0]) is not None
+
+
+def extra_for(package: str) -> str:
+    """Returns the extra that brings a package to an installation like this one, with TensorFlow or without."""
+    extra = EXTRAS[package]
+    return extra if is_installed("tensorflow") else _WITHOUT_TENSORFLOW.get(extra, extra)
 
 
 def import_optional(package: str, purpose: str) -> Any:
@@ -48,7 +57,7 @@ def import_optional(package: str, purpose: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
-        extra = EXTRAS[package]
+        extra = extra_for(package)
         raise AgnewsError(
             f"{purpose} needs the package {package.partition('.')[0]}, which is not installed."
             if not is_installed(package)

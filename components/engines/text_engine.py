@@ -5,24 +5,27 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from agnews.components.engines.engine import Engine
-from agnews.components.engines.find_export import TOKENIZER, FoundExport
+from agnews.components.engines.find_export import PUSHED, TOKENIZER, FoundExport
+from agnews.components.engines.library_tokens import TOKENIZER_FILE, LibraryTokens
 from agnews.components.engines.onnxruntime_engine import OnnxRuntimeEngine
 from agnews.components.engines.openvino_engine import OpenVinoEngine
+from agnews.components.engines.optional_package import is_installed
 from agnews.components.engines.text_tokens import TextTokens
 from agnews.components.model_store.model_digest import model_digest
+from agnews.components.model_store.sound_copy import sound_copy
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.model_export import ExportEngine, ModelExport, Precision
 
 
 class TextEngine:
-    """Runs the network of an export behind the graph that makes its tokens. Threads may call it side by side.
+    """Runs the network of an export behind what makes its tokens. Threads may call it side by side.
 
     Args:
         name: Of the export.
@@ -48,14 +51,14 @@ class TextEngine:
 
         Raises:
             AgnewsError: The engine is not installed.
-            RuntimeError, ValueError, OSError, tf.errors.OpError: The files cannot be loaded.
+            RuntimeError, ValueError, OSError: The files cannot be loaded.
         """
         network: Engine = (
             OpenVinoEngine(folder, precision, batches=batches, longest=longest)
             if engine == "openvino"
             else OnnxRuntimeEngine(folder)
         )
-        return cls(f"{engine}-{precision}", network, TextTokens(f"{folder}/{TOKENIZER}"))
+        return cls(f"{engine}-{precision}", network, open_tokens(folder))
 
     def probabilities(self, texts: Sequence[bytes] | NDArray[np.object_]) -> NDArray[np.float32]:
         """Answers a batch.
@@ -80,6 +83,23 @@ class TextEngine:
         self._tokens.close()
 
 
+def open_tokens(folder: str) -> TextTokens:
+    """Loads what makes the tokens of an export: the library, if it is there, since it saves loading TensorFlow.
+
+    Args:
+        folder: Of the export, on a local disk.
+
+    Raises:
+        AgnewsError: Nothing that could is installed.
+        ValueError, OSError: The files cannot be loaded.
+    """
+    if Path(folder, TOKENIZER_FILE).is_file() and (is_installed("tokenizers") or not is_installed("tensorflow")):
+        return LibraryTokens(folder)
+    from agnews.components.engines.graph_tokens import GraphTokens
+
+    return GraphTokens(f"{folder}/{TOKENIZER}")
+
+
 def open_export(found: FoundExport, *, batches: int, parent_digest: str = "") -> TextEngine:
     """Loads an export, after its files were compared with their digest.
 
@@ -97,6 +117,11 @@ def open_export(found: FoundExport, *, batches: int, parent_digest: str = "") ->
     export = found.export
     if parent_digest and export.parent_digest not in ("", parent_digest):
         raise _unusable(found, "it was made of other weights than this version's")
+    version, inside, _ = found.folder.rpartition(f"/{PUSHED}/")
+    if parent_digest and inside:
+        # What was pushed with a version can't vouch for itself: the version's own digest does.
+        with sound_copy(version, parent_digest):
+            pass
     with _local(found.folder) as folder:
         files = {path: f"{folder}/{path}" for path in files_at(folder).files_below(folder)}
         files.pop(ModelExport.FILE, None)
@@ -110,7 +135,7 @@ def open_export(found: FoundExport, *, batches: int, parent_digest: str = "") ->
                 batches=batches,
                 longest=export.longest,
             )
-        except (RuntimeError, ValueError, OSError, tf.errors.OpError) as error:
+        except (RuntimeError, ValueError, OSError) as error:
             raise _unusable(found, f"{type(error).__name__}: {str(error).strip().splitlines()[0]}") from error
 
 

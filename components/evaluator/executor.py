@@ -13,6 +13,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import encode_split_names, get_single_instance, get_split_uris
 
 from agnews.components.carried_corpus import read_carried_corpus
+from agnews.components.engines.tell_exports import tell_exports
 from agnews.components.evaluator.analyse import analyse
 from agnews.components.evaluator.compare import Rival
 from agnews.components.evaluator.contest import Contest
@@ -32,7 +33,7 @@ from agnews.components.evaluator.split_answers import (
 )
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.model_store.brought_anchor import BroughtAnchor, brought_anchor
-from agnews.components.serving_model.predictor import Predictor
+from agnews.components.serving_model.load_predictor import load_as_served
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.anchor import Anchor
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -129,7 +130,7 @@ class Executor(BaseBeamExecutor):
             model = f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}"
             abstention = measure_abstention(
                 read_rows(rows),
-                Predictor(model, class_names).probabilities,
+                load_as_served(model, class_names)[0].probabilities,
                 test=read_scored(path, classes=len(class_names)),
                 wanted=wanted,
             )
@@ -150,11 +151,13 @@ class Executor(BaseBeamExecutor):
         _propose_anchor(
             evaluation.uri, split, contest, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
         )
+        exports = tell_exports(f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}")
         document = Evaluation(
             metrics=metrics,
             slices=slices,
             verdict=verdict,
             abstention=abstention,
+            exports=exports,
             train_labels=linear.labels if linear else None,
         )
         document.write(evaluation.uri, files_at(evaluation.uri).write)
@@ -202,9 +205,10 @@ def _predict(
 
     answers = predict_split(
         read_rows(files),
-        candidate=Predictor(model, class_names).probabilities,
-        baseline=Predictor(baseline.folder, class_names).probabilities if baseline else None,
-        anchor=Predictor(anchor.model, class_names).probabilities if anchor and anchor.model else None,
+        # As they are served: an export answers for those that have one.
+        candidate=load_as_served(model, class_names)[0].probabilities,
+        baseline=load_as_served(baseline.folder, class_names)[0].probabilities if baseline else None,
+        anchor=load_as_served(anchor.model, class_names)[0].probabilities if anchor and anchor.model else None,
         linear=linear.answer if linear else None,
         output=output,
         on_rows=report,

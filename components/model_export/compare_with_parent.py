@@ -31,11 +31,13 @@ class Comparison(NamedTuple):
         test: Counts, and the paired test.
         speed: Processor time of both.
         unusable: Rows to which the export gives no distribution.
+        classes: How many there are.
     """
 
     test: ExportTest
     speed: ExportSpeed
     unusable: int
+    classes: int
 
     def judge(self, alpha: float) -> tuple[bool, str]:
         """Decides whether the export may be served.
@@ -120,7 +122,7 @@ def compare_with_parent(
     speed = ExportSpeed(
         tensorflow=1000.0 * seconds[0] / timed, engine=1000.0 * seconds[1] / timed, processor=_processor()
     )
-    return Comparison(test, speed, int((new == NO_CLASS).sum()))
+    return Comparison(test, speed, int((new == NO_CLASS).sum()), before.shape[1])
 
 
 def _processor() -> str:

@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from agnews.components.engines.find_export import TOKENIZER
-from agnews.components.engines.text_tokens import TextTokens
+from agnews.components.engines.graph_tokens import GraphTokens
+from agnews.components.engines.library_tokens import LibraryTokens, write_tokenizer
+from agnews.components.engines.optional_package import is_installed
+from agnews.components.engines.text_tokens import TextTokens, Tokens
 from agnews.components.model_export import to_onnx, to_openvino
 from agnews.components.model_export.cut_model import CutModel
 from agnews.components.serving_model.facts_file import FACTS_FILE
@@ -36,6 +40,7 @@ def convert(
     engine: ExportEngine,
     precision: Precision,
     calibration: Sequence[bytes],
+    test: Sequence[bytes],
     saved_model: str,
 ) -> dict[str, str]:
     """Writes the network for an engine, and the tokeniser beside it.
@@ -46,6 +51,7 @@ def convert(
         engine: What shall run it.
         precision: Of the arithmetic.
         calibration: Texts that int8 takes its ranges from; unused otherwise.
+        test: Other texts, on which the tokeniser that needs no TensorFlow has to make the tokens of the graph.
         saved_model: Folder of the version, for what it says about itself.
 
     Returns:
@@ -56,10 +62,11 @@ def convert(
             the tokeniser that was written makes other tokens than the version.
     """
     model.save_tokenizer(f"{folder}/{TOKENIZER}")
-    tokens = TextTokens(f"{folder}/{TOKENIZER}")
+    tokens = GraphTokens(f"{folder}/{TOKENIZER}")
     try:
         _require_same_tokens(tokens, model.tokens, [*_HARD_TEXTS, *calibration])
         batches = [tokens([text]) for text in calibration]
+        _write_library_tokens(model, folder, saved_model, tokens, [*_HARD_TEXTS, *calibration, *test])
     finally:
         tokens.close()
     writers: dict[ExportEngine, Callable[[], None]] = {
@@ -73,7 +80,7 @@ def convert(
         raise
     except Exception as error:
         raise not_convertible(saved_model, engine, f"{type(error).__name__}: {_first_line(error)}") from error
-    return _versions(("agnews", "tensorflow", *packages))
+    return _versions(("agnews", "tensorflow", "tokenizers", *packages))
 
 
 def not_convertible(saved_model: str, engine: ExportEngine, found: str) -> AgnewsError:
@@ -84,8 +91,7 @@ def not_convertible(saved_model: str, engine: ExportEngine, found: str) -> Agnew
         engine: The engine.
         found: What went wrong.
     """
-    facts = Path(saved_model, FACTS_FILE)
-    kind = json.loads(facts.read_text()).get("model", {}).get("kind") if facts.is_file() else None
+    kind = _facts(saved_model).get("model", {}).get("kind")
     return AgnewsError(
         f"A model of the kind {kind or 'unknown'} cannot be converted for the engine {engine}.",
         found=found,
@@ -94,8 +100,27 @@ def not_convertible(saved_model: str, engine: ExportEngine, found: str) -> Agnew
     )
 
 
+def _write_library_tokens(
+    model: CutModel, folder: str, saved_model: str, tokens: TextTokens, texts: Sequence[bytes]
+) -> None:
+    """Writes the tokeniser that needs no TensorFlow, where the version says how it cuts texts."""
+    facts = _facts(saved_model)
+    text = facts.get("text", {})
+    pieces = model.word_pieces(facts.get("vocabulary_sha256", ""))
+    if not pieces or not isinstance(text.get("lowercase"), bool) or not is_installed("tokenizers"):
+        return
+    write_tokenizer(folder, pieces, lowercase=text["lowercase"], max_length=int(text["max_length"]))
+    _require_same_tokens(LibraryTokens(folder), tokens, texts)
+
+
+def _facts(saved_model: str) -> dict[str, Any]:
+    facts = Path(saved_model, FACTS_FILE)
+    found: dict[str, Any] = json.loads(facts.read_text()) if facts.is_file() else {}
+    return found
+
+
 def _require_same_tokens(
-    tokens: TextTokens, wanted: Callable[[Sequence[bytes]], Sequence[np.ndarray]], texts: Sequence[bytes]
+    tokens: TextTokens, wanted: Callable[[Sequence[bytes]], Sequence[np.ndarray] | Tokens], texts: Sequence[bytes]
 ) -> None:
     for number, text in enumerate(texts):
         found = tokens([text])

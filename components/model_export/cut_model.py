@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from agnews.components.engines.token_signatures import SERVE_TOKENS, TOKENIZE
+from agnews.components.text.vocabulary import Vocabulary
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.features import PADDING_MASK, PROBABILITIES, SERVE_TEXT, TEXT, TOKEN_IDS
+from agnews.schemas.features import EXPLAIN, PADDING_MASK, PROBABILITIES, SERVE_TEXT, TEXT, TOKEN_IDS
 
 
 class CutModel:
@@ -50,6 +52,25 @@ class CutModel:
         """Cuts a batch of UTF-8 texts into TOKEN_IDS and PADDING_MASK, (batch, length) each."""
         found = self._tokenize(**{TEXT: tf.constant(texts, tf.string)})
         return found[TOKEN_IDS].numpy(), found[PADDING_MASK].numpy()
+
+    def word_pieces(self, digest: str) -> tuple[str, ...]:
+        """Returns the vocabulary that explanations name word pieces by, in the order of their ids.
+
+        Args:
+            digest: What its `Vocabulary.digest` has to be.
+
+        Returns:
+            The word pieces; none if the model holds no such vocabulary.
+        """
+        if EXPLAIN not in self._model.signatures:
+            return ()
+        graph = self._model.signatures[EXPLAIN].graph.as_graph_def()
+        for node in chain(graph.node, *(function.node_def for function in graph.library.function)):
+            if node.op == "Const" and node.attr["dtype"].type == tf.string.as_datatype_enum:
+                pieces = tuple(map(_decoded, tf.make_ndarray(node.attr["value"].tensor).ravel().tolist()))
+                if Vocabulary("", pieces).digest == digest:
+                    return pieces
+        return ()
 
     def network(self) -> Any:
         """Returns a concrete function from TOKEN_IDS and PADDING_MASK to PROBABILITIES."""
@@ -90,3 +111,7 @@ class CutModel:
             )
             builder.add_meta_graph_and_variables(session, ["serve"], {TOKENIZE: signature})
             builder.save()
+
+
+def _decoded(piece: bytes) -> str:
+    return piece.decode("utf-8", "replace")

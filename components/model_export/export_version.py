@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agnews.components.engines.find_export import FoundExport
+from agnews.components.engines.library_tokens import TOKENIZER_FILE
 from agnews.components.engines.text_engine import TextEngine
 from agnews.components.model_export.compare_with_parent import compare_with_parent
 from agnews.components.model_export.convert import convert, not_convertible
@@ -35,7 +36,6 @@ class ExportRequest:
         precision: Of the arithmetic.
         version: Number of the version; empty before it has one.
         parent_digest: Of the version's files; empty where the export becomes one of them.
-        classes: How many there are.
         alpha: Level of the paired test.
     """
 
@@ -43,7 +43,6 @@ class ExportRequest:
     precision: Precision
     version: str
     parent_digest: str
-    classes: int
     alpha: float = 0.05
 
     @property
@@ -98,6 +97,7 @@ def export_version(
             engine=request.engine,
             precision=request.precision,
             calibration=needed.texts,
+            test=test.texts,
             saved_model=saved_model,
         )
         on_step(f"comparing both on {len(test.texts):,} rows")
@@ -144,7 +144,7 @@ def _tested(
         version=request.version,
         parent_digest=request.parent_digest,
         digest=digest,
-        classes=request.classes,
+        classes=compared.classes,
         longest=longest,
         calibration_rows=calibrated,
         passed=passed,
@@ -170,4 +170,4 @@ def _put(folder: str, target: str, export: ModelExport) -> FoundExport:
     for path in files_at(folder).files_below(folder):
         files.write(f"{target}/{path}", files_at(folder).read(f"{folder}/{path}"))
     export.write(target, files.write)
-    return FoundExport(target, export)
+    return FoundExport(target, export, needs_tensorflow=not files.exists(f"{target}/{TOKENIZER_FILE}"))

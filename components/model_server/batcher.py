@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
-from agnews.components.model_server.served_version import Outputs, ServedVersion
+from agnews.components.model_server.served_version import Outputs, ServedVersion, UnusableTextsError
 
 _SMOOTHING = 0.1
 _LOOK_SECONDS = 0.25
@@ -308,8 +307,8 @@ class Batcher:
 
 
 def _explain(error: Exception) -> Exception:
-    if isinstance(error, tf.errors.InvalidArgumentError):
-        return HttpError(400, f"The model cannot work on this: {_reason(error.message)}")
+    if isinstance(error, UnusableTextsError):
+        return HttpError(400, f"The model cannot work on this: {error}")
     return error
 
 
@@ -320,12 +319,6 @@ def _count_down(batch: list[_Row]) -> list[_Request]:
         if row.request.missing == 0:
             done.append(row.request)
     return done
-
-
-def _reason(message: str) -> str:
-    """TensorFlow puts a heading over the reason, and the node under it."""
-    lines = [line.strip() for line in message.splitlines()]
-    return next((line for line in lines if line and line != "Graph execution error:"), "no reason given")
 
 
 def _hand_out(batch: list[_Row], outputs: Outputs) -> None:

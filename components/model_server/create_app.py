@@ -142,7 +142,7 @@ def model_routes(state: ServingState) -> APIRouter:
 
     def metadata(name: str, version: str = "") -> Response:
         with state.host.borrow(name, version_number(version)) as model:
-            return json_response(orjson.dumps(model_metadata(name, model.record.version, model.signature_defs)))
+            return json_response(orjson.dumps(model_metadata(name, model.record.version, model.describe_signatures())))
 
     @router.get("/{name}/metadata", summary="Signatures of the model", **METADATA)
     async def latest_metadata(name: Name) -> Response:

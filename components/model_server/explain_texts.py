@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
+from agnews.components.engines.optional_package import is_installed
 from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.predict_request import read_predict_request
 from agnews.components.model_server.served_version import ABSTAINED, Outputs, ServedVersion
 from agnews.components.model_server.serving_state import ServingState
 from agnews.components.model_server.top_classes import TOP_LABELS, TOP_PROBABILITIES, take_top_classes
 from agnews.components.prediction.likeliest import default_top
-from agnews.components.text.align_words import align_words
 from agnews.schemas.features import CLASS_LABEL, CONTRIBUTIONS, EXPLAIN, PROBABILITIES, TOKENS
 
 
@@ -32,8 +32,13 @@ async def explain_texts(body: bytes, model: ServedVersion, state: ServingState) 
         `k`, of all classes in the model's order, or of the likeliest where there are many.
 
     Raises:
-        HttpError: The request is malformed or too large, or the version was exported without explanations.
+        HttpError: The request is malformed or too large, or the version or this server is without explanations.
     """
+    if EXPLAIN not in model.signatures and not is_installed("tensorflow"):
+        raise HttpError(
+            501,
+            "Explanations need TensorFlow, and this server is without: ask one that was installed as agnews[serve].",
+        )
     if EXPLAIN not in model.signatures:
         raise HttpError(400, f'Serving signature name: "{EXPLAIN}" not found in signature def')
     asked = read_predict_request(body, lambda _: model.signatures[EXPLAIN].argument, state.limits)
@@ -72,6 +77,9 @@ def _named(outputs: Outputs, classes: Sequence[str], k: int | None) -> Iterator[
 
 
 def _words(text: bytes, tokens: Sequence[bytes], contributions: Sequence[float]) -> list[dict[str, Any]]:
+    # Its tables of characters are the graph's, which needs TensorFlow.
+    from agnews.components.text.align_words import align_words
+
     pieces = [token.decode(errors="replace") for token in tokens]
     words = align_words(text.decode(errors="replace"), pieces, contributions)
     return [{"text": word.text, "start": word.start, "contribution": word.contribution} for word in words]

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-
 from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.model_server.event_log import never_raising
 from agnews.components.model_server.json_response import HttpError
+from agnews.components.model_server.load_version import load_version
 from agnews.components.model_server.metrics import Metrics
 from agnews.components.model_server.served_version import ServedVersion
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model
@@ -104,21 +103,17 @@ def version_status(version: str, state: str, error: str = "") -> dict[str, Any]:
     return {"version": version, "state": state, "status": status}
 
 
-def model_metadata(name: str, version: str, signature_defs: Mapping[str, Any]) -> dict[str, Any]:
+def model_metadata(name: str, version: str, signatures: Mapping[str, Any]) -> dict[str, Any]:
     """Describes the signatures of a version.
 
     Args:
         name: Of the model.
         version: Its number.
-        signature_defs: Messages by the name of the signature.
+        signatures: From `ServedVersion.describe_signatures`.
 
     Returns:
         The answer to `GET /v1/models/NAME/metadata`.
     """
-    signatures = {
-        key: MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        for key, message in sorted(signature_defs.items())
-    }
     return {
         "model_spec": {"name": name, "signature_name": "", "version": version},
         "metadata": {"signature_def": {"signature_def": signatures}},
@@ -152,7 +147,7 @@ class ModelHost:
         follows: Whether to change to other versions.
         metrics: Where changes are counted.
         log: Receives a line when something changes.
-        threads: For `ServedVersion`, and so are the next two.
+        threads: For `load_version`, and so are the next two.
         engine: What classifies.
         batches: How many it computes at once.
 
@@ -176,7 +171,7 @@ class ModelHost:
         self._store = store
         self._metrics = metrics
         self._log = never_raising(log)
-        self._load = partial(ServedVersion, threads=threads, engine=engine, batches=batches)
+        self._load = partial(load_version, threads=threads, engine=engine, batches=batches)
         self._follows = follows
         self._looked = time.monotonic()
         if follows and store is not None:

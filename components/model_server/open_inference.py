@@ -147,13 +147,13 @@ def _tensor(name: str, values: NDArray[Any]) -> dict[str, Any]:
     return {"name": name, "datatype": kind, "shape": list(values.shape), "data": data}
 
 
-def model_description(name: str, versions: Sequence[str], signature: Any) -> dict[str, Any]:
+def model_description(name: str, versions: Sequence[str], signature: Mapping[str, Any]) -> dict[str, Any]:
     """Describes the model.
 
     Args:
         name: Of the model.
         versions: That are served.
-        signature: Its `SignatureDef` message.
+        signature: From `ServedVersion.describe_signatures`.
 
     Returns:
         The answer to `GET /v2/models/NAME`.
@@ -162,19 +162,17 @@ def model_description(name: str, versions: Sequence[str], signature: Any) -> dic
         "name": name,
         "versions": list(versions),
         "platform": "tensorflow_savedmodel",
-        "inputs": _describe(signature.inputs),
-        "outputs": _describe(signature.outputs),
+        "inputs": _describe(signature["inputs"]),
+        "outputs": _describe(signature["outputs"]),
     }
 
 
 def _describe(tensors: Mapping[str, Any]) -> list[dict[str, Any]]:
-    from tensorflow.core.framework import types_pb2
-
     return [
         {
             "name": name,
-            "datatype": _TYPES[types_pb2.DataType.Name(info.dtype)],
-            "shape": [int(size.size) for size in info.tensor_shape.dim],
+            "datatype": _TYPES[info["dtype"]],
+            "shape": [int(each["size"]) for each in info["tensor_shape"]["dim"]],
         }
         for name, info in sorted(tensors.items())
     ]

@@ -169,7 +169,9 @@ def _add_model(router: APIRouter, state: ServingState) -> None:
     def describe(name: str, version: str = "") -> Response:
         with state.host.borrow(name, version) as model:
             versions = [version] if version else state.host.versions
-            return json_response(orjson.dumps(model_description(name, versions, model.signature_defs[SERVE_TEXT])))
+            return json_response(
+                orjson.dumps(model_description(name, versions, model.describe_signatures()[SERVE_TEXT]))
+            )
 
     def ready(name: str, version: str = "") -> Response:
         with state.host.borrow(name, version):

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agnews.components.engines.engine_choice import EngineChoice
+from agnews.components.engines.find_export import FoundExport, choose_export
+from agnews.components.engines.trust_export import require_harmless_export, require_harmless_version
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model, pushed_model_at
 from agnews.components.model_store.model_store import ModelStore
-from agnews.components.model_trust.require_harmless import require_harmless
-from agnews.components.serving_model.predictor import Predictor
+from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError
@@ -40,18 +42,23 @@ class LoadedModel:
 
     Args:
         model: The version.
+        export: What answers in its place; None for TensorFlow.
 
     Attributes:
         record: What is known about it: version, accuracy, when it was pushed.
+        engine: Name of what answers: `tensorflow`, or engine and precision of an export.
 
     Raises:
         AgnewsError: Its files are not what was pushed, or cannot be loaded.
     """
 
-    def __init__(self, model: PushedModel) -> None:
+    def __init__(self, model: PushedModel, export: FoundExport | None = None) -> None:
         self.record: ModelRecord = model.record
         self._abstains_below = model.abstains_below()
-        self._predictor = Predictor(model.folder, model.record.classes, digest=model.record.model_digest)
+        self.engine = export.export.name if export is not None else str(EngineChoice.TENSORFLOW)
+        self._predictor = load_predictor(
+            model.folder, model.record.classes, digest=model.record.model_digest, export=export
+        )
 
     @property
     def version(self) -> str:
@@ -114,13 +121,15 @@ class LoadedModel:
         return self._predictor.probabilities(rows, batch_size=batch_size)
 
 
-def load(uri: str, *, version: str = "", trust_model: bool = False) -> LoadedModel:
+def load(uri: str, *, version: str = "", engine: str = "auto", trust_model: bool = False) -> LoadedModel:
     """Loads a pushed model.
 
     Args:
         uri: The model's folder in a store, `workspace/models/agnews` or `s3://bucket/models/agnews`: the version in
             production is taken. Or a version's folder, wherever it was copied to.
         version: Number of another version; for a store alone.
+        engine: What answers: `tensorflow`, `openvino`, `onnxruntime`, or `auto` for the fastest that was exported,
+            passed and is installed.
         trust_model: Whether a version's folder may hold a model that can do more than compute. It is looked at before
             it is loaded; what lies in a store was pushed by a run, and is compared with its digest.
 
@@ -128,7 +137,8 @@ def load(uri: str, *, version: str = "", trust_model: bool = False) -> LoadedMod
         The model, ready to answer.
 
     Raises:
-        AgnewsError: There is no such model, it is not what was pushed, or it is not to be trusted.
+        AgnewsError: There is no such model, it is not what was pushed, or it is not to be trusted; or the engine is not
+            installed, or has nothing of this version.
     """
     uri = uri.removeprefix("file://").rstrip("/")
     path = f"{uri}/saved_model.pb"
@@ -142,7 +152,21 @@ def load(uri: str, *, version: str = "", trust_model: bool = False) -> LoadedMod
                 fix="Give the folder of the version alone, or the model's folder in the store.",
             )
         if not trust_model:
-            require_harmless(uri)
-        return LoadedModel(pushed_model_at(uri))
-    parent, _, name = uri.rpartition("/")
-    return LoadedModel(find_pushed_model(ModelStore(parent or ".", name), version))
+            require_harmless_version(uri)
+        pushed = pushed_model_at(uri)
+    else:
+        parent, _, name = uri.rpartition("/")
+        pushed = find_pushed_model(ModelStore(parent or ".", name), version)
+    export = choose_export(pushed.folder, pushed.record.version, _choice(engine))
+    if export is not None and is_version and not trust_model:
+        require_harmless_export(export)
+    return LoadedModel(pushed, export)
+
+
+def _choice(engine: str) -> EngineChoice:
+    try:
+        return EngineChoice(engine)
+    except ValueError:
+        raise AgnewsError(
+            "There is no such engine.", found=f"engine={engine!r}", fix=f"Take one of {', '.join(EngineChoice)}."
+        ) from None

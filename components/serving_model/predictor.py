@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
-import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
 from numpy.typing import NDArray
 
 from agnews.components.model_store.sound_copy import sound_copy
@@ -42,28 +43,12 @@ class Predictor:
     ) -> None:
         self._folder = folder
         self._num_classes = len(class_names)
+        self._model: Any = None
+        if answer is None:
+            # Kept: the signature holds no reference to the object that owns its variables.
+            self._model = _load(folder, digest)
+            answer = partial(_ask_signature, self._model.signatures[features.SERVE_TEXT])
         self._answer = answer
-        if answer is not None:
-            return
-        try:
-            with sound_copy(folder, digest) if digest else local_copy(folder) as here:
-                # Kept: the signature holds no reference to the object that owns its variables.
-                self._model = tf.saved_model.load(here)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise AgnewsError(
-                f"The model in {folder} cannot be loaded.",
-                found=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
-                fix="Train again, or restore the folder: the export is incomplete or damaged.",
-                exit_code=ExitCode.FAILED,
-            ) from error
-        if features.SERVE_TEXT not in self._model.signatures:
-            raise AgnewsError(
-                f"The model in {folder} has no signature {features.SERVE_TEXT}.",
-                found=f"signatures {', '.join(sorted(self._model.signatures)) or 'none'}",
-                fix="Export it with the signatures named in schemas/features.py.",
-                exit_code=ExitCode.FAILED,
-            )
-        self._serve = self._model.signatures[features.SERVE_TEXT]
 
     def probabilities(
         self,
@@ -109,12 +94,8 @@ class Predictor:
 
     def _ask(self, texts: NDArray[np.object_]) -> NDArray[np.float32]:
         try:
-            if self._answer is not None:
-                probabilities = self._answer(texts)
-            else:
-                answer = self._serve(text=tf.constant(texts, tf.string))
-                probabilities = answer[features.PROBABILITIES].numpy()
-        except (LookupError, TypeError, RuntimeError, tf.errors.OpError) as error:
+            probabilities = self._answer(texts)
+        except _model_errors() as error:
             raise AgnewsError(
                 f"The model in {self._folder} cannot answer texts.",
                 found=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
@@ -131,3 +112,42 @@ class Predictor:
                 exit_code=ExitCode.FAILED,
             )
         return probabilities
+
+
+def _load(folder: str, digest: str) -> Any:
+    # An export needs neither, nor the seconds that they take.
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
+
+    try:
+        with sound_copy(folder, digest) if digest else local_copy(folder) as here:
+            model = tf.saved_model.load(here)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise AgnewsError(
+            f"The model in {folder} cannot be loaded.",
+            found=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            fix="Train again, or restore the folder: the export is incomplete or damaged.",
+            exit_code=ExitCode.FAILED,
+        ) from error
+    if features.SERVE_TEXT not in model.signatures:
+        raise AgnewsError(
+            f"The model in {folder} has no signature {features.SERVE_TEXT}.",
+            found=f"signatures {', '.join(sorted(model.signatures)) or 'none'}",
+            fix="Export it with the signatures named in schemas/features.py.",
+            exit_code=ExitCode.FAILED,
+        )
+    return model
+
+
+def _ask_signature(serve: Any, texts: NDArray[np.object_]) -> NDArray[np.float32]:
+    import tensorflow as tf
+
+    found: NDArray[np.float32] = serve(text=tf.constant(texts, tf.string))[features.PROBABILITIES].numpy()
+    return found
+
+
+def _model_errors() -> tuple[type[Exception], ...]:
+    """What a model raises about texts that it cannot answer; TensorFlow's own errors if it was loaded."""
+    loaded = sys.modules.get("tensorflow")
+    own = (loaded.errors.OpError,) if loaded is not None else ()
+    return (LookupError, TypeError, RuntimeError, *own)

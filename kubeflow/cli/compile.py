@@ -203,6 +203,7 @@ def compile_text(
         from agnews.schemas.execution_config import NotifyConfig
         from agnews.schemas.nodes import NODES
 
+        nodes = [name for name, row in NODES.items() if tree.export.formats or not row.is_optional]
         text = compile_pipeline(
             CompileRequest(
                 config=tree,
@@ -218,7 +219,7 @@ def compile_text(
     return CompiledText(
         text,
         reference,
-        tuple(retry_outlook(deployment, (PLAN, *NODES))),
+        tuple(retry_outlook(deployment, (PLAN, *nodes))),
         (*_notes_about(reference), *shared_variables(deployment)),
     )
 

@@ -113,7 +113,6 @@ def _make(
             precision=precision.value,
             version=pushed.record.version,
             parent_digest=pushed.record.model_digest,
-            classes=len(pushed.record.classes),
             alpha=alpha,
         )
         with sound_copy(pushed.folder, pushed.record.model_digest) as saved_model:

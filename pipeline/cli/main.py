@@ -116,7 +116,8 @@ def _not_installed(package: str) -> AgnewsError:
     return AgnewsError(
         "This command needs a package that is not installed.",
         found=f"no package {package}",
-        fix="With agnews[serve], the small installation, `serve`, `predict` and `models` work. For all commands: "
+        fix="With agnews[serve], the small installation, `serve`, `predict` and `models` work; with "
+        "agnews[serve-openvino] and agnews[serve-onnx] they work for versions that were exported. For all commands: "
         "`make setup` in a checkout, or the image.",
     )
 

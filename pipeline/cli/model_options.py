@@ -107,9 +107,9 @@ def chosen_model(
         )
     pushed = pushed_model_at(model if "://" in model else str(Path(model).expanduser()))
     if not trust:
-        from agnews.components.model_trust.require_harmless import require_harmless
+        from agnews.components.engines.trust_export import require_harmless_version
 
-        require_harmless(pushed.folder)
+        require_harmless_version(pushed.folder)
     return ChosenModel(pushed, None)
 
 
@@ -127,11 +127,11 @@ def chosen_export(chosen: ChosenModel, engine: EngineChoice, *, trust: bool) -> 
     Raises:
         AgnewsError: The engine is not installed, nothing was made for it, or the export is not to be trusted.
     """
-    from agnews.components.engines.find_export import TOKENIZER, choose_export
+    from agnews.components.engines.find_export import choose_export
 
     found = choose_export(chosen.pushed.folder, chosen.pushed.record.version, engine)
     if found is not None and chosen.store is None and not trust:
-        from agnews.components.model_trust.require_harmless import require_harmless
+        from agnews.components.engines.trust_export import require_harmless_export
 
-        require_harmless(f"{found.folder}/{TOKENIZER}")
+        require_harmless_export(found)
     return found

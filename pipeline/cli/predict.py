@@ -326,16 +326,16 @@ def _load(pushed: PushedModel, export: FoundExport | None) -> Predictor:
 
     from agnews.pipeline.local.quiet_output import STDERR, quiet_output
 
-    loading = "Loading TensorFlow and the model ..."
+    loading = "Loading TensorFlow and the model ..." if export is None else "Loading the model ..."
     with quiet_output(Path(os.devnull), (STDERR,)) as errors, Console(file=errors).status(loading):
         import numpy as np
 
-        from agnews.components.prediction.load_predictor import load_predictor
+        from agnews.components.serving_model.load_predictor import load_predictor
 
         predictor = load_predictor(
             pushed.folder, pushed.record.classes, digest=pushed.record.model_digest, export=export
         )
-        # TensorFlow has more to say about this machine when it first computes.
+        # Engines have more to say about this machine when they first compute.
         predictor.probabilities(np.array([b"news"], object))
     return predictor
 

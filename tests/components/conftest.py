@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
-import random
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +13,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from agnews.components.corpus_schema import corpus_schema
-from agnews.schemas.corpus_document import packaged_corpus
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -158,80 +153,6 @@ def tiny_encoder(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
     return resolve_encoder(str(tiny_checkpoint), cache_dir=tmp_path_factory.mktemp("encoders"))
 
 
-TOY_MAX_LENGTH = 16
-
-
-@pytest.fixture(scope="session")
-def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Transform makes of short texts, each with a keyword of its class and a vocabulary of 60 words.
-
-    A folder with `vocab.txt`, raw Examples in `raw`, transformed ones in `examples` (splits train and eval), and the
-    transform graph in `graph`.
-    """
-    import tensorflow as tf
-    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-    from tfx.types import standard_artifacts
-    from tfx.types.artifact import Artifact
-
-    from agnews.components.transformation.executor import Executor
-
-    root = tmp_path_factory.mktemp("toy")
-    fillers = [f"word{chr(97 + number)}" for number in range(26)]
-    keywords = [words.split("|") for words in KEYWORDS]
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *fillers, *(word for words in keywords for word in words)]
-    (root / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
-    (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
-
-    chance = random.Random(1)
-    for split, count in {"train": 240, "eval": 60}.items():
-        (root / "raw" / f"Split-{split}").mkdir(parents=True)
-        path = root / "raw" / f"Split-{split}" / "rows.gz"
-        with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-            for row in range(1, count + 1):
-                label = chance.randrange(4)
-                words = [*chance.choices(fillers, k=chance.randint(1, 12)), chance.choice(keywords[label])]
-                chance.shuffle(words)
-                integers = {"label": label, "num_words": len(words), "row": row}
-                strings = {"text": " ".join(words), "has_markup": "no"}
-                example = tf.train.Example()
-                for name, number in integers.items():
-                    example.features.feature[name].int64_list.value.append(number)
-                for name, text in strings.items():
-                    example.features.feature[name].bytes_list.value.append(text.encode())
-                writer.write(example.SerializeToString())
-
-    def artifact(kind: type[Artifact], name: str) -> Artifact:
-        made = kind()
-        made.uri = str(root / name)
-        if kind is standard_artifacts.Examples:
-            made.split_names = '["train", "eval"]'
-        return made
-
-    settings = {"vocabulary": str(root / "vocab.txt"), "lowercase": True, "max_length": TOY_MAX_LENGTH}
-    context = BaseBeamExecutor.Context(
-        # A container image, which the in-process runner ignores, keeps TFX from packing itself up for one.
-        beam_pipeline_args=["--direct_running_mode=in_memory", "--sdk_container_image=none"],
-        tmp_dir=str(root / "temporary"),
-        unique_id="1",
-    )
-    Executor(context).Do(
-        {
-            "examples": [artifact(standard_artifacts.Examples, "raw")],
-            "schema": [artifact(standard_artifacts.Schema, "schema")],
-        },
-        {
-            "transform_graph": [artifact(standard_artifacts.TransformGraph, "graph")],
-            "transformed_examples": [artifact(standard_artifacts.Examples, "examples")],
-        },
-        {
-            "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
-            "custom_config": json.dumps(settings),
-        },
-    )
-    return root
-
-
 @pytest.fixture(scope="session")
 def seeded_world(repository: Path) -> ModuleType:
     """The module with a storage in memory that a seed drives; see `seeded_world.py`."""
@@ -242,54 +163,6 @@ def seeded_world(repository: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def toy_classifier(toy_transform: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained transformer behind the signatures of the real one, as the Trainer exports it: a SavedModel.
-
-    What it says is arbitrary, and depends on every token and every pair of neighbours.
-    """
-    import numpy as np
-    import tensorflow as tf
-    import tensorflow_transform as tft
-    import tf_keras as keras
-
-    from agnews.components.modeling.factory import build_model
-    from agnews.components.serving_model.serving_model import ServingModel, export_model
-    from agnews.components.text.vocabulary import load_vocabulary
-    from agnews.schemas.learning_config import parse_model_config
-
-    keras.utils.set_random_seed(2)
-    network = build_model(
-        parse_model_config({"hidden_dim": 16, "num_heads": 2, "min_token_count": 0}),
-        token_counts=np.ones(60, np.int64),
-        unknown_id=1,
-        special_ids=(0, 2, 3),
-        max_length=TOY_MAX_LENGTH,
-        num_classes=4,
-    ).network
-    # Drawn as they are, all word pieces look alike.
-    (table,) = network.token_embedding.weights
-    table.assign(50.0 * table)
-    network.bigrams.table.assign(tf.random.normal(network.bigrams.table.shape, stddev=0.05))
-    folder = tmp_path_factory.mktemp("classifier") / "model"
-    vocabulary = load_vocabulary(str(toy_transform / "vocab.txt"))
-    model = ServingModel(
-        network, tft.TFTransformOutput(str(toy_transform / "graph")), packaged_corpus().class_names, vocabulary
-    )
-    export_model(model, str(folder), {"model": {"kind": "transformer"}})
-    return folder
-
-
-@pytest.fixture(scope="session")
-def toy_texts() -> list[bytes]:
-    """Texts of the toy vocabulary, from one word to more than the model reads."""
-    chance = random.Random(3)
-    words = [f"word{chr(97 + number)}" for number in range(26)] + [
-        word for each in KEYWORDS for word in each.split("|")
-    ]
-    return [" ".join(chance.choices(words, k=chance.randint(1, 20))).encode() for _ in range(240)]
 
 
 _BROWSER_FLAGS = (

@@ -31,13 +31,14 @@ from agnews.pipeline.load_deployment import load_deployment
 from agnews.schemas.deployment import Deployment
 from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.execution_config import NotifyConfig
-from agnews.schemas.nodes import NODES
+from agnews.schemas.nodes import NODES as ALL_NODES
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import RunReport
 
 # A whole run a test, and each of its steps loads TensorFlow.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
+NODES = [name for name, row in ALL_NODES.items() if not row.is_optional]
 IMAGE = os.environ.get("AGNEWS_TEST_IMAGE")
 
 

@@ -129,11 +129,14 @@ def test_cuda_is_what_tensorflow_asks_for(repository: Path) -> None:
     assert not reached & set(asked)
 
 
-def test_the_image_for_serving_has_no_tools_for_training(stages: dict[str, list[str]]) -> None:
+def test_the_image_for_serving_has_no_tools_for_training(repository: Path, stages: dict[str, list[str]]) -> None:
     (sync,) = [line for line in stages["dependencies"] if line.startswith("RUN") and "uv sync" in line]
-    options = dict(re.findall(r"(\w+)\) /opt/uv/bin/uv sync ([^;]+) ;;", sync))
-    assert options.keys() == {"cpu", "gpu", "serving"}
-    assert options["serving"].split() == ["--frozen", "--no-install-project", "--no-default-groups", "--extra", "serve"]
+    options = dict(re.findall(r"([\w|-]+)\) set --([^;]*) ;;", sync))
+    assert options.keys() == {"cpu", "gpu", "serving|serving-openvino|serving-onnx"}
+    serving = options["serving|serving-openvino|serving-onnx"]
+    assert serving.split() == ["--no-default-groups", "--extra", '"serve${VARIANT#serving}"']
     assert "--no-default-groups" not in options["cpu"]
+    extras = set(tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    assert {"serve", "serve-openvino", "serve-onnx"} <= extras
     (project,) = [line for line in stages["project"] if "encoder show" in line]
-    assert 'if [ "${VARIANT}" = serving ]; then mkdir' in project
+    assert "serving*) mkdir" in project

@@ -96,7 +96,9 @@ def test_the_table_and_the_graph_have_the_same_nodes() -> None:
     from agnews.pipeline.pipeline import PipelineContext, create_pipeline
 
     around = PipelineContext("", "", "", "", "", "", code_versions(), dict.fromkeys(NODES, ""))
-    nodes = create_pipeline(load_config("transformer", []), around).components
+    plain = create_pipeline(load_config("transformer", []), around).components
+    assert {node.id for node in plain} == {name for name, row in NODES.items() if not row.is_optional}
+    nodes = create_pipeline(load_config("transformer", ["export.formats=[openvino]"]), around).components
     assert {node.id for node in nodes} == set(NODES)
     by_input = {}
     for node in nodes:
@@ -107,6 +109,21 @@ def test_the_table_and_the_graph_have_the_same_nodes() -> None:
     (report,) = [node for node in nodes if node.id == "Report"]
     taken = {name: (channel.producer_component_id, channel.output_key) for name, channel in report.inputs.items()}
     assert by_input == taken
+
+
+def test_another_precision_trains_nothing_again() -> None:
+    from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.pipeline import PipelineContext, create_pipeline
+
+    around = PipelineContext("", "", "", "", "", "", code_versions(), dict.fromkeys(NODES, ""))
+    told = []
+    for settings in ([], ["export.formats=[openvino]"], ["export.formats=[openvino]", "export.precision=float32"]):
+        nodes = {node.id: node for node in create_pipeline(load_config("transformer", settings), around).components}
+        told.append({name: node.exec_properties for name, node in nodes.items() if name not in ("Exporter",)})
+        model = nodes["Pusher"].inputs["model"].producer_component_id
+        assert {nodes[name].inputs["model"].producer_component_id for name in ("Evaluator", "SmokeTest")} == {model}
+        assert model == ("Exporter" if settings else "Trainer")
+    assert told[0] == told[1] == told[2]
 
 
 def test_a_new_row_changes_the_code_version_of_no_node_but_the_report(

@@ -95,6 +95,26 @@ def test_what_decides_about_the_model_changes_its_fingerprint_and_nothing_else_d
     assert len(others | {first}) == 6
 
 
+def test_how_nothing_would_be_exported_decides_about_nothing(data: Path) -> None:
+    first = plan(data).fingerprint
+    assert plan(data, settings=("export.precision=float32",)).fingerprint == first
+    assert plan(data, code={**CODE, "Exporter": "x1"}).fingerprint == first
+    exported = "export.formats=[openvino]"
+    found = {
+        first,
+        plan(data, settings=(exported,)).fingerprint,
+        plan(data, settings=(exported, "export.precision=float32")).fingerprint,
+        plan(data, settings=(exported,), code={**CODE, "Exporter": "x1"}).fingerprint,
+    }
+    assert len(found) == 4
+
+
+def test_a_model_that_cannot_be_exported_is_told_before_anything_runs(data: Path) -> None:
+    config = load_config("linear", [f"data.source={data}", "export.formats=[onnx]"])
+    with pytest.raises(AgnewsError, match="kind linear cannot be exported"):
+        plan_run(config, CORPUS, Store(), CODE)
+
+
 def test_other_news_is_compared_with_what_is_in_production(data: Path) -> None:
     found = plan(data, Store(record("another")))
     assert (found.production, found.nothing_new, found.replaces) == ("17", None, "")
@@ -180,6 +200,7 @@ def test_the_form_of_a_fingerprint_stays_since_stores_keep_them(data: Path) -> N
     found = plan(data)
     config = load_config("transformer", [f"data.source={data}"]).model_dump(mode="json")
     del config["evaluation"]["force_promotion"], config["data"]["corpus"], config["devices"]["workers"]
+    del config["export"]
     facts = {
         "config": config,
         "corpus": CORPUS.digest,

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from agnews.components.engines.find_export import TOKENIZER, FoundExport
+from agnews.components.engines.graph_tokens import GraphTokens
 from agnews.components.engines.text_engine import open_export
-from agnews.components.engines.text_tokens import TextTokens
 from agnews.components.model_export import compare_with_parent, export_version
 from agnews.components.model_export.cut_model import CutModel
 from agnews.components.model_export.export_version import ExportRequest
@@ -36,7 +36,7 @@ def rows(toy_classifier: Path, toy_texts: list[bytes]) -> LabelledTexts:
 
 
 def make(engine: str, precision: str, model: Path, target: Path, rows: LabelledTexts) -> FoundExport:
-    request = ExportRequest(engine, precision, version="7", parent_digest="abc", classes=4)
+    request = ExportRequest(engine, precision, version="7", parent_digest="abc")
     return export_version.export_version(
         str(model), str(target), request, calibration=rows.those(range(30)), test=rows.those(range(30, 240))
     )
@@ -95,7 +95,7 @@ def test_the_tokeniser_beside_an_export_is_the_graph_of_the_version(
 ) -> None:
     cut = CutModel(str(toy_classifier))
     cut.save_tokenizer(str(tmp_path / TOKENIZER))
-    tokens = TextTokens(str(tmp_path / TOKENIZER))
+    tokens = GraphTokens(str(tmp_path / TOKENIZER))
     whole = tf.saved_model.load(str(toy_classifier)).signatures["tokenize"](text=tf.constant(toy_texts))
 
     found = tokens(toy_texts)
@@ -120,7 +120,7 @@ def test_a_model_whose_conversion_answers_otherwise_is_refused_by_its_kind(
 
 
 def test_too_few_rows_decide_nothing(toy_classifier: Path, rows: LabelledTexts, tmp_path: Path) -> None:
-    request = ExportRequest("openvino", "float32", version="7", parent_digest="", classes=4)
+    request = ExportRequest("openvino", "float32", version="7", parent_digest="")
 
     with pytest.raises(AgnewsError, match="too few rows"):
         export_version.export_version(

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from agnews.components.model_server import batcher as batcher_module
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_server.batcher import Batcher
 from agnews.components.model_server.json_response import HttpError, Limits
 from agnews.components.model_server.metrics import Metrics
-from agnews.components.model_server.served_version import ServedSignature
+from agnews.components.model_server.served_version import ServedSignature, UnusableTextsError
 
 
 class FakeVersion:
@@ -131,9 +130,7 @@ def test_what_the_model_cannot_read_is_a_bad_request_and_the_next_is_answered() 
     version = FakeVersion()
 
     async def ask(batcher: Batcher) -> Any:
-        version.error = tf.errors.InvalidArgumentError(
-            None, None, "Graph execution error:\n\nno number\n\t [[{{node}}]]"
-        )
+        version.error = UnusableTextsError("no number")
         with pytest.raises(HttpError, match="cannot work on this: no number") as caught:
             await batcher.run(version, "rows", [b"a"])  # type: ignore[arg-type]
         assert caught.value.status == 400

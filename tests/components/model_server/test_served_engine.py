@@ -13,7 +13,7 @@ from agnews.components.engines.find_export import exports_beside
 from agnews.components.engines.text_engine import open_export
 from agnews.components.model_export.export_version import ExportRequest, export_version
 from agnews.components.model_export.labelled_texts import LabelledTexts
-from agnews.components.model_server.served_version import ServedVersion
+from agnews.components.model_server.load_version import load_version
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model
 from agnews.components.model_store.publish import publish
@@ -58,7 +58,7 @@ def exported(toy_classifier: Path, toy_texts: list[bytes], tmp_path_factory: pyt
         classes=CLASSES,
     )
     pushed = find_pushed_model(store)
-    request = ExportRequest("onnxruntime", "int8", pushed.record.version, pushed.record.model_digest, 4)
+    request = ExportRequest("onnxruntime", "int8", pushed.record.version, pushed.record.model_digest)
     rows = LabelledTexts(toy_texts, [0] * len(toy_texts), "toy rows")
     found = export_version(pushed.folder, exports_beside(pushed.folder), request, calibration=rows.those([]), test=rows)
     assert found.export.passed
@@ -68,8 +68,8 @@ def exported(toy_classifier: Path, toy_texts: list[bytes], tmp_path_factory: pyt
 def test_the_signatures_that_classify_are_the_export_s_and_explanations_the_version_s(
     exported: PushedModel, toy_texts: list[bytes]
 ) -> None:
-    plain = ServedVersion(exported)
-    served = ServedVersion(exported, engine=EngineChoice.ONNXRUNTIME, batches=2)
+    plain = load_version(exported)
+    served = load_version(exported, engine=EngineChoice.ONNXRUNTIME, batches=2)
     own = open_export(_only_export(exported), batches=1).probabilities(toy_texts)
 
     by_text = served.run(SERVE_TEXT, toy_texts)
@@ -101,7 +101,7 @@ def test_an_engine_that_was_asked_for_and_has_nothing_keeps_the_version_from_bei
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
 
     with pytest.raises(AgnewsError, match="nothing that the engine openvino may serve"):
-        ServedVersion(exported, engine=EngineChoice.OPENVINO)
+        load_version(exported, engine=EngineChoice.OPENVINO)
 
 
 def _only_export(pushed: PushedModel):  # type: ignore[no-untyped-def]

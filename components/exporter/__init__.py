@@ -1,0 +1,1 @@
+"""Makes of a trained model what other engines run, before anybody judges it."""
