@@ -17,7 +17,7 @@ from kfp import components, local
 from kfp.local import docker_task_handler, status
 from kfp.local.orchestrator import enhanced_dag_orchestrator
 
-from agnews.pipeline.node_settings import CORPUS_PARTS
+from agnews.kubeflow.planning.run_parameters import PLAN_OUTPUTS
 
 TARGET = Path(__file__).with_name("executor_inputs.json")
 GOLDEN = Path(__file__).with_name("pipeline.yaml")
@@ -26,16 +26,14 @@ METADATA = {
     "model": {"has_baseline": 0, "version": "", "seconds": 0.25},
 }
 PLAN = {
+    **{name: '{"name": "ag_news"}' if name.startswith("corpus_") else "" for name in PLAN_OUTPUTS},
     "proceed": True,
     "data_digest": "d" * 64,
-    "production": "",
-    "anchor": "",
     "fingerprint": "f" * 16,
     "transform_settings": '{"max_length": 96}',
     "trainer_settings": '{"training": {"epochs": 2}}',
     "max_length": 96,
     "max_unknown_share": 0.01,
-    **{f"corpus_{node}": '{"name": "ag_news"}' for node in CORPUS_PARTS},
 }
 
 
