@@ -139,17 +139,10 @@ def rollback(
     """
     from rich.console import Console
 
-    from agnews.components.model_registry.mlflow_registry import follow_production
-    from agnews.components.model_store.rollback import rollback as move_back
+    from agnews.pipeline.promotion.put_into_production import put_into_production
 
-    models = open_store(root, store, name)
-    done = move_back(models, to, why=why)
+    done = put_into_production(open_store(root, store, name), to, why=why)
     before, after = done.before.version, done.after.version
-    untold = ""
-    if before != after:
-        untold = follow_production(
-            done.after, done.before, folder=models.folder(after), folder_before=models.folder(before)
-        )
     if as_json:
         typer.echo(json.dumps({"before": before, "after": after}, indent=2))
         return
@@ -167,8 +160,8 @@ def rollback(
     if int(after) < int(before):
         console.print("  Runs are judged against it from now on, and those that would make the withdrawn model again")
         console.print(f"  leave it alone. Back: [bold]agnews models rollback --to {before}[/bold]")
-    if untold:
-        console.print(f"  [yellow]MLflow does not know of it:[/yellow] {literal(untold)}")
+    if done.untold:
+        console.print(f"  [yellow]MLflow does not know of it:[/yellow] {literal(done.untold)}")
 
 
 @app.command()

@@ -138,8 +138,9 @@ def _promote_version(models: ModelStore, version: str, test: str, root: Path, *,
     from rich.console import Console
 
     from agnews.components.model_store.find_pushed_model import find_pushed_model
-    from agnews.components.model_store.rollback import rollback
+    from agnews.pipeline.literal_text import literal
     from agnews.pipeline.local.quiet_output import quiet_output
+    from agnews.pipeline.promotion.put_into_production import put_into_production
 
     console = Console(highlight=False, soft_wrap=True)
     candidate, current = find_pushed_model(models, version), models.production()
@@ -154,10 +155,12 @@ def _promote_version(models: ModelStore, version: str, test: str, root: Path, *,
         found = judge_version(candidate, production, rows, force=force)
     overruled = _tell(found, rows, console)
     why = "; ".join(filter(None, (reason, f"overruled: {overruled}" if overruled else "")))
-    done = rollback(models, version, why=why)
+    done = put_into_production(models, version, why=why)
     console.print(
         f"[green]✓[/green] version [bold]{version}[/bold] is in production, in place of {done.before.version}"
     )
+    if done.untold:
+        console.print(f"  [yellow]MLflow does not know of it:[/yellow] {literal(done.untold)}")
 
 
 def _rows(test: str, root: Path, candidate: PushedModel, *, force: bool) -> LabelledTexts | None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.local.live_view import LiveView
 from agnews.pipeline.paths import new_run_id, prepare_root
+from agnews.schemas.execution_config import NotifyConfig
 from agnews.schemas.run_report import RunReport
 
 QUICK = (
@@ -41,9 +42,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(root: Path) -> Run:
-    """Runs the pipeline with a small model: `run("KEY=VALUE", ..., from_node=, to_node=)`."""
+    """Runs the pipeline with a small model: `run("KEY=VALUE", ..., from_node=, to_node=, notifications=)`."""
 
-    def run(*settings: str, from_node: str | None = None, to_node: str | None = None) -> RunReport:
+    def run(
+        *settings: str,
+        from_node: str | None = None,
+        to_node: str | None = None,
+        notifications: NotifyConfig | None = None,
+    ) -> RunReport:
         from agnews.pipeline.local.run_locally import RunRequest, run_locally
         from agnews.pipeline.reports.describe_node import describe_node
 
@@ -54,6 +60,7 @@ def run(root: Path) -> Run:
             command="agnews run",
             from_node=from_node,
             to_node=to_node,
+            notifications=notifications or NotifyConfig(),
         )
         with LiveView(Console(file=io.StringIO()), "", describe_node) as view:
             report = run_locally(request, view)

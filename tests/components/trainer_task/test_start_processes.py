@@ -78,11 +78,14 @@ def test_the_error_is_that_of_the_one_that_failed_by_itself(
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from agnews.components.trainer_task import start_processes as module
 from agnews.pipeline.local.quiet_output import terminable
 from agnews.schemas.trainer_task import TrainerTask
+# Who runs the tests in the background of a script may ignore it, and hands that down.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 module.PROCESS, module.GRACE_SECONDS = (sys.executable, sys.argv[1]), 3.0
 task = TrainerTask.model_validate_json(sys.argv[2])
 try:

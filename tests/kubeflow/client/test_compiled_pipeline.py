@@ -40,7 +40,7 @@ def test_what_kfp_compiles_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "problem", "fix"),
     [
-        ({"model": "bert"}, "model must be one of those", "bert_finetune, bert_frozen, linear, transformer"),
+        ({"model": "bert"}, "model must be one of those", "bert_finetune, bert_frozen, ensemble, linear, transformer"),
         ({"epochs": -1}, "epochs must not be less than 0", "epochs=3"),
         ({"data_uri": ""}, "data_uri is empty", "folder or a URI"),
         ({"push_uri": "/mnt/models "}, "push_uri begins or ends with a blank", "blanks"),

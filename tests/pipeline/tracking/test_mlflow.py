@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,54 +16,13 @@ from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.run_report import RunDocuments, RunReport
 
 pytestmark = pytest.mark.integration
-SERVER = "mlflow==3.17.2"
-_START_SECONDS = 240.0
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[str]:
-    """A server of MLflow from PyPI, in an environment of its own: what it asks for is not what TFX asks for."""
-    uv = shutil.which("uv") or str(repository / ".uv" / "bin" / "uv")
-    if not Path(uv).is_file():
-        pytest.skip("MLflow's server is made with uv, which is not here: make setup brings it")
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [uv, "tool", "run", "--quiet", "--python", "3.11", "--from", SERVER, "mlflow", "server"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        str(folder / "files"),
-    ]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "VIRTUAL_ENV"))}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment, start_new_session=True)
-    url, until = f"http://127.0.0.1:{port}", time.monotonic() + _START_SECONDS
-    try:
-        while True:
-            with suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310 - ours
-                if answer.status == 200:
-                    break
-            if process.poll() is not None or time.monotonic() > until:
-                words = (folder / "log").read_text(errors="replace")[-1500:]
-                if "Failed to fetch" in words or "error sending request" in words:
-                    pytest.skip("MLflow's server cannot be downloaded: no package registry")
-                pytest.fail(f"MLflow's server does not start: {words}")
-            time.sleep(0.5)
-        yield url
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, 15)
-        process.wait()
 
 
 @pytest.fixture
-def client(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     mlflow = pytest.importorskip("mlflow", reason="the extra agnews[mlflow] is not installed")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    return mlflow.MlflowClient(server, server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    return mlflow.MlflowClient(mlflow_server, mlflow_server)
 
 
 def record(version: str, accuracy: float = 0.9) -> ModelRecord:
