@@ -437,6 +437,9 @@ class History:
         for number in range(OPERATIONS):
             cut = number == OPERATIONS // 2 or self.random.random() < 0.15
             self.random.choices(operations, [14, 2, 1, 1, 1, 0.5, 0.5])[0](cut)
+        if not self.cuts and self.process is None:
+            # Short trainings may all have ended before a cut came.
+            self.start()
         if self.process is not None:
             self.kill(self.process, "killed")
         self.finish_undisturbed()
