@@ -20,7 +20,8 @@ from agnews.components.evaluator.contest import Contest
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.measure_abstention import measure_abstention
 from agnews.components.evaluator.next_anchor import next_anchor
-from agnews.components.evaluator.predict_split import SplitPredictions, predict_split, read_rows
+from agnews.components.evaluator.predict_split import SplitPredictions, predict_split
+from agnews.components.evaluator.raw_rows import read_rows
 from agnews.components.evaluator.scored import read_scored
 from agnews.components.evaluator.split_answers import (
     ANCHOR,

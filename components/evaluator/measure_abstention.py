@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnews.components.evaluator.fit_abstention import fit_threshold
-from agnews.components.evaluator.predict_split import Predict, Rows
+from agnews.components.evaluator.predict_split import Predict
+from agnews.components.evaluator.raw_rows import Rows
 from agnews.components.evaluator.scored import Scored
 from agnews.components.evaluator.tally import answers
 from agnews.schemas.abstention import Abstention

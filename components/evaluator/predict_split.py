@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,66 +10,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from agnews.components.evaluator.analyse import LENGTH_BUCKETS, length_bucket
+from agnews.components.evaluator.raw_rows import Rows
 from agnews.components.evaluator.split_answers import ANCHOR, BASELINE, CANDIDATE, LINEAR, AnswerLog
 from agnews.components.evaluator.tally import Tally, answers
 from agnews.components.map_ahead import map_ahead
 from agnews.components.storage.files_at import files_at
-from agnews.schemas import features
 from agnews.schemas import predictions as columns
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Some rows of a split, all arrays of shape (rows,).
-
-    Attributes:
-        row: int64, numbers of the records in the corpus' file.
-        text: object, UTF-8 bytes.
-        label: int64, positions of the true classes.
-        num_words: int64.
-        has_markup: object, `b"yes"` or `b"no"`.
-    """
-
-    row: NDArray[np.int64]
-    text: NDArray[np.object_]
-    label: NDArray[np.int64]
-    num_words: NDArray[np.int64]
-    has_markup: NDArray[np.object_]
-
-
-def read_rows(files: Sequence[str], *, chunk_rows: int = 2048) -> Iterator[Rows]:
-    """Reads raw Examples, a bounded number at a time.
-
-    Args:
-        files: TFRecord files of raw Examples, in order; those that end in `.gz` are decompressed.
-        chunk_rows: Rows in memory at once.
-
-    Yields:
-        The rows, in the order of the files.
-    """
-    specification = {
-        features.ROW: tf.io.FixedLenFeature([], tf.int64),
-        features.TEXT: tf.io.FixedLenFeature([], tf.string),
-        features.LABEL: tf.io.FixedLenFeature([], tf.int64),
-        features.NUM_WORDS: tf.io.FixedLenFeature([], tf.int64),
-        features.HAS_MARKUP: tf.io.FixedLenFeature([], tf.string),
-    }
-    for file in files:
-        records = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
-        for serialized in records.batch(chunk_rows):
-            parsed = {name: value.numpy() for name, value in tf.io.parse_example(serialized, specification).items()}
-            yield Rows(
-                row=parsed[features.ROW],
-                text=parsed[features.TEXT],
-                label=parsed[features.LABEL],
-                num_words=parsed[features.NUM_WORDS],
-                has_markup=parsed[features.HAS_MARKUP],
-            )
-
 
 _SCHEMA = pa.schema(
     [

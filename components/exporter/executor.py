@@ -13,7 +13,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance, get_split_uris
 
 from agnews.components.engines.find_export import PUSHED, FoundExport
-from agnews.components.evaluator.predict_split import read_rows
+from agnews.components.evaluator.raw_rows import read_rows
 from agnews.components.model_export.export_version import CALIBRATION_ROWS, ExportRequest, export_version
 from agnews.components.model_export.labelled_texts import LabelledTexts
 from agnews.components.model_export.require_converters import FORMATS

@@ -135,5 +135,5 @@ def test_settings_are_searched_and_the_best_ones_can_be_run(corpus: Path, root: 
     assert done.returncode == 0, done.stderr + done.stdout
     done = agnews("config", "show", tmp_path / "search" / "tuning" / "linear.yaml")
     assert done.returncode == 0, done.stderr
-    assert "kind: linear" in done.stdout
+    assert "model.kind = linear" in done.stdout
     assert "char_ngrams" in done.stdout

@@ -250,7 +250,7 @@ def test_the_best_model_ever_pushed_is_asked_without_its_model_and_scored_again_
 def test_a_model_is_compared_with_a_linear_one_row_by_row(
     evaluate: Any, export_model: ExportModel, tmp_path: Path
 ) -> None:
-    from agnews.components.evaluator.predict_split import read_rows
+    from agnews.components.evaluator.raw_rows import read_rows
 
     write_examples(tmp_path / "seen", 400)
     (rows,) = read_rows([str(next((tmp_path / "seen" / "Split-test").iterdir()))])

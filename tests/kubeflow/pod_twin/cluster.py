@@ -223,7 +223,10 @@ class FakeCluster:
         request.wfile.write(content)
 
     def _stream(self, request: BaseHTTPRequestHandler, name: str) -> None:
-        (pod,) = [each for each in self.pods if each.name == name]
+        with self._lock:
+            pod = next((each for each in self.pods if each.name == name), None)
+        if pod is None:
+            return self._send(request, 404, _status(404, f"pods {name!r} not found"))
         request.send_response(200)
         request.send_header("Content-Type", "text/plain")
         request.send_header("Connection", "close")
@@ -236,7 +239,7 @@ class FakeCluster:
                     request.wfile.write(content)
                     request.wfile.flush()
                 elif is_over:
-                    return
+                    return None
                 else:
                     time.sleep(0.05)
 

@@ -39,7 +39,11 @@ count = int(tries.read_text())
 def report(problem, code):
     line = {{"problem": problem, "found": "x", "fix": "y", "exit_code": code}}
     print("AGNEWS-REPORT " + json.dumps(line), flush=True)
+    (folder / f"said-{{index}}-{{count}}").touch()
     sys.exit(code)
+def wait_for_word_of(other):
+    while not (folder / f"said-{{other}}-{{count}}").exists():
+        time.sleep(0.02)
 def finish():
     if index == 0:
         from agnews.kubeflow.worker_pods.exchange import Exchange
@@ -116,8 +120,15 @@ def test_a_pod_that_fails_is_started_again_with_all_others(task: TrainerTask, cl
 def test_what_a_worker_said_last_is_kept_although_its_pod_is_gone(
     task: TrainerTask, cluster: Start, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    body = "report('Another process of this training went away.', 1) if index == 0 else report('No memory.', 1)"
-    cluster(body)
+    cluster(
+        """
+        if index == 0:
+            wait_for_word_of(1)
+            report('Another process of this training went away.', 1)
+        time.sleep(0.5)
+        report('No memory.', 1)
+        """
+    )
     with pytest.raises(AgnewsError, match="No memory") as caught:
         train_on_pods(task, CONTRACT.model_copy(update={"max_restarts": 1}))
     assert caught.value.exit_code == 1

@@ -1,0 +1,61 @@
+"""Raw Examples, as they were before Transform, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from agnews.schemas import features
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a split, all arrays of shape (rows,).
+
+    Attributes:
+        row: int64, numbers of the records in the corpus' file.
+        text: object, UTF-8 bytes.
+        label: int64, positions of the true classes.
+        num_words: int64.
+        has_markup: object, `b"yes"` or `b"no"`.
+    """
+
+    row: NDArray[np.int64]
+    text: NDArray[np.object_]
+    label: NDArray[np.int64]
+    num_words: NDArray[np.int64]
+    has_markup: NDArray[np.object_]
+
+
+def read_rows(files: Sequence[str], *, chunk_rows: int = 2048) -> Iterator[Rows]:
+    """Reads raw Examples, a bounded number at a time.
+
+    Args:
+        files: TFRecord files of raw Examples, in order; those that end in `.gz` are decompressed.
+        chunk_rows: Rows in memory at once.
+
+    Yields:
+        The rows, in the order of the files.
+    """
+    specification = {
+        features.ROW: tf.io.FixedLenFeature([], tf.int64),
+        features.TEXT: tf.io.FixedLenFeature([], tf.string),
+        features.LABEL: tf.io.FixedLenFeature([], tf.int64),
+        features.NUM_WORDS: tf.io.FixedLenFeature([], tf.int64),
+        features.HAS_MARKUP: tf.io.FixedLenFeature([], tf.string),
+    }
+    for file in files:
+        records = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
+        for serialized in records.batch(chunk_rows):
+            parsed = {name: value.numpy() for name, value in tf.io.parse_example(serialized, specification).items()}
+            yield Rows(
+                row=parsed[features.ROW],
+                text=parsed[features.TEXT],
+                label=parsed[features.LABEL],
+                num_words=parsed[features.NUM_WORDS],
+                has_markup=parsed[features.HAS_MARKUP],
+            )
