@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.pipeline.tuning.train_trial import apply_settings
@@ -33,16 +34,16 @@ def fit_space(space: Mapping[str, Dimension], config: RunConfig) -> tuple[dict[s
         AgnewsError: A key does not exist or cannot be searched, or the configuration does not allow a value.
     """
     known = {
-        f"{section}.{key}": value
+        key: value
         for section in ("model", "training")
-        for key, value in getattr(config, section).model_dump().items()
+        for key, value in _leaves(section, getattr(config, section).model_dump())
     }
     fitted: dict[str, Dimension] = {}
     for key, dimension in space.items():
-        if key in _REFUSED:
-            raise AgnewsError(f"{key} cannot be searched: {_REFUSED[key]}.", found=key, fix="Leave it out.")
+        if why := _refused(key):
+            raise AgnewsError(f"{key} cannot be searched: {why}.", found=key, fix="Leave it out.")
         if key not in known:
-            raise _unknown(key, [each for each in known if each not in _REFUSED], config)
+            raise _unknown(key, [each for each in known if not _refused(each)], config)
         try:
             fitted[key] = dimension.holding(known[key])
         except ValueError as error:
@@ -54,6 +55,20 @@ def fit_space(space: Mapping[str, Dimension], config: RunConfig) -> tuple[dict[s
         for value in fitted[key].ends:
             apply_settings(config, {key: value})
     return fitted, {key: known[key] for key in space}
+
+
+def _leaves(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(f"{prefix}.{name}", value)
+        else:
+            yield f"{prefix}.{name}", value
+
+
+def _refused(key: str) -> str:
+    """Why, whichever member of a model the key belongs to."""
+    section, *_, name = key.split(".")
+    return _REFUSED.get(f"{section}.{name}", "")
 
 
 def _unknown(key: str, names: list[str], config: RunConfig) -> AgnewsError:

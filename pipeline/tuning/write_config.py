@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agnews.components.storage.atomic_output import write_atomically
@@ -72,13 +72,20 @@ def write_config(file: Path, config: RunConfig, *, facts: Sequence[str], searche
         shown = section if name in {"model", "training"} else changed.get(name, {})
         if shown:
             lines.append(f"{name}:")
-            lines += [_entry(key, value, f"{name}.{key}" in searched) for key, value in shown.items()]
+            lines += _entries(name, shown, searched)
             lines.append("")
     write_atomically(file, "\n".join(lines))
 
 
-def _entry(key: str, value: object, searched: bool) -> str:
-    return f"  {key}: {_scalar(value)}{'  # searched' if searched else ''}"
+def _entries(prefix: str, section: Mapping[str, object], searched: Collection[str]) -> Iterator[str]:
+    indent = "  " * (prefix.count(".") + 1)
+    for name, value in section.items():
+        key = f"{prefix}.{name}"
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{name}:"
+            yield from _entries(key, value, searched)
+        else:
+            yield f"{indent}{name}: {_scalar(value)}{'  # searched' if key in searched else ''}"
 
 
 def _scalar(value: object) -> str:

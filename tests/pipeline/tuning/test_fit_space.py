@@ -44,3 +44,12 @@ def test_what_cannot_be_searched_is_refused(key: str, dimension: Dimension, said
     with pytest.raises(AgnewsError) as caught:
         fit_space({key: dimension}, load_config("transformer"))
     assert said in str(caught.value)
+
+
+def test_members_of_an_ensemble_are_searched_but_for_what_no_model_lets_be_searched() -> None:
+    config = load_config("ensemble")
+    fitted, start = fit_space({"model.network.dropout": Dimension(low=0.0, high=0.5)}, config)
+    assert list(fitted) == ["model.network.dropout"]
+    assert start["model.network.dropout"] == config.model_dump()["model"]["network"]["dropout"]
+    with pytest.raises(AgnewsError, match="one kind of model"):
+        fit_space({"model.network.kind": Dimension(values=("transformer", "bert_frozen"))}, config)

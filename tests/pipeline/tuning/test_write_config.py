@@ -16,14 +16,17 @@ def test_the_file_is_the_configuration(kind: str, tmp_path: Path) -> None:
     # A linear model has neither steps nor dropout.
     linear = {"model.cost": 2.35e-05, "model.char_ngrams": None}
     trained = {"training.learning_rate": 2.35e-05, "training.clip_norm": None, "model.dropout": 0.0}
-    settings = linear if kind == "linear" else trained
+    ensemble = {"model.linear.cost": 2.35e-05, "model.network.dropout": 0.0, "training.clip_norm": None}
+    settings = {"linear": linear, "ensemble": ensemble}.get(kind, trained)
     config = apply_settings(load_config(kind, ["data.limit=100", "data.source=/some where/#1", "name=mine"]), settings)
     write_config(tmp_path / "best.yaml", config, facts=["", "Trials: 3"], searched=settings)
 
     assert load_config(str(tmp_path / "best.yaml")) == config
     lines = (tmp_path / "best.yaml").read_text().splitlines()
     assert "# Trials: 3" in lines
-    assert f"  {'cost' if kind == 'linear' else 'learning_rate'}: 2.35e-05  # searched" in lines
+    (marked,) = (line for line in lines if "2.35e-05" in line)
+    searched = "cost" if kind in {"linear", "ensemble"} else "learning_rate"
+    assert marked.strip() == f"{searched}: 2.35e-05  # searched"
     assert not any("epochs" in line and "searched" in line for line in lines)
 
 
