@@ -227,6 +227,7 @@ def test_its_figures_are_those_of_a_local_run(first: Path, run: Callable[..., Ru
     ours, theirs = metrics.model_dump(), local_run.metrics.model_dump()
     assert ours.pop("per_class") == theirs.pop("per_class")
     assert ours.pop("confusion_matrix") == theirs.pop("confusion_matrix")
+    assert ours.pop("confusions") == theirs.pop("confusions")
     for here, there in zip(ours.pop("figures"), theirs.pop("figures"), strict=True):
         assert here == pytest.approx(there, abs=1e-6)
     assert ours == pytest.approx(theirs, abs=1e-6)
