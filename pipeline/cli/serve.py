@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -485,21 +488,30 @@ def _is_small(folder: str) -> bool:
     return 0 < sum(weights) < _SMALL_BYTES
 
 
+_CLASSES_NAMED = 12
+_EXAMPLE_WIDTH = 60
+
+
 def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_token: bool, follows: bool) -> None:
+    from agnews.components.model_server.describe_corpus import describe_corpus
+
     address, port = listening.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104
     url = f"http://{shown}:{port}"
     record = host.current.record
     header = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
     rest = "another one takes over when it is pushed" if follows else "and stays with it"
-    console.print(f"[green]✓[/green] [bold]{url}[/bold]  {literal(' · '.join(record.classes))}", soft_wrap=True)
+    named = record.classes if len(record.classes) <= _CLASSES_NAMED else record.classes[:_CLASSES_NAMED]
+    more = f" and {len(record.classes) - len(named)} more" if len(named) < len(record.classes) else ""
+    console.print(f"[green]✓[/green] [bold]{url}[/bold]  {literal(' · '.join(named))}{more}", soft_wrap=True)
     console.print(
         f"  version {record.version}, accuracy {100 * record.accuracy:.2f} %, {host.current.engine}; {rest}",
         soft_wrap=True,
     )
+    examples: list[str] = describe_corpus(host.current.corpus)["examples"]
+    example = shorten(examples[0] if examples else "...", _EXAMPLE_WIDTH, placeholder="...")
+    body = shlex.quote(json.dumps({"instances": [example]}))
     console.print(
-        f'  curl{header} -d \'{{"instances": ["Oil prices soar"]}}\' {url}/v1/models/{literal(record.name)}:predict',
-        soft_wrap=True,
-        style="dim",
+        f"  curl{header} -d {literal(body)} {url}/v1/models/{literal(record.name)}:predict", soft_wrap=True, style="dim"
     )
     console.print(f"  interface {url}/docs, counters {url}/metrics; stop with Ctrl-C", soft_wrap=True, style="dim")

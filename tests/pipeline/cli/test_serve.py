@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -17,6 +19,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from agnews.schemas.corpus_document import packaged_corpus
 
 AGNEWS = Path(sys.executable).with_name("agnews")
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - what the warning is about
@@ -83,6 +87,10 @@ def test_from_the_greeting_to_the_last_answer_after_sigterm(server: Process, pus
     (version,) = (path.parent.name for path in (pushed_root / "models").glob("agnews/*/saved_model.pb"))
     for word in ("World · Sports · Business · Sci/Tech", version, "90.00 %", "Authorization: Bearer", ":predict"):
         assert word in server.said
+    typed = shlex.split(next(line for line in server.said.splitlines() if "curl" in line))
+    (tried,) = json.loads(typed[typed.index("-d") + 1])["instances"]
+    start = tried.removesuffix("...").strip()
+    assert any(text.startswith(start) for text in packaged_corpus().example_texts), "a text of the corpus"
     assert SECRET not in server.said
     assert "WARNING" not in server.said, "TensorFlow's chatter is for nobody"
     assert "warning" not in server.said, "there is a token"
