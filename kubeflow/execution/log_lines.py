@@ -44,7 +44,7 @@ def report_refusal(node: str, outputs: Mapping[str, Path]) -> Iterator[None]:
     except Exception as error:
         refusal = next((reason for reason in exception_chain(error) if isinstance(reason, AgnewsError)), None)
         if refusal is not None:
-            _write(REFUSED, _describe(node, refusal, outputs))
+            write_line(REFUSED, _describe(node, refusal, outputs))
         raise
 
 
@@ -74,7 +74,7 @@ def write_verdict(node: str, outcome: Path) -> None:
         node: Name of the node.
         outcome: Its `pushed.json`.
     """
-    _write(VERDICT, {"node": node, **read_json(outcome.read_text(encoding="utf-8"))})
+    write_line(VERDICT, {"node": node, **read_json(outcome.read_text(encoding="utf-8"))})
 
 
 def write_node(node: str, state: NodeState, seconds: float) -> None:
@@ -85,7 +85,7 @@ def write_node(node: str, state: NodeState, seconds: float) -> None:
         state: `started`, or how it ended.
         seconds: Since it began.
     """
-    _write(NODE, {"node": node, "state": state, "seconds": round(seconds, 3)})
+    write_line(NODE, {"node": node, "state": state, "seconds": round(seconds, 3)})
 
 
 def node_part(log: str, node: str) -> str:
@@ -120,7 +120,13 @@ def cut_node(log: str) -> str:
     return str(marks[-1].get("node", "")) if marks and marks[-1].get("state") in ("started", "failed") else ""
 
 
-def _write(prefix: str, content: Mapping[str, Any]) -> None:
+def write_line(prefix: str, content: Mapping[str, Any]) -> None:
+    """Writes a line that programs read.
+
+    Args:
+        prefix: REFUSED, VERDICT or NODE.
+        content: What is written as JSON.
+    """
     sys.stderr.write(f"{prefix}{json.dumps(content, ensure_ascii=False)}\n")
     sys.stderr.flush()
 

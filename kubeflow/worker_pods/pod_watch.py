@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
@@ -11,9 +10,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from agnews.kubeflow.execution.log_lines import REFUSED, find_lines
 from agnews.kubeflow.worker_pods.cluster import ApiException, Cluster, HTTPError, pod_index
 from agnews.kubeflow.worker_pods.exchange import lines_of
-from agnews.kubeflow.worker_pods.run_pod import REFUSED
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _LOGGER = logging.getLogger(__name__)
@@ -96,7 +95,8 @@ class PodWatch:
         try:
             for line in lines_of(self._cluster.follow_log(seen.name)):
                 if line.startswith(REFUSED):
-                    seen.report = json.loads(line.removeprefix(REFUSED))
+                    for report in find_lines(line, REFUSED):
+                        seen.report = report
                     continue
                 seen.tail.append(line)
                 if seen.index == 0:

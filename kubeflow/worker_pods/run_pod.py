@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agnews.components.trainer_task.take_part import end_process, start_process, take_part
-from agnews.schemas.errors import AgnewsError
+from agnews.kubeflow.execution.log_lines import REFUSED, write_line
+from agnews.schemas.errors import AgnewsError, ExitCode
 
 INDEX, HOST, WORKERS = "JOB_COMPLETION_INDEX", "AGNEWS_HOST", "AGNEWS_WORKERS"
-REFUSED = "AGNEWS-REPORT "
-"""As in the log of a step; JSON follows."""
 
 
 def tf_config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -55,8 +54,8 @@ def main() -> int:
 
     def tell(message: dict[str, Any]) -> None:
         if "error" in message:
-            line = {"node": "Trainer", **message["error"], "final": message["error"]["exit_code"] == 2}
-            print(f"{REFUSED}{json.dumps(line)}", file=sys.stderr, flush=True)  # noqa: T201 - programs read it
+            final = message["error"]["exit_code"] == ExitCode.USAGE
+            write_line(REFUSED, {"node": "Trainer", **message["error"], "final": final})
 
     place = tf_config(os.environ)
     os.environ["TF_CONFIG"] = json.dumps(place)

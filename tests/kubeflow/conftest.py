@@ -16,6 +16,7 @@ from agnews.kubeflow.client.connection import Connection
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.retry import Retry
 
+CRDS = "shared/data/crds"
 PIPELINE = """\
 # PIPELINE DEFINITION
 pipelineInfo:
@@ -60,6 +61,36 @@ def recordings(repository: Path) -> dict[str, Any]:
     packed = (repository / "tests/golden/kubeflow_server.json.gz").read_bytes()
     found: dict[str, Any] = json.loads(gzip.decompress(packed))
     return found
+
+
+@pytest.fixture(scope="session")
+def definition(repository: Path) -> Callable[..., dict[str, Any]]:
+    """Reads what a custom resource may hold, beside the checkout: `definition(FILE, version=None)`."""
+
+    def read(pattern: str, version: str | None = None) -> dict[str, Any]:
+        files = [file for folder in repository.parents for file in (folder / CRDS).glob(pattern)]
+        if not files:
+            pytest.skip(f"no {pattern} beside the checkout: {CRDS}")
+        versions = json.loads(files[0].read_text())["spec"]["versions"]
+        found: dict[str, Any] = next(each for each in versions if version in (None, each["name"]))
+        closed: dict[str, Any] = _closed(found["schema"]["openAPIV3Schema"])
+        return closed
+
+    return read
+
+
+def _closed(tree: Any) -> Any:
+    """An API server drops fields that it does not know, without a word: here they are errors."""
+    if isinstance(tree, list):
+        return [_closed(each) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    made = {key: _closed(value) for key, value in tree.items()}
+    if tree.get("x-kubernetes-int-or-string"):
+        made.pop("type", None)
+    if isinstance(tree.get("properties"), dict) and not tree.get("x-kubernetes-preserve-unknown-fields"):
+        made.setdefault("additionalProperties", False)
+    return made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ from jsonschema import Draft202012Validator
 
 from agnews.components.model_server.open_inference_routes import LIVE, READY
 
-SCHEMAS = "shared/data/crds"
-
 
 @pytest.fixture(scope="module")
 def manifest(repository: Path) -> Any:
@@ -21,28 +19,8 @@ def manifest(repository: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def schema(repository: Path) -> Any:
-    folder = next((each / SCHEMAS for each in repository.parents if (each / SCHEMAS).is_dir()), None)
-    if folder is None:
-        pytest.skip(f"the schema of InferenceService is not beside the checkout: {SCHEMAS}")
-    (path,) = folder.glob("inferenceservice-*.json")
-    definition = json.loads(path.read_text())
-    (version,) = [each for each in definition["spec"]["versions"] if each["name"] == "v1beta1"]
-    return closed(version["schema"]["openAPIV3Schema"])
-
-
-def closed(schema: Any) -> Any:
-    """Kubernetes drops what a schema does not name; here that is an error."""
-    if isinstance(schema, list):
-        return [closed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {key: closed(value) for key, value in schema.items()}
-    if schema.get("x-kubernetes-int-or-string"):
-        found.pop("type", None)
-    if isinstance(schema.get("properties"), dict) and "additionalProperties" not in schema:
-        found["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
-    return found
+def schema(definition: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    return definition("inferenceservice-*.json", "v1beta1")
 
 
 def test_kserve_takes_it(manifest: Any, schema: Any) -> None:
