@@ -14,15 +14,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from agnews.components.model_store import ModelStore
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -82,32 +86,68 @@ TOY_KEYWORDS = (
     "software|scientists|processor|internet|computers|spacecraft",
 )
 TOY_MAX_LENGTH = 16
+NEWS_CLASSES = ("World", "Sports", "Business", "Sci/Tech")
 
 
 @pytest.fixture(scope="session")
-def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def transform_raw() -> Callable[[Path, Mapping[str, Any]], None]:
+    """Runs Transform on the splits in `raw` of a folder, by the packaged corpus; it gets `graph` and `examples`."""
+
+    def transform_raw(root: Path, settings: Mapping[str, Any]) -> None:
+        from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+        from tfx.types import standard_artifacts
+        from tfx.types.artifact import Artifact
+
+        from agnews.components.corpus_schema import corpus_schema
+        from agnews.components.transformation.executor import Executor
+        from agnews.schemas.corpus_document import packaged_corpus
+
+        def artifact(kind: type[Artifact], name: str) -> Artifact:
+            made = kind()
+            made.uri = str(root / name)
+            return made
+
+        (root / "schema").mkdir()
+        (root / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
+        raw = artifact(standard_artifacts.Examples, "raw")
+        raw.split_names = json.dumps([path.name.removeprefix("Split-") for path in sorted((root / "raw").iterdir())])
+        context = BaseBeamExecutor.Context(
+            # A container image, which the in-process runner ignores, keeps TFX from packing itself up for one.
+            beam_pipeline_args=["--direct_running_mode=in_memory", "--sdk_container_image=none"],
+            tmp_dir=str(root / "temporary"),
+            unique_id="1",
+        )
+        Executor(context).Do(
+            {"examples": [raw], "schema": [artifact(standard_artifacts.Schema, "schema")]},
+            {
+                "transform_graph": [artifact(standard_artifacts.TransformGraph, "graph")],
+                "transformed_examples": [artifact(standard_artifacts.Examples, "examples")],
+            },
+            {
+                "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
+                "custom_config": json.dumps(settings),
+            },
+        )
+
+    return transform_raw
+
+
+@pytest.fixture(scope="session")
+def toy_transform(
+    transform_raw: Callable[[Path, Mapping[str, Any]], None], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """What Transform makes of short texts, each with a keyword of its class and a vocabulary of 60 words.
 
     A folder with `vocab.txt`, raw Examples in `raw`, transformed ones in `examples` (splits train and eval), and the
     transform graph in `graph`.
     """
     import tensorflow as tf
-    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-    from tfx.types import standard_artifacts
-    from tfx.types.artifact import Artifact
-
-    from agnews.components.corpus_schema import corpus_schema
-    from agnews.components.transformation.executor import Executor
-    from agnews.schemas.corpus_document import packaged_corpus
 
     root = tmp_path_factory.mktemp("toy")
     fillers = [f"word{chr(97 + number)}" for number in range(26)]
     keywords = [words.split("|") for words in TOY_KEYWORDS]
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *fillers, *(word for words in keywords for word in words)]
     (root / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
-    (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
-
     chance = random.Random(1)
     for split, count in {"train": 240, "eval": 60}.items():
         (root / "raw" / f"Split-{split}").mkdir(parents=True)
@@ -126,72 +166,58 @@ def toy_transform(repository: Path, tmp_path_factory: pytest.TempPathFactory) ->
                     example.features.feature[name].bytes_list.value.append(text.encode())
                 writer.write(example.SerializeToString())
 
-    def artifact(kind: type[Artifact], name: str) -> Artifact:
-        made = kind()
-        made.uri = str(root / name)
-        if kind is standard_artifacts.Examples:
-            made.split_names = '["train", "eval"]'
-        return made
-
     settings = {"vocabulary": str(root / "vocab.txt"), "lowercase": True, "max_length": TOY_MAX_LENGTH}
-    context = BaseBeamExecutor.Context(
-        # A container image, which the in-process runner ignores, keeps TFX from packing itself up for one.
-        beam_pipeline_args=["--direct_running_mode=in_memory", "--sdk_container_image=none"],
-        tmp_dir=str(root / "temporary"),
-        unique_id="1",
-    )
-    Executor(context).Do(
-        {
-            "examples": [artifact(standard_artifacts.Examples, "raw")],
-            "schema": [artifact(standard_artifacts.Schema, "schema")],
-        },
-        {
-            "transform_graph": [artifact(standard_artifacts.TransformGraph, "graph")],
-            "transformed_examples": [artifact(standard_artifacts.Examples, "examples")],
-        },
-        {
-            "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
-            "custom_config": json.dumps(settings),
-        },
-    )
+    transform_raw(root, settings)
     return root
 
 
 @pytest.fixture(scope="session")
-def toy_classifier(toy_transform: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained transformer behind the signatures of the real one, as the Trainer exports it: a SavedModel.
+def make_toy_network() -> Callable[[], Any]:
+    """Makes an untrained transformer for the toy vocabulary, with the same weights each time.
 
     What it says is arbitrary, and depends on every token and every pair of neighbours.
     """
-    import numpy as np
-    import tensorflow as tf
-    import tensorflow_transform as tft
-    import tf_keras as keras
 
-    from agnews.components.modeling.factory import build_model
+    def make() -> Any:
+        import numpy as np
+        import tensorflow as tf
+        import tf_keras as keras
+
+        from agnews.components.modeling.factory import build_model
+        from agnews.schemas.learning_config import parse_model_config
+
+        keras.utils.set_random_seed(2)
+        network = build_model(
+            parse_model_config({"hidden_dim": 16, "num_heads": 2, "min_token_count": 0}),
+            token_counts=np.ones(60, np.int64),
+            unknown_id=1,
+            special_ids=(0, 2, 3),
+            max_length=TOY_MAX_LENGTH,
+            num_classes=4,
+        ).network
+        # Drawn as they are, all word pieces look alike.
+        (table,) = network.token_embedding.weights
+        table.assign(50.0 * table)
+        network.bigrams.table.assign(tf.random.normal(network.bigrams.table.shape, stddev=0.05))
+        return network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def toy_classifier(
+    make_toy_network: Callable[[], Any], toy_transform: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An untrained transformer behind the signatures of the real one, as the Trainer exports it: a SavedModel."""
+    import tensorflow_transform as tft
+
     from agnews.components.serving_model.serving_model import ServingModel, export_model
     from agnews.components.text.vocabulary import load_vocabulary
-    from agnews.schemas.corpus_document import packaged_corpus
-    from agnews.schemas.learning_config import parse_model_config
 
-    keras.utils.set_random_seed(2)
-    network = build_model(
-        parse_model_config({"hidden_dim": 16, "num_heads": 2, "min_token_count": 0}),
-        token_counts=np.ones(60, np.int64),
-        unknown_id=1,
-        special_ids=(0, 2, 3),
-        max_length=TOY_MAX_LENGTH,
-        num_classes=4,
-    ).network
-    # Drawn as they are, all word pieces look alike.
-    (table,) = network.token_embedding.weights
-    table.assign(50.0 * table)
-    network.bigrams.table.assign(tf.random.normal(network.bigrams.table.shape, stddev=0.05))
+    network = make_toy_network()
     folder = tmp_path_factory.mktemp("classifier") / "model"
     vocabulary = load_vocabulary(str(toy_transform / "vocab.txt"))
-    model = ServingModel(
-        network, tft.TFTransformOutput(str(toy_transform / "graph")), packaged_corpus().class_names, vocabulary
-    )
+    model = ServingModel(network, tft.TFTransformOutput(str(toy_transform / "graph")), NEWS_CLASSES, vocabulary)
     export_model(
         model,
         str(folder),
@@ -214,34 +240,79 @@ def toy_texts() -> list[bytes]:
     return [" ".join(chance.choices(words, k=chance.randint(1, 20))).encode() for _ in range(240)]
 
 
+class Push(Protocol):
+    """Puts a model into production in a store, without a pipeline that judges it."""
+
+    def __call__(self, models: Path, model: Path, classes: Sequence[str] = ...) -> ModelStore:
+        """Pushes.
+
+        Args:
+            models: Folder of the store.
+            model: Folder of a SavedModel.
+            classes: Their names.
+        """
+
+
 @pytest.fixture(scope="session")
-def exported_root(toy_classifier: Path, toy_texts: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def push() -> Push:
+    """Pushes a SavedModel that nobody has judged."""
+
+    def push(models: Path, model: Path, classes: Sequence[str] = NEWS_CLASSES) -> ModelStore:
+        from agnews.components.model_store import ModelStore
+        from agnews.components.model_store.publish import publish
+
+        store = ModelStore(str(models), "agnews")
+        publish(
+            store,
+            model=str(model),
+            extra_files={},
+            judged_against="",
+            fingerprint="",
+            run_id="run",
+            accuracy=0.9,
+            classes=tuple(classes),
+        )
+        return store
+
+    return push
+
+
+@pytest.fixture(scope="session")
+def push_answers(push: Push, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[..., Any]], Path]:
+    """Makes a root whose pushed model answers texts with a function: `push_answers(NAME, FUNCTION)`.
+
+    The function takes strings of shape (rows,) and returns the outputs of `serving_default`; the SavedModel is in
+    `saved`, too.
+    """
+
+    def push_answers(name: str, answer: Callable[..., Any]) -> Path:
+        import tensorflow as tf
+
+        root = tmp_path_factory.mktemp(name)
+        module = tf.Module()
+        module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
+        tf.saved_model.save(module, str(root / "saved"), signatures={"serving_default": module.answer})
+        push(root / "models", root / "saved")
+        return root
+
+    return push_answers
+
+
+@pytest.fixture(scope="session")
+def exported_root(
+    push: Push, toy_classifier: Path, toy_texts: list[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A root with one pushed version, and exports of it in int8 for both engines, of which OpenVINO's is the faster."""
     pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
     from agnews.components.engines.find_export import exports_beside
     from agnews.components.model_export.export_version import ExportRequest, export_version
     from agnews.components.model_export.labelled_texts import LabelledTexts
-    from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import find_pushed_model
-    from agnews.components.model_store.publish import publish
     from agnews.components.storage.files_at import files_at
-    from agnews.schemas.corpus_document import packaged_corpus
 
-    classes = packaged_corpus().class_names
     root = tmp_path_factory.mktemp("exported")
-    store = ModelStore(str(root / "models"), "agnews")
-    publish(
-        store,
-        model=str(toy_classifier),
-        extra_files={},
-        judged_against="",
-        fingerprint="",
-        run_id="run",
-        accuracy=0.9,
-        classes=classes,
-    )
-    pushed = find_pushed_model(store)
+    pushed = find_pushed_model(push(root / "models", toy_classifier))
     rows = LabelledTexts(toy_texts, [0] * len(toy_texts), "toy rows")
     for engine, milliseconds in (("openvino", 1.0), ("onnxruntime", 2.0)):
         request = ExportRequest(engine, "int8", pushed.record.version, pushed.record.model_digest)

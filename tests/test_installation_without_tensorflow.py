@@ -189,12 +189,10 @@ def _push_into(store: Path, pushed: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def pushed_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pushed_version(push_answers: Callable[[str, Callable[..., Any]], Path]) -> Path:
     """A root with a version of which nothing was made; its model is in `saved`, too."""
     import tensorflow as tf
 
-    from agnews.components.model_store import ModelStore
-    from agnews.components.model_store.publish import publish
     from agnews.schemas.corpus_document import packaged_corpus
 
     classes = packaged_corpus().class_names
@@ -204,21 +202,7 @@ def pushed_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
         class_id = tf.argmax(probabilities, axis=1)
         return {"class_id": class_id, "label": tf.gather(classes, class_id), "probabilities": probabilities}
 
-    root = tmp_path_factory.mktemp("plain")
-    module = tf.Module()
-    module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
-    tf.saved_model.save(module, str(root / "saved"), signatures={"serving_default": module.answer})
-    publish(
-        ModelStore(str(root / "models"), "agnews"),
-        model=str(root / "saved"),
-        extra_files={},
-        judged_against="",
-        fingerprint="",
-        run_id="run",
-        accuracy=0.9,
-        classes=classes,
-    )
-    return root
+    return push_answers("plain", answer)
 
 
 @contextmanager

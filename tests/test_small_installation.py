@@ -63,11 +63,8 @@ def test_nobody_has_to_know_the_overrides(small: dict[str, list[Requirement]]) -
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(push_answers: Callable[[str, Callable[..., Any]], Path]) -> Path:
     import tensorflow as tf
-
-    from agnews.components.model_store import ModelStore
-    from agnews.components.model_store.publish import publish
 
     def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
         found = tf.stack([tf.strings.regex_full_match(text, f".*{word}.*") for word in CLASSES], axis=1)
@@ -76,21 +73,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label = tf.gather(tf.constant(CLASSES), class_id)
         return {"class_id": class_id, "label": label, "probabilities": probabilities}
 
-    root = tmp_path_factory.mktemp("root")
-    module = tf.Module()
-    module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
-    tf.saved_model.save(module, str(root / "saved"), signatures={"serving_default": module.answer})
-    publish(
-        ModelStore(str(root / "models"), "agnews"),
-        model=str(root / "saved"),
-        extra_files={},
-        judged_against="",
-        fingerprint="",
-        run_id="run",
-        accuracy=0.9,
-        classes=CLASSES,
-    )
-    return root
+    return push_answers("root", answer)
 
 
 @pytest.fixture

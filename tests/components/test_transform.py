@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-from tfx.types import standard_artifacts
-from tfx.types.artifact import Artifact
 
-from agnews.components.corpus_schema import corpus_schema
 from agnews.components.text.vocabulary import EMBEDDED, load_vocabulary
 from agnews.components.transform import preprocessing_fn
-from agnews.components.transformation.executor import Executor
-from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.features import HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEXT, TOKEN_IDS, VOCABULARY_FILE
 
+TransformRaw = Callable[[Path, Mapping[str, Any]], None]
 SETTINGS = {"vocabulary": EMBEDDED, "lowercase": True, "max_length": 32, "code_version": "1"}
 # TF Text's ops that TF Serving 2.20 has linked in.
 TEXT_OPS = {"FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
@@ -35,48 +31,23 @@ def golden(repository: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def transformed(golden: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def transformed(
+    transform_raw: TransformRaw, golden: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """What Transform made of the golden rows: folders `graph` and `examples`."""
-    return run_transform(golden, tmp_path_factory.mktemp("transform"), SETTINGS)
+    return run_transform(transform_raw, golden, tmp_path_factory.mktemp("transform"), SETTINGS)
 
 
-def run_transform(golden: list[dict[str, Any]], root: Path, settings: dict[str, Any]) -> Path:
+def run_transform(
+    transform_raw: TransformRaw, golden: list[dict[str, Any]], root: Path, settings: dict[str, Any]
+) -> Path:
     for split, rows in {"train": golden, "eval": golden[:1], "test": []}.items():
         (root / "raw" / f"Split-{split}").mkdir(parents=True)
         options = tf.io.TFRecordOptions(compression_type="GZIP")
         with tf.io.TFRecordWriter(str(root / "raw" / f"Split-{split}" / "rows.gz"), options) as writer:
             for number, row in enumerate(rows):
                 writer.write(example(row["text"], row["label"], number))
-    (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
-
-    def artifact(kind: type[Artifact], name: str) -> Artifact:
-        made = kind()
-        made.uri = str(root / name)
-        if kind is standard_artifacts.Examples:
-            made.split_names = '["train", "eval", "test"]'
-        return made
-
-    context = BaseBeamExecutor.Context(
-        # A container image, which the in-process runner ignores, keeps TFX from packing itself up for one.
-        beam_pipeline_args=["--direct_running_mode=in_memory", "--sdk_container_image=none"],
-        tmp_dir=str(root / "temporary"),
-        unique_id="1",
-    )
-    Executor(context).Do(
-        {
-            "examples": [artifact(standard_artifacts.Examples, "raw")],
-            "schema": [artifact(standard_artifacts.Schema, "schema")],
-        },
-        {
-            "transform_graph": [artifact(standard_artifacts.TransformGraph, "graph")],
-            "transformed_examples": [artifact(standard_artifacts.Examples, "examples")],
-        },
-        {
-            "preprocessing_fn": "agnews.components.transform.preprocessing_fn",
-            "custom_config": json.dumps(settings),
-        },
-    )
+    transform_raw(root, settings)
     return root
 
 
@@ -99,13 +70,15 @@ def example(text: str, label: int, row: int) -> bytes:
 
 
 @pytest.mark.integration
-def test_a_learnt_vocabulary_lies_beside_the_graph_that_cuts_texts_into_it(tmp_path: Path) -> None:
+def test_a_learnt_vocabulary_lies_beside_the_graph_that_cuts_texts_into_it(
+    transform_raw: TransformRaw, tmp_path: Path
+) -> None:
     """In Hebrew letters, of which no word is in the vocabulary that comes along."""
     words = ["\u05e9\u05dc\u05d5\u05dd", "\u05d9\u05e8\u05d5\u05e9\u05dc\u05d9\u05dd", "\u05de\u05e9\u05d7\u05e7"]
     rows = [{"text": f"{words[row % 3]} {words[(row + 1) % 3]}", "label": row % 4} for row in range(30)]
     learn = {"vocabulary": "learn", "vocabulary_size": 256, "lowercase": True, "max_length": 8}
-    root = run_transform(rows, tmp_path / "learnt", learn)
-    known = run_transform(rows, tmp_path / "known", {**SETTINGS, "max_length": 8})
+    root = run_transform(transform_raw, rows, tmp_path / "learnt", learn)
+    known = run_transform(transform_raw, rows, tmp_path / "known", {**SETTINGS, "max_length": 8})
 
     pieces = (root / "graph" / VOCABULARY_FILE).read_text().splitlines()
     assert set(words) <= set(pieces)

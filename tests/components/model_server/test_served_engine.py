@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from agnews.components.model_export.labelled_texts import LabelledTexts
 from agnews.components.model_server.load_version import load_version
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model
-from agnews.components.model_store.publish import publish
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import (
@@ -43,20 +43,15 @@ def example(text: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def exported(toy_classifier: Path, toy_texts: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> PushedModel:
+def exported(
+    push: Callable[[Path, Path], ModelStore],
+    toy_classifier: Path,
+    toy_texts: list[bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> PushedModel:
     """A pushed version with an export in int8 for ONNX Runtime beside it."""
     pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
-    store = ModelStore(str(tmp_path_factory.mktemp("engines")), "agnews")
-    publish(
-        store,
-        model=str(toy_classifier),
-        extra_files={},
-        judged_against="",
-        fingerprint="",
-        run_id="run",
-        accuracy=0.9,
-        classes=CLASSES,
-    )
+    store = push(tmp_path_factory.mktemp("engines"), toy_classifier)
     pushed = find_pushed_model(store)
     request = ExportRequest("onnxruntime", "int8", pushed.record.version, pushed.record.model_digest)
     rows = LabelledTexts(toy_texts, [0] * len(toy_texts), "toy rows")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,6 @@ import tf_keras as keras
 
 from agnews.components.engines.token_signatures import SERVE_TOKENS, TOKENIZE
 from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
-from agnews.components.modeling.factory import build_model
 from agnews.components.serving_model.serving_model import ServingModel, export_model
 from agnews.components.text.vocabulary import load_vocabulary
 from agnews.components.training.token_rows import length_bucketed_dataset, read_token_rows
@@ -31,7 +31,6 @@ from agnews.schemas.features import (
     TOKENS,
     TRANSFORM_FEATURES,
 )
-from agnews.schemas.learning_config import parse_model_config
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -40,22 +39,9 @@ TEMPERATURE = 0.7
 
 
 @pytest.fixture(scope="module")
-def network() -> keras.Model:
+def network(make_toy_network: Callable[[], keras.Model]) -> keras.Model:
     """An untrained model for the toy vocabulary: what it says is arbitrary, and depends on every token."""
-    keras.utils.set_random_seed(2)
-    network = build_model(
-        parse_model_config({"hidden_dim": 16, "num_heads": 2, "min_token_count": 0}),
-        token_counts=np.ones(60, np.int64),
-        unknown_id=1,
-        special_ids=(0, 2, 3),
-        max_length=16,
-        num_classes=4,
-    ).network
-    # Drawn as they are, all word pieces look alike.
-    (table,) = network.token_embedding.weights
-    table.assign(50.0 * table)
-    network.bigrams.table.assign(tf.random.normal(network.bigrams.table.shape, stddev=0.05))
-    return network
+    return make_toy_network()
 
 
 @pytest.fixture(scope="module")

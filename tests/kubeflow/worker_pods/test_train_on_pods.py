@@ -110,6 +110,14 @@ def test_rows_go_out_and_the_model_comes_back(
     assert "pod 0 try 1" in capfd.readouterr().err, "the log of the chief is that of the step"
 
 
+def test_a_refusal_whose_line_was_cut_does_not_end_the_log(
+    task: TrainerTask, cluster: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cluster("print('AGNEWS-REPORT {\"problem', flush=True)\nprint('and on', flush=True)\nfinish()")
+    train_on_pods(task, CONTRACT)
+    assert "and on" in capfd.readouterr().err
+
+
 def test_a_pod_that_fails_is_started_again_with_all_others(task: TrainerTask, cluster: Start) -> None:
     twin = cluster("sys.exit(1) if index == 1 and count == 1 else finish()")
     train_on_pods(task, CONTRACT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +13,9 @@ KEYWORDS = ("minister|troops", "coach|league", "stocks|profit", "software|scient
 
 
 @pytest.fixture(scope="session")
-def pushed_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pushed_root(push_answers: Callable[[str, Callable[..., Any]], Path]) -> Path:
     """A root with one pushed version, which looks for keywords and is the surer the longer a text is."""
     import tensorflow as tf
-
-    from agnews.components.model_store import ModelStore
-    from agnews.components.model_store.publish import publish
 
     def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
         lower = tf.strings.lower(text)
@@ -30,18 +29,4 @@ def pushed_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "probabilities": probabilities,
         }
 
-    root = tmp_path_factory.mktemp("pushed")
-    module = tf.Module()
-    module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
-    tf.saved_model.save(module, str(root / "saved"), signatures={"serving_default": module.answer})
-    publish(
-        ModelStore(str(root / "models"), "agnews"),
-        model=str(root / "saved"),
-        extra_files={},
-        judged_against="",
-        fingerprint="",
-        run_id="run",
-        accuracy=0.9,
-        classes=CLASSES,
-    )
-    return root
+    return push_answers("pushed", answer)
