@@ -10,7 +10,7 @@ from agnews.kubeflow.client.run_record import RunRecord
 from agnews.kubeflow.client.run_tasks import SpecTask, TaskRecord, TaskState, read_spec_tasks, tasks_of
 from agnews.kubeflow.client.server_error import ServerError
 from agnews.kubeflow.client.step_log import last_line, read_step_log, read_tail
-from agnews.kubeflow.execution.log_lines import REFUSED, VERDICT, cut_node, find_lines
+from agnews.kubeflow.log_lines import REFUSED, VERDICT, cut_node, find_lines
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 PUSHER = "Pusher"

@@ -12,7 +12,7 @@ from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.run_record import RunRecord
 from agnews.kubeflow.client.run_tasks import TaskRecord, TaskState
 from agnews.kubeflow.client.server_error import Failure, ServerError
-from agnews.kubeflow.execution.log_lines import NODE, REFUSED, VERDICT, find_lines, node_part
+from agnews.kubeflow.log_lines import NODE, REFUSED, VERDICT, find_lines, node_part
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 

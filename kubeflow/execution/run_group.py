@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from agnews.kubeflow.execution.log_lines import NodeState, write_node
 from agnews.kubeflow.execution.run_step import Runtime, clean_inputs, pick_artifacts, run_executor, write_outputs
 from agnews.kubeflow.execution.step_contract import GroupContract, StepContract
 from agnews.kubeflow.execution.step_index import StepIndex, with_origin
+from agnews.kubeflow.log_lines import NodeState, write_node
 
 
 def run_group(executor_input: Mapping[str, Any], group: GroupContract) -> None:

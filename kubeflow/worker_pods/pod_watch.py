@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from agnews.kubeflow.execution.log_lines import REFUSED, find_lines
+from agnews.kubeflow.log_lines import REFUSED, find_lines
 from agnews.kubeflow.worker_pods.cluster import ApiException, Cluster, HTTPError, pod_index
 from agnews.kubeflow.worker_pods.exchange import lines_of
 from agnews.schemas.errors import AgnewsError, ExitCode

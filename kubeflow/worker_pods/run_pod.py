@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agnews.components.trainer_task.take_part import end_process, start_process, take_part
-from agnews.kubeflow.execution.log_lines import REFUSED, write_line
+from agnews.kubeflow.log_lines import REFUSED, write_line
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 INDEX, HOST, WORKERS = "JOB_COMPLETION_INDEX", "AGNEWS_HOST", "AGNEWS_WORKERS"

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from agnews.components.model_store import ModelStore
-from agnews.kubeflow.execution.log_lines import NODE, find_lines
+from agnews.kubeflow.log_lines import NODE, find_lines
 from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
 from agnews.pipeline.load_deployment import load_deployment

@@ -11,7 +11,7 @@ import pytest
 from twin.server import Twin
 from typer.testing import CliRunner, Result
 
-from agnews.kubeflow.execution.log_lines import NODE, REFUSED, VERDICT
+from agnews.kubeflow.log_lines import NODE, REFUSED, VERDICT
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import ExitCode
 

@@ -11,8 +11,8 @@ import pytest
 
 from agnews.kubeflow import entrypoint
 from agnews.kubeflow.execution import read_artifact
-from agnews.kubeflow.execution.log_lines import NODE, REFUSED, find_lines, node_part
 from agnews.kubeflow.execution.step_contract import GroupContract, StepContract
+from agnews.kubeflow.log_lines import NODE, REFUSED, find_lines, node_part
 from agnews.schemas.errors import ExitCode
 
 REPORT = "agnews.components.artifact_types.StepReport"
