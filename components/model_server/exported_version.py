@@ -11,7 +11,13 @@ from typing_extensions import override
 
 from agnews.components.engines.find_export import FoundExport
 from agnews.components.engines.text_engine import open_export
-from agnews.components.model_server.served_version import Outputs, ServedSignature, ServedVersion, unusable
+from agnews.components.model_server.served_version import (
+    ABSTAINED,
+    Outputs,
+    ServedSignature,
+    ServedVersion,
+    unusable,
+)
 from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import CLASS_ID, CLASS_LABEL, PROBABILITIES, SERVE_TEXT, TEXT
@@ -58,6 +64,7 @@ class ExportedVersion(ServedVersion):
     @override
     def describe_signatures(self) -> dict[str, Any]:
         """See `ServedVersion`."""
+        abstained = {ABSTAINED: _tensor(ABSTAINED, "DT_BOOL", -1)} if ABSTAINED in self.returned(SERVE_TEXT) else {}
         return {
             SERVE_TEXT: {
                 "inputs": {TEXT: _tensor(TEXT, "DT_STRING", -1)},
@@ -65,6 +72,7 @@ class ExportedVersion(ServedVersion):
                     CLASS_ID: _tensor(CLASS_ID, "DT_INT64", -1),
                     CLASS_LABEL: _tensor(CLASS_LABEL, "DT_STRING", -1),
                     PROBABILITIES: _tensor(PROBABILITIES, "DT_FLOAT", -1, len(self.record.classes)),
+                    **abstained,
                 },
                 "method_name": _METHOD,
                 "defaults": {},

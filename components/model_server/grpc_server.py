@@ -153,7 +153,7 @@ class GrpcServer:
             if set(request.inputs) != {argument}:
                 given = ", ".join(sorted(request.inputs))[:200] or "none"
                 raise HttpError(400, f"The signature takes one input, `{argument}`; given: {given}.")
-            wanted = _wanted(tuple(request.output_filter), model.signatures[asked_for].outputs)
+            wanted = _wanted(tuple(request.output_filter), model.returned(asked_for))
             return asked_for, read_texts(request.inputs[argument], state.limits), wanted
 
         with HeldBytes(state) as held:

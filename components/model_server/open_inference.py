@@ -19,7 +19,8 @@ from agnews.components.model_server.served_version import Outputs
 _SHOWN = 200
 _DEEPEST = 8
 _BYTES = "BYTES"
-_TYPES = {"DT_STRING": _BYTES, "DT_INT64": "INT64", "DT_INT32": "INT32", "DT_FLOAT": "FP32"}
+_OF_ARRAYS = {"f4": "FP32", "i8": "INT64", "i4": "INT32", "b1": "BOOL"}
+_TYPES = {"DT_STRING": _BYTES, "DT_INT64": "INT64", "DT_INT32": "INT32", "DT_FLOAT": "FP32", "DT_BOOL": "BOOL"}
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class InferRequest:
 
     Attributes:
         values: UTF-8 bytes, one text a row.
-        outputs: Names of the outputs that are wanted, in order; empty for all.
+        outputs: Names of the outputs that are wanted, in order.
         id: The client's own name for the request, which the answer repeats; None where it gave none.
     """
 
     values: list[bytes]
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...]
     id: str | None = None
 
 
@@ -43,7 +44,7 @@ def read_infer_request(body: bytes, argument: str, outputs: Sequence[str], limit
     Args:
         body: JSON.
         argument: Name of the model's input.
-        outputs: Names of its outputs.
+        outputs: Names of what it returns; all of them are wanted where the request names none.
         limits: Most texts, and longest text.
 
     Returns:
@@ -101,13 +102,13 @@ def _texts(data: Any, level: int, limits: Limits) -> Iterator[bytes]:
 
 def _wanted(given: Any, outputs: Sequence[str]) -> tuple[str, ...]:
     if given is None:
-        return ()
+        return tuple(outputs)
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise HttpError(400, f"`outputs` must be a list of objects with a name, not {_show(given)}.")
     names = tuple(dict.fromkeys(str(each.get("name")) for each in given))
     if unknown := [name for name in names if name not in outputs]:
         raise HttpError(400, f"The model has no output {_show(unknown[0])}; it has {', '.join(sorted(outputs))}.")
-    return names
+    return names or tuple(outputs)
 
 
 def _show(value: Any) -> str:
@@ -127,11 +128,10 @@ def write_infer_response(name: str, version: str, asked: InferRequest, outputs: 
     Returns:
         JSON; data are in row-major order, and 32-bit numbers have as few digits as tell them apart.
     """
-    wanted = asked.outputs or tuple(outputs)
     document: dict[str, Any] = {"model_name": name, "model_version": version}
     if asked.id is not None:
         document["id"] = asked.id
-    document["outputs"] = [_tensor(each, outputs[each]) for each in wanted]
+    document["outputs"] = [_tensor(each, outputs[each]) for each in asked.outputs]
     if all(np.isfinite(values).all() for values in outputs.values() if values.dtype.kind == "f"):
         return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     return json.dumps(document, default=lambda value: value.tolist(), separators=(",", ":")).encode()
@@ -143,7 +143,10 @@ def _tensor(name: str, values: NDArray[Any]) -> dict[str, Any]:
     if values.dtype == object:
         kind, data = _BYTES, [each.decode(errors="replace") for each in flat.tolist()]
     else:
-        kind, data = {"f4": "FP32", "i8": "INT64", "i4": "INT32"}[values.dtype.str[1:]], np.ascontiguousarray(flat)
+        kind, data = (
+            _OF_ARRAYS[values.dtype.str[1:]],
+            np.ascontiguousarray(flat),
+        )
     return {"name": name, "datatype": kind, "shape": list(values.shape), "data": data}
 
 

@@ -19,9 +19,9 @@ from agnews.components.model_server.open_inference import (
     write_infer_response,
 )
 from agnews.components.model_server.predict_endpoint import PredictEndpoint, read_body
-from agnews.components.model_server.served_version import ServedVersion
+from agnews.components.model_server.served_version import ABSTAINED, ServedVersion
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
-from agnews.schemas.features import SERVE_TEXT
+from agnews.schemas.features import CLASS_ID, CLASS_LABEL, PROBABILITIES, SERVE_TEXT
 
 LIVE, READY = "/v2/health/live", "/v2/health/ready"
 
@@ -55,7 +55,7 @@ _INFER_BODY = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"name": {"enum": ["class_id", "label", "probabilities"]}},
+                "properties": {"name": {"enum": [CLASS_ID, CLASS_LABEL, PROBABILITIES, ABSTAINED]}},
                 "required": ["name"],
             },
         },
@@ -128,8 +128,8 @@ def _add_infer(router: APIRouter, state: ServingState, endpoint: PredictEndpoint
             body = await read_body(request.scope, request.receive, state.limits, held)
 
             def read(model: ServedVersion) -> tuple[str, list[bytes], InferRequest]:
-                signature = model.signatures[SERVE_TEXT]
-                asked = read_infer_request(body, signature.argument, signature.outputs, state.limits)
+                argument = model.signatures[SERVE_TEXT].argument
+                asked = read_infer_request(body, argument, model.returned(SERVE_TEXT), state.limits)
                 return SERVE_TEXT, asked.values, asked
 
             answered, asked, outputs = await endpoint.ask(request.scope[REQUEST_ID], name, version, read)

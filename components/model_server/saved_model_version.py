@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the tokenizer that is part of the model
 from google.protobuf.json_format import MessageToDict
+from tensorflow.core.protobuf import meta_graph_pb2
 from typing_extensions import override
 
 from agnews.components.engines.engine_choice import EngineChoice
@@ -18,6 +19,7 @@ from agnews.components.engines.find_export import choose_export
 from agnews.components.engines.text_engine import TextEngine, open_export
 from agnews.components.engines.text_tokens import Tokens
 from agnews.components.model_server.served_version import (
+    ABSTAINED,
     Outputs,
     ServedSignature,
     ServedVersion,
@@ -35,6 +37,11 @@ from agnews.schemas.features import (
     TOKEN_IDS,
     TRANSFORM_FEATURES,
 )
+
+_ABSTAINED = meta_graph_pb2.TensorInfo(
+    name=f"{ABSTAINED}:0", dtype=tf.bool.as_datatype_enum, tensor_shape=tf.TensorShape([None]).as_proto()
+)
+"""Computed from the probabilities, behind the graph."""
 
 
 class SavedModelVersion(ServedVersion):
@@ -79,6 +86,8 @@ class SavedModelVersion(ServedVersion):
             self.signature_defs = dict(meta_graph.signature_def.items())
             for name, definition in self.signature_defs.items():
                 self._prepare(name, definition)
+                if name in self.signatures and ABSTAINED in self.returned(name):
+                    definition.outputs[ABSTAINED].CopyFrom(_ABSTAINED)
             self._take_engine(model, engine, batches)
             self.check_and_warm_up()
             if EXPLAIN in self.signatures:

@@ -39,7 +39,7 @@ class ServedSignature:
         argument: Name of its input.
         is_row_wise: Whether a row's outputs have the same shape whatever rows are beside it, so that the rows of
             several requests can be answered in one batch.
-        outputs: Names of its outputs.
+        outputs: Names of what the model gives, in its order; `ServedVersion.returned` says what is answered.
     """
 
     argument: str
@@ -85,11 +85,23 @@ class ServedVersion(ABC):
             values: One string a row.
 
         Returns:
-            Arrays by the name of the output; with `abstained` where the version abstains and the signature classifies.
+            Arrays by the name of the output, one for each of `returned`.
 
         Raises:
             UnusableTextsError: The model cannot work on these values.
         """
+
+    def returned(self, signature: str) -> tuple[str, ...]:
+        """Tells what `run` returns.
+
+        Args:
+            signature: A key of `signatures`.
+
+        Returns:
+            Names: those of the model, and `abstained` where the version abstains and the signature classifies.
+        """
+        outputs = self.signatures[signature].outputs
+        return (*outputs, ABSTAINED) if self._abstains_below and PROBABILITIES in outputs else outputs
 
     def name_outputs(self, signature: str, found: Sequence[NDArray[Any]]) -> Outputs:
         """Puts names to what a signature has given, and says where the version abstains.
@@ -102,7 +114,7 @@ class ServedVersion(ABC):
             What `run` has to return.
         """
         outputs = dict(zip(self.signatures[signature].outputs, found, strict=True))
-        if self._abstains_below and PROBABILITIES in outputs:
+        if ABSTAINED in self.returned(signature):
             # A row without a distribution is no answer either.
             outputs[ABSTAINED] = ~(outputs[PROBABILITIES].max(axis=-1) >= self._abstains_below)
         return outputs
@@ -113,7 +125,7 @@ class ServedVersion(ABC):
 
     @abstractmethod
     def describe_signatures(self) -> dict[str, Any]:
-        """Returns `signature_defs` as JSON, in TensorFlow Serving's form."""
+        """Returns `signature_defs` as JSON, in TensorFlow Serving's form; outputs are what `returned` names."""
 
     def classifying(
         self, signature: str, probabilities: Callable[[Any], NDArray[np.float32]]

@@ -25,6 +25,7 @@ from agnews.components.model_store import ModelStore
 from agnews.components.model_store.find_pushed_model import find_pushed_model
 from agnews.components.model_store.publish import publish
 from agnews.components.request_log.request_log import LogSettings, RequestLog
+from agnews.schemas.abstention import Abstention
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
 POLL_SECONDS = 0.05
@@ -46,13 +47,20 @@ class ToyStore:
 
     store: ModelStore
 
-    def push(self, model: Path, accuracy: float = 0.9) -> str:
+    def push(self, model: Path, accuracy: float = 0.9, abstains_below: float = 0.0) -> str:
         """Puts a model into production and returns its version."""
         current = self.store.production()
+        extra_files = {}
+        if abstains_below:
+            said = Abstention(wanted=0.9, threshold=abstains_below, eval_rows=100, coverage=0.8, precision=0.9)
+            path = Path(self.store.uri).parent / "abstention.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(said.model_dump_json())
+            extra_files["assets.extra/abstention.json"] = str(path)
         push = publish(
             self.store,
             model=str(model),
-            extra_files={},
+            extra_files=extra_files,
             judged_against=current.version if current else "",
             fingerprint="",
             run_id="run",

@@ -9,16 +9,12 @@ import re
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from agnews.components.model_store.publish import publish
-from agnews.schemas.abstention import Abstention
 
 MODEL = "/v1/models/agnews"
 PREDICT = f"{MODEL}:predict"
@@ -314,19 +310,8 @@ def test_the_likeliest_classes_of_what_gives_no_probabilities_are_refused(shared
     assert "'k' is for signatures that give probabilities" in answer.json()["error"]
 
 
-def test_a_version_that_abstains_says_where(toy_store: Any, toy_models: Any, start_server: Any, tmp_path: Path) -> None:
-    said = Abstention(wanted=0.9, threshold=0.5, eval_rows=100, coverage=0.8, precision=0.9)
-    (tmp_path / "abstention.json").write_text(said.model_dump_json())
-    publish(
-        toy_store.store,
-        model=str(toy_models["sure"]),
-        extra_files={"assets.extra/abstention.json": str(tmp_path / "abstention.json")},
-        judged_against="",
-        fingerprint="",
-        run_id="run",
-        accuracy=0.9,
-        classes=("World", "Sports", "Business", "Sci/Tech"),
-    )
+def test_a_version_that_abstains_says_where(toy_store: Any, toy_models: Any, start_server: Any) -> None:
+    toy_store.push(toy_models["sure"], abstains_below=0.5)
     with start_server(toy_store.store) as server:
         sure, unsure = server.predict(SPORTS, "nothing that it knows").json()["predictions"]
         assert (sure["label"], sure["abstained"]) == ("Sports", False)
@@ -335,6 +320,9 @@ def test_a_version_that_abstains_says_where(toy_store: Any, toy_models: Any, sta
         body = {"instances": [SPORTS, "nothing"], "k": 1}
         top = server.client.post(f"{MODEL}:predict", json=body).json()["predictions"]
         assert [row["abstained"] for row in top] == [False, True]
+        signatures = server.client.get(f"{MODEL}/metadata").json()["metadata"]["signature_def"]["signature_def"]
+        assert signatures["serving_default"]["outputs"]["abstained"]["dtype"] == "DT_BOOL"
+        assert "abstained" not in signatures["transform_features"]["outputs"]
 
 
 def test_a_version_that_answers_always_has_no_word_about_it(shared_server: Any) -> None:

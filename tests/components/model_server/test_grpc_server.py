@@ -95,6 +95,22 @@ def test_a_filter_a_version_and_other_shapes(server: Any, client: Client) -> Non
     assert tf.make_ndarray(client.prediction.Predict(asked, 30).outputs["label"]).tolist() == [b"Sports"] * 3
 
 
+def test_a_version_that_abstains_says_where(toy_store: Any, toy_models: Any, start_server: Any) -> None:
+    toy_store.push(toy_models["sure"], abstains_below=0.5)
+    with start_server(toy_store.store, grpc_address=("127.0.0.1", 0)) as server:
+        client = Client(server)
+        asked = request(SPORTS, "nothing that it knows")
+        whole = client.prediction.Predict(asked, 30.0)
+        assert set(whole.outputs) == {"class_id", "label", "probabilities", "abstained"}
+        asked.output_filter.append("abstained")
+        alone = client.prediction.Predict(asked, 30.0)
+        assert set(alone.outputs) == {"abstained"}
+        for answer in (whole, alone):
+            found = tf.make_ndarray(answer.outputs["abstained"])
+            assert (found.dtype, found.tolist()) == (np.bool_, [False, True])
+        client.channel.close()
+
+
 def test_errors_have_the_codes_of_grpc(client: Client) -> None:
     assert refusal(lambda: client.predict(SPORTS, version=1))[0] is Code.NOT_FOUND
     code, words = refusal(lambda: client.prediction.Predict(request(SPORTS, name="other"), 30))

@@ -132,6 +132,27 @@ def test_a_canary_takes_its_share_here_too(toy_store: Any, toy_models: Any, star
         assert first in server.client.get(MODEL).json()["versions"]
 
 
+def test_a_version_that_abstains_says_where(toy_store: Any, toy_models: Any, start_server: Any) -> None:
+    toy_store.push(toy_models["sure"], abstains_below=0.5)
+    abstained = {"name": "abstained", "datatype": "BOOL", "shape": [2], "data": [False, True]}
+    with start_server(toy_store.store) as server:
+        asked = body(SPORTS, "nothing that it knows")
+        for sent in (asked, {**asked, "outputs": []}):
+            found = outputs(server.client.post(INFER, json=sent))
+            assert found.keys() == {"class_id", "label", "probabilities", "abstained"}
+            assert found["abstained"] == abstained
+        alone = outputs(server.client.post(INFER, json={**asked, "outputs": [{"name": "abstained"}]}))
+        assert alone == {"abstained": abstained}
+        described = server.client.get(MODEL).json()["outputs"]
+        assert {"name": "abstained", "datatype": "BOOL", "shape": [-1]} in described
+
+
+def test_a_version_that_answers_always_has_no_such_output(shared_server: Any) -> None:
+    answer = shared_server.client.post(INFER, json={**body(SPORTS), "outputs": [{"name": "abstained"}]})
+    assert answer.status_code == 400
+    assert 'no output "abstained"' in answer.json()["error"]
+
+
 CLIENT = """
 import asyncio, json, sys
 from kserve import InferenceRESTClient, RESTConfig, InferInput, InferRequest
