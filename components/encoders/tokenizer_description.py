@@ -177,12 +177,18 @@ def _post_processor(value: object) -> object:
     if not isinstance(value, dict):
         return "none, where a text stands between [CLS] and [SEP]"
     if value.get("type") == "BertProcessing":
-        return None if [value.get(name, [None])[0] for name in ("cls", "sep")] == [CLS, SEP] else str(value)
+        ends = [pair[0] if isinstance(pair := value.get(name), list) and pair else pair for name in ("cls", "sep")]
+        return None if ends == [CLS, SEP] else str(value)
     if value.get("type") != "TemplateProcessing":
         return value.get("type")
-    single = value.get("single", [])
-    parts = [part.get("id") for each in single if isinstance(each, dict) for part in each.values()]
-    return None if parts == [CLS, "A", SEP] else " ".join(map(str, parts))
+    single = value.get("single")
+    parts = (
+        [part for each in single if isinstance(each, dict) for part in each.values()]
+        if isinstance(single, list)
+        else []
+    )
+    names = [part.get("id") if isinstance(part, dict) else part for part in parts]
+    return None if names == [CLS, "A", SEP] else " ".join(map(str, names))
 
 
 def _model(value: object) -> object:

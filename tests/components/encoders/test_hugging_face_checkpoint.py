@@ -239,6 +239,9 @@ def test_a_whole_description_of_berts_tokenizer_is_taken(make_checkpoint, record
         ({"pre_tokenizer": {"type": "Whitespace"}}, "pre_tokenizer Whitespace"),
         ({"post_processor": None}, "post_processor none"),
         ({"post_processor": {"type": "RobertaProcessing"}}, "post_processor RobertaProcessing"),
+        ({"post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": "A"}]}}, "post_processor A"),
+        ({"post_processor": {"type": "TemplateProcessing", "single": 1}}, "post_processor"),
+        ({"post_processor": {"type": "BertProcessing", "cls": 1, "sep": []}}, "post_processor .*'cls': 1"),
         ({"added_tokens": [{"content": "covid", "id": 96, "special": False}]}, "added_tokens covid"),
     ],
 )
