@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from agnews.components.batch_prediction.plan_batch import file_state
 from agnews.components.prediction.resolve_columns import resolve_columns
 from agnews.components.prediction.text_input import TextFormat, TextInput
+from agnews.components.storage.atomic_output import TEMPORARY_SUFFIX
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
 from agnews.components.storage.open_binary import sha256_of
@@ -157,7 +156,7 @@ class BatchFolder:
                 self._files.remove(f"{self.uri}/{_WORK}")
             if self.is_local:
                 for folder in (self.uri, f"{self.uri}/{PREDICTIONS}", f"{self.uri}/{_WORK}"):
-                    for path in Path(folder).glob(".incoming-*"):
+                    for path in Path(folder).glob(f".*{TEMPORARY_SUFFIX}"):
                         path.unlink()
 
     def _chunks(self, paths: list[str]) -> Iterator[bytes]:
@@ -166,15 +165,7 @@ class BatchFolder:
 
     def _write(self, path: str, content: bytes) -> None:
         with explain_storage_errors(f"writing {path}"):
-            if not self.is_local:
-                # An object store shows a file when all of it is there.
-                self._files.write(path, [content])
-                return
-            folder, name = os.path.split(path)
-            # A name of its own: a runner may do a shard twice, even at once.
-            temporary = f"{folder}/.incoming-{name}.{secrets.token_hex(4)}"
-            self._files.write(temporary, [content])
-            Path(temporary).replace(path)
+            self._files.write(path, [content])
 
     def _read(self, kind: type[_Document], path: str) -> _Document:
         with explain_storage_errors(f"reading {path}"):

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 from agnews.components.model_store import ModelStore
 from agnews.components.model_store.publish import publish
+from agnews.components.storage.atomic_output import replaced_file
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
 
@@ -176,7 +177,12 @@ def test_a_killed_run_goes_on_with_what_is_missing(pushed_root: Path, tmp_path: 
     without_part, without_record = sorted(recorded)[:2]
     (out / "predictions" / without_part).unlink()
     (out / "_work" / without_record.replace("part-", "").replace("parquet", "json")).unlink()
-    (out / "predictions" / ".incoming-part-00119.parquet.1234").write_text("half")
+    with replaced_file(out / "predictions" / "part-00119.parquet") as file:
+        file.write(b"half")
+        file.flush()
+        (half,) = (out / "predictions").glob(".part-00119.parquet.*")
+        shutil.copy(half, half.with_name(half.name.replace("119.parquet.", "119.parquet.killed")))
+    (out / "predictions" / "part-00119.parquet").unlink()
 
     batch(pushed_root, *options)
 
