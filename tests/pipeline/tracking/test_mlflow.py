@@ -17,6 +17,9 @@ from agnews.schemas.run_report import RunDocuments, RunReport
 
 pytestmark = pytest.mark.integration
 
+# The server is shared with other tests, which register under the name that comes along.
+NAME = "followed"
+
 
 @pytest.fixture
 def client(mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -28,7 +31,7 @@ def client(mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 def record(version: str, accuracy: float = 0.9) -> ModelRecord:
     return ModelRecord(
         version=version,
-        name="agnews",
+        name=NAME,
         run_id=f"run-{version}",
         pushed_at=datetime.now(UTC),
         model_digest=version * 4,
@@ -43,10 +46,8 @@ def test_aliases_follow_pushes_and_rollbacks(client: Any, tmp_path: Path) -> Non
     first, second = record("17"), record("18", 0.92)
 
     def aliases() -> dict[str, str]:
-        found = client.get_registered_model("agnews").aliases
-        return {
-            alias: client.get_model_version("agnews", number).tags["agnews.version"] for alias, number in found.items()
-        }
+        found = client.get_registered_model(NAME).aliases
+        return {alias: client.get_model_version(NAME, number).tags["agnews.version"] for alias, number in found.items()}
 
     assert follow_production(first, None, folder=str(tmp_path / "17")) == ""
     assert aliases() == {"champion": "17"}
@@ -56,8 +57,8 @@ def test_aliases_follow_pushes_and_rollbacks(client: Any, tmp_path: Path) -> Non
     assert follow_production(second, first, folder="s3://bucket/18", folder_before="s3://bucket/17") == ""
     assert follow_production(first, second, folder="s3://bucket/17", folder_before="s3://bucket/18") == ""
     assert aliases() == {"champion": "17", "previous": "18"}
-    assert len(client.search_model_versions("name = 'agnews'")) == 2
-    version = client.get_model_version_by_alias("agnews", "previous")
+    assert len(client.search_model_versions(f"name = '{NAME}'")) == 2
+    version = client.get_model_version_by_alias(NAME, "previous")
     assert version.tags["agnews.folder"] == str(tmp_path / "18")
     assert version.tags["agnews.accuracy"] == "0.920000"
 
