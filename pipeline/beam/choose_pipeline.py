@@ -38,6 +38,16 @@ def decide_runner(config: BeamConfig, num_bytes: int) -> BeamConfig:
     return config.model_copy(update={"runner": "multiprocess"})
 
 
+def uses_engine(config: BeamConfig, node: str) -> bool:
+    """Whether workers beside this process run a step's Beam pipeline, and have to see its rows.
+
+    Args:
+        config: The section; `auto` has been decided.
+        node: The step.
+    """
+    return config.runner in ENGINES and node not in _FEW_ROWS
+
+
 def pipeline_maker(config: BeamConfig, node: str, shared: Sequence[str] = ()) -> Callable[[], Any] | None:
     """Returns what makes the Beam pipeline of a step.
 

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agnews.components.evaluator.compare import Rival, compare
+from agnews.components.engines.engine_choice import EngineChoice
+from agnews.components.engines.find_export import choose_export
+from agnews.components.evaluator.contest import Contest
 from agnews.components.evaluator.judge import judge
+from agnews.components.evaluator.split_answers import BASELINE, CANDIDATE, AnswerLog
 from agnews.components.evaluator.tally import answers
 from agnews.components.model_export.labelled_texts import LabelledTexts
 from agnews.components.model_store.find_pushed_model import PushedModel
-from agnews.components.serving_model.predictor import Predictor
+from agnews.components.model_store.sound_copy import sound_copy
+from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.components.smoke_test.try_model import try_model
 from agnews.pipeline.load_corpus import corpus_settings
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Metrics, Verdict
+from agnews.schemas.promotion_metric import promotion_metric
 from agnews.schemas.run_config import EvaluationConfig, SmokeTestConfig
 from agnews.schemas.smoke_report import SmokeReport
 
@@ -78,12 +83,24 @@ def _judge(
     *,
     force: bool,
 ) -> Verdict:
-    labels = np.array(rows.labels)
-    answered = _answers(candidate, rows)
-    rival = Rival(production.record.version, _answers(production, rows) == labels) if production else None
-    found = compare(answered == labels, baseline=rival, anchor=None, alpha=settings.alpha, margin=settings.margin)
+    classes = candidate.record.classes
+    metric = promotion_metric(settings.metric, classes)
+    by_model = {CANDIDATE: _answers(candidate, rows)}
+    if production:
+        by_model[BASELINE] = _answers(production, rows)
+    log = AnswerLog()
+    log.add(
+        row=np.arange(len(rows.labels)),
+        label=np.array(rows.labels, np.int64),
+        text=np.array(rows.texts, object),
+        answers=by_model,
+    )
+    split = log.whole()
+    contest = Contest(metric, split, len(classes))
+    rival = contest.rival(production.record.version, BASELINE) if production else None
+    found = contest.compare(baseline=rival, anchor=None, alpha=settings.alpha, margin=settings.margin)
     return judge(
-        _metrics(labels, answered, candidate.record.classes),
+        _metrics(split.label, split.by_model[CANDIDATE], classes),
         found.baseline,
         min_accuracy=settings.min_accuracy,
         min_class_recall=settings.min_class_recall,
@@ -94,7 +111,14 @@ def _judge(
 
 
 def _answers(model: PushedModel, rows: LabelledTexts) -> NDArray[np.int64]:
-    predictor = Predictor(model.folder, model.record.classes, digest=model.record.model_digest)
+    """What it answers as it is served: an export answers for one that has one."""
+    folder, digest = model.folder, model.record.model_digest
+    export = choose_export(folder, model.record.version, EngineChoice.AUTO)
+    if export is not None:
+        # What answers is held to its own digest, and does not read the rest of what would go into production.
+        with sound_copy(folder, digest):
+            pass
+    predictor = load_predictor(folder, model.record.classes, digest=digest, export=export)
     texts = np.array(rows.texts, object)
     found: NDArray[np.int64] = answers(predictor.probabilities(texts, batch_size=_BATCH))
     return found

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
+from agnews.components.engines import find_export
+from agnews.components.engines.find_export import exports_beside
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.baseline_at import CORPUS_FILE
 from agnews.components.model_store.publish import publish
 from agnews.components.model_store.rollback import rollback
+from agnews.components.serving_model import load_predictor
+from agnews.components.storage.files_at import files_at
 from agnews.pipeline.cli.models import app
 from agnews.pipeline.promotion import judge_version
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import ExitCode
+from agnews.schemas.evaluation import PairedTest
+from agnews.schemas.model_export import ExportSpeed, ExportTest, ModelExport
 from agnews.schemas.smoke_report import Check, SmokeReport
 
 CLASSES = packaged_corpus().class_names
@@ -46,17 +54,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture
-def store(models: dict[str, str], tmp_path: Path) -> Callable[[str, str], ModelStore]:
+def store(models: dict[str, str], tmp_path: Path) -> Callable[..., ModelStore]:
     """A store whose first version is in production again, after the second was rolled back from."""
 
-    def fill(first: str, second: str) -> ModelStore:
+    def fill(first: str, second: str, metric: str = "accuracy") -> ModelStore:
+        corpus = tmp_path / "corpus.json"
+        told = packaged_corpus().model_copy(update={"settings": {"evaluation": {"metric": metric}}})
+        corpus.write_text(told.model_dump_json())
         store = ModelStore(str(tmp_path / "root" / "models"), "agnews")
         for number, name in enumerate((first, second)):
             current = store.production()
             publish(
                 store,
                 model=models[name],
-                extra_files={},
+                extra_files={CORPUS_FILE: str(corpus)},
                 judged_against=current.version if current else "",
                 fingerprint=str(number),
                 run_id=f"run-{number}",
@@ -101,7 +112,7 @@ def in_production(store: ModelStore) -> str:
 
 @pytest.mark.usefixtures("passes")
 def test_a_version_that_is_not_worse_goes_into_production(
-    store: Callable[[str, str], ModelStore], rows: Path, tmp_path: Path
+    store: Callable[..., ModelStore], rows: Path, tmp_path: Path
 ) -> None:
     there = store("worse", "good")
     newest = there.versions()[-1]
@@ -116,7 +127,7 @@ def test_a_version_that_is_not_worse_goes_into_production(
 
 @pytest.mark.usefixtures("passes")
 def test_one_that_is_worse_stays_out_and_a_person_may_overrule_that(
-    store: Callable[[str, str], ModelStore], rows: Path, tmp_path: Path
+    store: Callable[..., ModelStore], rows: Path, tmp_path: Path
 ) -> None:
     there = store("good", "worse")
     oldest, newest = there.versions()
@@ -133,7 +144,7 @@ def test_one_that_is_worse_stays_out_and_a_person_may_overrule_that(
 
 
 def test_force_does_not_save_a_model_that_fails_the_smoke_test(
-    store: Callable[[str, str], ModelStore], rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Callable[..., ModelStore], rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = store("worse", "good")
     report = SmokeReport(passed=False, checks=(Check(name="loads", passed=False, found="killed", bound="it loads"),))
@@ -148,7 +159,7 @@ def test_force_does_not_save_a_model_that_fails_the_smoke_test(
 
 @pytest.mark.usefixtures("passes")
 def test_without_rows_force_is_the_only_way_and_the_trail_says_so(
-    store: Callable[[str, str], ModelStore], tmp_path: Path
+    store: Callable[..., ModelStore], tmp_path: Path
 ) -> None:
     there = store("worse", "good")
     newest = there.versions()[-1]
@@ -157,3 +168,79 @@ def test_without_rows_force_is_the_only_way_and_the_trail_says_so(
     assert "compared with nothing" in said
     assert "overruled: all rules" in there.moves()[-1].why
     assert in_production(there) == newest
+
+
+@pytest.mark.usefixtures("passes")
+def test_the_figure_that_the_corpus_names_is_what_versions_are_compared_by(
+    store: Callable[..., ModelStore], rows: Path, tmp_path: Path
+) -> None:
+    # It loses coaches, and no minister.
+    there = store("good", "worse", metric=f"recall:{CLASSES[0]}")
+    code, said = promote(tmp_path / "root", there.versions()[-1], "--test", str(rows))
+    assert code == 0, said
+    assert f"recall of {CLASSES[0]}" in said
+    assert in_production(there) == there.versions()[-1]
+
+
+class _AlwaysCoaches:
+    """An export in memory whose arithmetic has gone wrong."""
+
+    def probabilities(self, texts: list[bytes]) -> np.ndarray:
+        return np.tile(np.eye(len(CLASSES), dtype=np.float32)[1], (len(texts), 1))
+
+
+def export_beside(store: ModelStore, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts an export beside a version that is faster than TensorFlow and answers otherwise."""
+    paired = PairedTest(
+        baseline=version,
+        baseline_accuracy=0.9,
+        only_candidate_right=1,
+        only_baseline_right=2,
+        difference=-0.01,
+        confidence_interval=(-0.02, 0.01),
+        level=0.9,
+        p_worse=0.4,
+    )
+    export = ModelExport(
+        engine="openvino",
+        precision="int8",
+        version=version,
+        parent_digest=store.record(version).model_digest,
+        digest="abc",
+        classes=4,
+        calibration_rows=0,
+        passed=True,
+        reason="",
+        test=ExportTest(rows=100, source="test.csv", changed_answers=3, largest_difference=0.1, paired=paired),
+        speed=ExportSpeed(engine=1.0, tensorflow=2.0, processor="a processor"),
+        versions={},
+    )
+    target = f"{exports_beside(store.folder(version))}/{export.name}"
+    export.write(target, files_at(target).write)
+    monkeypatch.setattr(find_export, "is_installed", lambda name: True)
+    monkeypatch.setattr(load_predictor, "open_export", lambda *_, **__: _AlwaysCoaches())
+
+
+@pytest.mark.usefixtures("passes")
+def test_what_is_judged_is_the_export_that_would_answer(
+    store: Callable[..., ModelStore], rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = store("worse", "good")
+    export_beside(there, there.versions()[-1], monkeypatch)
+    code, said = promote(tmp_path / "root", there.versions()[-1], "--test", str(rows))
+    assert code == ExitCode.NOT_BLESSED
+    assert "accuracy 25.0 %" in said
+    assert in_production(there) == there.versions()[0]
+
+
+@pytest.mark.usefixtures("passes")
+def test_files_that_are_not_those_that_were_pushed_are_refused_although_an_export_answers(
+    store: Callable[..., ModelStore], rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = store("worse", "good")
+    newest = there.versions()[-1]
+    export_beside(there, newest, monkeypatch)
+    Path(there.folder(newest), "saved_model.pb").write_bytes(b"something else")
+    done = CliRunner().invoke(app, ["promote", newest, "--test", str(rows), "--root", str(tmp_path / "root")])
+    assert "not what was pushed" in str(done.exception)
+    assert in_production(there) == there.versions()[0]
