@@ -11,6 +11,7 @@ from pathlib import Path
 from tfx.types.artifact import Artifact
 
 from agnews.pipeline.beam.beam_arguments import ENGINES
+from agnews.pipeline.beam.choose_pipeline import uses_engine
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import BeamConfig
 
@@ -36,7 +37,8 @@ def shared_artifacts(config: BeamConfig, node: str, inputs: Artifacts, outputs: 
     Raises:
         AgnewsError: There is no such volume.
     """
-    if config.runner not in ENGINES or config.environment == "loopback":
+    has_workers_elsewhere = config.runner in ENGINES and config.environment != "loopback"
+    if not has_workers_elsewhere or not uses_engine(config, node):
         yield
         return
     root = config.temp_location or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from agnews.schemas.execution_config import BeamConfig
@@ -39,13 +40,13 @@ def decide_runner(config: BeamConfig, num_bytes: int) -> BeamConfig:
 
 
 def uses_engine(config: BeamConfig, node: str) -> bool:
-    """Whether workers beside this process run a step's Beam pipeline, and have to see its rows.
+    """Whether workers besides this process run the Beam pipeline of a step.
 
     Args:
         config: The section; `auto` has been decided.
         node: The step.
     """
-    return config.runner in ENGINES and node not in _FEW_ROWS
+    return config.runner != "local" and node not in _FEW_ROWS
 
 
 def pipeline_maker(config: BeamConfig, node: str, shared: Sequence[str] = ()) -> Callable[[], Any] | None:
@@ -59,21 +60,25 @@ def pipeline_maker(config: BeamConfig, node: str, shared: Sequence[str] = ()) ->
     Returns:
         None for the in-process runner that steps take by themselves.
     """
-    if node in _FEW_ROWS or (config.runner == "local" and not config.options):
+    if uses_engine(config, node):
+        return partial(_watched, config, node, shared)
+    if node in _FEW_ROWS or not config.options:
         return None
+    return partial(_in_this_process, config)
 
-    def make() -> Any:
-        if config.runner == "local":
-            import apache_beam as beam
 
-            from agnews.pipeline.beam.beam_arguments import beam_arguments
+def _watched(config: BeamConfig, node: str, shared: Sequence[str]) -> Any:
+    from agnews.pipeline.beam.watched_pipeline import WatchedPipeline
 
-            return beam.Pipeline(argv=list(beam_arguments(config)))
-        from agnews.pipeline.beam.watched_pipeline import WatchedPipeline
+    return WatchedPipeline(config, node, shared)
 
-        return WatchedPipeline(config, node, shared)
 
-    return make
+def _in_this_process(config: BeamConfig) -> Any:
+    import apache_beam as beam
+
+    from agnews.pipeline.beam.beam_arguments import beam_arguments
+
+    return beam.Pipeline(argv=list(beam_arguments(config)))
 
 
 def config_of_environment(environment: Mapping[str, str]) -> BeamConfig:

@@ -61,3 +61,10 @@ def test_what_runs_in_this_pod_stays_here(tmp_path: Path) -> None:
     source = made(tmp_path / "a")
     with shared_artifacts(BeamConfig(runner="multiprocess"), "Transform", {"examples": [source]}, {}):
         assert source.uri == str(tmp_path / "a")
+
+
+def test_a_step_whose_pipeline_stays_in_its_process_needs_no_volume(tmp_path: Path) -> None:
+    source = made(tmp_path / "a")
+    config = BeamConfig(runner="flink", job_endpoint="jobs:1", temp_location="/not/mounted/here")
+    with shared_artifacts(config, "Evaluator", {"examples": [source]}, {}):
+        assert source.uri == str(tmp_path / "a")
