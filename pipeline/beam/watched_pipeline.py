@@ -225,17 +225,17 @@ class _EngineGuard:
         self._since: dict[str, float] = {}
 
     def look(self) -> None:
-        for what, address in unreachable(self._config).items():
-            since = self._since.setdefault(what, time.monotonic())
-            if time.monotonic() - since > GONE_SECONDS:
-                raise AgnewsError(
-                    f"{what} has gone while a job ran.",
-                    found=f"nothing answers at {address} for {GONE_SECONDS:.0f} s",
-                    fix="Start it again; the same command starts the step anew.",
-                    exit_code=ExitCode.UNAVAILABLE,
-                )
-            return
-        self._since.clear()
+        silent, now = unreachable(self._config), time.monotonic()
+        # Whoever has answered in between begins anew.
+        self._since = {what: self._since.get(what, now) for what in silent}
+        gone = [what for what, since in self._since.items() if now - since > GONE_SECONDS]
+        if gone:
+            raise AgnewsError(
+                f"{' and '.join(gone)} {'have' if len(gone) > 1 else 'has'} gone while a job ran.",
+                found=f"nothing answers at {', '.join(silent[what] for what in gone)} for {GONE_SECONDS:.0f} s",
+                fix="Start it again; the same command starts the step anew.",
+                exit_code=ExitCode.UNAVAILABLE,
+            )
 
     def close(self) -> None:
         """Nothing to undo."""
