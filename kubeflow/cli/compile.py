@@ -195,10 +195,10 @@ def compile_text(
             fix="Build and push one (make image), then give --image REF.",
         )
     with quiet_output(Path(os.devnull)) as terminal, Console(file=terminal).status("Loading TensorFlow and TFX ..."):
-        from agnews.kubeflow.compiler.build_spec import PLAN
         from agnews.kubeflow.compiler.compile_pipeline import CompileRequest, compile_pipeline
         from agnews.kubeflow.compiler.retry_outlook import retry_outlook
         from agnews.kubeflow.compiler.shared_container import shared_variables
+        from agnews.kubeflow.planning.run_parameters import PLAN
         from agnews.pipeline.code_version import code_versions
         from agnews.schemas.execution_config import NotifyConfig
         from agnews.schemas.nodes import NODES

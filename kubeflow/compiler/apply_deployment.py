@@ -8,11 +8,12 @@ from typing import Any
 from agnews.kubeflow.compiler.fuse_steps import Step
 from agnews.kubeflow.compiler.plan_pods import TRAINER, step_row
 from agnews.kubeflow.compiler.shared_container import check_mounts, require_no_token_for_all, step_environment
-from agnews.kubeflow.planning.run_parameters import TELLING
+from agnews.kubeflow.planning.run_parameters import PLAN, TELLING
 from agnews.kubeflow.worker_pods.pod_contract import PodContract
 from agnews.schemas.deployment import Deployment, NodeDeployment, Volume
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.kubernetes_rules import cpus, gigabytes
+from agnews.schemas.nodes import NODES
 
 Tree = dict[str, Any]
 
@@ -61,14 +62,13 @@ def apply_deployment(
     Raises:
         AgnewsError: The table has a row for a node that is none, or asks for more than its limit.
     """
-    nodes = [node for step in steps for node in step.nodes]
-    # The same table serves runs that tell somebody of their end, and runs that do not.
-    unknown = sorted(set(deployment.nodes) - {*nodes, TELLING})
-    if unknown:
+    # The same table serves runs that make exports, or tell somebody of their end, and runs that do not.
+    known = {PLAN, TELLING, *NODES, *(node for step in steps for node in step.nodes)}
+    if unknown := sorted(set(deployment.nodes) - known):
         raise AgnewsError(
             "The deployment table has rows for nodes that the pipeline does not have.",
             found=", ".join(unknown),
-            fix=f"The nodes are {', '.join(sorted(nodes))}.",
+            fix=f"The nodes are {', '.join(sorted(known))}.",
         )
     require_no_token_for_all(deployment)
     executors, platform = spec["deploymentSpec"]["executors"], {}

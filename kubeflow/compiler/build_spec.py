@@ -22,6 +22,7 @@ from agnews.kubeflow.planning.run_parameters import (
     MODEL_NAME,
     NOTIFY,
     NOTIFY_INPUTS,
+    PLAN,
     PLAN_CONSTANTS,
     PLAN_OUTPUTS,
     PROCEED,
@@ -73,7 +74,6 @@ def kind_of(name: str) -> Kind:
     return RUN_PARAMETERS[name].kind if name in RUN_PARAMETERS else PLAN_OUTPUTS[name]
 
 
-PLAN = "Plan"
 GROUP = "learn-and-push"
 WATCHED = "watched-run"
 """The group of all steps but Notify: a step that runs whatever became of others has to stand outside."""

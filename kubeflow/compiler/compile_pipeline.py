@@ -9,7 +9,7 @@ from typing import Any
 
 from agnews.components.carried_corpus import MOST_CARRIED
 from agnews.kubeflow.compiler.apply_deployment import apply_deployment
-from agnews.kubeflow.compiler.build_spec import PLAN, build_spec
+from agnews.kubeflow.compiler.build_spec import build_spec
 from agnews.kubeflow.compiler.check_documents import check_documents
 from agnews.kubeflow.compiler.check_notify import require_reachable_secrets
 from agnews.kubeflow.compiler.fuse_steps import Step, fuse_steps, step_name
@@ -24,6 +24,7 @@ from agnews.kubeflow.planning.run_parameters import (
     FORCE_PROMOTION,
     MODEL,
     NO_PUSH,
+    PLAN,
     PUSH_URI,
     SCRATCH_URI,
     TELLING,

@@ -62,6 +62,8 @@ PLAN_CONSTANTS: dict[str, Kind] = {CONFIGS: "STRUCT", CODE: "STRUCT", CORPUS: "S
 description of the corpus, and where backups of a training are kept."""
 
 
+PLAN = "Plan"
+"""The step that every compiled run begins with: it decides what the others are told."""
 TELLING = "Notify"
 """The step that tells how a run ended, where somebody is to be told."""
 

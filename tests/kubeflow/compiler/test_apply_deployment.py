@@ -146,6 +146,15 @@ def test_a_row_for_no_node_is_an_error() -> None:
     assert "Trainer" in str(raised.value.fix)
 
 
+@pytest.mark.parametrize("node", ["Exporter", "Notify", "Plan", "Transform"])
+def test_a_row_for_a_node_that_only_other_configurations_have_is_none(node: str) -> None:
+    plain, more = ({"defaults": DEFAULTS, "nodes": nodes} for nodes in ({}, {node: {"cpu_limit": "8"}}))
+    specs = [spec_of("trainer", "evaluator") for _ in range(2)]
+    for spec, table in zip(specs, (plain, more), strict=True):
+        apply_deployment(spec, Deployment.model_validate(table), NODES)
+    assert specs[0] == specs[1]
+
+
 @pytest.mark.parametrize(
     ("row", "found"),
     [
