@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from agnews.components.corpus_files.read_records import folder_files
 from agnews.components.corpus_files.sample import SAMPLE
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.model_registry.mlflow_registry import TRACKING_URI
@@ -268,7 +269,10 @@ def _bytes_of_rows(config: RunConfig) -> int:
     if source == SAMPLE:
         return 0
     files = require_corpus_files(source, corpus, config.data.window)
-    return sum(files_at(path).size(path) for path in {*files.paths.values()} if corpus.form != "folders")
+    paths = {*files.paths.values()}
+    if corpus.form == "folders":
+        paths = {f"{path}/{name}" for path in paths for name in folder_files(path)}
+    return sum(files_at(path).size(path) for path in paths)
 
 
 def require_usable_metadata(path: Path) -> None:

@@ -261,3 +261,17 @@ def test_who_wants_to_know_is_told_once_also_of_what_failed_and_a_channel_that_f
     assert (first["event"], second["event"]) == ("nothing_new", "failed")
     assert "test.csv" in second["detail"]
     assert Path(second["report"]).is_file()
+
+
+def test_the_rows_of_folders_count_for_what_runs_their_steps(tmp_path: Path) -> None:
+    from agnews.pipeline.local.run_locally import _bytes_of_rows
+
+    for split, size in (("train", 1000), ("test", 24)):
+        for label in ("ham", "spam"):
+            (tmp_path / split / label).mkdir(parents=True)
+            (tmp_path / split / label / "1.txt").write_text("x" * size)
+    (tmp_path / "corpus.yaml").write_text(
+        "format: 1\nname: mails\nclasses: [ham, spam]\nfiles: {train: train, test: test}\nread: {format: folders}\n"
+    )
+    config = load_config("linear", [f"data.corpus={tmp_path / 'corpus.yaml'}", f"data.source={tmp_path}"])
+    assert _bytes_of_rows(config) == 2 * (1000 + 24)
