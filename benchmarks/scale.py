@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import resource
 import subprocess
 import sys
@@ -24,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from agnews.components.available_cores import available_cores
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, nargs="*", default=[10, 30], help="how often the rows are taken")
     parser.add_argument("--against", help="another runner, compared with this process on the same rows")
     parser.add_argument("--execution", type=Path, help="where that runner is")
-    parser.add_argument("--parallelism", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--parallelism", type=int, default=available_cores())
     parser.add_argument("--pool", type=int, help="process of the engine's worker pool")
     arguments = parser.parse_args()
     other = ["--beam", f"runner={arguments.against}", "--beam", f"parallelism={arguments.parallelism}"]

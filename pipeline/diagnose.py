@@ -191,9 +191,11 @@ def _disk(root: Path) -> Finding:
 def _memory() -> Finding:
     import psutil
 
+    from agnews.components.available_cores import available_cores
+
     memory = psutil.virtual_memory()
     total, available = memory.total / 2**30, memory.available / 2**30
-    found = f"{available:.1f} of {total:.1f} GiB available, {os.cpu_count()} cores"
+    found = f"{available:.1f} of {total:.1f} GiB available, {available_cores()} cores"
     if available < MIN_MEMORY_GIB:
         return Finding("memory", "note", found, f"A run takes up to {MIN_MEMORY_GIB:.0f} GiB: end other programs.")
     return Finding("memory", "fine", found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agnews.components.available_cores import available_cores
 from agnews.components.model_store.sound_copy import sound_copy
 from agnews.components.storage.local_copy import local_copy
 from agnews.schemas import features
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 # Much of a batch, its word pieces for one, runs on a single core: batches side by side fill the others.
-BATCHES_AT_ONCE = min(4, os.cpu_count() or 1)
+BATCHES_AT_ONCE = min(4, available_cores())
 
 Answer = Callable[[NDArray[np.object_]], NDArray[np.float32]]
 """From UTF-8 texts (rows,) to probabilities (rows, classes); called from several threads."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from agnews.components.available_cores import available_cores
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.progress import Progress, report_progress
 from agnews.schemas.trainer_task import TrainerTask
@@ -117,7 +118,7 @@ def _environments(count: int) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         doors = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         hosts = [f"127.0.0.1:{door.getsockname()[1]}" for door in doors]
-    threads = str(max(1, len(os.sched_getaffinity(0)) // count)) if hasattr(os, "sched_getaffinity") else "1"
+    threads = str(max(1, available_cores() // count))
     # So many threads would otherwise be started by each that they keep each other waiting.
     shared = {name: os.environ.get(name, threads) for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")}
     for index in range(count):

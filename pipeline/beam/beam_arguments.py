@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
+from agnews.components.available_cores import available_cores
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import BeamConfig
 
@@ -37,15 +37,10 @@ def beam_arguments(config: BeamConfig) -> tuple[str, ...]:
         return (
             *LOCAL_ARGUMENTS,
             "--direct_running_mode=multi_processing",
-            f"--direct_num_workers={config.parallelism or processors()}",
+            f"--direct_num_workers={config.parallelism or available_cores()}",
             *config.options,
         )
     return (*_engine(config), *_environment(config), *_given(config), *config.options)
-
-
-def processors() -> int:
-    """Returns how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pool_address(config: BeamConfig) -> str | None:

@@ -253,12 +253,12 @@ def serve(
     """
     from rich.console import Console
 
+    from agnews.components.available_cores import available_cores
     from agnews.components.model_server.access_token import read_access_token
     from agnews.components.model_server.allowed_origins import allowed_hosts as hosts_of
     from agnews.components.model_server.allowed_origins import check_cors_origins
     from agnews.components.model_server.canary import parse_canary
     from agnews.components.model_server.graceful_server import (
-        available_cores,
         is_loopback,
         listening_socket,
         most_connections,

@@ -24,6 +24,8 @@ from pathlib import Path
 
 from targets import TARGETS
 
+from agnews.components.available_cores import available_cores
+
 HOME = Path(os.environ.get("AGNEWS_FUZZ_FOLDER") or Path(__file__).parents[2] / "build" / "fuzz")
 _LONGEST = 1 << 14
 _SLOW_SECONDS = 20
@@ -106,7 +108,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="all targets")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--megabytes", type=int, default=_MEGABYTES, help="more memory than this is a finding")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at once")
+    parser.add_argument("--jobs", type=int, default=available_cores(), help="targets at once")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:

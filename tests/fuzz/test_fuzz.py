@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from agnews.components.available_cores import available_cores
+
 HERE = Path(__file__).parent
 SECONDS = int(os.environ.get("AGNEWS_FUZZ_SECONDS", "60"))
 
@@ -38,7 +40,7 @@ needs_atheris = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def outcomes() -> Iterator[dict[str, Future]]:
     """All targets, as many at once as there are processors."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         yield {name: pool.submit(fuzzer.fuzz, name, SECONDS) for name in sorted(TARGETS)}
 
 

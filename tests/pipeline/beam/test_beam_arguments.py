@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agnews.components.available_cores import available_cores
 from agnews.pipeline.beam.beam_arguments import LOCAL_ARGUMENTS, beam_arguments, pool_address
 from agnews.pipeline.beam.choose_pipeline import PAYS_FROM_BYTES, config_of_environment, decide_runner, pipeline_maker
 from agnews.pipeline.load_execution import load_execution
@@ -40,6 +41,15 @@ def test_what_is_said_reaches_beam() -> None:
     assert pool_address(flink) == "localhost:50000"
     two = beam_arguments(BeamConfig(runner="multiprocess", parallelism=2))
     assert two[-2:] == ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+
+
+def test_processes_are_as_many_as_the_cores_that_a_container_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setattr(available_cores, "__defaults__", (tmp_path,))
+    (tmp_path / "cpu.max").write_text("300000 100000\n")
+    assert beam_arguments(BeamConfig(runner="multiprocess"))[-1] == "--direct_num_workers=3"
 
 
 def test_a_step_without_rows_stays_here() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.model_server.graceful_server import available_cores
+from agnews.components.available_cores import available_cores
 
 
 @pytest.fixture(autouse=True)
