@@ -17,6 +17,7 @@ from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.training_job import TrainingJob
+from agnews.schemas.worker_rules import ALONE
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -61,9 +62,14 @@ def _lead(job: TrainingJob, place: TfConfig, patience_seconds: float) -> Trained
     files.replace(file, job.model_dump_json(indent=2).encode() + b"\n")
     try:
         receive_workers(place.own, list(place.others), token, patience_seconds=patience_seconds)
-        return train_classifier(job)
+        return train_classifier(_without_others(job) if job.model.kind in ALONE else job)
     finally:
         files.remove_file(file)
+
+
+def _without_others(job: TrainingJob) -> TrainingJob:
+    """The job for a chief whose workers have left: a part of the model would wait for them without an end."""
+    return job.model_copy(update={"devices": job.devices.model_copy(update={"strategy": "none"})})
 
 
 def _file(scratch_uri: str, token: str) -> str:
@@ -93,7 +99,7 @@ def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassi
         )
     file = _file(scratch_uri, ring_chief(place.chief, place.own, patience_seconds=patience_seconds))
     job = _read_job(file)
-    if job.model.kind in {"bert_frozen", "ensemble", "linear"}:
+    if job.model.kind in ALONE:
         _LOGGER.info("There is nothing to join: the model %s is trained in one process", job.model.kind)
         return None
     _LOGGER.info("Joining the training in %s", file)

@@ -77,14 +77,24 @@ class Together:
 
 @contextmanager
 def started(
-    folder: Path, name: str, *, workers: int, scratch: str, kill: dict[int, str] | None = None, **job: object
+    folder: Path,
+    name: str,
+    *,
+    workers: int,
+    scratch: str,
+    kill: dict[int, str] | None = None,
+    sharing: int | None = None,
+    **job: object,
 ) -> Iterator[Together]:
-    """Starts a chief and its workers; `kill` names the signal that one sends itself at STOPPED_AT."""
+    """Starts a chief and its workers; `kill` names the signal that one sends itself at STOPPED_AT.
+
+    `sharing` is `devices.workers`: all of them, unless another number is given.
+    """
     addresses = free_addresses(workers)
     with ExitStack() as stack:
         together = Together(folder, name, [])
         for index in range(workers):
-            facts = {"strategy": "auto", "workers": workers, "scratch": scratch, "joins": index > 0, **job}
+            facts = {"strategy": "auto", "workers": sharing or workers, "scratch": scratch, "joins": index > 0, **job}
             if kill and index in kill:
                 facts |= {"kill_at": STOPPED_AT, "signal": kill[index]}
             file = folder / f"{name}-{index}.json"
@@ -195,6 +205,17 @@ def test_a_chief_whose_worker_never_comes_says_who_is_missing(folder: Path) -> N
     with pytest.raises(AgnewsError, match="1 of 2 processes of this training did not come") as caught:
         receive_workers(chief, [other], "abc", patience_seconds=1.0)
     assert other in str(caught.value.found)
+
+
+def test_a_chief_whose_model_one_process_trains_lets_the_others_go_and_waits_for_none(folder: Path) -> None:
+    """A TF_CONFIG set by hand says that there are others, and the network of an ensemble could be shared."""
+    # The command line refuses to share a batch of this kind of model.
+    with started(folder, "ensemble", workers=2, scratch="ensemble", sharing=1, ensemble=True, epochs=1) as together:
+        codes = together.wait(1, 0)
+    assert codes == [0, 0], together.said(0) + together.said(1)
+    assert "the model ensemble is trained in one process" in together.said(1)
+    found = together.result()["devices"]
+    assert (found["strategy"], found["workers"]) == ("none", 1)
 
 
 def test_a_process_that_waits_is_ended_by_sigterm_at_once(folder: Path) -> None:

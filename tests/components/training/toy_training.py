@@ -1,9 +1,10 @@
 """A training in a process of its own, for tests that kill it, resume it, or let several do it together.
 
     python toy_training.py JOB.json, a list of {"strategy", "scratch", "dropout", "kill_at", "replicas", "encoder",
-                                                "workers", "joins", "signal", "epochs", "sparse_rows"}
+                                                "workers", "joins", "signal", "epochs", "sparse_rows", "ensemble"}
 
-A transformer, or with `encoder`, the folder of a checkpoint, that encoder fine-tuned. `workers` processes share a
+A transformer, or with `encoder`, the folder of a checkpoint, that encoder fine-tuned, or with `ensemble`, a linear
+classifier beside it. `workers` processes share a
 batch, and one with `joins` is not their chief. At step `kill_at` a process sends itself `signal`, SIGKILL unless
 another is named.
 
@@ -92,6 +93,8 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
     if "encoder" in job:
         vocabulary = str(job["encoder"])
         model = {"kind": "bert_finetune", "encoder": vocabulary, "dropout": dropout}
+    if job.get("ensemble"):
+        model = {"kind": "ensemble", "network": model, "linear": {"buckets": 256}}
     replicas = int(str(job.get("replicas", 1)))
     trained = train_together(
         TrainingJob.model_validate(
