@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +31,7 @@ from agnews.components.corpus_files.row_batch import RowBatch, read_files
 from agnews.components.corpus_files.sources import CorpusFiles
 from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, eval_top_up, stratified_cutoffs
 from agnews.components.corpus_files.tally import Tally
+from agnews.components.example_files.write_records import whole_records
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.features import EVAL, HAS_MARKUP, LABEL, NUM_WORDS, ROW, TEST, TEXT, TRAIN
@@ -295,17 +295,11 @@ def _has_workers(pipeline: beam.Pipeline) -> bool:
 
 def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> str:
     tf.io.gfile.makedirs(folder)
-    name = f"data_tfrecord-{index:05d}.gz"
-    # A runner may process a file twice, even at once: each writes files of its own, the last rename wins, and both
-    # have the same bytes.
-    incoming = f"{folder}/.{name}.{secrets.token_hex(4)}"
-    # Level 1 takes a quarter of the time of level 6 for a seventh more bytes.
-    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
-    with tf.io.TFRecordWriter(incoming, options) as writer:
+    path = f"{folder}/data_tfrecord-{index:05d}.gz"
+    with whole_records(path) as writer:
         for example in examples:
             writer.write(example)
-    tf.io.gfile.rename(incoming, f"{folder}/{name}", overwrite=True)
-    return f"{folder}/{name}"
+    return path
 
 
 class _FindCutoffs(beam.DoFn):

@@ -19,6 +19,7 @@ from agnews.components.corpus_files.record import Reason, Reject
 from agnews.components.corpus_files.require_usable import require_usable
 from agnews.components.corpus_files.sample import SAMPLE, write_sample
 from agnews.components.corpus_files.sources import require_corpus_files
+from agnews.components.example_files.write_records import remove_half_written
 from agnews.components.news_example_gen.convert_corpus import REJECTS_FILE, ConvertCorpus
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.data_card import DataCard
@@ -78,11 +79,12 @@ class Executor(BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         data_card = artifact_utils.get_single_instance(output_dict["data_card"])
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        uris = {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
         with self._make_beam_pipeline() as pipeline:
             _ = pipeline | ConvertCorpus(
                 files,
                 corpus,
-                split_uris={split: artifact_utils.get_split_uri([examples], split) for split in SPLITS},
+                split_uris=uris,
                 card_uri=data_card.uri,
                 source=source,
                 is_sample=source == SAMPLE,
@@ -91,6 +93,8 @@ class Executor(BaseBeamExecutor):
                 eval_share=exec_properties["eval_share"],
                 seed=exec_properties["seed"],
             )
+        for uri in uris.values():
+            remove_half_written(uri)
         card, rejects = _read_card(data_card.uri)
         require_usable(card, rejects, corpus, exec_properties["max_reject_share"])
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)

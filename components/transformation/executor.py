@@ -14,6 +14,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
+from agnews.components.example_files.write_records import remove_half_written
 from agnews.components.transformation.settle_vocabulary import settle_vocabulary
 from agnews.components.transformation.transform_rows import RowTransform, transform_file
 from agnews.components.transformation.write_graph import write_graph
@@ -81,6 +82,8 @@ class Executor(BaseBeamExecutor):
             tf.io.gfile.makedirs(cache.uri)
         with self._make_beam_pipeline() as pipeline:
             _ = pipeline | beam.Create(files) | "TransformFiles" >> beam.ParDo(_TransformFile(graph))
+        for split in splits:
+            remove_half_written(f"{transformed.uri}/Split-{split}")
 
 
 class _TransformFile(beam.DoFn):

@@ -224,6 +224,21 @@ def test_bad_rows_are_written_down(run: Run, folder: Path) -> None:
     ]
 
 
+def test_what_a_killed_worker_has_left_is_no_shard(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner gives its rows to another worker; what remains is a cut file in the folder that is handed on."""
+    write = convert_corpus._write_shard
+
+    def write_after_another(folder: str, index: int, examples: Iterator[bytes]) -> str:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder, f".data_tfrecord-{index:05d}.gz.0a1b2c3d").write_bytes(b"\x1f\x8b\x08 cut")
+        return write(folder, index, examples)
+
+    monkeypatch.setattr(convert_corpus, "_write_shard", write_after_another)
+    result = run(folder)
+    assert len(result.rows("train")) + len(result.rows("eval")) == 300
+    assert len(result.rows("test")) == 80
+
+
 def test_too_many_bad_rows_stop_the_step(run: Run, folder: Path) -> None:
     with (folder / "train.csv").open("a") as file:
         file.write('"5","fifth","class"\n' * 5)

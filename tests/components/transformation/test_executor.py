@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tfx.types.artifact import Artifact
 
 from agnews.components.corpus_schema import corpus_schema
 from agnews.components.text.vocabulary import EMBEDDED
+from agnews.components.transformation import executor
 from agnews.components.transformation.executor import Executor
 from agnews.components.transformation.transform_rows import transform_file
 from agnews.components.transformation.write_graph import write_graph
@@ -30,6 +31,7 @@ SETTINGS = {"vocabulary": EMBEDDED, "lowercase": True, "max_length": 16}
 FILES = {"train": (1500, 0, 700), "eval": (3,), "test": (0,)}
 """Rows of each file of a split."""
 
+Transform = Callable[[tf.Tensor], list[bytes]]
 Run = Callable[[type[BaseBeamExecutor], str], Path]
 
 
@@ -50,12 +52,12 @@ def run(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     (root / "schema").mkdir()
     (root / "schema" / "schema.pbtxt").write_text(corpus_schema(packaged_corpus()))
 
-    def artifact(kind: type[Artifact], uri: Path) -> Artifact:
-        made = kind()
+    def artifact(type_: type[Artifact], uri: Path) -> Artifact:
+        made = type_()
         made.uri = str(uri)
         return made
 
-    def execute(executor: type[BaseBeamExecutor], name: str) -> Path:
+    def execute(kind: type[BaseBeamExecutor], name: str) -> Path:
         out = root / name
         examples = artifact(standard_artifacts.Examples, root / "raw")
         examples.split_names = json.dumps(list(FILES))
@@ -65,7 +67,7 @@ def run(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
             tmp_dir=str(root / "temporary"),
             unique_id=name,
         )
-        executor(context).Do(
+        kind(context).Do(
             {"examples": [examples], "schema": [artifact(standard_artifacts.Schema, root / "schema")]},
             {
                 "transform_graph": [artifact(standard_artifacts.TransformGraph, out / "graph")],
@@ -126,6 +128,20 @@ def test_the_rows_are_those_of_tfx(ours: Path, stock: Path) -> None:
 
 
 @pytest.mark.integration
+def test_what_a_killed_worker_has_left_is_no_row(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner gives its file to another worker; what remains is a cut file in the folder that is handed on."""
+
+    def transform_after_another(source: str, target: str, transform: Transform) -> Iterator[int]:
+        folder, _, name = target.rpartition("/")
+        Path(folder, f".{name}.0a1b2c3d").write_bytes(b"\x1f\x8b\x08 cut")
+        return transform_file(source, target, transform)
+
+    monkeypatch.setattr(executor, "transform_file", transform_after_another)
+    found = run(Executor, "killed")
+    assert {split: len(_rows(found, split)) for split in FILES} == {split: sum(rows) for split, rows in FILES.items()}
+
+
+@pytest.mark.integration
 def test_rows_keep_the_order_of_their_files(ours: Path) -> None:
     labels = [dict(row)["label"] for row in _rows(ours, "train")]
     assert labels == [(number % 4,) for number in range(1, 2201)]
@@ -169,4 +185,4 @@ def test_a_file_that_failed_half_way_does_not_appear(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         list(transform_file(str(source), str(target), lambda rows: next(batches)(rows), workers=1))
-    assert not target.exists()
+    assert list(target.parent.iterdir()) == [], "a pattern for all files of the folder matches every name"

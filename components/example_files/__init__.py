@@ -1,0 +1,1 @@
+"""Files of Examples: TFRecords that steps hand on."""
