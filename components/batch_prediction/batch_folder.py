@@ -18,6 +18,7 @@ from agnews.components.storage.atomic_output import TEMPORARY_SUFFIX
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
 from agnews.components.storage.open_binary import sha256_of
+from agnews.components.storage.tidying import tidying
 from agnews.schemas.batch_manifest import BatchInput, BatchManifest, BatchPart, BatchPlan, BatchShard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.first_problem import first_problem
@@ -143,7 +144,8 @@ class BatchFolder:
             self._files.write(f"{self.uri}/{REJECTS}", self._chunks([f"{record}.rejects" for record in records]))
         self._write(f"{self.uri}/{MANIFEST}", _json(manifest))
         self._write(f"{self.uri}/{SUCCESS}", b"")
-        self.sweep()
+        with tidying(f"What {self.uri} had while it was written"):
+            self.sweep()
         return manifest
 
     def sweep(self) -> None:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from agnews.components.storage.files import Files
 from agnews.components.storage.files_at import files_at
+from agnews.components.storage.tidying import tidying
 from agnews.schemas.errors import AgnewsError
 
 _LOGGER = logging.getLogger(__name__)
@@ -81,7 +82,8 @@ class BackupPlace:
 
     def remove(self) -> None:
         """Removes the backup; for who has kept what the training found."""
-        files_at(self.folder).remove(self.folder)
+        with tidying(f"The backup in {self.folder}"):
+            files_at(self.folder).remove(self.folder)
 
     def write(self, state: BackupState, arrays: Mapping[str, Array]) -> None:
         """Replaces the backup in one step: a reader, and a process that is killed here, finds the old one or the new.
@@ -130,7 +132,8 @@ class BackupPlace:
         files = files_at(self.folder)
         for path, age in _ages(files, self.folder):
             if path != self.file and age > _LEFTOVER_HOURS * 3600:
-                files.remove_file(path)
+                with tidying(f"The half of a backup in {path}"):
+                    files.remove_file(path)
 
 
 # What zipfile, struct, json and NumPy say to bytes that are not theirs; EINVAL is a place before the begin of the file.

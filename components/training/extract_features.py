@@ -14,6 +14,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.storage.files_at import files_at
+from agnews.components.storage.tidying import tidying
 from agnews.components.training.token_rows import FeatureRows, TokenRows
 from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 from agnews.schemas.progress import Progress, report_progress
@@ -129,4 +130,5 @@ def _remove_old(cache_uri: str) -> None:
     newest_first = sorted(finished, key=lambda folder: -files.state(_used(folder)).changed_ns)
     for folder in newest_first[_FOLDERS_KEPT:]:
         _LOGGER.info("Features in %s are removed: others were used since", folder)
-        files.remove(folder)
+        with tidying(f"The folder {folder}"):
+            files.remove(folder)

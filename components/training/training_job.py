@@ -10,6 +10,7 @@ import secrets
 from pydantic import ValidationError
 
 from agnews.components.storage.files_at import files_at
+from agnews.components.storage.tidying import tidying
 from agnews.components.training.devices import VARIABLE, TfConfig, read_tf_config
 from agnews.components.training.rendezvous import receive_workers, ring_chief
 from agnews.components.training.train_classifier import train_classifier
@@ -64,7 +65,8 @@ def _lead(job: TrainingJob, place: TfConfig, patience_seconds: float) -> Trained
         receive_workers(place.own, list(place.others), token, patience_seconds=patience_seconds)
         return train_classifier(_without_others(job) if job.model.kind in ALONE else job)
     finally:
-        files.remove_file(file)
+        with tidying(f"The file {file}"):
+            files.remove_file(file)
 
 
 def _without_others(job: TrainingJob) -> TrainingJob:

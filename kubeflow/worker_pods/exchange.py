@@ -16,6 +16,7 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from agnews.components.storage.files_at import files_at
+from agnews.components.storage.tidying import tidying
 from agnews.schemas.document import Document
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.trainer_task import TrainerTask
@@ -143,7 +144,8 @@ class Exchange:
 
     def remove(self) -> None:
         """Removes the folder; for the step, once it has all."""
-        files_at(self._folder).remove(self._folder)
+        with tidying(f"The folder {self._folder}"):
+            files_at(self._folder).remove(self._folder)
 
     @staticmethod
     def _read(place: str) -> Mapping[str, str]:

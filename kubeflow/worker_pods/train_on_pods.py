@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from agnews.components.storage.tidying import tidying
 from agnews.components.training.stop_signal import TERMINATED
 from agnews.kubeflow.worker_pods.build_manifest import FINGERPRINT, build_manifest, set_name
 from agnews.kubeflow.worker_pods.check_manifest import check_manifest
@@ -73,8 +74,14 @@ def train_on_pods(task: TrainerTask, contract: PodContract) -> None:
             fix="Give step and pods the same volume at the path of scratch_uri; access mode ReadWriteMany.",
             exit_code=ExitCode.FAILED,
         )
-    cluster.delete(name)
+    _tidy(cluster, name, manifest["kind"])
     exchange.remove()
+
+
+def _tidy(cluster: Cluster, name: str, kind: str) -> None:
+    """Deletes the set where that can be done; it goes with the step's pod anyway."""
+    with tidying(f"{kind} {name}", ApiException, HTTPError):
+        cluster.delete(name)
 
 
 @contextmanager
@@ -127,7 +134,7 @@ def _run(cluster: Cluster, manifest: Mapping[str, Any], contract: PodContract) -
             return
         patience.say(waiting, watch)
         if patience.is_over(watch):
-            cluster.delete(name)
+            _tidy(cluster, name, manifest["kind"])
             raise _never_started(contract, waiting)
         time.sleep(LOOK_EVERY)
 

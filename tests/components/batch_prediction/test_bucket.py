@@ -71,3 +71,27 @@ def test_a_bucket_is_answered_into_a_bucket(bucket: str) -> None:
         ("b.csv:3", "two"),
     ]
     assert len(b"".join(files.read(f"{bucket}/out/rejects.jsonl")).splitlines()) == 2
+
+
+def test_answers_that_are_whole_are_not_lost_over_what_cannot_be_swept(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = BatchFolder(f"{bucket}/out")
+    plan = BatchPlan(
+        model_name="agnews",
+        model_version="1",
+        model_digest="d",
+        classes=AG_NEWS.class_names,
+        format="jsonl",
+        with_text=True,
+        inputs=(),
+        shards=(),
+    )
+    folder.begin(plan)
+
+    def remove(self: object, folder: str) -> None:
+        raise OSError(5, "no deletions today", folder)
+
+    monkeypatch.setattr(type(files_at(bucket)), "remove", remove)
+    assert folder.finish(plan) == folder.manifest()
+    assert "no deletions today" in caplog.text

@@ -67,6 +67,23 @@ def test_an_epoch_that_was_not_backed_up_is_done_again(tmp_path: Path) -> None:
     assert [entry["val_loss"] for entry in resumed.curve] == pytest.approx([entry["val_loss"] for entry in whole.curve])
 
 
+def test_a_backup_that_stays_behind_is_told_and_takes_nothing_from_who_has_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = backup_place(str(tmp_path), {})
+    train(place)
+    monkeypatch.setattr(shutil, "rmtree", raiser(OSError(39, "Directory not empty")))
+    place.remove()
+    assert "Directory not empty" in caplog.text
+
+
+def raiser(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
 def test_a_backup_of_another_training_is_refused(tmp_path: Path) -> None:
     one, other = (backup_place(str(tmp_path), {"batch_size": size}) for size in (16, 32))
     assert one.folder != other.folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from pod_twin.cluster import FakeCluster
 
+from agnews.components.storage.local_files import LocalFiles
 from agnews.kubeflow.worker_pods import train_on_pods as module
 from agnews.kubeflow.worker_pods.pod_contract import PodContract
 from agnews.kubeflow.worker_pods.train_on_pods import train_on_pods
@@ -108,6 +110,31 @@ def test_rows_go_out_and_the_model_comes_back(
     assert twin.sets == {}, "nothing is left behind"
     assert not list((tmp_path / "shared" / "worker_pods").iterdir())
     assert "pod 0 try 1" in capfd.readouterr().err, "the log of the chief is that of the step"
+
+
+def test_what_cannot_be_removed_behind_a_training_is_told_and_fails_nothing(
+    task: TrainerTask, cluster: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def remove(self: LocalFiles, folder: str) -> None:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty", folder)
+
+    twin = cluster("finish()")
+    twin.forbidden.add("DELETE jobsets")
+    monkeypatch.setattr(LocalFiles, "remove", remove)
+    train_on_pods(task, CONTRACT)
+    assert Path(task.model_uri, "it").is_file()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any("JobSet toy-" in line and "cannot DELETE jobsets" in line for line in told)
+    assert any("Directory not empty" in line for line in told)
+
+
+def test_pods_that_never_begin_are_the_reason_although_they_cannot_be_removed(
+    task: TrainerTask, cluster: Start
+) -> None:
+    twin = cluster("finish()", can_pull=False)
+    twin.forbidden.add("DELETE jobsets")
+    with pytest.raises(AgnewsError, match="began within"):
+        train_on_pods(task, CONTRACT.model_copy(update={"start_minutes": 0.01}))
 
 
 def test_a_refusal_whose_line_was_cut_does_not_end_the_log(
