@@ -12,17 +12,16 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @contextmanager
-def tidying(what: str, *others: type[Exception]) -> Iterator[None]:
+def tidying(what: str) -> Iterator[None]:
     """Lets a clean-up fail with a warning: NFS, for one, keeps a folder for as long as somebody has a file of it open.
 
     Args:
         what: What is removed, as the beginning of a sentence.
-        others: What it may fail by besides OSError and AgnewsError.
 
     Yields:
         Nothing; the clean-up stands inside.
     """
     try:
         yield
-    except (OSError, AgnewsError, *others) as error:
+    except (OSError, AgnewsError) as error:
         _LOGGER.warning("%s is left behind, which changes no result: %s", what, " ".join(str(error).split())[:500])

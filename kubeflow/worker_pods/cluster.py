@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from agnews.kubeflow.client.retry import Retry
+from agnews.kubeflow.client.server_error import Failure, ServerError
 from agnews.kubeflow.worker_pods.build_manifest import PLURALS
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _SECONDS = (5.0, 30.0)
 """To connect, and to wait for an answer."""
-_TRIES = 5
+FIRST_PAUSE = 0.5
+"""Longest, in seconds, before something is asked for again; it doubles each time."""
+_MAY_PASS = (429, 500, 502, 503, 504)
+"""A server that is starting, that another one takes over from, or that has too much to do."""
+
+FOLLOWED_AGAIN = "Run again: the pods go on meanwhile, and a step that is tried again follows them."
 
 Tree = dict[str, Any]
-__all__ = ["ApiException", "Cluster", "HTTPError"]
+Result = TypeVar("Result")
+__all__ = ["FOLLOWED_AGAIN", "ApiException", "Cluster", "HTTPError"]
 
 
 class Cluster:
     """Kubernetes' API, as the service account of this pod or the current context of a kubeconfig file sees it.
 
+    What creates or deletes something is asked again where the server does not answer. What looks is not: whoever
+    follows a set looks again anyway.
+
     Args:
         kind: `jobset` or `trainjob`.
+        retry: How often, and after how long.
 
     Raises:
         AgnewsError: There is neither.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, retry: Retry | None = None) -> None:
+        self._retry = retry or Retry(attempts=8, first=FIRST_PAUSE, longest=15.0)
         try:
             if "KUBERNETES_SERVICE_HOST" in os.environ and _NAMESPACE_FILE.is_file():
                 config.load_incluster_config()
@@ -65,23 +78,48 @@ class Cluster:
         name = os.environ.get("KFP_POD_NAME") or os.environ.get("HOSTNAME", "")
         if uid := os.environ.get("KFP_POD_UID"):
             return {"name": name, "uid": uid}
+
+        def read() -> Any:
+            return self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_SECONDS)
+
         try:
-            found = self._core.read_namespaced_pod(name, self.namespace, _request_timeout=_SECONDS)
-        except (ApiException, ValueError):
+            found = self._retry.repeat(lambda: self._ask("get pods", read))
+        except ServerError as error:
+            if error.may_pass:
+                raise
+            return None
+        except ValueError:
             return None
         return {"name": name, "uid": found.metadata.uid}
 
-    def create(self, manifest: Mapping[str, Any]) -> bool:
-        """Creates a set; False where there is one of its name."""
+    def create(self, manifest: Mapping[str, Any]) -> None:
+        """Creates a set, or finds one of its name: what was asked for before an answer was lost, or somebody else's.
+
+        Raises:
+            ServerError: The cluster refuses it, or does not answer.
+        """
+        place = (self._group, self._version, self.namespace, self._plural)
+
+        def create() -> Any:
+            return self._sets.create_namespaced_custom_object(*place, dict(manifest), _request_timeout=_SECONDS)
+
+        def find() -> Tree | None:
+            return self._ask(f"get {self._plural}", lambda: self.read(manifest["metadata"]["name"]))
+
         try:
-            self._sets.create_namespaced_custom_object(
-                self._group, self._version, self.namespace, self._plural, dict(manifest), _request_timeout=_SECONDS
-            )
+            self._retry.create(lambda: self._ask(f"create {self._plural}", create), find)
+        except ServerError as error:
+            # One of this name was there and is gone: whoever looks next sees that.
+            if error.status != 409:
+                raise
+
+    def _ask(self, what: str, request: Callable[[], Result]) -> Result:
+        try:
+            return request()
         except ApiException as error:
-            if error.status == 409:
-                return False
-            raise refused(error, f"create {self._plural}", self.namespace) from error
-        return True
+            raise refused(error, what, self.namespace) from error
+        except HTTPError as error:
+            raise _cut(error, what) from error
 
     def read(self, name: str) -> Tree | None:
         """Returns a set; None where there is none."""
@@ -98,21 +136,34 @@ class Cluster:
         return found
 
     def delete(self, name: str) -> None:
-        """Deletes a set with all that belongs to it; nothing happens where there is none."""
-        try:
+        """Deletes a set with all that belongs to it; nothing happens where there is none.
+
+        Raises:
+            ServerError: The cluster refuses it, or does not answer.
+        """
+
+        def delete() -> None:
             self._sets.delete_namespaced_custom_object(
                 *(self._group, self._version, self.namespace, self._plural, name),
                 propagation_policy="Background",
                 _request_timeout=_SECONDS,
             )
-        except ApiException as error:
+
+        try:
+            self._retry.repeat(lambda: self._ask(f"delete {self._plural}", delete))
+        except ServerError as error:
             if error.status != 404:
-                raise refused(error, f"delete {self._plural}", self.namespace) from error
+                raise
 
     def pods(self, name: str) -> list[Any]:
         """Returns the pods of a set, by their place in it."""
         selector = f"jobset.sigs.k8s.io/jobset-name={name}"
-        found = self._core.list_namespaced_pod(self.namespace, label_selector=selector, _request_timeout=_SECONDS)
+        try:
+            found = self._core.list_namespaced_pod(self.namespace, label_selector=selector, _request_timeout=_SECONDS)
+        except ApiException as error:
+            if error.status in (401, 403):
+                raise refused(error, "list pods", self.namespace) from error
+            raise
         return sorted(found.items, key=lambda pod: pod_index(pod))
 
     def follow_log(self, pod: str) -> Iterator[bytes]:
@@ -132,7 +183,7 @@ def pod_index(pod: Any) -> int:
     return int(marks.get("batch.kubernetes.io/job-completion-index", 0))
 
 
-def refused(error: ApiException, what: str, namespace: str) -> AgnewsError:
+def refused(error: ApiException, what: str, namespace: str) -> ServerError:
     """Says what the cluster does not want, and what it would need.
 
     Args:
@@ -149,10 +200,22 @@ def refused(error: ApiException, what: str, namespace: str) -> AgnewsError:
         )
     else:
         fix = "docs/scale.md says what the cluster needs; the deployment table has the values under `trainer`."
-    exit_code = ExitCode.UNAVAILABLE if (error.status or 500) >= 500 else ExitCode.USAGE
-    return AgnewsError(
+    may_pass = error.status in _MAY_PASS
+    return ServerError(
         f"The cluster does not let the Trainer {what} in {namespace}.",
         found=f"{error.status}: {answer}",
-        fix=fix,
-        exit_code=exit_code,
+        fix=FOLLOWED_AGAIN if may_pass else fix,
+        exit_code=ExitCode.UNAVAILABLE if may_pass else ExitCode.USAGE,
+        failure=Failure.CUT if may_pass else Failure.REFUSED,
+        status=error.status or 0,
+    )
+
+
+def _cut(error: HTTPError, what: str) -> ServerError:
+    return ServerError(
+        f"Kubernetes' API did not answer the request to {what}.",
+        found=" ".join(str(error).split())[:300],
+        fix=FOLLOWED_AGAIN,
+        exit_code=ExitCode.UNAVAILABLE,
+        failure=Failure.CUT,
     )

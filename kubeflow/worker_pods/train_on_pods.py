@@ -15,9 +15,10 @@ from typing import Any
 
 from agnews.components.storage.tidying import tidying
 from agnews.components.training.stop_signal import TERMINATED
+from agnews.kubeflow.client.server_error import ServerError
 from agnews.kubeflow.worker_pods.build_manifest import FINGERPRINT, build_manifest, set_name
 from agnews.kubeflow.worker_pods.check_manifest import check_manifest
-from agnews.kubeflow.worker_pods.cluster import ApiException, Cluster, HTTPError
+from agnews.kubeflow.worker_pods.cluster import FOLLOWED_AGAIN, ApiException, Cluster, HTTPError
 from agnews.kubeflow.worker_pods.exchange import Exchange, fingerprint, input_folders
 from agnews.kubeflow.worker_pods.pod_contract import PodContract
 from agnews.kubeflow.worker_pods.pod_watch import PodWatch
@@ -80,7 +81,7 @@ def train_on_pods(task: TrainerTask, contract: PodContract) -> None:
 
 def _tidy(cluster: Cluster, name: str, kind: str) -> None:
     """Deletes the set where that can be done; it goes with the step's pod anyway."""
-    with tidying(f"{kind} {name}", ApiException, HTTPError):
+    with tidying(f"{kind} {name}"):
         cluster.delete(name)
 
 
@@ -113,8 +114,8 @@ def _run(cluster: Cluster, manifest: Mapping[str, Any], contract: PodContract) -
         try:
             found = cluster.read(name)
             if found is None or (starts == 0 and _end_of(found)[0] == "failed"):
+                _start(cluster, manifest, found, starts + 1)
                 starts += 1
-                _start(cluster, manifest, found, starts)
                 continue
             _require_ours(found, manifest)
             if starts == 0:
@@ -122,7 +123,9 @@ def _run(cluster: Cluster, manifest: Mapping[str, Any], contract: PodContract) -
                 starts = 1
             waiting = watch.look(contract.workers)
             patience.reached()
-        except (ApiException, HTTPError, OSError) as error:
+        except (ApiException, HTTPError, OSError, ServerError) as error:
+            if isinstance(error, ServerError) and not error.may_pass:
+                raise
             patience.not_reached(error)
             time.sleep(LOOK_EVERY)
             continue
@@ -153,8 +156,8 @@ def _start(cluster: Cluster, manifest: Mapping[str, Any], found: Mapping[str, An
         cluster.delete(name)
         while cluster.read(name) is not None:
             time.sleep(LOOK_EVERY)
-    if cluster.create(manifest):
-        _LOGGER.info("%s %s in namespace %s was made", manifest["kind"], name, cluster.namespace)
+    cluster.create(manifest)
+    _LOGGER.info("%s %s in namespace %s was made", manifest["kind"], name, cluster.namespace)
 
 
 def _require_ours(found: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
@@ -191,7 +194,7 @@ class _Patience:
             raise AgnewsError(
                 "Kubernetes' API does not answer any more.",
                 found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300],
-                fix="Run again: the pods go on meanwhile, and a step that is tried again follows them.",
+                fix=FOLLOWED_AGAIN,
                 exit_code=ExitCode.UNAVAILABLE,
             ) from error
         _LOGGER.warning("Kubernetes' API does not answer, and is asked again: %s", str(error).splitlines()[:1])

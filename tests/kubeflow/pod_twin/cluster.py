@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,8 @@ class FakeCluster:
         self.deleted: list[str] = []
         self.forbidden: set[str] = set()
         self.fail_next = 0
+        self.troubles: dict[str, list[int | str]] = {}
+        """By verb and resource, what becomes of the next requests: a status, `cut`, or `lost` for one that is done."""
         self._lock = threading.RLock()
         self._ended = threading.Event()
         cluster = self
@@ -162,12 +165,21 @@ class FakeCluster:
             return self._send(request, 503, _status(503, "the server is overloaded"))
         if url.path.endswith("/log"):
             return self._stream(request, url.path.split("/")[-2])
-        with self._lock:
-            code, answer = self._do(verb, url.path, parse_qs(url.query), body)
+        waiting = self.troubles.get(f"{verb} {_resource(url.path)}")
+        trouble = waiting.pop(0) if waiting else None
+        if isinstance(trouble, int):
+            return self._send(request, trouble, _status(trouble, "not now"))
+        if trouble != "cut":
+            with self._lock:
+                code, answer = self._do(verb, url.path, parse_qs(url.query), body)
+        if trouble:
+            request.close_connection = True
+            request.connection.shutdown(socket.SHUT_RDWR)
+            return None
         return self._send(request, code, answer)
 
     def _do(self, verb: str, path: str, query: dict[str, list[str]], body: Tree | None) -> tuple[int, Tree]:
-        what = "jobsets" if path.startswith(_SETS) else "pods"
+        what = _resource(path)
         if f"{verb} {what}" in self.forbidden:
             return 403, _status(403, f"cannot {verb} {what}")
         name = path.removeprefix(_SETS).removeprefix(_PODS).strip("/")
@@ -313,7 +325,6 @@ class FakeCluster:
 def _free_ten() -> int:
     """Returns a number to which a digit is added."""
     import random
-    import socket
 
     while True:
         tens = random.randint(2000, 3200)
@@ -324,6 +335,10 @@ def _free_ten() -> int:
         except OSError:
             continue
         return tens
+
+
+def _resource(path: str) -> str:
+    return "jobsets" if path.startswith(_SETS) else "pods"
 
 
 def _condition(kind: str, reason: str, message: str) -> Tree:

@@ -85,6 +85,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts a cluster whose pods run a few lines of Python."""
     started: list[FakeCluster] = []
     monkeypatch.setattr(module, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr("agnews.kubeflow.worker_pods.cluster.FIRST_PAUSE", 0.01)
 
     def start(body: str, **options: bool) -> FakeCluster:
         script = tmp_path / "pod.py"
@@ -269,6 +270,41 @@ def test_an_api_server_that_is_away_for_a_moment_is_asked_again(task: TrainerTas
     train_on_pods(task, CONTRACT)
     timer.join()
     assert Path(task.model_uri, "it").is_file()
+
+
+@pytest.mark.parametrize("troubles", [[503, 429, 500], ["cut", 502], ["lost"]])
+@pytest.mark.parametrize("verb", ["POST", "DELETE"])
+def test_what_is_made_and_removed_is_asked_for_again_where_no_answer_comes(
+    task: TrainerTask, cluster: Start, verb: str, troubles: list[int | str], caplog: pytest.LogCaptureFixture
+) -> None:
+    twin = cluster("finish()")
+    twin.troubles[f"{verb} jobsets"] = troubles
+    train_on_pods(task, CONTRACT)
+    assert Path(task.model_uri, "it").is_file()
+    assert len(twin.made) == 1, "an answer that was lost is no reason for a second set"
+    assert len(twin.deleted) == 1
+    assert twin.troubles[f"{verb} jobsets"] == []
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_failed_set_of_an_earlier_try_is_made_anew_although_the_server_stumbles(
+    task: TrainerTask, cluster: Start, tmp_path: Path
+) -> None:
+    twin = cluster(f"finish() if pathlib.Path({str(tmp_path / 'go')!r}).exists() else report('No memory.', 2)")
+    with pytest.raises(AgnewsError, match="No memory"):
+        train_on_pods(task, CONTRACT)
+    (tmp_path / "go").touch()
+    assert len(twin.sets) == 1
+    twin.troubles["DELETE jobsets"] = [503] * 10
+    train_on_pods(task, CONTRACT)
+    assert len(twin.made) == 2
+
+
+def test_who_may_not_look_at_pods_is_told_at_once(task: TrainerTask, cluster: Start) -> None:
+    twin = cluster("finish()")
+    twin.forbidden.add("GET pods")
+    with pytest.raises(AgnewsError, match="does not let the Trainer list pods"):
+        train_on_pods(task, CONTRACT)
 
 
 def test_a_model_that_one_process_trains_asks_for_one_pod(task: TrainerTask, cluster: Start) -> None:
