@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agnews.pipeline.load_corpus import corpus_settings, is_file, load_corpus
+from agnews.pipeline.corpus_settings import corpus_settings, dotted_keys, merge_sections, network_section
+from agnews.pipeline.load_corpus import is_file, load_corpus
 from agnews.schemas.corpus_document import AG_NEWS
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import TransformerConfig
@@ -54,7 +55,7 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
         origins[".".join(key)] = f"--set {setting}"
     packaged = name_or_file is None or name_or_file in config_names()
     if not packaged:
-        over = _merged(_read_mapping(_config_file(str(name_or_file))), over)
+        over = merge_sections(_read_mapping(_config_file(str(name_or_file))), over)
     name = str(_section(over, "data").get("corpus", AG_NEWS))
     loaded = load_corpus(name)
     said = corpus_settings(loaded.corpus)
@@ -62,18 +63,19 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
     path = _config_file(str(name_or_file or wanted)) if packaged else _config_file(str(name_or_file))
     base = _read_mapping(path) if packaged else {}
     kind = _section(over, "model").get("kind", _section(base, "model").get("kind", wanted))
-    said = corpus_settings(loaded.corpus, kind)
-    for section, keys in said.items():
-        for name_of_key in keys:
-            origins.setdefault(f"{section}.{name_of_key}", f"the description of the corpus, {name}")
-    tree = _merged(_merged(base, said), over)
+    network = _section(_section(over, "model"), "network").get("kind")
+    said = corpus_settings(loaded.corpus, kind, None if network is None else str(network))
+    for key_said, _ in dotted_keys(said):
+        origins.setdefault(key_said, f"the description of the corpus, {name}")
+    tree = merge_sections(merge_sections(base, said), over)
     if loaded.root:
-        tree = _merged({"data": {"source": loaded.root}}, tree)
+        tree = merge_sections({"data": {"source": loaded.root}}, tree)
         tree["data"]["corpus"] = _absolute(name)
     config = _validate(tree, str(path), origins)
     promotion_metric(config.evaluation.metric, loaded.corpus.class_names)
-    if isinstance(config.model, TransformerConfig):
-        config.model.require_room(loaded.corpus.num_classes)
+    section, trained = network_section(config.model)
+    if isinstance(trained, TransformerConfig):
+        trained.require_room(loaded.corpus.num_classes, section)
     return config
 
 
@@ -86,12 +88,6 @@ def _absolute(corpus: str) -> str:
     if not is_file(corpus) or "://" in corpus:
         return corpus
     return str(Path(corpus).expanduser().absolute())
-
-
-def _merged(base: Any, over: Any) -> Any:
-    if not isinstance(base, dict) or not isinstance(over, dict):
-        return over
-    return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
 
 
 def _config_file(name_or_file: str) -> Path:
@@ -190,9 +186,11 @@ def _readable(error: ValidationError, model: type[BaseModel], origin: str, origi
         loc = _without_kind(detail["loc"])
         key = ".".join(str(part) for part in loc)
         if detail["type"] == "union_tag_invalid":
-            key += ".kind"
+            value = detail["input"]
+            if isinstance(value, dict):
+                key, value = f"{key}.kind", value.get("kind")
             problems.append(f"There is no model of this kind, {key}.")
-            founds.append(f"{key} = {detail['input'].get('kind')!r} (from {origins.get(key, origin)})")
+            founds.append(f"{key} = {value!r} (from {origins.get(key, origin)})")
             fixes.append(f"The kinds are {detail['ctx']['expected_tags'].replace(chr(39), '')}.")
             continue
         if detail["type"] == "extra_forbidden":
@@ -267,8 +265,9 @@ def choose_config(
             fix="Leave --model out, or choose another --config.",
         )
     if (named := encoder_config(tree.model)) is not None:
-        require_plain_path(named.encoder, "the encoder (model.encoder)")
-        require_no_credentials(named.encoder, "the encoder (model.encoder)")
+        what = f"the encoder ({network_section(tree.model)[0]}.encoder)"
+        require_plain_path(named.encoder, what)
+        require_no_credentials(named.encoder, what)
     require_no_credentials(tree.data.source, "the data (data.source)")
     require_workers_fit(
         tree.devices.workers,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
@@ -77,26 +76,3 @@ def _decode(content: bytes, path: str) -> str:
         raise AgnewsError(
             f"{path}, line {line}, is no UTF-8.", found=error.reason, fix="Save the file as UTF-8."
         ) from None
-
-
-def corpus_settings(corpus: Corpus, kind: str | None = None) -> dict[str, dict[str, Any]]:
-    """Returns what a description says about the configuration: its settings, and its floors.
-
-    Args:
-        corpus: The description.
-        kind: Kind of model that is run; None for the one that the description asks for. Where it asks for another,
-            its sections `model` and `training` are those of that other kind, and left out.
-    """
-    wanted = corpus.settings.get("model", {}).get("kind", "transformer")
-    of_another = kind is not None and kind != wanted and "model" in corpus.settings
-    sections: dict[str, dict[str, Any]] = {
-        name: dict(section)
-        for name, section in corpus.settings.items()
-        if not (of_another and name in ("model", "training"))
-    }
-    more = [corpus.kinds.get(str(kind or wanted), {}), {"evaluation": corpus.floors.model_dump(exclude_none=True)}]
-    for each in more:
-        for name, keys in each.items():
-            if keys:
-                sections[name] = {**sections.get(name, {}), **keys}
-    return sections

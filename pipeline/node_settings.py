@@ -10,7 +10,7 @@ from agnews.components.carried_corpus import carry_corpus
 from agnews.components.encoders.encoder_digest import encoder_digest
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.text.vocabulary import EMBEDDED
-from agnews.pipeline.load_corpus import corpus_settings
+from agnews.pipeline.corpus_settings import corpus_settings, network_section
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import LEARN, LinearConfig, TextConfig, encoder_config
@@ -191,7 +191,7 @@ def _learnt_text(config: RunConfig, encoder: str | None) -> TextConfig:
     if encoder is not None:
         raise AgnewsError(
             f"A model of the kind {config.model.kind} cannot learn its own word pieces: its encoder knows others.",
-            found=f"text.vocabulary {LEARN}, model.encoder {encoder}",
+            found=f"text.vocabulary {LEARN}, {network_section(config.model)[0]}.encoder {encoder}",
             fix="Leave text.vocabulary out, or take --model transformer or --model linear.",
         )
     lowercase = True if config.text.lowercase is None else config.text.lowercase

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from agnews.pipeline.load_corpus import corpus_settings, load_corpus
+from agnews.pipeline.corpus_settings import corpus_settings, dotted_keys
+from agnews.pipeline.load_corpus import load_corpus
+from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.learning_config import EnsembleConfig
 from agnews.schemas.run_config import RunConfig
 
 
@@ -21,10 +24,16 @@ def setting_reasons(config: RunConfig) -> dict[str, str]:
         corpus = load_corpus(config.data.corpus).corpus
     except AgnewsError:
         return {}
-    tree = config.model_dump(mode="json")
+    values = dict(dotted_keys(config.model_dump(mode="json")))
+    network = config.model.network.kind if isinstance(config.model, EnsembleConfig) else None
     return {
-        f"{section}.{key}": corpus.reasons.get(f"{section}.{key}", f"so says the description of {corpus.name}")
-        for section, keys in corpus_settings(corpus, config.model.kind).items()
-        for key, value in keys.items()
-        if tree.get(section, {}).get(key) == value
+        key: _reason(corpus, key)
+        for key, value in dotted_keys(corpus_settings(corpus, config.model.kind, network))
+        if key in values and values[key] == value
     }
+
+
+def _reason(corpus: Corpus, key: str) -> str:
+    # A member of an ensemble has what is said, and why, of the same model alone.
+    alone = key.replace("model.network.", "model.").replace("model.linear.", "model.")
+    return corpus.reasons.get(key) or corpus.reasons.get(alone) or f"so says the description of {corpus.name}"

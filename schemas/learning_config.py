@@ -73,11 +73,12 @@ class TransformerConfig(Section):
     bigram_dropout: Share = 0.3
     """Share of the word pairs left out while training."""
 
-    def require_room(self, num_classes: int) -> None:
+    def require_room(self, num_classes: int, section: str = "model") -> None:
         """Makes sure that the table of word pairs, which has a weight a class, can be trained.
 
         Args:
             num_classes: Classes to tell apart.
+            section: Where this stands in a configuration.
 
         Raises:
             AgnewsError: It is too large; the message says which size is not.
@@ -85,8 +86,8 @@ class TransformerConfig(Section):
         if self.bigram_buckets * num_classes > _MOST_PAIR_WEIGHTS:
             raise AgnewsError(
                 "The table of word pairs has a weight for each class, and is too large to be trained.",
-                found=f"model.bigram_buckets={self.bigram_buckets} for {num_classes:,} classes",
-                fix=f"--set model.bigram_buckets={fitting_buckets(num_classes)}, or 0 to leave it out.",
+                found=f"{section}.bigram_buckets={self.bigram_buckets} for {num_classes:,} classes",
+                fix=f"--set {section}.bigram_buckets={fitting_buckets(num_classes)}, or 0 to leave it out.",
             )
 
 

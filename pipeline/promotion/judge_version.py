@@ -18,7 +18,7 @@ from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.model_store.sound_copy import sound_copy
 from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.components.smoke_test.try_model import try_model
-from agnews.pipeline.load_corpus import corpus_settings
+from agnews.pipeline.corpus_settings import corpus_settings
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.evaluation import ClassMetrics, Metrics, Verdict
 from agnews.schemas.promotion_metric import promotion_metric

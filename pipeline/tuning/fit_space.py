@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from agnews.components.tuning.read_search_space import Dimension, Setting
+from agnews.pipeline.corpus_settings import dotted_keys
 from agnews.pipeline.tuning.train_trial import apply_settings
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
@@ -33,11 +33,7 @@ def fit_space(space: Mapping[str, Dimension], config: RunConfig) -> tuple[dict[s
     Raises:
         AgnewsError: A key does not exist or cannot be searched, or the configuration does not allow a value.
     """
-    known = {
-        key: value
-        for section in ("model", "training")
-        for key, value in _leaves(section, getattr(config, section).model_dump())
-    }
+    known = dict(dotted_keys(config.model_dump(include={"model", "training"})))
     fitted: dict[str, Dimension] = {}
     for key, dimension in space.items():
         if why := _refused(key):
@@ -55,14 +51,6 @@ def fit_space(space: Mapping[str, Dimension], config: RunConfig) -> tuple[dict[s
         for value in fitted[key].ends:
             apply_settings(config, {key: value})
     return fitted, {key: known[key] for key in space}
-
-
-def _leaves(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(f"{prefix}.{name}", value)
-        else:
-            yield f"{prefix}.{name}", value
 
 
 def _refused(key: str) -> str:

@@ -63,3 +63,6 @@ def test_pieces_that_are_learnt_have_no_digest_before_the_rows_were_read(kind: s
 def test_a_model_with_an_encoder_cannot_learn_its_pieces(kind: str) -> None:
     with pytest.raises(AgnewsError, match=f"{kind} cannot learn its own word pieces"):
         resolve_text(load_config(kind, ["text.vocabulary=learn"]))
+    with pytest.raises(AgnewsError, match="ensemble cannot learn its own") as caught:
+        resolve_text(load_config("ensemble", ["text.vocabulary=learn", f"model.network.kind={kind}"]))
+    assert "model.network.encoder minilm" in str(caught.value.found)
