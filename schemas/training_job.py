@@ -1,20 +1,18 @@
-"""`training_job.json`: what a training is given, in one process or in several that train together."""
+"""What a training is given, in one process or in several that train together."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
-from agnews.schemas.document import Document
+from agnews.schemas.document import Part
 from agnews.schemas.learning_config import DevicesConfig, ModelConfig, TextConfig, TrainingConfig
 
 
-class TrainingJob(Document):
+class TrainingJob(Part):
     """Everything that decides what a training does. The section `model` is validated here and nowhere later."""
 
-    FILE: ClassVar = "training_job.json"
-
     format: Literal[1] = 1
-    """Of this file: its reader may be a process of another version."""
+    """Of the JSON: its reader may be a process of another version."""
     train_files: tuple[str, ...]
     """Glob patterns of the rows to learn from."""
     eval_files: tuple[str, ...]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import version
 
 import tensorflow as tf
@@ -15,8 +14,8 @@ from agnews.components.encoders.encoder_card import read_encoder_card
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.serving_model.facts_file import ALPHABET
 from agnews.components.serving_model.serving_model import ServingModel, export_model
+from agnews.components.storage.files_at import files_at
 from agnews.components.text.locate_vocabulary import locate_vocabulary
-from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.components.training.training_job import train_together
 from agnews.components.training.warm_start import WEIGHT_NAMES
 from agnews.schemas.learning_config import DevicesConfig, TextConfig, TrainingConfig, parse_model_config
@@ -72,7 +71,17 @@ def do_task(task: TrainerTask) -> None:
         "warm_start": trained.warm_start.note if trained.warm_start else None,
         "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
     }
-    _write_record(trained, settings, facts, task.record_uri)
+    record = TrainingRecord.model_validate(
+        {
+            "curve": trained.result.curve,
+            "config": settings,
+            "best_epoch": trained.result.best_epoch,
+            "devices": {"asked": settings["devices"], "taken": facts["devices"]},
+            "warm_start": facts["warm_start"],
+            "model": facts,
+        }
+    )
+    record.write(task.record_uri, files_at(task.record_uri).write)
     export_model(
         ServingModel(
             network,
@@ -96,25 +105,3 @@ def _alphabet(pieces: Iterable[str]) -> str:
 
 def _count(weights: Iterable[tf.Variable]) -> int:
     return sum(weight.shape.num_elements() for weight in weights)
-
-
-def _write_record(
-    trained: TrainedClassifier, settings: Mapping[str, object], facts: Mapping[str, object], folder: str
-) -> None:
-    record = TrainingRecord.model_validate(
-        {
-            "curve": trained.result.curve,
-            "config": settings,
-            "best_epoch": trained.result.best_epoch,
-            "devices": {"asked": settings["devices"], "taken": facts["devices"]},
-            "warm_start": facts["warm_start"],
-            "model": facts,
-        }
-    )
-
-    def write(path: str, chunks: Iterable[bytes]) -> None:
-        tf.io.gfile.makedirs(posixpath.dirname(path))
-        with tf.io.gfile.GFile(path, "wb") as file:
-            file.write(b"".join(chunks))
-
-    record.write(folder, write)

@@ -22,11 +22,8 @@ from agnews.schemas.worker_rules import ALONE
 
 _LOGGER = logging.getLogger(__name__)
 
-START_MINUTES = 10.0
-"""How long a chief waits for the others, unless it is told."""
 
-
-def train_together(job: TrainingJob, *, start_minutes: float = START_MINUTES) -> TrainedClassifier:
+def train_together(job: TrainingJob, *, start_minutes: float) -> TrainedClassifier:
     """Trains, and tells the other processes that TF_CONFIG names, if any, what to train.
 
     They run `python -m agnews.components.training.worker SCRATCH_URI` and wait for this.
