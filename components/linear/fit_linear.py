@@ -59,6 +59,7 @@ def fit_linear(
     cost: float,
     class_weights: NDArray[np.float32] | None = None,
     on_rows: Callable[[int], None] = lambda rows: None,
+    section: str = "model",
 ) -> LinearFit:
     """Learns from texts. The same texts in the same order give the same weights.
 
@@ -72,6 +73,7 @@ def fit_linear(
         cost: See `fit_squared_hinge`.
         class_weights: See `fit_squared_hinge`.
         on_rows: Called with the number of texts whose n-grams are counted.
+        section: Where the model stands in a configuration.
 
     Returns:
         The classifier.
@@ -85,7 +87,8 @@ def fit_linear(
         raise AgnewsError(
             "A linear model of so many n-grams and classes does not fit into memory.",
             found=f"{len(columns.rarity):,} n-grams for {num_classes:,} classes",
-            fix="Take rarer n-grams out or hash them closer: --set model.min_count=5 or --set model.buckets=65536",
+            fix="Take rarer n-grams out or hash them closer: "
+            f"--set {section}.min_count=5 or --set {section}.buckets=65536",
         )
     matrix = weigh_ngrams(counts, columns)
     weights = fit_squared_hinge(matrix, labels, num_classes, cost=cost, class_weights=class_weights)

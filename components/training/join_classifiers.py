@@ -6,19 +6,15 @@ import dataclasses
 import logging
 
 import numpy as np
-import tensorflow as tf
-import tf_keras as keras
-from numpy.typing import NDArray
 
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.ensemble_classifier import EnsembleClassifier
 from agnews.components.training.find_shares import find_shares
+from agnews.components.training.predict_rows import predict_rows
 from agnews.components.training.token_rows import TokenRows
 from agnews.components.training.trained_classifier import TrainedClassifier
 
 _LOGGER = logging.getLogger(__name__)
-
-_BATCH_SIZE = 256
 
 
 def join_classifiers(network: TrainedClassifier, linear: TrainedClassifier, evaluation: TokenRows) -> TrainedClassifier:
@@ -33,7 +29,7 @@ def join_classifiers(network: TrainedClassifier, linear: TrainedClassifier, eval
         The classifier. Its logits are as sure as it is right.
     """
     members = [network.classifier.network, linear.classifier.network]
-    answers = [_predict(member, evaluation) for member in members]
+    answers = [predict_rows(member, evaluation) for member in members]
     labels = answers[0][1]
     shares = find_shares([logits for logits, _ in answers], labels)
     joint = np.tensordot(shares, np.stack([logits for logits, _ in answers]), axes=1)
@@ -44,10 +40,3 @@ def join_classifiers(network: TrainedClassifier, linear: TrainedClassifier, eval
     )
     classifier = Classifier(EnsembleClassifier(members, shares, name="ensemble"), network.classifier.create_optimizer)
     return dataclasses.replace(network, classifier=classifier, temperature=1.0)
-
-
-def _predict(network: keras.Model, rows: TokenRows) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Returns logits (rows, classes) and labels (rows,), in one order."""
-    answer = tf.function(lambda features: network(features, training=False), reduce_retracing=True)
-    pairs = [(answer(features).numpy(), labels.numpy()) for features, labels in rows.dataset(batch_size=_BATCH_SIZE)]
-    return np.concatenate([logits for logits, _ in pairs]), np.concatenate([labels for _, labels in pairs])

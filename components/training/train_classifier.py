@@ -9,10 +9,7 @@ import posixpath
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-import tensorflow as tf
 import tf_keras as keras
-from numpy.typing import NDArray
 
 from agnews.components.encoders.encoder_cache import EncoderCache
 from agnews.components.encoders.find_encoder import SAVED_MODEL, find_encoder
@@ -28,6 +25,7 @@ from agnews.components.training.extract_features import extract_features
 from agnews.components.training.find_temperature import find_temperature
 from agnews.components.training.fit import STEPS_PER_EXECUTION, fit
 from agnews.components.training.join_classifiers import join_classifiers
+from agnews.components.training.predict_rows import predict_rows
 from agnews.components.training.token_rows import TokenRows, TrainingRows, read_token_rows
 from agnews.components.training.train_linear import train_linear
 from agnews.components.training.trained_classifier import TrainedClassifier
@@ -49,7 +47,6 @@ from agnews.schemas.training_job import TrainingJob
 _LOGGER = logging.getLogger(__name__)
 
 _FEATURES = "features"
-_BATCH_SIZE = 256
 _XLA_LENGTHS = 32
 """XLA compiles a step for each length that batches are padded to."""
 
@@ -87,6 +84,7 @@ def _train_network(
     config: TransformerConfig | EncoderConfig,
     on_epoch: OnEpoch | None,
     keeps_backup: bool,
+    section: str = "model",
 ) -> TrainedClassifier:
     training = job.training
     lowercase, max_length = bool(job.text.lowercase), job.text.max_length
@@ -101,6 +99,7 @@ def _train_network(
         train, evaluation = (dataclasses.replace(rows, length_multiple=_XLA_LENGTHS) for rows in (train, evaluation))
     encoder = _encoder(config, taken.precision)
     if encoder is not None:
+        _require_pooler(encoder, config, section)
         require_same_tokens(encoder, vocabulary, lowercase=lowercase, max_length=max_length)
 
     def build(encoder: Encoder | None) -> Classifier:
@@ -180,7 +179,7 @@ def _train_network(
         classifier.network.set_weights(trained.network.get_weights())
     temperature = 1.0
     if training.calibrate:
-        temperature = find_temperature(*_predict(classifier.head or classifier.network, eval_rows))
+        temperature = find_temperature(*predict_rows(classifier.head or classifier.network, eval_rows))
         _LOGGER.info("Temperature: %.3f", temperature)
     return TrainedClassifier(
         classifier, result, encoder, len(train), taken, training.batch_size, place, warm, temperature
@@ -201,21 +200,15 @@ def _build(devices: Devices, build: Callable[[], Classifier]) -> Classifier:
 def _train_ensemble(
     job: TrainingJob, config: EnsembleConfig, on_epoch: OnEpoch | None, keeps_backup: bool
 ) -> TrainedClassifier:
+    # They are made as sure as they are right together: `join_classifiers` takes their logits as they are.
+    training = job.training.model_copy(update={"calibrate": False})
+    alone = job.model_copy(update={"model": config.network, "training": training})
     # The one with epochs first: it may be stopped, or be taken up again where it was cut.
-    network = train_classifier(
-        job.model_copy(update={"model": config.network}), on_epoch=on_epoch, keeps_backup=keeps_backup
-    )
-    linear = train_linear(job, config.linear)
+    network = _train_network(alone, config.network, on_epoch, keeps_backup, section="model.network")
+    linear = train_linear(alone, config.linear, section="model.linear")
     size = len(find_vocabulary(str(job.text.vocabulary)).vocabulary)
     evaluation = read_token_rows(job.eval_files, vocabulary_size=size, num_classes=job.num_classes)
     return join_classifiers(network, linear, evaluation)
-
-
-def _predict(learnt: keras.Model, rows: TrainingRows) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Returns logits (rows, classes) and labels (rows,), in one order."""
-    answer = tf.function(partial(learnt, training=False), reduce_retracing=True)
-    pairs = [(answer(features).numpy(), labels.numpy()) for features, labels in rows.dataset(batch_size=_BATCH_SIZE)]
-    return np.concatenate([logits for logits, _ in pairs]), np.concatenate([labels for _, labels in pairs])
 
 
 def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:
@@ -251,14 +244,16 @@ def _digest(rows: TokenRows) -> str:
 def _encoder(config: ModelConfig, precision: str) -> Encoder | None:
     if not isinstance(config, EncoderConfig):
         return None
-    encoder = resolve_encoder(config.encoder, num_layers=config.num_layers, compute_dtype=precision)
-    if config.pooling == "pooled" and not encoder.has_pooler:
+    return resolve_encoder(config.encoder, num_layers=config.num_layers, compute_dtype=precision)
+
+
+def _require_pooler(encoder: Encoder, config: ModelConfig, section: str) -> None:
+    if isinstance(config, EncoderConfig) and config.pooling == "pooled" and not encoder.has_pooler:
         raise AgnewsError(
             f"The encoder {encoder.source} came without the layer that `pooled` needs.",
-            found="model.pooling pooled",
-            fix="Set the mean over tokens: `--set model.pooling=mean`",
+            found=f"{section}.pooling pooled",
+            fix=f"Set the mean over tokens: `--set {section}.pooling=mean`",
         )
-    return encoder
 
 
 def _what_learns(

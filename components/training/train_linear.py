@@ -32,7 +32,9 @@ from agnews.schemas.training_job import TrainingJob
 _LOGGER = logging.getLogger(__name__)
 
 
-def train_linear(job: TrainingJob, config: LinearConfig, *, on_epoch: OnEpoch | None = None) -> TrainedClassifier:
+def train_linear(
+    job: TrainingJob, config: LinearConfig, *, on_epoch: OnEpoch | None = None, section: str = "model"
+) -> TrainedClassifier:
     """Reads rows and solves for the weights of a linear model.
 
     It takes seconds, on the CPU of one process, and a run that is cut does it again: of `training`, only `calibrate`
@@ -42,6 +44,7 @@ def train_linear(job: TrainingJob, config: LinearConfig, *, on_epoch: OnEpoch | 
         job: What to learn from, and how.
         config: Its model.
         on_epoch: Called once, at the end; what it raises ends the training. None calls nothing.
+        section: Where its model stands in a configuration.
 
     Returns:
         The model. Its curve has one entry.
@@ -65,6 +68,7 @@ def train_linear(job: TrainingJob, config: LinearConfig, *, on_epoch: OnEpoch | 
         cost=config.cost,
         class_weights=weigh_classes(train.labels, job.num_classes, job.training.class_weights),
         on_rows=lambda done: report_progress(Progress("Trainer", done, total=len(train), unit="rows")),
+        section=section,
     )
     took = time.perf_counter() - started
     scores = fitted.score(evaluation.token_ids, evaluation.row_splits)

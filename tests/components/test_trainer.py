@@ -297,6 +297,18 @@ def toy_encoder(request: pytest.FixtureRequest, repository: Path, toy_transform:
     return folder
 
 
+@pytest.mark.parametrize("section", ["model", "model.network"])
+def test_what_an_encoder_lacks_is_named_as_the_user_writes_it(
+    section: str, toy_encoder: Path, toy_transform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGNEWS_CACHE", str(tmp_path / "cache"))
+    network: dict[str, object] = {"kind": "bert_frozen", "encoder": str(toy_encoder), "pooling": "pooled"}
+    model: dict[str, object] = network if section == "model" else {"kind": "ensemble", "network": network}
+    with pytest.raises(AgnewsError, match="without the layer that `pooled` needs") as caught:
+        run_trainer(toy_transform, tmp_path, TRAINING, model=model)
+    assert f"--set {section}.pooling=mean" in str(caught.value.fix)
+
+
 @pytest.mark.parametrize("kind", ["bert_frozen", "bert_finetune"])
 def test_encoders_of_other_families_are_trained_served_and_taken_out_again(
     kind: str, toy_encoder: Path, toy_transform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -96,5 +96,6 @@ def test_more_weights_than_memory_holds_are_refused_before_they_are_made(
 ) -> None:
     labels = np.zeros(len(texts), np.int64)
 
-    with pytest.raises(AgnewsError, match="does not fit into memory"):
-        fit_linear(hash_of(), *cut(texts), labels, num_classes=2**24, min_count=1, cost=1.0)
+    with pytest.raises(AgnewsError, match="does not fit into memory") as caught:
+        fit_linear(hash_of(), *cut(texts), labels, num_classes=2**24, min_count=1, cost=1.0, section="model.linear")
+    assert "--set model.linear.min_count=5" in str(caught.value.fix)
