@@ -6,6 +6,8 @@ BIN := .venv/bin
 DATA ?= sample
 ROOT ?= workspace
 ARGS ?=
+# Tests run in so many processes, with 5 GB each; ARGS='-n 0 --pdb' stays in one.
+JOBS ?= 2
 # A target of `make fuzz` each; all of them together take an hour on four processors, two on two.
 SECONDS ?= 1000
 TARGET ?=
@@ -45,8 +47,8 @@ run: setup ## The main job: data to pushed model (DATA=sample|DIR, ROOT=DIR, ARG
 serve: setup ## Serve what `make run` has pushed, with a page to try it: http://127.0.0.1:8501 (ARGS='--port N ...')
 	$(BIN)/agnews serve --root $(ROOT) $(ARGS)
 
-test: setup ## All tests
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## All tests (JOBS=N processes, ARGS='TEST ... -k WORD -n 0')
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-kubeflow: setup ## The compiled pipeline, run by the orchestrator of Kubeflow Pipelines
 	$(BIN)/python -m pytest tests/e2e/test_kubeflow.py $(ARGS)

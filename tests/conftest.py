@@ -36,6 +36,26 @@ MLFLOW = "mlflow==3.17.2"
 _START_SECONDS = 240.0
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a folder of tests to one process, for the sake of what its tests share; of whole pipelines, a file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if "/e2e/" in file else file.rpartition("/")[0]
+
+    config.option.loadscopereorder = False
+    return ByFolder(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begins with whole pipelines where there are several processes, so that none is left with one in the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "/e2e/" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder of the checkout."""
