@@ -2,8 +2,8 @@
 
     python benchmarks/image_size.py [--base CHECKOUT]
 
-Installs what `kubeflow/Dockerfile` installs, from uv.lock and by uv, into folders of its own, takes the headers away as
-it does, and counts the bytes of all files. The base of the images, 120 MB of Debian and Python, is left out. CHECKOUT
+Installs what `kubeflow/Dockerfile` installs, from uv.lock and by uv, into folders of its own, takes away what it takes
+away, and counts the bytes of all files. The base of the images, 120 MB of Debian and Python, is left out. CHECKOUT
 is another state of the repository, whose only variant is compared with.
 """
 
@@ -28,8 +28,13 @@ def installed_bytes(checkout: Path, *options: str) -> int:
         command = [str(UV), "sync", "--quiet", "--frozen", "--no-dev", "--no-install-project", *options]
         environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(target), "UV_COMPILE_BYTECODE": "1"}
         subprocess.run(command, check=True, cwd=checkout, env=environment)
-        (packages,) = target.glob("lib/python*/site-packages")
-        shutil.rmtree(packages / "tensorflow" / "include", ignore_errors=True)
+        trim = checkout / "kubeflow" / "trim_packages.sh"
+        if trim.exists():
+            subprocess.run(["sh", str(trim), str(target)], check=True)
+        else:
+            # Older states took the headers alone.
+            (packages,) = target.glob("lib/python*/site-packages")
+            shutil.rmtree(packages / "tensorflow" / "include", ignore_errors=True)
         return sum(path.stat().st_size for path in target.rglob("*") if path.is_file() and not path.is_symlink())
 
 

@@ -140,3 +140,16 @@ def test_the_image_for_serving_has_no_tools_for_training(repository: Path, stage
     assert {"serve", "serve-openvino", "serve-onnx"} <= extras
     (project,) = [line for line in stages["project"] if "encoder show" in line]
     assert "serving*) mkdir" in project
+
+
+def test_what_nothing_reads_is_trimmed_and_nothing_else(repository: Path, tmp_path: Path) -> None:
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    gone = ["tensorflow/include/a.h", "clang/native/libclang.so", "numpy/lib/tests/test_io.py", "pyarrow/tests/util.py"]
+    kept = ["tensorflow/python/a.py", "numpy/testing/a.py", "apache_beam/tests/a.py", "clang_format/a.py"]
+    for path in (*gone, *kept):
+        (packages / path).parent.mkdir(parents=True)
+        (packages / path).touch()
+    subprocess.run(["sh", repository / "kubeflow" / "trim_packages.sh", tmp_path], check=True)
+    assert sorted(str(path.relative_to(packages)) for path in packages.rglob("*.*") if path.is_file()) == sorted(kept)
+    # An environment that lacks some of them, as that of the engines without TensorFlow.
+    subprocess.run(["sh", repository / "kubeflow" / "trim_packages.sh", tmp_path], check=True)
