@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import io
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, tzinfo
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, TypeVar
 
 from agnews.components.storage.claim_lock import claim_lock
 from agnews.components.storage.files import ChangedError, Files, FileState, Tagged
+
+_Value = TypeVar("_Value")
 
 Kind = Literal["disk", "conditional", "plain"]
 """A local disk; an object store that knows conditional writes; one that lets every writer succeed."""
@@ -19,6 +22,50 @@ Kind = Literal["disk", "conditional", "plain"]
 SCHEME = "seeded"
 _QUIET = "seeded://sources"
 """What is here belongs to nobody's store: reading it is no step."""
+
+
+@lru_cache(maxsize=100_000)
+def _folders(path: str) -> tuple[str, ...]:
+    return tuple(path[:place] for place, sign in enumerate(path) if sign == "/")
+
+
+class Tree(dict[str, _Value]):
+    """Values by path, with the paths below each folder at hand.
+
+    Args:
+        values: What to begin with.
+    """
+
+    def __init__(self, values: Mapping[str, _Value] | None = None) -> None:
+        super().__init__()
+        self._below: dict[str, dict[str, None]] = {}
+        for path, value in (values or {}).items():
+            self[path] = value
+
+    def __setitem__(self, path: str, value: _Value) -> None:
+        if path not in self:
+            for folder in _folders(path):
+                self._below.setdefault(folder, {})[path] = None
+        super().__setitem__(path, value)
+
+    def __delitem__(self, path: str) -> None:
+        super().__delitem__(path)
+        for folder in _folders(path):
+            del self._below[folder][path]
+            if not self._below[folder]:
+                del self._below[folder]
+
+    def take(self, path: str) -> _Value | None:
+        value = self.get(path)
+        if path in self:
+            del self[path]
+        return value
+
+    def below(self, folder: str) -> list[str]:
+        return list(self._below.get(folder, ()))
+
+    def has(self, folder: str) -> bool:
+        return folder in self._below
 
 
 class CutError(BaseException):
@@ -40,13 +87,13 @@ class World:
         self.list_delay = list_delay
         self.seconds = 1_800_000_000.0
         self.steps = 0
-        self.files: dict[str, bytes] = {}
+        self.files: Tree[bytes] = Tree()
         self.tags: dict[str, int] = {}
         self.changed: dict[str, float] = {}
         self.written = 0
-        self.listed: dict[str, list[tuple[int, bool]]] = {}
-        self.disk: dict[str, bytes] = {}
-        self.unsynced: list[tuple[str, Callable[[dict[str, bytes]], None]]] = []
+        self.listed: Tree[list[tuple[int, bool]]] = Tree()
+        self.disk: Tree[bytes] = Tree()
+        self.unsynced: list[tuple[str, Callable[[Tree[bytes]], None]]] = []
         self.holder: Client | None = None
         self.current = Client(self)
         self.on_change: Callable[[str], None] = lambda path: None
@@ -86,22 +133,23 @@ class World:
             if self.random.random() < 0.5:
                 apply(self.disk)
         self.unsynced.clear()
-        self.files = dict(self.disk)
+        self.written += 1
+        self.files = Tree(self.disk)
 
     def put(self, path: str, content: bytes | None) -> None:
         self.written += 1
         self.tags[path] = self.written
         self.changed[path] = self.seconds
         if content is None:
-            self.files.pop(path, None)
+            self.files.take(path)
         else:
             self.files[path] = content
         if self.list_delay:
             shown = self.steps + self.random.randint(0, self.list_delay)
-            self.listed.setdefault(path, []).append((shown, content is not None))
+            self.listed[path] = [*self.listed.get(path, []), (shown, content is not None)]
         self.on_change(path)
 
-    def later(self, folder: str, apply: Callable[[dict[str, bytes]], None]) -> None:
+    def later(self, folder: str, apply: Callable[[Tree[bytes]], None]) -> None:
         self.unsynced.append((folder, apply))
 
     def sync(self, folder: str) -> None:
@@ -115,8 +163,8 @@ class World:
 
     def shown(self, client: Client, folder: str) -> Iterable[str]:
         if not self.list_delay or client.observes or folder.startswith(_QUIET):
-            return self.files
-        return [path for path in self.listed if self._is_shown(path)]
+            return self.files.below(folder)
+        return [path for path in self.listed.below(folder) if self._is_shown(path)]
 
     def _is_shown(self, path: str) -> bool:
         shown = False
@@ -184,19 +232,17 @@ class Client(Files):
 
     def exists(self, path: str) -> bool:
         self.step(path)
-        return path in self.world.files or any(name.startswith(f"{path}/") for name in self.world.files)
+        return path in self.world.files or self.world.files.has(path)
 
     def names(self, folder: str) -> list[str]:
         self.step(folder)
         start = len(folder) + 1
-        return sorted(
-            {path[start:].partition("/")[0] for path in self.world.shown(self, folder) if path.startswith(f"{folder}/")}
-        )
+        return sorted({path[start:].partition("/")[0] for path in self.world.shown(self, folder)})
 
     def files_below(self, folder: str) -> list[str]:
         self.step(folder)
         start = len(folder) + 1
-        return sorted(path[start:] for path in self.world.shown(self, folder) if path.startswith(f"{folder}/"))
+        return sorted(path[start:] for path in self.world.shown(self, folder))
 
     def _content(self, path: str) -> bytes:
         try:
@@ -282,14 +328,16 @@ class Client(Files):
     def rename(self, source: str, target: str) -> None:
         self.step(source)
 
-        def apply(disk: dict[str, bytes]) -> None:
-            for path in [path for path in disk if path.startswith(f"{source}/")]:
-                disk[target + path[len(source) :]] = disk.pop(path)
+        def apply(disk: Tree[bytes]) -> None:
+            for path in disk.below(source):
+                disk[target + path[len(source) :]] = disk[path]
+                del disk[path]
 
-        if any(path.startswith(f"{target}/") for path in self.world.files):
+        if self.world.files.has(target):
             raise OSError(errno.ENOTEMPTY, "Not empty", target)
         apply(self.world.files)
-        for path in self.world.files:
+        self.world.written += 1
+        for path in self.world.files.below(target):
             self.world.tags.setdefault(path, 0)
         self.world.on_change(target)
         parent = source.rpartition("/")[0]
@@ -301,7 +349,7 @@ class Client(Files):
         self.step(path)
         if path in self.world.files:
             self.world.put(path, None)
-            self.world.later(path.rpartition("/")[0], lambda disk: disk.pop(path, None) and None)
+            self.world.later(path.rpartition("/")[0], lambda disk: disk.take(path) and None)
 
     def sync_folder(self, path: str) -> None:
         if self.world.kind == "disk":
