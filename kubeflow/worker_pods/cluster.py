@@ -179,8 +179,16 @@ class Cluster:
 
 def pod_index(pod: Any) -> int:
     """Returns the place of a pod in its set; 0 is the chief."""
-    marks = {**(pod.metadata.labels or {}), **(pod.metadata.annotations or {})}
-    return int(marks.get("batch.kubernetes.io/job-completion-index", 0))
+    return _mark(pod, "batch.kubernetes.io/job-completion-index")
+
+
+def pod_start(pod: Any) -> int:
+    """Returns the start of its set that a pod belongs to; 0 is the first one, each restart makes all pods anew."""
+    return _mark(pod, "jobset.sigs.k8s.io/restart-attempt")
+
+
+def _mark(pod: Any, name: str) -> int:
+    return int({**(pod.metadata.labels or {}), **(pod.metadata.annotations or {})}.get(name, 0))
 
 
 def refused(error: ApiException, what: str, namespace: str) -> ServerError:

@@ -10,8 +10,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from agnews.components.training.stop_signal import TERMINATED
 from agnews.kubeflow.log_lines import REFUSED, find_lines
-from agnews.kubeflow.worker_pods.cluster import ApiException, Cluster, HTTPError, pod_index
+from agnews.kubeflow.worker_pods.cluster import ApiException, Cluster, HTTPError, pod_index, pod_start
 from agnews.kubeflow.worker_pods.exchange import lines_of
 from agnews.schemas.errors import AgnewsError, ExitCode
 
@@ -29,6 +30,7 @@ class SeenPod:
     Attributes:
         name: Its name.
         index: Its place; 0 is the chief.
+        start: Which start of the set it belongs to, from 0.
         tail: The last lines that it printed.
         report: Why it refused, if it has said so.
         exit_code: What its container ended with, once it has.
@@ -38,6 +40,7 @@ class SeenPod:
 
     name: str
     index: int
+    start: int
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
     report: dict[str, Any] = field(default_factory=dict)
     exit_code: int | None = None
@@ -58,6 +61,7 @@ class PodWatch:
         self._name = name
         self._seen: dict[str, SeenPod] = {}
         self._threads: list[threading.Thread] = []
+        self._last_start = 0
         self.were_all_running = False
 
     def look(self, workers: int) -> list[str]:
@@ -72,6 +76,7 @@ class PodWatch:
         waiting = []
         running = 0
         for pod in self._cluster.pods(self._name):
+            self._last_start = max(self._last_start, pod_start(pod))
             if pod.status.phase in ("Running", *_ENDED):
                 running += 1
                 self._follow(pod)
@@ -84,7 +89,7 @@ class PodWatch:
     def _follow(self, pod: Any) -> None:
         if pod.metadata.uid in self._seen:
             return
-        seen = SeenPod(pod.metadata.name, pod_index(pod))
+        seen = SeenPod(pod.metadata.name, pod_index(pod), pod_start(pod))
         self._seen[pod.metadata.uid] = seen
         _LOGGER.info("Pod %s has begun%s", seen.name, " (the chief)" if seen.index == 0 else "")
         thread = threading.Thread(target=self._read_log, args=(seen,), daemon=True)
@@ -119,7 +124,7 @@ class PodWatch:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def explain(self, said: str) -> AgnewsError:
-        """Finds the pod that failed by itself, and prints the end of its log.
+        """Finds the pod of the last start that failed by itself, and prints the end of its log.
 
         Args:
             said: What the set says of its end.
@@ -128,37 +133,48 @@ class PodWatch:
             Its error, where it has said one.
         """
         failed = [each for each in self._seen.values() if each.report or each.exit_code]
-        if not failed:
+        last = [each for each in failed if each.start == self._last_start]
+        if not last:
+            before = [each for each in failed if each.start == max(each.start for each in failed)]
+            earlier = (
+                f"; an earlier start failed so: {_error_of(min(before, key=_how_telling), said).problem}"
+                if before
+                else ""
+            )
             return AgnewsError(
                 "The pods of this training failed, and none has said why.",
-                found=said,
+                found=f"{said}{earlier}",
                 fix=f"kubectl describe {self._name} and its events; run again: training goes on at its last backup.",
                 exit_code=ExitCode.FAILED,
             )
-        first = min(failed, key=_how_telling)
+        first = min(last, key=_how_telling)
         if first.index != 0:
             print(f"The end of the log of {first.name}:", *first.tail, sep="\n", file=sys.stderr)  # noqa: T201
-        if first.report:
-            report = first.report
-            return AgnewsError(
-                report["problem"], found=report["found"], fix=report["fix"], exit_code=ExitCode(report["exit_code"])
-            )
-        memory = "its memory_limit in the deployment table is too low" if first.reason == "OOMKilled" else ""
+        return _error_of(first, said)
+
+
+def _error_of(pod: SeenPod, said: str) -> AgnewsError:
+    if pod.report:
+        report = pod.report
         return AgnewsError(
-            f"The pod {first.name} of this training ended with {first.exit_code}"
-            + (f" ({first.reason})." if first.reason else "."),
-            found=next((line for line in reversed(first.tail) if line.strip()), said)[:400],
-            fix=(f"{memory[:1].upper()}{memory[1:]}. " if memory else "The log above says more. ")
-            + "Run again: training goes on at its last backup.",
-            exit_code=ExitCode.FAILED,
+            report["problem"], found=report["found"], fix=report["fix"], exit_code=ExitCode(report["exit_code"])
         )
+    memory = pod.reason == "OOMKilled"
+    return AgnewsError(
+        f"The pod {pod.name} of this training ended with {pod.exit_code}"
+        + (f" ({pod.reason})." if pod.reason else "."),
+        found=next((line for line in reversed(pod.tail) if line.strip()), said)[:400],
+        fix=("Its memory_limit in the deployment table is too low. " if memory else "The log above says more. ")
+        + "Run again: training goes on at its last backup.",
+        exit_code=ExitCode.FAILED,
+    )
 
 
 def _how_telling(pod: SeenPod) -> tuple[bool, bool, bool, float]:
     """Refusals first, then what somebody says of itself, then who ended first; least is best."""
     refused = pod.report.get("exit_code") == ExitCode.USAGE
     is_echo = str(pod.report.get("problem", "")).startswith(_AN_ECHO)
-    return (not refused, is_echo, not pod.report and pod.exit_code in (143,), pod.ended_at)
+    return (not refused, is_echo, not pod.report and pod.exit_code == TERMINATED, pod.ended_at)
 
 
 def _why_not(pod: Any) -> str:

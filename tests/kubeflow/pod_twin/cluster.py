@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -42,6 +42,7 @@ class Pod:
     of: str
     log: Path
     process: subprocess.Popen[bytes] | None
+    start: int = 0
     uid: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def describe(self) -> Tree:
@@ -65,6 +66,7 @@ class Pod:
         labels = {
             "jobset.sigs.k8s.io/jobset-name": self.of,
             "batch.kubernetes.io/job-completion-index": str(self.index),
+            "jobset.sigs.k8s.io/restart-attempt": str(self.start),
         }
         return {
             "apiVersion": "v1",
@@ -97,6 +99,8 @@ class FakeCluster:
         self.fail_next = 0
         self.troubles: dict[str, list[int | str]] = {}
         """By verb and resource, what becomes of the next requests: a status, `cut`, or `lost` for one that is done."""
+        self.restarted: Callable[[], None] = lambda: None
+        """Called after each restart of a set, before its new pods are made."""
         self._lock = threading.RLock()
         self._ended = threading.Event()
         cluster = self
@@ -255,6 +259,13 @@ class FakeCluster:
                 else:
                     time.sleep(0.05)
 
+    def fail_all(self) -> None:
+        """Ends all sets as their deadline does."""
+        with self._lock:
+            for name, each in self.sets.items():
+                self._stop([pod for pod in self.pods if pod.of == name])
+                each["status"]["conditions"] = [_condition("Failed", "DeadlineExceeded", f"{name} took too long")]
+
     # The controller and the kubelet.
 
     def _control(self) -> None:
@@ -281,6 +292,7 @@ class FakeCluster:
                 return
             each["status"]["restarts"] += 1
             self._remove_pods(name)
+            self.restarted()
         elif all(code == 0 for code in codes):
             each["status"]["conditions"] = [
                 _condition("Completed", "AllJobsCompleted", "jobset completed successfully")
@@ -301,7 +313,8 @@ class FakeCluster:
             if self.can_pull:
                 with log.open("wb") as output:
                     process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-            self.pods.append(Pod(f"{name}-worker-0-{index}-{uuid.uuid4().hex[:5]}", index, name, log, process))
+            pod = f"{name}-worker-0-{index}-{uuid.uuid4().hex[:5]}"
+            self.pods.append(Pod(pod, index, name, log, process, each["status"]["restarts"]))
 
     def _remove_pods(self, name: str) -> None:
         gone = [pod for pod in self.pods if pod.of == name]

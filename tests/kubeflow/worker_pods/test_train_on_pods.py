@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -171,6 +172,40 @@ def test_what_a_worker_said_last_is_kept_although_its_pod_is_gone(
     assert "pod 1 try" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        ("report('The disk is full.', 1) if index == 0 else time.sleep(60)", "The disk is full"),
+        ("os.kill(os.getpid(), signal.SIGKILL) if index == 0 else time.sleep(60)", r"ended with 137 \(Error\)"),
+    ],
+)
+def test_the_reason_is_that_of_the_last_start(task: TrainerTask, cluster: Start, then: str, said: str) -> None:
+    cluster(
+        f"""
+        import signal
+        time.sleep(0.5)
+        if count == 1:
+            report('No memory.', 1) if index == 1 else time.sleep(60)
+        {then}
+        """
+    )
+    with pytest.raises(AgnewsError, match=said):
+        train_on_pods(task, CONTRACT.model_copy(update={"max_restarts": 1}))
+
+
+def test_where_the_last_start_says_nothing_the_one_before_is_named_as_such(
+    task: TrainerTask, cluster: Start, tmp_path: Path
+) -> None:
+    twin = cluster("time.sleep(0.5)\nreport('No memory.', 1) if index == 1 else time.sleep(60)")
+    twin.restarted = lambda: setattr(twin, "can_pull", False)
+    timer = threading.Timer(3.0, twin.fail_all)
+    timer.start()
+    with pytest.raises(AgnewsError, match="none has said why") as caught:
+        train_on_pods(task, CONTRACT)
+    timer.join()
+    assert str(caught.value.found).endswith("an earlier start failed so: No memory.")
+
+
 def test_what_would_fail_again_is_not_started_again(task: TrainerTask, cluster: Start, tmp_path: Path) -> None:
     cluster("report('These rows cannot be learnt from.', 2) if index == 0 else time.sleep(60)")
     with pytest.raises(AgnewsError, match="cannot be learnt from") as caught:
@@ -263,8 +298,6 @@ def test_what_the_step_may_not_do_is_named(task: TrainerTask, cluster: Start) ->
 
 def test_an_api_server_that_is_away_for_a_moment_is_asked_again(task: TrainerTask, cluster: Start) -> None:
     twin = cluster("\ntime.sleep(1)\nfinish()")
-    import threading
-
     timer = threading.Timer(0.5, lambda: setattr(twin, "fail_next", 6))
     timer.start()
     train_on_pods(task, CONTRACT)
