@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from agnews.components.available_cores import available_cores
+from agnews.components.training.stop_signal import WENT_AWAY
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.progress import Progress, report_progress
 from agnews.schemas.trainer_task import TrainerTask
@@ -33,7 +34,6 @@ PROCESS = (sys.executable, "-m", "agnews.components.trainer_task.take_part")
 NOTICE_SECONDS = 20.0
 """How long the others have to notice that one is gone, for which TensorFlow takes ten; who does not is stuck."""
 
-_GONE = "Another process of this training went away"
 _TAIL = 12
 
 
@@ -222,7 +222,7 @@ def _end(processes: Sequence[_Process]) -> None:
 def _explain(processes: Sequence[_Process]) -> Exception:
     """Finds the one that failed by itself: the others only say that somebody is gone."""
     failed = [process for process in processes if process.popen.returncode]
-    own = [each for each in failed if each.error and not each.error["problem"].startswith(_GONE)]
+    own = [each for each in failed if each.error and each.error["problem"] != WENT_AWAY]
     if own:
         first = min(own, key=lambda each: (each.error["exit_code"] != ExitCode.USAGE, each.index))
         return AgnewsError(

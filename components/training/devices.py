@@ -396,7 +396,7 @@ def explain_device_errors(batch_size: int | None, *, xla: bool) -> Iterator[None
         ) from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
         raise AgnewsError(
-            "Another process of this training went away.",
+            stop_signal.WENT_AWAY,
             found=_first_line(error),
             fix="Start all processes again; training goes on from its last backup.",
             exit_code=ExitCode.FAILED,

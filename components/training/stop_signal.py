@@ -12,6 +12,9 @@ from types import FrameType
 TERMINATED = 143
 """What a process ends with that was asked to end: 128 and the number of SIGTERM."""
 
+WENT_AWAY = "Another process of this training went away."
+"""What a process says that ends because of another one: that one has the reason."""
+
 _LOGGER = logging.getLogger(__name__)
 
 

@@ -17,7 +17,8 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 COMMAND = ("python", "-m", "agnews.kubeflow.worker_pods.run_pod")
 RUNTIME = "agnews-trainer"
 """Name of the TrainingRuntime that a TrainJob refers to; kubeflow/trainer/training-runtime.yaml."""
-NAME_VARIABLE, WORKERS_VARIABLE, HOST_VARIABLE = "AGNEWS_SET", "AGNEWS_WORKERS", "AGNEWS_HOST"
+WORKERS_VARIABLE, HOST_VARIABLE = "AGNEWS_WORKERS", "AGNEWS_HOST"
+"""How many pods there are, and where each is: its name with `{index}` in the place of its number."""
 _PORT = 2222
 _KEPT_SECONDS = 3600
 _REFUSED = 2
@@ -59,9 +60,8 @@ def build_manifest(contract: PodContract, *, fingerprint: str, task_uri: str, ow
     return {"apiVersion": f"{group}/{version}", "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _variables(contract: PodContract, name: str, host: str) -> list[Tree]:
+def _variables(contract: PodContract, host: str) -> list[Tree]:
     return [
-        {"name": NAME_VARIABLE, "value": name},
         {"name": WORKERS_VARIABLE, "value": str(contract.workers)},
         {"name": HOST_VARIABLE, "value": f"{host}:{_PORT}"},
     ]
@@ -71,7 +71,7 @@ def _jobset(contract: PodContract, name: str, task_uri: str) -> Tree:
     pod = copy.deepcopy(contract.pod)
     (container,) = pod["containers"]
     container["command"] = [*COMMAND, task_uri]
-    container["env"] = [*container.get("env", []), *_variables(contract, name, f"{name}-worker-0-{{index}}.{name}")]
+    container["env"] = [*container.get("env", []), *_variables(contract, f"{name}-worker-0-{{index}}.{name}")]
     container["ports"] = [{"name": "tensorflow", "containerPort": _PORT}]
     job: Tree = {
         "completionMode": "Indexed",
@@ -120,7 +120,7 @@ def _trainjob(contract: PodContract, name: str, task_uri: str) -> Tree:
         "trainer": {
             "image": container["image"],
             "command": [*COMMAND, task_uri],
-            "env": [*container.get("env", []), *_variables(contract, name, f"{name}-node-0-{{index}}.{name}")],
+            "env": [*container.get("env", []), *_variables(contract, f"{name}-node-0-{{index}}.{name}")],
             "numNodes": contract.workers,
             "resourcesPerNode": container["resources"],
         },

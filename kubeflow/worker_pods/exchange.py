@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -200,13 +200,3 @@ def fingerprint(task: TrainerTask, facts: Mapping[str, object]) -> str:
     inputs = {name: digest_folder(folder) for name, folder in input_folders(task).items()}
     told = {"settings": task.settings, "inputs": inputs, "facts": dict(facts)}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cuts a stream of bytes into lines."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode(errors="replace") for line in lines)
-    if rest:
-        yield rest.decode(errors="replace")

@@ -7,20 +7,19 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from agnews.components.training.stop_signal import TERMINATED
+from agnews.components.training.stop_signal import TERMINATED, WENT_AWAY
 from agnews.kubeflow.log_lines import REFUSED, find_lines
 from agnews.kubeflow.worker_pods.cluster import ApiException, Cluster, HTTPError, pod_index, pod_start
-from agnews.kubeflow.worker_pods.exchange import lines_of
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _LOGGER = logging.getLogger(__name__)
 
 _TAIL = 40
 _ENDED = ("Succeeded", "Failed")
-_AN_ECHO = "Another process of this training went away"
 
 
 @dataclass
@@ -98,7 +97,7 @@ class PodWatch:
 
     def _read_log(self, seen: SeenPod) -> None:
         try:
-            for line in lines_of(self._cluster.follow_log(seen.name)):
+            for line in _lines(self._cluster.follow_log(seen.name)):
                 if line.startswith(REFUSED):
                     for report in find_lines(line, REFUSED):
                         seen.report = report
@@ -107,7 +106,7 @@ class PodWatch:
                 if seen.index == 0:
                     print(line, file=sys.stderr, flush=True)  # noqa: T201 - the log of the step is that of its chief
         except (ApiException, HTTPError, ValueError) as error:
-            _LOGGER.warning("The log of %s ends here: %s", seen.name, str(error).splitlines()[0])
+            _LOGGER.warning("The log of %s ends here: %s", seen.name, " ".join(str(error).split())[:300])
 
     def _note_end(self, pod: Any) -> None:
         seen = self._seen[pod.metadata.uid]
@@ -153,6 +152,15 @@ class PodWatch:
         return _error_of(first, said)
 
 
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
 def _error_of(pod: SeenPod, said: str) -> AgnewsError:
     if pod.report:
         report = pod.report
@@ -173,7 +181,7 @@ def _error_of(pod: SeenPod, said: str) -> AgnewsError:
 def _how_telling(pod: SeenPod) -> tuple[bool, bool, bool, float]:
     """Refusals first, then what somebody says of itself, then who ended first; least is best."""
     refused = pod.report.get("exit_code") == ExitCode.USAGE
-    is_echo = str(pod.report.get("problem", "")).startswith(_AN_ECHO)
+    is_echo = pod.report.get("problem") == WENT_AWAY
     return (not refused, is_echo, not pod.report and pod.exit_code == TERMINATED, pod.ended_at)
 
 

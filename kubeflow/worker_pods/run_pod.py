@@ -15,9 +15,10 @@ from typing import Any
 
 from agnews.components.trainer_task.take_part import end_process, start_process, take_part
 from agnews.kubeflow.log_lines import REFUSED, write_line
+from agnews.kubeflow.worker_pods.build_manifest import HOST_VARIABLE, WORKERS_VARIABLE
 from agnews.schemas.errors import AgnewsError, ExitCode
 
-INDEX, HOST, WORKERS = "JOB_COMPLETION_INDEX", "AGNEWS_HOST", "AGNEWS_WORKERS"
+INDEX = "JOB_COMPLETION_INDEX"
 
 
 def tf_config(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -30,11 +31,11 @@ def tf_config(environment: Mapping[str, str]) -> dict[str, Any]:
         AgnewsError: This is no pod of a training.
     """
     try:
-        index, count, host = int(environment[INDEX]), int(environment[WORKERS]), environment[HOST]
+        index, count, host = int(environment[INDEX]), int(environment[WORKERS_VARIABLE]), environment[HOST_VARIABLE]
     except (KeyError, ValueError) as error:
         raise AgnewsError(
             "This process was not started as a pod of a training.",
-            found=f"{INDEX} {environment.get(INDEX)!r}, {WORKERS} {environment.get(WORKERS)!r}",
+            found=f"{INDEX} {environment.get(INDEX)!r}, {WORKERS_VARIABLE} {environment.get(WORKERS_VARIABLE)!r}",
             fix="The Trainer's step starts it: `trainer.workers` in the deployment table.",
         ) from error
     hosts = [host.format(index=each) for each in range(count)]

@@ -135,7 +135,7 @@ def _run(cluster: Cluster, manifest: Mapping[str, Any], contract: PodContract) -
             if state == "failed":
                 raise watch.explain(said)
             return
-        patience.say(waiting, watch)
+        patience.say(waiting)
         if patience.is_over(watch):
             _tidy(cluster, name, manifest["kind"])
             raise _never_started(contract, waiting)
@@ -199,7 +199,7 @@ class _Patience:
             ) from error
         _LOGGER.warning("Kubernetes' API does not answer, and is asked again: %s", str(error).splitlines()[:1])
 
-    def say(self, waiting: list[str], watch: PodWatch) -> None:
+    def say(self, waiting: list[str]) -> None:
         if waiting and time.monotonic() - self._said > _SAID_EVERY:
             self._said = time.monotonic()
             seconds = self._said - self._began
