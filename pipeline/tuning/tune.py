@@ -16,7 +16,7 @@ from agnews.components.corpus_files.corpus_state import data_digest
 from agnews.components.tuning.plot_study import plot_study
 from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutcome, TrialRecord, TrialStudy
-from agnews.pipeline.code_version import code_version
+from agnews.pipeline.code_version import code_version, code_versions
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.local.run_locally import RunRequest
@@ -106,9 +106,13 @@ def tune(request: TuneRequest, console: Console) -> None:
     _conclude(request, study.records(), digest, console)
 
 
+_MAKE_ROWS = ("NewsExampleGen", "Transform")
+"""Nodes whose code decides what a trial learns from; the training itself is done here and by none."""
+
+
 def _facts(config: RunConfig, digest: str) -> dict[str, object]:
     """Returns all that a trial's figures depend on besides its settings."""
-    text = resolve_text(config)
+    text, versions = resolve_text(config), code_versions()
     return {
         "data": {"digest": digest, **config.data.model_dump(mode="json", exclude={"source", "fail_on_drift"})},
         "text": {
@@ -118,7 +122,8 @@ def _facts(config: RunConfig, digest: str) -> dict[str, object]:
         "model": config.model.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),
         "devices": config.devices.model_dump(mode="json", exclude={"workers"}),
-        "code_version": code_version("agnews.components.transform", "agnews.components.training.train_classifier"),
+        "code": {node: versions[node] for node in _MAKE_ROWS}
+        | {"training": code_version("agnews.components.training.train_classifier")},
     }
 
 
