@@ -20,7 +20,7 @@ from agnews.components.evaluator.contest import Contest
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.measure_abstention import measure_abstention
 from agnews.components.evaluator.next_anchor import next_anchor
-from agnews.components.evaluator.predict_split import SplitPredictions, predict_split
+from agnews.components.evaluator.predict_split import Predict, SplitPredictions, predict_split
 from agnews.components.evaluator.raw_rows import read_rows
 from agnews.components.evaluator.scored import read_scored
 from agnews.components.evaluator.split_answers import (
@@ -96,9 +96,13 @@ class Executor(BaseBeamExecutor):
 
         linear = _read_linear(get_single_instance(input_dict["linear"]).uri)
         path = f"{predictions.uri}/{FILE.format(split=TEST)}"
+        _require_same_classes(baseline, class_names)
+        model = f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}"
+        # As they are served: an export answers for those that have one.
+        candidate = load_as_served(model, class_names)[0].probabilities
         answers = _predict(
             files=_files(get_split_uris(input_dict["examples"], TEST)),
-            model=f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}",
+            candidate=candidate,
             baseline=baseline,
             anchor=brought,
             linear=linear,
@@ -127,11 +131,9 @@ class Executor(BaseBeamExecutor):
         )
         abstention = None
         if wanted := exec_properties["abstain_precision"]:
-            rows = _files(get_split_uris(input_dict["examples"], EVAL))
-            model = f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}"
             abstention = measure_abstention(
-                read_rows(rows),
-                load_as_served(model, class_names)[0].probabilities,
+                read_rows(_files(get_split_uris(input_dict["examples"], EVAL))),
+                candidate,
                 test=read_scored(path, classes=len(class_names)),
                 wanted=wanted,
             )
@@ -152,7 +154,7 @@ class Executor(BaseBeamExecutor):
         _propose_anchor(
             evaluation.uri, split, contest, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
         )
-        exports = tell_exports(f"{get_single_instance(input_dict['model']).uri}/{SERVING_FOLDER}")
+        exports = tell_exports(model)
         document = Evaluation(
             metrics=metrics,
             slices=slices,
@@ -180,16 +182,7 @@ def _files(folders: Sequence[str]) -> list[str]:
     return sorted(file for folder in folders for file in tf.io.gfile.glob(f"{folder}/*tfrecord*"))
 
 
-def _predict(
-    *,
-    files: Sequence[str],
-    model: str,
-    baseline: Baseline | None,
-    anchor: BroughtAnchor | None,
-    linear: LinearCheck | None,
-    class_names: tuple[str, ...],
-    output: str,
-) -> SplitPredictions:
+def _require_same_classes(baseline: Baseline | None, class_names: tuple[str, ...]) -> None:
     if baseline and baseline.record.classes != class_names:
         raise AgnewsError(
             f"Version {baseline.record.version} of the model in production knows other classes than the corpus, so "
@@ -198,6 +191,18 @@ def _predict(
             fix="Push models of this corpus under another name: --set name=NAME.",
             exit_code=ExitCode.FAILED,
         )
+
+
+def _predict(
+    *,
+    files: Sequence[str],
+    candidate: Predict,
+    baseline: Baseline | None,
+    anchor: BroughtAnchor | None,
+    linear: LinearCheck | None,
+    class_names: tuple[str, ...],
+    output: str,
+) -> SplitPredictions:
     started = time.monotonic()
 
     def report(rows: int) -> None:
@@ -206,8 +211,7 @@ def _predict(
 
     answers = predict_split(
         read_rows(files),
-        # As they are served: an export answers for those that have one.
-        candidate=load_as_served(model, class_names)[0].probabilities,
+        candidate=candidate,
         baseline=load_as_served(baseline.folder, class_names)[0].probabilities if baseline else None,
         anchor=load_as_served(anchor.model, class_names)[0].probabilities if anchor and anchor.model else None,
         linear=linear.answer if linear else None,

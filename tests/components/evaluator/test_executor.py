@@ -323,11 +323,21 @@ def test_models_are_compared_by_the_figure_that_was_named(
     assert f"whose {verdict.paired_test.metric} is " in sentence
 
 
-def test_a_model_may_abstain_where_it_would_be_wrong_too_often(evaluate: Any, export_model: ExportModel) -> None:
-    rules = {"rows": 1000, "blank_every": 5, "min_accuracy": 0.5, "min_class_recall": 0.1}
-    model = export_model()
+def test_a_model_may_abstain_where_it_would_be_wrong_too_often(
+    evaluate: Any, export_model: ExportModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agnews.components.evaluator import executor
 
+    rules = {"rows": 1000, "blank_every": 5, "min_accuracy": 0.5, "min_class_recall": 0.1}
+    model, load, loaded = export_model(), executor.load_as_served, []
+
+    def load_and_tell(*arguments: Any) -> Any:
+        loaded.append(arguments)
+        return load(*arguments)
+
+    monkeypatch.setattr(executor, "load_as_served", load_and_tell)
     evaluation = read(evaluate(model, **rules, abstain_precision=0.85))
+    assert len(loaded) == 1
 
     found = evaluation.abstention
     assert found is not None
