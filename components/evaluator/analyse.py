@@ -16,7 +16,7 @@ from tensorflow_model_analysis.metrics import metric_types, metric_util, multi_c
 from tensorflow_model_analysis.proto import config_pb2
 
 from agnews.components.evaluator.count_cells import class_metrics, confusions, slice_metrics
-from agnews.components.evaluator.metrics import METRICS, Metric
+from agnews.components.evaluator.metrics import METRICS, Metric, measure
 from agnews.components.evaluator.scored import Scored, scored_cells
 from agnews.components.evaluator.tally import MANY_CLASSES, Cell
 from agnews.schemas.evaluation import ClassMetrics, Figure, Metrics, SliceMetrics
@@ -166,7 +166,8 @@ class _Combiner(beam.CombineFn):
     def extract_output(self, accumulator: _Collected) -> dict[Any, float]:
         label, probabilities, count = zip(*accumulator, strict=True)
         cells = Scored(label=np.array(label), probabilities=np.stack(probabilities), count=np.array(count))
-        return {self._key: self._metric.figure([cells]).value}
+        (figure,) = measure([self._metric], [cells])
+        return {self._key: figure.value}
 
 
 _UPPER = (20, 30, 40, 50, 70)
@@ -232,8 +233,10 @@ def analyse(
         if ((feature, value),) in by_slice
     )
     overall = by_slice[()]
-    figures = tuple(metric.figure(rows() if metric.needs_rows else [scored_cells(cells)]) for metric in METRICS)
-    return _metrics(overall, figures, cells, class_names), slices
+    by_row = measure([metric for metric in METRICS if metric.needs_rows], rows())
+    by_cell = measure([metric for metric in METRICS if not metric.needs_rows], [scored_cells(cells)])
+    figures = {figure.name: figure for figure in (*by_row, *by_cell)}
+    return _metrics(overall, tuple(figures[metric.name] for metric in METRICS), cells, class_names), slices
 
 
 def count_all(
@@ -255,7 +258,7 @@ def count_all(
         lambda cell: cell.length,
         lambda cell: int(cell.has_markup == "no"),
     )
-    figures = tuple(metric.figure(rows()) for metric in METRICS)
+    figures = measure(METRICS, rows())
     by_name = {figure.name: figure.value for figure in figures}
     metrics = Metrics(
         count=sum(cell.count for cell in cells),

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agnews.components.evaluator.compare import Comparison, Rival, compare, compare_each
+from agnews.components.evaluator.macro_f1 import macro_f1
 from agnews.components.evaluator.macro_f1_test import macro_f1_test
 from agnews.components.evaluator.split_answers import CANDIDATE, SplitAnswers
 from agnews.schemas.evaluation import PairedTest
+from agnews.schemas.predictions import NO_CLASS
 from agnews.schemas.promotion_metric import PromotionMetric
 
 
@@ -89,6 +91,5 @@ class Contest:
 
     def _macro_f1(self, answer: NDArray[np.int64]) -> float:
         label, classes = self._split.label, self._num_classes
-        right = np.bincount(label[answer == label], minlength=classes)
-        whole = np.bincount(label, minlength=classes) + np.bincount(answer[answer >= 0], minlength=classes)
-        return float(np.divide(2.0 * right, whole, out=np.zeros(classes), where=whole > 0).mean())
+        kept = (label[answer == label], label, answer[answer != NO_CLASS])
+        return float(macro_f1(*(np.bincount(each, minlength=classes).astype(np.float64) for each in kept)))

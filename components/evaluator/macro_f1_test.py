@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from agnews.components.evaluator.luck import expected_best
+from agnews.components.evaluator.macro_f1 import macro_f1
 from agnews.schemas.evaluation import PairedTest, Power
 from agnews.schemas.predictions import NO_CLASS
 
@@ -120,7 +121,7 @@ class _Sums:
         """Macro F1 of both, each (draws,), where kinds are there so often, (kinds, draws)."""
         labels = self._labels @ counts
         ours, theirs = (
-            _macro_f1(right @ counts, labels + answers @ counts)
+            macro_f1(right @ counts, labels, answers @ counts)
             for right, answers in zip(self._right, self._answers, strict=True)
         )
         return ours, theirs
@@ -130,15 +131,9 @@ class _Sums:
         kept = counts[:, None] - exchanged
         labels = (self._labels @ counts)[:, None]
         right, answers = self._right, self._answers
-        ours = _macro_f1(right[0] @ kept + right[1] @ exchanged, labels + answers[0] @ kept + answers[1] @ exchanged)
-        theirs = _macro_f1(right[1] @ kept + right[0] @ exchanged, labels + answers[1] @ kept + answers[0] @ exchanged)
+        ours = macro_f1(right[0] @ kept + right[1] @ exchanged, labels, answers[0] @ kept + answers[1] @ exchanged)
+        theirs = macro_f1(right[1] @ kept + right[0] @ exchanged, labels, answers[1] @ kept + answers[0] @ exchanged)
         return ours - theirs
-
-
-def _macro_f1(right: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    f1: NDArray[np.float64] = np.divide(2.0 * right, whole, out=np.zeros_like(right), where=whole > 0)
-    mean: NDArray[np.float64] = f1.mean(axis=0)
-    return mean
 
 
 def _drawn(draws: int, draw: Callable[[int], NDArray[np.float64]]) -> NDArray[np.float64]:

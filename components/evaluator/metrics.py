@@ -1,23 +1,35 @@
 """The register of metrics: what the Evaluator measures, and how report, card and command line show it.
 
-A new metric is one line in `METRICS` and its function. Nothing else names metrics one by one: the Evaluator writes each
-figure together with its title and its form, and whoever shows figures shows what stands there.
+A new metric is one line in `METRICS` and a class that counts for it. Nothing else names metrics one by one: the
+Evaluator writes each figure together with its title and its form, and whoever shows figures shows what stands there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, Protocol, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agnews.components.evaluator.proper_scores import brier_score, log_loss
+from agnews.components.evaluator.macro_f1 import macro_f1
+from agnews.components.evaluator.proper_scores import brier_scores, log_losses
 from agnews.components.evaluator.scored import Scored, class_counts
 from agnews.components.evaluator.tally import CALIBRATION_BINS, calibration_bin
 from agnews.schemas.evaluation import Figure
+
+
+class Accumulator(Protocol):
+    """Counts what a figure follows from, some rows at a time."""
+
+    def add(self, rows: Scored) -> None:
+        """Counts rows, or cells, which are then forgotten."""
+
+    def value(self) -> float:
+        """Returns the figure on all that was added: at least one row."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Metric:
     Attributes:
         name: Short name, of letters, digits and underscores.
         title: What people read.
-        compute: From predictions to the figure. It is given at least one row, in one piece or several.
+        start: Makes what counts for it: a class, called without arguments for each set of rows.
         shown: `percent` shows 0.5 as 50.00 %, `number` as 0.5000.
         better: Whether higher or lower is better.
         meaning: A sentence that says what it is.
@@ -39,83 +51,137 @@ class Metric:
 
     name: str
     title: str
-    compute: Callable[[Iterable[Scored]], float]
+    start: Callable[[], Accumulator]
     shown: Literal["percent", "number"]
     better: Literal["higher", "lower"]
     meaning: str
     needs_rows: bool = False
 
-    def figure(self, predictions: Iterable[Scored]) -> Figure:
-        """Measures, and says how the value is to be shown.
 
-        Args:
-            predictions: Of the kind that the metric needs.
+def measure(metrics: Sequence[Metric], predictions: Iterable[Scored]) -> tuple[Figure, ...]:
+    """Measures, and says how the values are to be shown.
 
-        Raises:
-            ValueError: The value is not a finite number.
-        """
-        value = float(self.compute(predictions))
-        if not math.isfinite(value):
-            raise ValueError(f"the metric {self.name} gave {value} instead of a finite number")
-        return Figure(
-            name=self.name,
-            title=self.title,
-            value=value,
-            shown=self.shown,
-            better=self.better,
-            meaning=self.meaning,
-        )
+    Args:
+        metrics: What to measure.
+        predictions: At least one row, in one piece or several, of the kind that all these metrics need. They are gone
+            through once.
 
+    Returns:
+        The figures, in the order of the metrics.
 
-def accuracy(predictions: Iterable[Scored]) -> float:
-    """Returns the share of right answers."""
-    right, labels, _ = class_counts(predictions)
-    return float(right.sum() / labels.sum())
+    Raises:
+        ValueError: A value is not a finite number.
+    """
+    counts = [metric.start() for metric in metrics]
+    for rows in predictions:
+        for count in counts:
+            count.add(rows)
+    return tuple(_figure(metric, count.value()) for metric, count in zip(metrics, counts, strict=True))
 
 
-def macro_f1(predictions: Iterable[Scored]) -> float:
-    """Returns the unweighted mean over the classes of F1, which is 0 for a class without rows and answers."""
-    right, labels, answers = class_counts(predictions)
-    whole: NDArray[np.float64] = labels + answers
-    return float(np.divide(2.0 * right, whole, out=np.zeros_like(right), where=whole > 0).mean())
+def _figure(metric: Metric, value: float) -> Figure:
+    if not math.isfinite(value):
+        raise ValueError(f"the metric {metric.name} gave {value} instead of a finite number")
+    return Figure(
+        name=metric.name,
+        title=metric.title,
+        value=value,
+        shown=metric.shown,
+        better=metric.better,
+        meaning=metric.meaning,
+    )
 
 
-def calibration_error(predictions: Iterable[Scored]) -> float:
+class ByClass:
+    """Counts right answers, labels and answers of each class.
+
+    Args:
+        figure: What follows from the three, each (classes,).
+    """
+
+    def __init__(self, figure: Callable[..., SupportsFloat]) -> None:
+        self._figure = figure
+        self._counts: NDArray[np.float64] | float = 0.0
+
+    def add(self, rows: Scored) -> None:
+        """See `Accumulator`."""
+        self._counts = self._counts + class_counts(rows)
+
+    def value(self) -> float:
+        """See `Accumulator`."""
+        return float(self._figure(*np.asarray(self._counts)))
+
+
+class MeanOfRows:
+    """The mean over rows of what each costs.
+
+    Args:
+        costs: From rows to (rows,).
+    """
+
+    def __init__(self, costs: Callable[[Scored], NDArray[np.float64]]) -> None:
+        self._costs = costs
+        self._sum = self._rows = 0.0
+
+    def add(self, rows: Scored) -> None:
+        """See `Accumulator`."""
+        self._sum += float((rows.count * self._costs(rows)).sum())
+        self._rows += float(rows.count.sum())
+
+    def value(self) -> float:
+        """See `Accumulator`."""
+        return self._sum / self._rows
+
+
+class CalibrationError:
     """Says by how much a model's confidence is off, on average over the rows.
 
     Rows go into 15 bins of equal width by the probability of their top class; in each bin the mean confidence is
     compared with the share of right answers.
 
-    Args:
-        predictions: Rows, or cells.
-
-    Returns:
-        Between 0 and 1.
-
     References:
         Guo, Pleiss, Sun, Weinberger (2017), On Calibration of Modern Neural Networks, https://arxiv.org/abs/1706.04599,
         equation 3.
     """
-    sums = np.zeros((CALIBRATION_BINS, 3))
-    for chunk in predictions:
-        confidence = chunk.probabilities.max(axis=1)
-        right = chunk.answer == chunk.label
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((CALIBRATION_BINS, 3))
+
+    def add(self, rows: Scored) -> None:
+        """See `Accumulator`."""
+        confidence = rows.probabilities.max(axis=1)
+        right = rows.answer == rows.label
         np.add.at(
-            sums,
+            self._sums,
             calibration_bin(confidence),
-            chunk.count[:, None] * np.stack([np.ones_like(confidence), confidence, right], axis=1),
+            rows.count[:, None] * np.stack([np.ones_like(confidence), confidence, right], axis=1),
         )
-    count, confidence, right = sums.T
-    return float(np.abs(confidence - right).sum() / count.sum())
+
+    def value(self) -> float:
+        """See `Accumulator`. Between 0 and 1."""
+        count, confidence, right = self._sums.T
+        return float(np.abs(confidence - right).sum() / count.sum())
+
+
+def _accuracy(right: NDArray[np.float64], labels: NDArray[np.float64], answers: NDArray[np.float64]) -> float:
+    del answers
+    return float(right.sum() / labels.sum())
 
 
 METRICS: list[Metric] = [
-    Metric("accuracy", "accuracy", accuracy, "percent", "higher", "Share of right answers."),
-    Metric("macro_f1", "macro F1", macro_f1, "percent", "higher", "Mean of the F1 of all classes, each counted alike."),
+    Metric("accuracy", "accuracy", partial(ByClass, _accuracy), "percent", "higher", "Share of right answers."),
+    Metric(
+        "macro_f1",
+        "macro F1",
+        partial(ByClass, macro_f1),
+        "percent",
+        "higher",
+        "Mean of the F1 of all classes, each counted alike.",
+    ),
     Metric(
         "calibration_error",
         "calibration error",
-        calibration_error,
+        CalibrationError,
         "percent",
         "lower",
         f"By how much the probability of the answer is off on average ({CALIBRATION_BINS} bins).",
@@ -123,7 +189,7 @@ METRICS: list[Metric] = [
     Metric(
         "log_loss",
         "log loss",
-        log_loss,
+        partial(MeanOfRows, log_losses),
         "number",
         "lower",
         "Mean of minus the logarithm of the true class's probability.",
@@ -132,7 +198,7 @@ METRICS: list[Metric] = [
     Metric(
         "brier_score",
         "Brier score",
-        brier_score,
+        partial(MeanOfRows, brier_scores),
         "number",
         "lower",
         "Mean squared distance, summed over the classes, between the probabilities and the truth; 0 to 2.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,24 +82,20 @@ def read_scored(path: str, *, classes: int) -> Iterator[Scored]:
         )
 
 
-def class_counts(predictions: Iterable[Scored]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def class_counts(rows: Scored) -> NDArray[np.float64]:
     """Counts rows by class.
 
     Args:
-        predictions: At least one row.
+        rows: Any number.
 
     Returns:
-        Right answers, labels, and answers of each class, each (classes,).
+        Right answers, labels, and answers of each class, (3, classes). Those of several sets of rows may be added.
     """
-    counts: NDArray[np.float64] | None = None
-    for chunk in predictions:
-        classes = chunk.probabilities.shape[1]
-        if counts is None:
-            counts = np.zeros((3, classes))
-        answer = chunk.answer
-        there, right = answer != columns.NO_CLASS, answer == chunk.label
-        for row, (positions, rows) in enumerate(((answer, right), (chunk.label, slice(None)), (answer, there))):
-            counts[row] += np.bincount(positions[rows], chunk.count[rows], minlength=classes)
-    if counts is None:
-        raise ValueError("there are no predictions to count")
-    return counts[0], counts[1], counts[2]
+    answer, classes = rows.answer, rows.probabilities.shape[1]
+    there, right = answer != columns.NO_CLASS, answer == rows.label
+    return np.stack(
+        [
+            np.bincount(positions[kept], rows.count[kept], minlength=classes)
+            for positions, kept in ((answer, right), (rows.label, slice(None)), (answer, there))
+        ]
+    )

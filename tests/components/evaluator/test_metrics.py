@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 from rich.console import Console
 from sklearn import metrics as reference
 
-from agnews.components.evaluator.metrics import METRICS, Metric
+from agnews.components.evaluator.metrics import METRICS, MeanOfRows, Metric, measure
 from agnews.components.evaluator.scored import Scored, read_scored, scored_cells
 from agnews.components.evaluator.tally import Tally, answers
-from agnews.schemas.evaluation import Metrics
+from agnews.schemas.evaluation import Figure, Metrics
 
 CLASSES = 4
 
@@ -47,13 +48,18 @@ def _metric(name: str) -> Metric:
     return found
 
 
+def _figure(name: str, predictions: Iterable[Scored]) -> Figure:
+    (figure,) = measure([_metric(name)], predictions)
+    return figure
+
+
 def test_log_loss_and_brier_score_are_those_of_scikit_learn() -> None:
     rows = _rows()
     halves = [
         Scored(label=rows.label[part], probabilities=rows.probabilities[part], count=rows.count[part])
         for part in (slice(0, 900), slice(900, None))
     ]
-    log_loss, brier = _metric("log_loss").figure(halves), _metric("brier_score").figure(halves)
+    log_loss, brier = _figure("log_loss", halves), _figure("brier_score", halves)
     # scikit-learn's own, on float32 as a model gives them: its bound follows the type.
     expected = reference.log_loss(rows.label, rows.probabilities.astype(np.float32), labels=range(CLASSES))
     assert log_loss.value == pytest.approx(expected, rel=1e-6)
@@ -65,23 +71,30 @@ def test_log_loss_and_brier_score_are_those_of_scikit_learn() -> None:
 
 def test_cells_would_give_another_log_loss_so_it_gets_rows() -> None:
     rows = _rows()
-    metric = _metric("log_loss")
-    assert metric.needs_rows
+    assert _metric("log_loss").needs_rows
     assert _metric("brier_score").needs_rows
-    assert metric.figure([_cells(rows)]).value < 0.98 * metric.figure([rows]).value
+    assert _figure("log_loss", [_cells(rows)]).value < 0.98 * _figure("log_loss", [rows]).value
+
+
+def test_rows_are_gone_through_once_and_no_figure_depends_on_how_they_are_cut() -> None:
+    rows = _rows()
+    cuts = [slice(0, 1), slice(1, 700), slice(700, 700), slice(700, None)]
+    pieces = (Scored(rows.label[cut], rows.probabilities[cut], rows.count[cut]) for cut in cuts)
+    for whole, cut in zip(measure(METRICS, [rows]), measure(METRICS, pieces), strict=True):
+        assert cut.value == pytest.approx(whole.value, rel=1e-12)
 
 
 def test_a_row_without_a_distribution_is_the_worst_there_is() -> None:
     rows = Scored(label=np.array([1]), probabilities=np.zeros((1, 2)), count=np.ones(1))
-    assert _metric("log_loss").figure([rows]).value == pytest.approx(-np.log(np.finfo(np.float32).eps))
-    assert _metric("brier_score").figure([rows]).value == 2.0
-    assert _metric("accuracy").figure([rows]).value == 0.0
+    assert _figure("log_loss", [rows]).value == pytest.approx(-np.log(np.finfo(np.float32).eps))
+    assert _figure("brier_score", [rows]).value == 2.0
+    assert _figure("accuracy", [rows]).value == 0.0
 
 
 def test_a_metric_that_is_no_number_is_named() -> None:
-    broken = Metric("broken", "broken", lambda rows: float("nan"), "number", "lower", "")
-    with pytest.raises(ValueError, match="the metric broken gave nan"):
-        broken.figure([_rows(4)])
+    broken = Metric("broken", "broken", partial(MeanOfRows, lambda rows: np.inf * rows.count), "number", "lower", "")
+    with pytest.raises(ValueError, match="the metric broken gave inf"):
+        measure([broken], [_rows(4)])
 
 
 def test_rows_are_read_back_as_they_were_predicted(tmp_path: Path) -> None:
@@ -104,17 +117,26 @@ def test_rows_are_read_back_as_they_were_predicted(tmp_path: Path) -> None:
     assert np.concatenate([chunk.probabilities for chunk in found])[1].tolist() == [0.0, 0.0]
 
 
-def worst_row(rows: Iterable[Scored]) -> float:
+class WorstRow:
     """A newcomer's metric, which no other function of the project knows."""
-    return min(float(chunk.probabilities[np.arange(len(chunk.label)), chunk.label].min()) for chunk in rows)
+
+    def __init__(self) -> None:
+        self._least = 1.0
+
+    def add(self, rows: Scored) -> None:
+        given = rows.probabilities[np.arange(len(rows.label)), rows.label]
+        self._least = min(self._least, float(given.min()))
+
+    def value(self) -> float:
+        return self._least
 
 
 @pytest.mark.integration
 def test_a_registered_metric_shows_up_in_evaluation_report_and_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_evaluation: Any
 ) -> None:
-    metric = Metric("worst_row", "worst row", worst_row, "number", "higher", "Least that a true class got.", True)
-    cell_wise = Metric("right", "right answers", _metric("accuracy").compute, "percent", "higher", "Share of them.")
+    metric = Metric("worst_row", "worst row", WorstRow, "number", "higher", "Least that a true class got.", True)
+    cell_wise = Metric("right", "right answers", _metric("accuracy").start, "percent", "higher", "Share of them.")
     METRICS.extend([metric, cell_wise])
     try:
         evaluation = make_evaluation(_rows(), tmp_path)
@@ -122,9 +144,11 @@ def test_a_registered_metric_shows_up_in_evaluation_report_and_command_line(
         METRICS.remove(metric)
         METRICS.remove(cell_wise)
     figures = {figure.name: figure for figure in evaluation.metrics.figures}
-    assert figures["worst_row"].value == worst_row([_rows()])
+    rows = _rows()
+    least = float(rows.probabilities[np.arange(len(rows.label)), rows.label].min())
+    assert figures["worst_row"].value == least
     assert figures["right"].value == evaluation.metrics.accuracy
-    shown = f"{worst_row([_rows()]):.4f}"
+    shown = f"{least:.4f}"
 
     from agnews.components.report.executor import _figures
 

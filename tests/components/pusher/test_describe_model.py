@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
+import numpy as np
 from scipy import stats
 
-from agnews.components.evaluator.metrics import Metric
+from agnews.components.evaluator.metrics import MeanOfRows, Metric, measure
+from agnews.components.evaluator.scored import Scored
 from agnews.components.pusher.describe_model import describe_model
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard, FileCard, Lengths, SplitCard
@@ -118,9 +121,11 @@ def test_it_has_figures_with_intervals_data_with_licence_and_digests() -> None:
 
 
 def test_it_shows_each_figure_of_the_evaluation_also_one_that_only_the_register_knows() -> None:
-    metric = Metric("half", "half of it", lambda rows: 0.5, "number", "lower", "What a newcomer measures.")
+    half = partial(MeanOfRows, lambda rows: np.full(len(rows.label), 0.5))
+    metric = Metric("half", "half of it", half, "number", "lower", "What a newcomer measures.")
+    rows = Scored(label=np.array([0]), probabilities=np.ones((1, 1)), count=np.ones(1))
     found = evaluation()
-    metrics = found.metrics.model_copy(update={"figures": (*found.metrics.figures, metric.figure([]))})
+    metrics = found.metrics.model_copy(update={"figures": (*found.metrics.figures, *measure([metric], [rows]))})
     text = card(evaluation=found.model_copy(update={"metrics": metrics}))
     assert "| half of it | 0.5000 | lower | What a newcomer measures. |" in text
     assert "| macro F1 | 81.80 % | higher |" in text
