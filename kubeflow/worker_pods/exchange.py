@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,65 +32,125 @@ class Handover(Document):
     """SHA-256 by path, relative to the folder of this file."""
 
 
+_DAYS_KEPT = 30
+"""More than a training takes: its inputs stay as they are while it goes on."""
 _INPUTS, _OUTPUTS = "inputs", "outputs"
 _MODEL, _RECORD = "model", "record"
 
 
-def digest_folder(folder: str) -> dict[str, str]:
-    """Digests all files below a folder.
+Listing = Mapping[str, Mapping[str, int]]
+"""Bytes by the name of an input and the path of a file in it."""
+
+
+def list_inputs(inputs: Mapping[str, str]) -> Listing:
+    """Lists the files of inputs, without reading them.
 
     Args:
-        folder: Folder or URI.
+        inputs: Folders of the step by name.
+    """
+    found = {}
+    for name, folder in inputs.items():
+        files = files_at(folder)
+        found[name] = {path: files.size(posixpath.join(folder, path)) for path in files.files_below(folder)}
+    return found
+
+
+def copy_inputs(inputs: Mapping[str, str], listing: Listing, place: str) -> dict[str, str]:
+    """Copies inputs out. Each file is read once, also where an earlier try has copied it.
+
+    Args:
+        inputs: Folders of the step by name.
+        listing: Their files.
+        place: Folder or URI that step and pods see; one for inputs of the same origin.
 
     Returns:
-        SHA-256 by relative path.
+        SHA-256 by the path below `place`.
     """
-    files = files_at(folder)
-    return {
-        name: _digest(files.read(posixpath.join(folder, name)))
-        for name in files.files_below(folder)
-        if name != Handover.FILE
-    }
+    folder = posixpath.join(place, _INPUTS)
+    known, copied = _read(folder), {}
+    for name, paths in listing.items():
+        for path in paths:
+            source, relative = posixpath.join(inputs[name], path), posixpath.join(name, path)
+            copied[relative] = _copy(source, posixpath.join(folder, relative), known.get(relative))
+    if copied != known:
+        _write(folder, copied)
+    return copied
+
+
+def remove_abandoned(everyone: str) -> None:
+    """Removes what trainings that failed have left behind, once nobody has come back to it for a month.
+
+    Args:
+        everyone: Folder or URI with the places of all trainings.
+    """
+    files, now = files_at(everyone), time.time()
+    for name in files.names(everyone):
+        place = posixpath.join(everyone, name)
+        with tidying(f"The folder {place}"):
+            changed = [files.state(posixpath.join(place, path)).changed_ns for path in files.files_below(place)]
+            if changed and now - max(changed) / 1e9 > _DAYS_KEPT * 86_400:
+                files.remove(place)
+
+
+def _copy(source: str, target: str, known: str | None) -> str:
+    """Copies unless the target is what was copied before; returns the digest."""
+    files = files_at(target)
+    if known is not None and files.exists(target) and _digest(files_at(source).read(source)) == known:
+        return known
+    digest = hashlib.sha256()
+    files.write(target, _digested(files_at(source).read(source), digest))
+    return digest.hexdigest()
+
+
+def _digested(chunks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 def _digest(chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
+    for _ in _digested(chunks, digest):
+        pass
     return digest.hexdigest()
 
 
+def _read(folder: str) -> Mapping[str, str]:
+    file = posixpath.join(folder, Handover.FILE)
+    try:
+        return Handover.model_validate_json(b"".join(files_at(file).read(file))).files
+    except (FileNotFoundError, ValidationError):
+        return {}
+
+
+def _write(folder: str, files: dict[str, str]) -> None:
+    file = posixpath.join(folder, Handover.FILE)
+    files_at(file).replace(file, Handover(files=files).model_dump_json(indent=2).encode() + b"\n")
+
+
 class Exchange:
-    """The folder of one training.
+    """The folder of one training, beside what was copied for it.
 
     Args:
-        folder: Folder or URI that step and pods see.
+        folder: Folder or URI that step and pods see, right below the place of its inputs.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._place = posixpath.dirname(folder)
 
     def give(self, task: TrainerTask, inputs: Mapping[str, str]) -> str:
-        """Copies inputs out, and says where. What an earlier try has copied is not copied again.
+        """Writes down what pods are to do, and says where.
 
         Args:
             task: The step's task; its URIs lie below those of the inputs.
-            inputs: Folders of the step by name.
+            inputs: Folders of the step by name, as they were copied beside this folder.
 
         Returns:
             Where the pods' task is.
         """
-        place = posixpath.join(self._folder, _INPUTS)
-        known = self._read(place)
-        copied: dict[str, str] = {}
-        for name, source in inputs.items():
-            for relative in files_at(source).files_below(source):
-                path = posixpath.join(name, relative)
-                copied[path] = self._copy(
-                    posixpath.join(source, relative), posixpath.join(place, path), known.get(path)
-                )
-        self._write(place, copied)
-        moved = _moved(task, {source: posixpath.join(place, name) for name, source in inputs.items()})
+        copies = posixpath.join(self._place, _INPUTS)
+        moved = _moved(task, {source: posixpath.join(copies, name) for name, source in inputs.items()})
         outputs = posixpath.join(self._folder, _OUTPUTS)
         moved = moved.model_copy(
             update={"model_uri": posixpath.join(outputs, _MODEL), "record_uri": posixpath.join(outputs, _RECORD)}
@@ -98,19 +159,12 @@ class Exchange:
         files_at(file).replace(file, moved.model_dump_json(indent=2).encode() + b"\n")
         return file
 
-    @staticmethod
-    def _copy(source: str, target: str, known: str | None) -> str:
-        """Copies unless the target is what was copied before; returns the digest."""
-        digest = _digest(files_at(source).read(source))
-        files = files_at(target)
-        if digest != known or not files.exists(target):
-            files.write(target, files_at(source).read(source))
-        return digest
-
     def finish(self) -> None:
         """Says that the outputs are whole; for the chief, once it has written them."""
         place = posixpath.join(self._folder, _OUTPUTS)
-        self._write(place, digest_folder(place))
+        files = files_at(place)
+        written = [path for path in files.files_below(place) if path != Handover.FILE]
+        _write(place, {path: _digest(files.read(posixpath.join(place, path))) for path in written})
 
     def take(self, task: TrainerTask) -> bool:
         """Copies the outputs into those of the step.
@@ -125,7 +179,7 @@ class Exchange:
             AgnewsError: A file is not what the chief has written.
         """
         place = posixpath.join(self._folder, _OUTPUTS)
-        files = self._read(place)
+        files = _read(place)
         if not any(path.startswith(f"{_MODEL}/") for path in files):
             return False
         for path, wanted in files.items():
@@ -143,22 +197,9 @@ class Exchange:
         return True
 
     def remove(self) -> None:
-        """Removes the folder; for the step, once it has all."""
-        with tidying(f"The folder {self._folder}"):
-            files_at(self._folder).remove(self._folder)
-
-    @staticmethod
-    def _read(place: str) -> Mapping[str, str]:
-        file = posixpath.join(place, Handover.FILE)
-        try:
-            return Handover.model_validate_json(b"".join(files_at(file).read(file))).files
-        except (FileNotFoundError, ValidationError):
-            return {}
-
-    @staticmethod
-    def _write(place: str, files: dict[str, str]) -> None:
-        file = posixpath.join(place, Handover.FILE)
-        files_at(file).replace(file, Handover(files=files).model_dump_json(indent=2).encode() + b"\n")
+        """Removes the folder and its inputs; for the step, once it has all."""
+        with tidying(f"The folder {self._place}"):
+            files_at(self._place).remove(self._place)
 
 
 def _moved(task: TrainerTask, places: Mapping[str, str]) -> TrainerTask:
@@ -182,21 +223,21 @@ def _moved(task: TrainerTask, places: Mapping[str, str]) -> TrainerTask:
 
 def input_folders(task: TrainerTask) -> dict[str, str]:
     """Returns the folders that a task reads, by a name for each."""
-    patterns = [*task.train_files, *task.eval_files]
-    folders = {f"rows-{number}": posixpath.dirname(pattern) for number, pattern in enumerate(patterns)}
+    rows = dict.fromkeys(posixpath.dirname(pattern) for pattern in (*task.train_files, *task.eval_files))
+    folders = {f"rows-{number}": folder for number, folder in enumerate(rows)}
     folders["transform"] = task.transform_uri
     if task.base_model is not None and Path(task.base_model).is_dir():
         folders["base_model"] = task.base_model
     return folders
 
 
-def fingerprint(task: TrainerTask, facts: Mapping[str, object]) -> str:
-    """Digests all that decides what is trained, and how: the same again finds the pods that already do it.
+def digest_facts(**facts: object) -> str:
+    """Digests what decides about something.
 
     Args:
-        task: The step's task; where its outputs go does not count.
-        facts: Of the pods.
+        **facts: By name, as JSON can say them.
+
+    Returns:
+        32 hexadecimal digits.
     """
-    inputs = {name: digest_folder(folder) for name, folder in input_folders(task).items()}
-    told = {"settings": task.settings, "inputs": inputs, "facts": dict(facts)}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -19,7 +19,14 @@ from agnews.kubeflow.client.server_error import ServerError
 from agnews.kubeflow.worker_pods.build_manifest import FINGERPRINT, build_manifest, set_name
 from agnews.kubeflow.worker_pods.check_manifest import check_manifest
 from agnews.kubeflow.worker_pods.cluster import FOLLOWED_AGAIN, ApiException, Cluster, HTTPError
-from agnews.kubeflow.worker_pods.exchange import Exchange, fingerprint, input_folders
+from agnews.kubeflow.worker_pods.exchange import (
+    Exchange,
+    copy_inputs,
+    digest_facts,
+    input_folders,
+    list_inputs,
+    remove_abandoned,
+)
 from agnews.kubeflow.worker_pods.pod_contract import PodContract
 from agnews.kubeflow.worker_pods.pod_watch import PodWatch
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -56,13 +63,21 @@ def train_on_pods(task: TrainerTask, contract: PodContract) -> None:
     inner = task.model_copy(
         update={"settings": {**task.settings, "devices": devices}, "start_minutes": contract.start_minutes}
     )
-    key = fingerprint(inner, {"pods": contract.model_dump(mode="json", exclude={"queue", "max_restarts"})})
-    exchange = Exchange(posixpath.join(str(task.settings["scratch_uri"]), _FOLDER, key))
+    inputs = input_folders(task)
+    listing = list_inputs(inputs)
+    pods = contract.model_dump(mode="json", exclude={"queue", "max_restarts"})
+    # Of their origin and sizes first: what is in them is known once they were read, on their way to this place.
+    origin = digest_facts(settings=inner.settings, pods=pods, inputs=inputs, sizes=listing)
+    everyone = posixpath.join(str(task.settings["scratch_uri"]), _FOLDER)
+    remove_abandoned(everyone)
+    place = posixpath.join(everyone, origin)
+    key = digest_facts(origin=origin, inputs=copy_inputs(inputs, listing, place))
+    exchange = Exchange(posixpath.join(place, key))
     if exchange.take(task):
         _LOGGER.info("An earlier try of this step has left the model")
         exchange.remove()
         return
-    task_uri = exchange.give(inner, input_folders(task))
+    task_uri = exchange.give(inner, inputs)
     cluster, name = Cluster(contract.kind), set_name(contract, key)
     manifest = build_manifest(contract, fingerprint=key, task_uri=task_uri, owner=cluster.own_pod())
     check_manifest(manifest)

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def test_what_would_fail_again_is_not_started_again(task: TrainerTask, cluster: 
     with pytest.raises(AgnewsError, match="cannot be learnt from") as caught:
         train_on_pods(task, CONTRACT)
     assert caught.value.exit_code == 2
-    assert {path.read_text() for path in tmp_path.glob("shared/worker_pods/*/tries-0")} == {"1"}
+    assert {path.read_text() for path in tmp_path.glob("shared/worker_pods/*/*/tries-0")} == {"1"}
 
 
 def step(tmp_path: Path, task: TrainerTask, config: Path) -> subprocess.Popen[bytes]:
@@ -265,10 +266,55 @@ def test_a_step_that_is_tried_again_goes_on_with_the_pods_of_the_first_try(
     assert Path(task.model_uri, "it").is_file()
 
 
-def test_other_rows_are_another_training(task: TrainerTask, cluster: Start, tmp_path: Path) -> None:
+def test_inputs_are_read_once_by_each_try(
+    task: TrainerTask, cluster: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[str] = Counter()
+    read = LocalFiles.read
+
+    def counted(self: LocalFiles, path: str) -> Iterator[bytes]:
+        reads[path] += 1
+        return read(self, path)
+
+    monkeypatch.setattr(LocalFiles, "read", counted)
+    cluster("report('No memory.', 2)")
+    for number in (1, 2):
+        with pytest.raises(AgnewsError, match="No memory"):
+            train_on_pods(task, CONTRACT)
+        found = [count for path, count in reads.items() if path.startswith(str(tmp_path / "in"))]
+        assert found == [number] * 3
+    assert {path.name for path in tmp_path.glob("shared/worker_pods/*/inputs/*/*")} == {"rows.gz", "graph"}
+
+
+def test_what_nobody_came_back_for_is_removed(task: TrainerTask, cluster: Start, tmp_path: Path) -> None:
+    cluster("report('No memory.', 2)")
+    left = tmp_path / "shared" / "worker_pods"
+    for name, days in (("old", 31), ("young", 29)):
+        (left / name / "inputs").mkdir(parents=True)
+        for file in ("rows.gz", "handover.json"):
+            path = left / name / "inputs" / file
+            path.write_text("{}")
+            os.utime(path, (time.time() - 86_400 * days,) * 2)
+    with pytest.raises(AgnewsError, match="No memory"):
+        train_on_pods(task, CONTRACT)
+    assert not (left / "old").exists()
+    assert (left / "young" / "inputs" / "rows.gz").is_file()
+
+
+def test_rows_that_share_a_folder_are_copied_once(task: TrainerTask, cluster: Start, tmp_path: Path) -> None:
+    cluster("report('No memory.', 2)")
+    folder = str(tmp_path / "in" / "train")
+    shared = task.model_copy(update={"train_files": (f"{folder}/a*", f"{folder}/b*"), "eval_files": (f"{folder}/c*",)})
+    with pytest.raises(AgnewsError, match="No memory"):
+        train_on_pods(shared, CONTRACT)
+    assert len(list(tmp_path.glob("shared/worker_pods/*/inputs/*/rows.gz"))) == 1
+
+
+@pytest.mark.parametrize("rows", ["more rows", "wors"], ids=["longer", "as long"])
+def test_other_rows_are_another_training(task: TrainerTask, cluster: Start, tmp_path: Path, rows: str) -> None:
     twin = cluster("finish()")
     train_on_pods(task, CONTRACT)
-    (tmp_path / "in" / "train" / "rows.gz").write_text("more rows")
+    (tmp_path / "in" / "train" / "rows.gz").write_text(rows)
     train_on_pods(task, CONTRACT)
     first, second = (made["metadata"]["name"] for made in twin.made)
     assert first != second
