@@ -47,13 +47,17 @@ def init(
     """
     from rich.console import Console
 
-    from agnews.components.corpus_sniffing.choose_ngrams import measure_proposal
     from agnews.components.corpus_sniffing.propose_corpus import Wanted, propose_corpus
     from agnews.components.corpus_sniffing.settle_corpus import settle_corpus
     from agnews.components.corpus_sniffing.write_description import write_description
     from agnews.pipeline.load_corpus import load_corpus
+    from agnews.pipeline.local.quiet_output import STDERR, quiet_output
     from agnews.schemas.errors import AgnewsError
 
+    if out.is_dir():
+        raise AgnewsError(
+            f"{out} is a folder, and the description a file.", fix=f"Name the file: --out {out / 'corpus.yaml'}"
+        )
     if out.exists() and not overwrite:
         raise AgnewsError(
             "There is a description already.", found=out, fix="Choose another name with --out, or say --overwrite."
@@ -61,10 +65,12 @@ def init(
     if not out.absolute().parent.is_dir():
         raise AgnewsError("There is no such folder.", found=out.absolute().parent, fix="Make it, or name another one.")
     console = Console(highlight=False)
-    with Console(stderr=True).status("Reading ...") as status:
+    with quiet_output(Path(os.devnull), (STDERR,)) as errors, Console(file=errors).status("Reading ...") as status:
         wanted = Wanted(files, test, test_share, label, text or (), name)
         proposal = settle_corpus(propose_corpus(wanted))
         status.update("Measuring a linear model ...")
+        from agnews.components.corpus_sniffing.choose_ngrams import measure_proposal
+
         proposal = measure_proposal(proposal)
     root = os.path.relpath(proposal.root, out.absolute().parent)
     document = proposal.document

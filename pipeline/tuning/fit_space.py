@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.pipeline.corpus_settings import dotted_keys
-from agnews.pipeline.tuning.train_trial import apply_settings
+from agnews.pipeline.tuning.apply_settings import apply_settings
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
 

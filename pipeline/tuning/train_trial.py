@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import posixpath
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
-from pydantic import ValidationError
 from rich.console import Console
 
 from agnews.components.text.locate_vocabulary import locate_vocabulary
@@ -79,36 +77,6 @@ def train_trial(
         gc.collect()
     best = trained.result.curve[trained.result.best_epoch - 1]
     return TrialOutcome(best["val_loss"], best["val_accuracy"], trained.result.best_epoch)
-
-
-def apply_settings(config: RunConfig, settings: Mapping[str, object]) -> RunConfig:
-    """Changes some values of a configuration.
-
-    Args:
-        config: The configuration.
-        settings: New values by dotted key; the keys exist.
-
-    Returns:
-        The changed one, validated.
-
-    Raises:
-        AgnewsError: A value is not allowed.
-    """
-    tree: dict[str, Any] = config.model_dump()
-    for key, value in settings.items():
-        *sections, name = key.split(".")
-        section = tree
-        for each in sections:
-            section = section[each]
-        section[name] = value
-    try:
-        return RunConfig.model_validate(tree)
-    except ValidationError as error:
-        raise AgnewsError(
-            "The configuration does not allow a value.",
-            found=", ".join(f"{key} = {value}" for key, value in settings.items()),
-            fix="; ".join(detail["msg"] for detail in error.errors()),
-        ) from None
 
 
 LAST_NODE = "TokenGate"

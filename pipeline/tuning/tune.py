@@ -22,7 +22,8 @@ from agnews.pipeline.local.quiet_output import terminable
 from agnews.pipeline.local.run_locally import RunRequest
 from agnews.pipeline.node_settings import resolve_text, vocabulary_digest
 from agnews.pipeline.reports.find_run import training_seconds
-from agnews.pipeline.tuning.train_trial import apply_settings, prepare_rows, train_trial
+from agnews.pipeline.tuning.apply_settings import apply_settings
+from agnews.pipeline.tuning.train_trial import prepare_rows, train_trial
 from agnews.pipeline.tuning.tuning_view import TuningView, forecast, show_study
 from agnews.pipeline.tuning.write_config import write_config
 from agnews.schemas.errors import AgnewsError, ExitCode

@@ -12,8 +12,9 @@ from rich.console import Console
 from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutcome, TrialStudy
 from agnews.pipeline.load_config import load_config
+from agnews.pipeline.tuning.apply_settings import apply_settings
 from agnews.pipeline.tuning.fit_space import fit_space
-from agnews.pipeline.tuning.train_trial import apply_settings, train_trial
+from agnews.pipeline.tuning.train_trial import train_trial
 from agnews.pipeline.tuning.tuning_view import TuningView
 
 pytestmark = pytest.mark.integration

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,20 @@ def test_what_it_writes_is_what_check_accepts(files: Path, tmp_path: Path) -> No
     checked = CliRunner().invoke(app, ["corpus", "check", str(out)], catch_exceptions=False)
     assert checked.exit_code == 0
     assert f"agnews run --corpus {out}" in checked.output.replace("\n", "")
+
+
+def test_libraries_keep_their_chatter_to_themselves(files: Path, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("agnews"), "corpus", "init", files, "--out", tmp_path / "corpus.yaml"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, timeout=120)
+    assert "a linear model gets" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_folder_is_no_description(files: Path, tmp_path: Path) -> None:
+    with pytest.raises(AgnewsError, match="is a folder") as caught:
+        CliRunner().invoke(app, ["corpus", "init", str(files), "--out", str(tmp_path)], catch_exceptions=False)
+    assert "--out" in caught.value.fix
+    assert "corpus.yaml" in caught.value.fix
 
 
 def test_a_description_that_is_there_stays(files: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_the_space_that_is_shown_is_that_of_the_model() -> None:
     done = agnews("tune", "--show-space", "--model", "bert_frozen")
     assert done.returncode == 0, done.stderr
     assert "model.head_dim" in yaml.safe_load(done.stdout)
+    assert done.stderr == "", "no library talks in between"
 
 
 def test_a_wrong_space_is_refused_before_anything_is_made(tmp_path: Path) -> None:

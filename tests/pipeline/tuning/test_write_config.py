@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.tuning.train_trial import apply_settings
+from agnews.pipeline.tuning.apply_settings import apply_settings
 from agnews.pipeline.tuning.write_config import require_replaceable, write_config
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import MODEL_CONFIGS
