@@ -36,6 +36,7 @@ def main() -> None:
     from sklearn.pipeline import make_union
     from sklearn.svm import LinearSVC
 
+    from agnews.components.linear.counted_texts import count_texts
     from agnews.components.linear.measure_linear import measure_linear
     from agnews.schemas.learning_config import LinearConfig
 
@@ -62,10 +63,11 @@ def main() -> None:
         )
 
     started = time.process_time()
-    report("ours", measure_linear(texts, number, asked, expected, num_classes=len(names)).answers, started)
+    counted = count_texts(texts)
+    report("ours", measure_linear(counted, number, asked, expected, num_classes=len(names)).answers, started)
     for ngrams in arguments.ngrams:
         started, settings = time.process_time(), LinearConfig(char_ngrams=ngrams)
-        found = measure_linear(texts, number, asked, expected, num_classes=len(names), settings=settings)
+        found = measure_linear(count_texts(texts, settings), number, asked, expected, num_classes=len(names))
         report(f"ours {ngrams}", found.answers, started)
     started = time.process_time()
     features = make_union(

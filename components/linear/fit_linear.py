@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agnews.components.linear.count_ngrams import NgramColumns, choose_columns, count_ngrams, weigh_ngrams
+from agnews.components.linear.count_ngrams import Counts, NgramColumns, choose_columns, count_ngrams, weigh_ngrams
 from agnews.components.linear.ngram_hash import NgramHash
 from agnews.components.linear.squared_hinge import LinearWeights, fit_squared_hinge
 from agnews.schemas.errors import AgnewsError
@@ -50,29 +50,25 @@ class LinearFit:
 
 def fit_linear(
     ngrams: NgramHash,
-    token_ids: NDArray[np.int32],
-    row_splits: NDArray[np.int64],
+    counts: Sequence[Counts],
     labels: NDArray[np.int64],
     *,
     num_classes: int,
     min_count: int,
     cost: float,
     class_weights: NDArray[np.float32] | None = None,
-    on_rows: Callable[[int], None] = lambda rows: None,
     section: str = "model",
 ) -> LinearFit:
     """Learns from texts. The same texts in the same order give the same weights.
 
     Args:
         ngrams: Finds the n-grams of a text.
-        token_ids: (word pieces of all texts,).
-        row_splits: (rows + 1,); text i is token_ids[row_splits[i]:row_splits[i + 1]].
+        counts: What it has found in these, by family: see `count_ngrams`.
         labels: (rows,), 0-based.
         num_classes: Classes to tell apart.
         min_count: Least number of texts that an n-gram has to occur in.
         cost: See `fit_squared_hinge`.
         class_weights: See `fit_squared_hinge`.
-        on_rows: Called with the number of texts whose n-grams are counted.
         section: Where the model stands in a configuration.
 
     Returns:
@@ -81,7 +77,6 @@ def fit_linear(
     Raises:
         AgnewsError: The weights would not fit into memory.
     """
-    counts = count_ngrams(ngrams, token_ids, row_splits, on_rows=on_rows)
     columns = choose_columns(counts, buckets=ngrams.buckets, min_count=min_count)
     if len(columns.rarity) * num_classes > _MOST_WEIGHTS:
         raise AgnewsError(

@@ -12,6 +12,7 @@ from scipy import special
 
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.linear.configure_ngrams import ngram_hash
+from agnews.components.linear.count_ngrams import count_ngrams
 from agnews.components.linear.fit_linear import fit_linear
 from agnews.components.linear.linear_classifier import LinearClassifier
 from agnews.components.modeling.classifier import Classifier
@@ -58,16 +59,21 @@ def train_linear(
         for files in (job.train_files, job.eval_files)
     )
     started = time.perf_counter()
-    fitted = fit_linear(
-        ngram_hash(vocabulary, config),
+    ngrams = ngram_hash(vocabulary, config)
+    counts = count_ngrams(
+        ngrams,
         train.token_ids,
         train.row_splits,
+        on_rows=lambda done: report_progress(Progress("Trainer", done, total=len(train), unit="rows")),
+    )
+    fitted = fit_linear(
+        ngrams,
+        counts,
         train.labels,
         num_classes=job.num_classes,
         min_count=config.min_count,
         cost=config.cost,
         class_weights=weigh_classes(train.labels, job.num_classes, job.training.class_weights),
-        on_rows=lambda done: report_progress(Progress("Trainer", done, total=len(train), unit="rows")),
         section=section,
     )
     took = time.perf_counter() - started

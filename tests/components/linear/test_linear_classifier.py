@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from agnews.components.linear.count_ngrams import count_ngrams
 from agnews.components.linear.fit_linear import LinearFit, fit_linear
 from agnews.components.linear.linear_classifier import LinearClassifier
 from agnews.components.linear.ngram_hash import NgramHash
@@ -24,7 +25,7 @@ HashOf = Callable[..., NgramHash]
 def fitted(texts: list[str], cut: Cut, hash_of: HashOf) -> LinearFit:
     """The class is told by a letter."""
     labels = np.array([2 if "g" in text else int("a" in text) for text in texts])
-    return fit_linear(hash_of(), *cut(texts), labels, num_classes=3, min_count=2, cost=1.0)
+    return fit_linear(hash_of(), count_ngrams(hash_of(), *cut(texts)), labels, num_classes=3, min_count=2, cost=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,7 @@ def test_more_weights_than_memory_holds_are_refused_before_they_are_made(
 ) -> None:
     labels = np.zeros(len(texts), np.int64)
 
+    counts = count_ngrams(hash_of(), *cut(texts))
     with pytest.raises(AgnewsError, match="does not fit into memory") as caught:
-        fit_linear(hash_of(), *cut(texts), labels, num_classes=2**24, min_count=1, cost=1.0, section="model.linear")
+        fit_linear(hash_of(), counts, labels, num_classes=2**24, min_count=1, cost=1.0, section="model.linear")
     assert "--set model.linear.min_count=5" in str(caught.value.fix)

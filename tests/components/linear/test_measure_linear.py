@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agnews.components.linear.counted_texts import count_texts
 from agnews.components.linear.measure_linear import measure_linear
+from agnews.components.linear.score_out_of_fold import score_out_of_fold
 from agnews.schemas.learning_config import LinearConfig
 
 SMALL = LinearConfig(buckets=65_536)
@@ -25,7 +27,7 @@ def test_texts_of_any_language_are_told_apart_without_a_vocabulary(topics: list[
     labels = random.integers(2, size=60)
     texts = [f"{random.choice(list(filler))} {topics[label]} {random.choice(list(filler))}" for label in labels]
 
-    found = measure_linear(texts[:40], labels[:40], texts[40:], labels[40:], num_classes=2, settings=SMALL)
+    found = measure_linear(count_texts(texts[:40], SMALL), labels[:40], texts[40:], labels[40:], num_classes=2)
 
     assert found.accuracy == 1.0
     np.testing.assert_array_equal(found.answers, labels[40:])
@@ -34,4 +36,16 @@ def test_texts_of_any_language_are_told_apart_without_a_vocabulary(topics: list[
 def test_what_cannot_be_told_apart_is_measured_as_such() -> None:
     texts, labels = ["same text"] * 40, [0] * 30 + [1] * 10
 
-    assert measure_linear(texts, labels, texts, labels, num_classes=2, settings=SMALL).accuracy == 0.75
+    assert measure_linear(count_texts(texts, SMALL), labels, texts, labels, num_classes=2).accuracy == 0.75
+
+
+def test_texts_counted_once_are_those_that_models_of_words_alone_count() -> None:
+    texts = [f"{'a match' if row % 2 else 'the war'} said {row}" for row in range(60)]
+    labels = np.arange(60) % 2
+    alone = SMALL.model_copy(update={"char_ngrams": None})
+    both, words = count_texts(texts, SMALL).without_characters(), count_texts(texts, alone)
+    np.testing.assert_array_equal(
+        score_out_of_fold(both, labels, num_classes=2), score_out_of_fold(words, labels, num_classes=2)
+    )
+    characters = count_texts(texts, SMALL.model_copy(update={"word_ngrams": 0}))
+    assert characters.without_characters() is characters, "some languages have no spaces"

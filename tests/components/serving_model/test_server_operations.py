@@ -13,6 +13,7 @@ import tf_keras as keras
 from tensorflow.core.protobuf import saved_model_pb2
 
 from agnews.components.linear.configure_ngrams import ngram_hash
+from agnews.components.linear.count_ngrams import count_ngrams
 from agnews.components.linear.fit_linear import fit_linear
 from agnews.components.linear.linear_classifier import LinearClassifier
 from agnews.components.model_trust.require_harmless import require_harmless
@@ -48,15 +49,9 @@ def network_of(settings: dict[str, object], vocabulary: Vocabulary, encoder: Enc
     """A network of a kind, of no use but to be exported."""
     config = parse_model_config(settings)
     if isinstance(config, LinearConfig):
-        fitted = fit_linear(
-            ngram_hash(vocabulary, config),
-            np.array([2, 5, 6, 3, 2, 7, 6, 3], np.int32),
-            np.array([0, 4, 8]),
-            np.array([0, 1]),
-            num_classes=4,
-            min_count=1,
-            cost=1.0,
-        )
+        ngrams = ngram_hash(vocabulary, config)
+        counts = count_ngrams(ngrams, np.array([2, 5, 6, 3, 2, 7, 6, 3], np.int32), np.array([0, 4, 8]))
+        fitted = fit_linear(ngrams, counts, np.array([0, 1]), num_classes=4, min_count=1, cost=1.0)
         return LinearClassifier(fitted.ngrams, fitted.columns, fitted.weights)
     return build_model(
         config,
