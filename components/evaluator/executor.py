@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import encode_split_names, get_single_instance, get_split_uris
@@ -32,6 +31,7 @@ from agnews.components.evaluator.split_answers import (
     read_answers,
     write_anchor,
 )
+from agnews.components.example_files.read_records import record_files
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.model_store.brought_anchor import BroughtAnchor, brought_anchor
 from agnews.components.serving_model.load_predictor import load_as_served
@@ -101,7 +101,7 @@ class Executor(BaseBeamExecutor):
         # As they are served: an export answers for those that have one.
         candidate = load_as_served(model, class_names)[0].probabilities
         answers = _predict(
-            files=_files(get_split_uris(input_dict["examples"], TEST)),
+            files=record_files(get_split_uris(input_dict["examples"], TEST)),
             candidate=candidate,
             baseline=baseline,
             anchor=brought,
@@ -132,7 +132,7 @@ class Executor(BaseBeamExecutor):
         abstention = None
         if wanted := exec_properties["abstain_precision"]:
             abstention = measure_abstention(
-                read_rows(_files(get_split_uris(input_dict["examples"], EVAL))),
+                read_rows(record_files(get_split_uris(input_dict["examples"], EVAL))),
                 candidate,
                 test=read_scored(path, classes=len(class_names)),
                 wanted=wanted,
@@ -176,10 +176,6 @@ def _read_linear(uri: str) -> LinearCheck | None:
 def _compare_linear(contest: Contest, alpha: float) -> PairedTest | None:
     linear = contest.rival("a linear model", LINEAR)
     return contest.compare(baseline=linear, anchor=None, alpha=alpha, margin=0.0).baseline
-
-
-def _files(folders: Sequence[str]) -> list[str]:
-    return sorted(file for folder in folders for file in tf.io.gfile.glob(f"{folder}/*tfrecord*"))
 
 
 def _require_same_classes(baseline: Baseline | None, class_names: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from agnews.components.example_files.read_records import open_records
 from agnews.schemas import features
 
 
@@ -49,8 +50,7 @@ def read_rows(files: Sequence[str], *, chunk_rows: int = 2048) -> Iterator[Rows]
         features.HAS_MARKUP: tf.io.FixedLenFeature([], tf.string),
     }
     for file in files:
-        records = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
-        for serialized in records.batch(chunk_rows):
+        for serialized in open_records(file).batch(chunk_rows):
             parsed = {name: value.numpy() for name, value in tf.io.parse_example(serialized, specification).items()}
             yield Rows(
                 row=parsed[features.ROW],

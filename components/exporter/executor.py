@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance, get_split_uris
 
 from agnews.components.engines.find_export import PUSHED, FoundExport
 from agnews.components.evaluator.raw_rows import read_rows
+from agnews.components.example_files.read_records import record_files
 from agnews.components.model_export.export_version import CALIBRATION_ROWS, ExportRequest, export_version
 from agnews.components.model_export.labelled_texts import LabelledTexts
 from agnews.components.model_export.require_converters import FORMATS
@@ -89,10 +89,9 @@ def _teller(name: str, total: int) -> Any:
 
 
 def _rows(folders: Sequence[str], source: str, enough: int | None = None) -> LabelledTexts:
-    files = sorted(file for folder in folders for file in tf.io.gfile.glob(f"{folder}/*tfrecord*"))
     texts: list[bytes] = []
     labels: list[int] = []
-    for rows in read_rows(files):
+    for rows in read_rows(record_files(folders)):
         texts += rows.text.tolist()
         labels += np.asarray(rows.label).tolist()
         if enough is not None and len(texts) >= enough:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
+from agnews.components.example_files.read_records import record_files
 from agnews.components.feature_statistics.file_statistics import Accumulators, FileStatistics
 from agnews.components.storage.files_at import files_at
 
@@ -52,7 +52,7 @@ class Executor(BaseBeamExecutor):
             (f"{statistics.uri}/Split-{split}", file)
             for split in decode_split_names(examples.split_names)
             # A split without files has statistics too: they say that it has no rows.
-            for file in sorted(tf.io.gfile.glob(f"{examples.uri}/Split-{split}/*")) or [""]
+            for file in record_files([f"{examples.uri}/Split-{split}"]) or [""]
         ]
         with self._make_beam_pipeline() as pipeline:
             _ = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
+from agnews.components.example_files.read_records import open_records
 from agnews.components.statistics import statistics_options
 
 # isort: split
@@ -42,8 +42,7 @@ class FileStatistics:
             The counts.
         """
         counted, decoder = self.nothing(), ExamplesToRecordBatchDecoder()
-        records = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
-        for batch in records.batch(_BATCH):
+        for batch in open_records(file).batch(_BATCH):
             rows = decoder.DecodeBatch(batch.numpy().tolist())
             counted = [
                 generator.add_input(so_far, rows) for generator, so_far in zip(self._generators, counted, strict=True)

@@ -14,6 +14,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance, get_split_uris
 
 from agnews.components.carried_corpus import read_carried_corpus
+from agnews.components.example_files.read_records import open_records, record_files
 from agnews.components.linear.counted_texts import CountedTexts, count_texts
 from agnews.components.linear.find_doubtful_labels import find_doubtful_labels
 from agnews.components.linear.measure_linear import measure_linear
@@ -75,11 +76,11 @@ _Rows = tuple[list[bytes], NDArray[np.int64]]
 def _read(examples: list[Artifact], split: str) -> _Rows:
     """Reads the rows of a split, in an order that their content alone decides."""
     specification = {TEXT: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
-    files = sorted(file for uri in get_split_uris(examples, split) for file in tf.io.gfile.glob(f"{uri}/*tfrecord*"))
     rows: list[tuple[bytes, int]] = []
-    for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
-        parsed = tf.io.parse_example(batch, specification)
-        rows += zip(parsed[TEXT].numpy().tolist(), parsed[LABEL].numpy().tolist(), strict=True)
+    for file in record_files(get_split_uris(examples, split)):
+        for batch in open_records(file).batch(_BATCH):
+            parsed = tf.io.parse_example(batch, specification)
+            rows += zip(parsed[TEXT].numpy().tolist(), parsed[LABEL].numpy().tolist(), strict=True)
     rows.sort(key=lambda row: (digest_text(row[0]), row))
     return [text for text, _ in rows], np.array([label for _, label in rows], np.int64)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pyarrow.parquet as pq
-import tensorflow as tf
 
 from agnews.components.drift.build_reference import build_reference
+from agnews.components.example_files.read_records import read_texts
 from agnews.components.storage.files_at import files_at
 from agnews.schemas import predictions as columns
-from agnews.schemas.features import TEXT
 
 _BLOCK = 1024
 
@@ -35,19 +34,10 @@ def write_reference(
     usable = answered[columns.CLASS_ID].to_numpy() != columns.NO_CLASS
     probabilities = answered[columns.PROBABILITIES].combine_chunks().flatten().to_numpy()
     reference = build_reference(
-        _texts(examples),
+        (texts.numpy().tolist() for texts in read_texts(examples, rows_at_once=_BLOCK)),
         alphabet=alphabet,
         classes=classes,
         probabilities=probabilities.reshape(-1, len(classes))[usable],
         labels=answered[columns.LABEL].to_numpy()[usable],
     )
     files_at(path).write_text(path, reference.model_dump_json() + "\n")
-
-
-def _texts(folders: Sequence[str]) -> Iterator[Sequence[bytes]]:
-    specification = {TEXT: tf.io.FixedLenFeature([], tf.string)}
-    for folder in folders:
-        for file in sorted(tf.io.gfile.glob(f"{folder}/*tfrecord*")):
-            records = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
-            for serialized in records.batch(_BLOCK):
-                yield tf.io.parse_example(serialized, specification)[TEXT].numpy().tolist()

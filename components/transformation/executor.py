@@ -14,6 +14,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names, get_single_instance
 
+from agnews.components.example_files.read_records import record_files
 from agnews.components.example_files.write_records import remove_half_written
 from agnews.components.transformation.settle_vocabulary import settle_vocabulary
 from agnews.components.transformation.transform_rows import RowTransform, transform_file
@@ -103,7 +104,7 @@ class _TransformFile(beam.DoFn):
 
 
 def _files(source: str, target: str) -> list[tuple[str, str]]:
-    names = sorted(tf.io.gfile.glob(f"{source}/*"))
+    names = record_files([source])
     return [(name, f"{target}/{_FILE.format(number=n, count=len(names))}") for n, name in enumerate(names)]
 
 

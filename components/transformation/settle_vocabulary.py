@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from agnews.components.encoders.find_vocabulary import find_vocabulary
+from agnews.components.example_files.read_records import read_texts
 from agnews.components.text.learn_vocabulary import learn_vocabulary
-from agnews.schemas.features import TEXT, VOCABULARY_FILE
+from agnews.schemas.features import VOCABULARY_FILE
 from agnews.schemas.learning_config import LEARN
 
 _BATCH = 4096
@@ -33,7 +34,7 @@ def settle_vocabulary(settings: Mapping[str, Any], *, train: str, transform_grap
     is_learnt = settings["vocabulary"] == LEARN
     pieces = (
         learn_vocabulary(
-            lambda: _texts(train),
+            lambda: read_texts([train], rows_at_once=_BATCH),
             size=int(settings["vocabulary_size"]),
             lowercase=bool(settings["lowercase"]),
             source=train,
@@ -45,12 +46,3 @@ def settle_vocabulary(settings: Mapping[str, Any], *, train: str, transform_grap
     with tf.io.gfile.GFile(path, "wb") as file:
         file.write("".join(f"{piece}\n" for piece in pieces).encode())
     return {**settings, "vocabulary": path} if is_learnt else dict(settings)
-
-
-def _texts(folder: str) -> Iterator[tf.Tensor]:
-    feature = {TEXT: tf.io.FixedLenFeature([], tf.string)}
-    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
-    for file in files:
-        records = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
-        for batch in records.batch(_BATCH):
-            yield tf.io.parse_example(batch, feature)[TEXT]

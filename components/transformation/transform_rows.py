@@ -11,6 +11,7 @@ from tensorflow_transform import impl_helper
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from agnews.components.available_cores import available_cores
+from agnews.components.example_files.read_records import open_records
 from agnews.components.example_files.write_records import whole_records
 from agnews.components.map_ahead import map_ahead
 
@@ -68,9 +69,8 @@ def transform_file(
     Yields:
         How many rows were written since the last time.
     """
-    records = tf.data.TFRecordDataset(source, compression_type="GZIP" if source.endswith(".gz") else "")
     with whole_records(target) as writer:
-        for rows in map_ahead(transform, records.batch(_BATCH), at_once=workers or available_cores()):
+        for rows in map_ahead(transform, open_records(source).batch(_BATCH), at_once=workers or available_cores()):
             for row in rows:
                 writer.write(row)
             yield len(rows)
