@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,6 +141,22 @@ def pipeline_file(tmp_path: Path) -> Path:
     """A file with a compiled pipeline."""
     path = tmp_path / "pipeline.yaml"
     path.write_text(PIPELINE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session", params=["none", "light"])
+def telling(request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compiled pipeline whose runs tell of their end."""
+    from agnews.kubeflow.compiler.compile_pipeline import compile_pipeline
+
+    script = repository / "tests/golden/record_pipeline.py"
+    spec = importlib.util.spec_from_file_location("record_pipeline", script)
+    assert spec is not None
+    assert spec.loader is not None
+    record_pipeline = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(record_pipeline)
+    path = tmp_path_factory.mktemp("telling") / "pipeline.yaml"
+    path.write_text(compile_pipeline(record_pipeline.golden_request(request.param, record_pipeline.NOTIFY)))
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -156,22 +155,6 @@ def test_a_part_grows_while_it_is_followed_through_the_tries_of_its_step(
     assert result.exit_code == ExitCode.OK, result.exception
     start = f"{_mark('SmokeTest', 'started')}SmokeTest works\n"
     assert result.stdout == f"{start}--- try 2\n{start}{_mark('SmokeTest', 'done')}"
-
-
-@pytest.fixture(scope="module", params=["none", "light"])
-def telling(request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A compiled pipeline whose runs tell of their end."""
-    from agnews.kubeflow.compiler.compile_pipeline import compile_pipeline
-
-    script = repository / "tests/golden/record_pipeline.py"
-    spec = importlib.util.spec_from_file_location("record_pipeline", script)
-    assert spec is not None
-    assert spec.loader is not None
-    record_pipeline = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(record_pipeline)
-    path = tmp_path_factory.mktemp("telling") / "pipeline.yaml"
-    path.write_text(compile_pipeline(record_pipeline.golden_request(request.param, record_pipeline.NOTIFY)))
-    return path
 
 
 @pytest.mark.parametrize(("template_defaults", "killed"), [(True, ""), (False, "plan"), (True, "trainer")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import pytest
 
 from agnews.components.model_store import ModelStore
 from agnews.kubeflow import entrypoint
-from agnews.kubeflow.execution.run_note import leave_note, note_outputs, nothing_new, read_note
+from agnews.kubeflow.client.kfp_api import KfpApi
+from agnews.kubeflow.client.submit_pipeline import submit_pipeline
+from agnews.kubeflow.execution.find_failed_step import FailedStep, connection_of_pod, find_failed_steps
+from agnews.kubeflow.execution.run_note import RunNote, leave_note, note_outputs, nothing_new, read_note
 from agnews.kubeflow.execution.step_contract import NotePlace, StepContract
+from agnews.kubeflow.log_lines import NODE, REFUSED
+from agnews.pipeline.notification.message import Message
 from agnews.schemas.data_check import DataCheck, Finding
 from agnews.schemas.errors import ExitCode
 from agnews.schemas.push_outcome import PushOutcome
@@ -28,17 +34,19 @@ def store(tmp_path: Path) -> ModelStore:
 
 
 @pytest.fixture
-def told(tmp_path: Path, store: ModelStore) -> Any:
-    """Runs the step as a pod does; returns what its channel was given, by event."""
+def told(tmp_path: Path, store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs the step as a pod does that reaches no server; returns what its channel was given, by event."""
     folder = tmp_path / "told"
     folder.mkdir()
+    monkeypatch.setenv("AGNEWS_KFP_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("AGNEWS_KFP_ATTEMPTS", "1")
 
-    def run(*channels: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    def run(*channels: dict[str, Any], run_id: str = RUN) -> dict[str, dict[str, Any]]:
         command = {"kind": "command", "command": [sys.executable, "-c", KEEP, str(folder)]}
         # Numbers are floats on the way through KFP.
         notify = {"channels": [*channels, command], "on": ["failed", "held_back", "pushed", "nothing_new", "drift"]}
         notify |= {"retries": 0.0, "timeout_seconds": 20.0}
-        values = {"run_id": RUN, "push_uri": str(tmp_path / "models"), "model_name": store.name, "notify": notify}
+        values = {"run_id": run_id, "push_uri": str(tmp_path / "models"), "model_name": store.name, "notify": notify}
         code = entrypoint.main(["--notify", "--executor-input", json.dumps({"inputs": {"parameterValues": values}})])
         assert code == ExitCode.OK
         found = [json.loads(file.read_text()) for file in folder.iterdir()]
@@ -66,6 +74,134 @@ def test_a_run_that_was_killed_before_it_decided_failed(told: Any) -> None:
     assert messages.keys() == {"failed"}
     assert messages["failed"]["run_id"] == RUN
     assert f"agnews runs show {RUN}" in messages["failed"]["detail"]
+    assert "could not be asked of the server" in messages["failed"]["detail"]
+    assert "http://127.0.0.1:9 cannot be reached" in messages["failed"]["detail"]
+
+
+def _refused(node: str, problem: str, found: str) -> str:
+    line = {"node": node, "problem": problem, "found": found, "fix": "y", "exit_code": 2, "final": True}
+    return f"{REFUSED}{json.dumps(line)}\nI1129 01:07:48.100078      45 launcher_v2.go:1230] failed\n"
+
+
+def _begun(node: str) -> str:
+    return f"{NODE}{json.dumps({'node': node, 'state': 'started', 'seconds': 0})}\n"
+
+
+@pytest.fixture
+def start(server: Any, connect: Callable[..., KfpApi]) -> Callable[[Path], str]:
+    """Starts a run, and lets it go on until its last step runs."""
+
+    def begin(pipeline: Path) -> str:
+        given = {"data_uri": "/data/news", "push_uri": "/data/models"}
+        run_id = submit_pipeline(connect(), pipeline.read_text(), commit="c0ffee", parameters=given).run.run_id
+        while server.workflows[run_id].progress["notify"].state != "running":
+            server.play(run_id, 1)
+        return run_id
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    ("telling", "task", "log", "name", "words"),
+    [
+        (
+            "none",
+            "trainer",
+            _refused("Trainer", "The loss is no number.", "step 7"),
+            "Trainer",
+            "The loss is no number. (step 7)",
+        ),
+        ("none", "data-gate", "\nKilled\n", "DataGate", "Killed"),
+        ("light", "data", _begun("StatisticsGen") + "counts\nKilled\n", "StatisticsGen", "Killed"),
+        (
+            "light",
+            "decide",
+            _begun("SmokeTest") + _refused("SmokeTest", "The model cannot be served.", "x"),
+            "SmokeTest",
+            "The model cannot be served. (x)",
+        ),
+    ],
+    indirect=["telling"],
+)
+def test_the_step_that_failed_is_named_with_its_last_words(
+    server: Any,
+    telling: Path,
+    start: Callable[[Path], str],
+    told: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+    log: str,
+    name: str,
+    words: str,
+) -> None:
+    server.outcomes[task], server.says[task] = ["oom"], log
+    run_id = start(telling)
+    assert server.runs[run_id]["state"] == "RUNNING", "it tells before the run has ended"
+    monkeypatch.setenv("AGNEWS_KFP_HOST", server.host)
+    message = told(run_id=run_id)["failed"]
+    assert message["title"] == f"agnews: the run failed in {name}"
+    assert message["detail"].splitlines() == [f"{name}: {words}", f"`agnews runs show {run_id}` has the rest."]
+
+
+@pytest.mark.parametrize("telling", ["light"], indirect=True)
+def test_a_step_whose_log_is_gone_is_named_all_the_same(
+    server: Any,
+    telling: Path,
+    start: Callable[[Path], str],
+    told: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    store: ModelStore,
+) -> None:
+    server.outcomes["decide"] = ["oom"]
+    run_id = start(telling)
+    server.logs.clear()
+    note = Message(event="pushed", model="agnews", run_id=run_id, title="agnews: pushed")
+    leave_note(store, run_id, RunNote(complete=False, messages=(note,)))
+    monkeypatch.setenv("AGNEWS_KFP_HOST", server.host)
+    messages = told(run_id=run_id)
+    assert messages.keys() == {"pushed", "failed"}
+    assert messages["failed"]["title"] == "agnews: the run failed behind the push in decide"
+    assert "decide: its log is gone" in messages["failed"]["detail"]
+
+
+@pytest.mark.parametrize("telling", ["light"], indirect=True)
+def test_it_waits_until_the_server_has_seen_the_failure(
+    server: Any, telling: Path, connect: Callable[..., KfpApi], start: Callable[[Path], str]
+) -> None:
+    server.outcomes["trainer"], server.says["trainer"] = ["oom"], "Killed\n"
+    run_id = start(telling)
+    server.workflows[run_id].progress["trainer"].state = "running"
+    connection, waits = connect().connection, []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            server.workflows[run_id].progress["trainer"].state = "failed"
+
+    assert find_failed_steps(run_id, connection=connection, sleep=sleep) == (FailedStep("Trainer", "Killed"),)
+    assert len(waits) == 2
+    server.workflows[run_id].progress["trainer"].state = "done"
+    waits.clear()
+    assert find_failed_steps(run_id, connection=connection, sleep=waits.append) == ()
+    assert sum(waits) == 30.0
+    server.runs[run_id]["state"] = "CANCELING"
+    assert find_failed_steps(run_id, connection=connection, sleep=lambda _: pytest.fail("it waited")) == ()
+
+
+def test_a_pod_knows_the_way_to_its_server(tmp_path: Path) -> None:
+    assert connection_of_pod({}, tmp_path).host == "http://ml-pipeline.kubeflow.svc:8888"
+    account = tmp_path / "kubernetes.io" / "serviceaccount"
+    account.mkdir(parents=True)
+    (account / "namespace").write_text("team\n")
+    there = connection_of_pod({}, tmp_path)
+    assert (there.host, there.namespace, there.kind) == ("http://ml-pipeline.kubeflow.svc:8888", "team", "none")
+    here = connection_of_pod({"ML_PIPELINE_SERVICE_HOST": "10.0.0.7"}, tmp_path)
+    assert here.host == "http://ml-pipeline.team.svc:8888"
+    (tmp_path / "kubeflow" / "pipelines").mkdir(parents=True)
+    (tmp_path / "kubeflow" / "pipelines" / "token").write_text("secret")
+    assert connection_of_pod({}, tmp_path).headers() == {"authorization": "Bearer secret"}
+    said = connection_of_pod({"AGNEWS_KFP_HOST": "https://kfp.example", "AGNEWS_KFP_TOKEN": "mine"}, tmp_path)
+    assert (said.host, said.headers()) == ("https://kfp.example", {"authorization": "Bearer mine"})
 
 
 def test_that_nothing_is_new_is_told_as_plan_found_it(told: Any, store: ModelStore) -> None:
