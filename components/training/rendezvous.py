@@ -16,6 +16,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from agnews.components.training import stop_signal
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -25,7 +26,6 @@ _LOGGER = logging.getLogger(__name__)
 
 _SAID_EVERY = 10.0
 _LONGEST_LINE = 1024
-_LOOPBACK = ("127.", "localhost", "[::1]")
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -108,14 +108,15 @@ def receive_workers(own: str, others: list[str], token: str, *, patience_seconds
 
 def _listen(own: str) -> socket.socket:
     host, port = split_address(own)
+    family, is_loopback = _kind_of(host)
     try:
-        if own.startswith(_LOOPBACK):
-            return socket.create_server((host, port))
+        if is_loopback:
+            return socket.create_server((host, port), family=family)
         if socket.has_dualstack_ipv6():
             # A kernel may know IPv6 and have no address of it.
             with suppress(OSError):
                 return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        return socket.create_server(("", port))
+        return socket.create_server(("", port), family=family)
     except OSError as error:
         raise AgnewsError(
             "The chief cannot listen at its address for the processes that train with it.",
@@ -123,6 +124,16 @@ def _listen(own: str) -> socket.socket:
             fix="Give it another port in TF_CONFIG, or end what listens there.",
             exit_code=ExitCode.FAILED,
         ) from error
+
+
+def _kind_of(host: str) -> tuple[socket.AddressFamily, bool]:
+    """Says of what family an address is, and whether nobody beyond this machine knows it."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        # A machine may have its own name at a loopback address, where others have it elsewhere.
+        return socket.AF_INET, host == "localhost"
+    return socket.AF_INET6 if address.version == 6 else socket.AF_INET, address.is_loopback
 
 
 def _take_in(door: socket.socket, ready: socket.socket, selector: selectors.BaseSelector, guests: _Guests) -> None:
