@@ -21,6 +21,8 @@ _SECONDS = (5.0, 30.0)
 """To connect, and to wait for an answer."""
 FIRST_PAUSE = 0.5
 """Longest, in seconds, before something is asked for again; it doubles each time."""
+_SILENCE = 120.0
+"""How long a log may say nothing before it is asked for again: a connection may be gone without a word."""
 _MAY_PASS = (429, 500, 502, 503, 504)
 """A server that is starting, that another one takes over from, or that has too much to do."""
 
@@ -29,6 +31,11 @@ FOLLOWED_AGAIN = "Run again: the pods go on meanwhile, and a step that is tried 
 Tree = dict[str, Any]
 Result = TypeVar("Result")
 __all__ = ["FOLLOWED_AGAIN", "ApiException", "Cluster", "HTTPError"]
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same request may be answered a little later."""
+    return not isinstance(error, ApiException) or error.status in _MAY_PASS
 
 
 class Cluster:
@@ -166,10 +173,21 @@ class Cluster:
             raise
         return sorted(found.items, key=lambda pod: pod_index(pod))
 
-    def follow_log(self, pod: str) -> Iterator[bytes]:
-        """Returns what a pod prints, to its end."""
+    def follow_log(self, pod: str, since_seconds: int | None = None) -> Iterator[bytes]:
+        """Returns what a pod prints, with the time before each line, until it ends or a stream is cut.
+
+        Args:
+            pod: Its name.
+            since_seconds: How far back to begin; None: at the beginning.
+        """
+        begin = {} if since_seconds is None else {"since_seconds": since_seconds}
         answer = self._core.read_namespaced_pod_log(
-            pod, self.namespace, follow=True, _preload_content=False, _request_timeout=(_SECONDS[0], None)
+            *(pod, self.namespace),
+            **begin,
+            follow=True,
+            timestamps=True,
+            _preload_content=False,
+            _request_timeout=(_SECONDS[0], _SILENCE),
         )
         try:
             yield from answer.stream(8192)
@@ -208,13 +226,13 @@ def refused(error: ApiException, what: str, namespace: str) -> ServerError:
         )
     else:
         fix = "docs/scale.md says what the cluster needs; the deployment table has the values under `trainer`."
-    may_pass = error.status in _MAY_PASS
+    passes = may_pass(error)
     return ServerError(
         f"The cluster does not let the Trainer {what} in {namespace}.",
         found=f"{error.status}: {answer}",
-        fix=FOLLOWED_AGAIN if may_pass else fix,
-        exit_code=ExitCode.UNAVAILABLE if may_pass else ExitCode.USAGE,
-        failure=Failure.CUT if may_pass else Failure.REFUSED,
+        fix=FOLLOWED_AGAIN if passes else fix,
+        exit_code=ExitCode.UNAVAILABLE if passes else ExitCode.USAGE,
+        failure=Failure.CUT if passes else Failure.REFUSED,
         status=error.status or 0,
     )
 

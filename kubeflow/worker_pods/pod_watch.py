@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from agnews.components.training.stop_signal import TERMINATED, WENT_AWAY
 from agnews.kubeflow.log_lines import REFUSED, find_lines
-from agnews.kubeflow.worker_pods.cluster import ApiException, Cluster, HTTPError, pod_index, pod_start
+from agnews.kubeflow.worker_pods.cluster import Cluster, pod_index, pod_start
+from agnews.kubeflow.worker_pods.follow_lines import follow_lines
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _LOGGER = logging.getLogger(__name__)
@@ -96,17 +96,14 @@ class PodWatch:
         thread.start()
 
     def _read_log(self, seen: SeenPod) -> None:
-        try:
-            for line in _lines(self._cluster.follow_log(seen.name)):
-                if line.startswith(REFUSED):
-                    for report in find_lines(line, REFUSED):
-                        seen.report = report
-                    continue
-                seen.tail.append(line)
-                if seen.index == 0:
-                    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the log of the step is that of its chief
-        except (ApiException, HTTPError, ValueError) as error:
-            _LOGGER.warning("The log of %s ends here: %s", seen.name, " ".join(str(error).split())[:300])
+        for line in follow_lines(self._cluster, seen.name, lambda: seen.exit_code is not None):
+            if line.startswith(REFUSED):
+                for report in find_lines(line, REFUSED):
+                    seen.report = report
+                continue
+            seen.tail.append(line)
+            if seen.index == 0:
+                print(line, file=sys.stderr, flush=True)  # noqa: T201 - the log of the step is that of its chief
 
     def _note_end(self, pod: Any) -> None:
         seen = self._seen[pod.metadata.uid]
@@ -150,15 +147,6 @@ class PodWatch:
         if first.index != 0:
             print(f"The end of the log of {first.name}:", *first.tail, sep="\n", file=sys.stderr)  # noqa: T201
         return _error_of(first, said)
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode(errors="replace") for line in lines)
-    if rest:
-        yield rest.decode(errors="replace")
 
 
 def _error_of(pod: SeenPod, said: str) -> AgnewsError:

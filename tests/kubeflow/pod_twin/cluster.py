@@ -97,6 +97,8 @@ class FakeCluster:
         self.deleted: list[str] = []
         self.forbidden: set[str] = set()
         self.fail_next = 0
+        self.cut_streams = 0
+        """How many streams of logs end behind their first lines, as where a gateway is restarted."""
         self.troubles: dict[str, list[int | str]] = {}
         """By verb and resource, what becomes of the next requests: a status, `cut`, or `lost` for one that is done."""
         self.restarted: Callable[[], None] = lambda: None
@@ -168,7 +170,8 @@ class FakeCluster:
             self.fail_next -= 1
             return self._send(request, 503, _status(503, "the server is overloaded"))
         if url.path.endswith("/log"):
-            return self._stream(request, url.path.split("/")[-2])
+            stamped = parse_qs(url.query).get("timestamps") == ["True"]
+            return self._stream(request, url.path.split("/")[-2], stamped)
         waiting = self.troubles.get(f"{verb} {_resource(url.path)}")
         trouble = waiting.pop(0) if waiting else None
         if isinstance(trouble, int):
@@ -238,23 +241,34 @@ class FakeCluster:
         request.end_headers()
         request.wfile.write(content)
 
-    def _stream(self, request: BaseHTTPRequestHandler, name: str) -> None:
+    def _stream(self, request: BaseHTTPRequestHandler, name: str, stamped: bool) -> None:
         with self._lock:
             pod = next((each for each in self.pods if each.name == name), None)
         if pod is None:
             return self._send(request, 404, _status(404, f"pods {name!r} not found"))
+        is_cut = self.cut_streams > 0
+        self.cut_streams -= is_cut
         request.send_response(200)
         request.send_header("Content-Type", "text/plain")
         request.send_header("Connection", "close")
         request.end_headers()
         request.close_connection = True
+        number, rest = 0, b""
         with pod.log.open("rb") as file:
             while True:
                 is_over = pod.process is None or pod.process.poll() is not None or self._ended.is_set()
                 if content := file.read():
-                    request.wfile.write(content)
+                    *lines, rest = (rest + content).split(b"\n")
+                    for line in lines:
+                        request.wfile.write(_stamp(number) * stamped + line + b"\n")
+                        number += 1
                     request.wfile.flush()
+                    if is_cut:
+                        # In the middle of the next line, and without a word.
+                        request.wfile.write(_stamp(number) * stamped + b"half of")
+                        return None
                 elif is_over:
+                    request.wfile.write((_stamp(number) * stamped + rest) if rest else b"")
                     return None
                 else:
                     time.sleep(0.05)
@@ -348,6 +362,10 @@ def _free_ten() -> int:
         except OSError:
             continue
         return tens
+
+
+def _stamp(number: int) -> bytes:
+    return f"2026-01-01T00:00:{number // 1000:02}.{number % 1000 * 10**6:09}Z ".encode()
 
 
 def _resource(path: str) -> str:

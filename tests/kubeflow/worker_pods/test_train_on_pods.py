@@ -88,6 +88,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     started: list[FakeCluster] = []
     monkeypatch.setattr(module, "LOOK_EVERY", 0.05)
     monkeypatch.setattr("agnews.kubeflow.worker_pods.cluster.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("agnews.kubeflow.worker_pods.follow_lines.AGAIN_SECONDS", 0.1)
 
     def start(body: str, **options: bool) -> FakeCluster:
         script = tmp_path / "pod.py"
@@ -146,6 +147,27 @@ def test_a_refusal_whose_line_was_cut_does_not_end_the_log(
     cluster("print('AGNEWS-REPORT {\"problem', flush=True)\nprint('and on', flush=True)\nfinish()")
     train_on_pods(task, CONTRACT)
     assert "and on" in capfd.readouterr().err
+
+
+def test_a_log_goes_on_where_its_stream_was_cut(
+    task: TrainerTask, cluster: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    twin = cluster(
+        """
+        time.sleep(2)
+        if index == 0:
+            print("epoch 2", flush=True)
+            report('The disk is full.', 1)
+        time.sleep(60)
+        """
+    )
+    twin.cut_streams = 2
+    with pytest.raises(AgnewsError, match="The disk is full"):
+        train_on_pods(task, CONTRACT.model_copy(update={"max_restarts": 0}))
+    assert twin.cut_streams == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if line in ("pod 0 try 1", "epoch 2")] == ["pod 0 try 1", "epoch 2"]
+    assert not any("half of" in line for line in lines)
 
 
 def test_a_pod_that_fails_is_started_again_with_all_others(task: TrainerTask, cluster: Start) -> None:
