@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from agnews.components.artifact_types import StepReport
+
+_LOGGER = logging.getLogger(__name__)
 
 _FILES = "files"
 """Custom property of an artifact: sizes of its files by path, as JSON."""
@@ -75,8 +78,13 @@ class OutputKeeper:
                 folder = Path(artifact.uri)
                 if artifact.type_name == StepReport.TYPE_NAME and file_sizes(folder):
                     target = self._keep / execution.pipeline_node.node_info.id / key
-                    shutil.copytree(folder, target, dirs_exist_ok=True)
-                    self.left[key] = str(target)
+                    try:
+                        shutil.copytree(folder, target, dirs_exist_ok=True)
+                    except OSError as error:
+                        # Whoever runs this is told what the step failed by, a full disk perhaps, and not this.
+                        _LOGGER.warning("The report in %s is lost: %s", folder, " ".join(str(error).split()))
+                    else:
+                        self.left[key] = str(target)
 
 
 def empty_folder(folder: Path) -> None:

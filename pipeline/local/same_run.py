@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -19,8 +20,11 @@ from agnews.pipeline.observer import NodeResult
 from agnews.pipeline.paths import Paths
 from agnews.pipeline.plan_run import RunPlan
 from agnews.schemas.document import Part
+from agnews.schemas.errors import AgnewsError
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.run_report import NodeState
+
+_LOGGER = logging.getLogger(__name__)
 
 _LIVE = 2
 """Of ML Metadata's enumeration `Artifact.State`."""
@@ -85,7 +89,7 @@ def _source_digest() -> str:
 
 
 def remember_run(paths: Paths, key: str, results: Mapping[str, NodeResult]) -> None:
-    """Writes down what a run has left, so that the same run can be answered from it.
+    """Writes down what a run has left, so that the same run can be answered from it. A disk that says no fails no run.
 
     Args:
         paths: Where the run is stored.
@@ -93,7 +97,10 @@ def remember_run(paths: Paths, key: str, results: Mapping[str, NodeResult]) -> N
         results: What became of every node; all ended well.
     """
     same = SameRun(outputs={node: dict(result.outputs) for node, result in results.items()})
-    write_atomically(_file(paths, key), same.model_dump_json(indent=2) + "\n")
+    try:
+        write_atomically(_file(paths, key), same.model_dump_json(indent=2) + "\n")
+    except AgnewsError as error:
+        _LOGGER.warning("The same run will ask each of its nodes: %s", " ".join(str(error).split()))
 
 
 def find_same_run(paths: Paths, key: str) -> list[NodeResult] | None:

@@ -218,3 +218,14 @@ def test_the_report_of_a_step_that_refuses_is_kept(tmp_path: Path) -> None:
     assert record.results[1].outputs == {}
     (folder,) = record.results[1].left.values()
     assert (Path(folder) / "report.json").read_text() == '{"node": "b"}'
+
+
+def test_a_report_that_cannot_be_kept_does_not_hide_why_the_step_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "full").touch()
+    record = _Record()
+    with pytest.raises(AgnewsError, match="No"):
+        LocalRunner(record, "run-1", keep=tmp_path / "full" / "failed").run(_pipeline(tmp_path, b="refuse"))
+    assert record.results[1].left == {}
+    assert "Not a directory" in caplog.text
