@@ -9,12 +9,15 @@ from pydantic import Field
 
 from agnews.schemas.document import Document, Part
 
+DOUBTS_FILE = "doubtful_labels.jsonl"
+"""Beside `linear_check.json`: a `DoubtfulLabel` a line, texts whole, the most doubtful first. A report shows fewer."""
+
 
 class DoubtfulLabel(Part):
     """A training row whose label looks wrong."""
 
     text: str
-    """As it stands in the rows; the end of a long one is cut off."""
+    """As it stands in the rows; in a report, the end of a long one is cut off."""
     label: str
     """Class that it has."""
     answer: str

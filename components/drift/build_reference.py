@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agnews.components.drift.measure_texts import NUM_BUCKETS, Alphabet, measure_texts
+from agnews.components.drift.measure_texts import NUM_BUCKETS, Alphabet, MeasuredTexts, measure_texts
 from agnews.schemas.monitor_reference import MonitorReference, pack_grams
 
 _BINS = 12
@@ -23,6 +23,7 @@ def build_reference(
     classes: Sequence[str],
     probabilities: NDArray[np.floating[Any]],
     labels: NDArray[np.int64],
+    on_measured: Callable[[Sequence[bytes], MeasuredTexts], None] = lambda texts, measured: None,
 ) -> MonitorReference:
     """Measures training texts and answers to test texts.
 
@@ -32,6 +33,7 @@ def build_reference(
         classes: Names of the classes.
         probabilities: Of the test texts, (rows, classes).
         labels: True classes of the test texts, (rows,).
+        on_measured: Receives each block with what was measured of it, for whoever learns from that as well.
 
     Returns:
         The counts.
@@ -41,6 +43,7 @@ def build_reference(
     markup = unknown = rows = 0
     for block in texts:
         measured = measure_texts(block, letters)
+        on_measured(block, measured)
         words += np.bincount(np.minimum(measured.words, _LONGEST), minlength=_LONGEST + 1)
         half = (np.repeat(np.arange(len(block)), np.diff(measured.gram_ends, prepend=0)) + rows) % 2
         for each in (0, 1):

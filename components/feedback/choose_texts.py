@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, replace
+from itertools import chain, cycle, islice
 
 from agnews.components.corpus_files.text_key import text_key
 from agnews.components.feedback.random_share import is_in_random_share
 from agnews.components.feedback.resolve_labels import LabelledText
+from agnews.components.feedback.training_rows import training_row
+from agnews.schemas.linear_check import DoubtfulLabel
 
-_RANDOM_EVERY = 3
+CONFLICT, RANDOM, UNCERTAIN, DISAGREEMENT, TRAINING = "conflict", "random", "uncertain", "disagreement", "training"
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,14 @@ class QueuedText:
     """A text to label.
 
     Attributes:
-        row: Id of its row in the log.
+        row: Id of its row in the log; of a training row, see `training_row`.
         text: The text.
-        answer: The class that the model answered.
+        answer: The class that the model answered; of a training row, that which a linear model gives it that has learnt
+            from others.
         probability: What it gave that class.
-        why: `conflict` (people disagree), `random` (to measure) or `uncertain`.
+        why: `conflict` (people disagree), `random` (to measure), `uncertain`, `disagreement` (of the model and a linear
+            model) or `training` (a training row whose label is in doubt).
+        label: The label that a training row has; empty for all others.
     """
 
     row: str
@@ -30,6 +35,7 @@ class QueuedText:
     answer: str
     probability: float
     why: str
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,57 +62,80 @@ class LoggedText:
 
 
 def choose_texts(
-    logged: Sequence[LoggedText], labelled: Sequence[LabelledText], *, by: str = "", number: int = 100
+    logged: Sequence[LoggedText],
+    labelled: Sequence[LabelledText],
+    *,
+    by: str = "",
+    number: int = 100,
+    disagreements: Mapping[str, float] | None = None,
+    training: Sequence[DoubtfulLabel] = (),
 ) -> list[QueuedText]:
     """Chooses the texts that a label would help most.
 
-    First those that people disagree about. Then every third is of the random share, on which accuracy is measured
-    without bias, and the others are those between whose two best classes the model is most torn.
+    First those that people disagree about. Then in turns: one of the random share, on which accuracy is measured
+    without bias; one between whose two best classes the model is most torn; one on which the model and a linear model
+    are furthest apart; and, where somebody has sent any, one of the training rows whose labels are most in doubt.
 
     Args:
         logged: Texts that were answered, oldest first.
         labelled: What was said already.
         by: Who asks: nobody is asked twice; empty passes over all that anybody has labelled.
         number: The most to choose.
+        disagreements: How far the model and a linear model are apart, by row, where they answer differently.
+        training: Training rows to look at, the most doubtful first.
 
     Returns:
         The texts, each once, the most useful first.
     """
     known: Mapping[int, LabelledText] = {each.key: each for each in labelled}
     newest = {text_key(each.text): each for each in logged if each.text.strip()}
-    conflicts, random, uncertain = [], [], []
+    doubtful = {text_key(each.text): _doubted(each) for each in training}
+    conflicts: list[QueuedText] = []
+    sources: dict[str, list[QueuedText]] = {RANDOM: [], UNCERTAIN: [], TRAINING: []}
     for key, each in newest.items():
-        said = known.get(key)
-        if said is not None and (not by or any(label.by == by for label in said.said) or said.label is not None):
+        if key in doubtful and not is_in_random_share(each.row):
             continue
-        if said is not None:
-            conflicts.append(each)
-        elif is_in_random_share(each.row):
-            random.append(each)
-        else:
-            uncertain.append(each)
-    uncertain.sort(key=lambda each: each.margin)
-    mixed = chain((_queued(each, "conflict") for each in conflicts), _interleave(random, uncertain))
+        doubtful.pop(key, None)
+        if not _is_settled(known.get(key), by):
+            found = sources[RANDOM] if is_in_random_share(each.row) else sources[UNCERTAIN]
+            (conflicts if key in known else found).append(_queued(each))
+    for key, row in doubtful.items():
+        if not _is_settled(known.get(key), by):
+            (conflicts if key in known else sources[TRAINING]).append(row)
+    apart = disagreements or {}
+    sources[DISAGREEMENT] = sorted(
+        (each for each in sources[UNCERTAIN] if each.row in apart), key=lambda each: apart[each.row], reverse=True
+    )
+    margins = {each.row: each.margin for each in newest.values()}
+    sources[UNCERTAIN].sort(key=lambda each: margins[each.row])
+    mixed = chain((replace(each, why=CONFLICT) for each in conflicts), _in_turns(sources))
     return list(islice(mixed, number))
 
 
-def _interleave(random: Sequence[LoggedText], uncertain: Sequence[LoggedText]) -> Iterator[QueuedText]:
-    first, second = iter(random), iter(uncertain)
-    for place in range(len(random) + len(uncertain)):
-        order = (
-            ((first, "random"), (second, "uncertain"))
-            if place % _RANDOM_EVERY == 0
-            else (
-                (second, "uncertain"),
-                (first, "random"),
-            )
-        )
-        for source, why in order:
-            each = next(source, None)
+def _is_settled(said: LabelledText | None, by: str) -> bool:
+    """Whether there is nothing to ask about: all agree, or who asks has said what there is to say."""
+    return said is not None and (not by or said.label is not None or any(label.by == by for label in said.said))
+
+
+def _in_turns(sources: Mapping[str, Sequence[QueuedText]]) -> Iterator[QueuedText]:
+    """Takes one of each; whose turn it is and who has none gives it away."""
+    waiting = {why: iter(texts) for why, texts in sources.items()}
+    turns = [RANDOM, UNCERTAIN, DISAGREEMENT, *([TRAINING] if sources[TRAINING] else [])]
+    taken: set[str] = set()
+    for turn in cycle(turns):
+        for why in dict.fromkeys((turn, UNCERTAIN, DISAGREEMENT, TRAINING, RANDOM)):
+            each = next((each for each in waiting[why] if each.row not in taken), None)
             if each is not None:
-                yield _queued(each, why)
+                taken.add(each.row)
+                yield replace(each, why=why)
                 break
+        else:
+            return
 
 
-def _queued(each: LoggedText, why: str) -> QueuedText:
-    return QueuedText(each.row, each.text, each.answer, max(each.probabilities, default=0.0), why)
+def _queued(each: LoggedText) -> QueuedText:
+    return QueuedText(each.row, each.text, each.answer, max(each.probabilities, default=0.0), "")
+
+
+def _doubted(row: DoubtfulLabel) -> QueuedText:
+    return QueuedText(training_row(row.text), row.text, row.answer, row.answer_probability, "", row.label)

@@ -14,6 +14,7 @@ from agnews.components.feedback.collected_span import (
 from agnews.components.feedback.label_store import read_labels
 from agnews.components.feedback.read_logged_texts import read_logged_texts
 from agnews.components.feedback.resolve_labels import LabelledText, resolve_labels
+from agnews.components.feedback.training_rows import training_texts
 from agnews.components.request_log.places import Places
 from agnews.schemas.corpus import Corpus
 
@@ -58,6 +59,7 @@ def read_labelled(places: Places) -> tuple[list[LabelledText], int]:
     if wanted:
         since = min(label.at for label in labels) - _SLACK
         texts = {each.row: each.text for each in read_logged_texts(places, since, rows=wanted)}
+        texts |= training_texts(places, wanted)
     found, unknown = resolve_labels(labels, texts)
     return found, len(unknown)
 

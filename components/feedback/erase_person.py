@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from agnews.components.feedback.collected_span import remove_collected
 from agnews.components.feedback.label_store import read_labels, remove_labels
 from agnews.components.feedback.read_logged_texts import read_logged_texts
+from agnews.components.feedback.training_rows import remove_training_rows
 from agnews.components.request_log.erasures import Erasures, note_erasures
 from agnews.components.request_log.places import Places
 from agnews.components.request_log.read_requests import request_files
@@ -29,7 +30,7 @@ class Erased:
     Attributes:
         requests: Rows of the log.
         labels: Labels.
-        rows: Rows of spans and of the test pool.
+        rows: Rows of spans, of the test pool, and training rows in the queue.
     """
 
     requests: int
@@ -87,6 +88,7 @@ def erase(
                     or (bool(people) and {each["by"] for each in row.said} <= people)
                 ),
             )
+    removed_rows += remove_training_rows(places, lambda text: erasures.covers("", text))
     return Erased(
         requests=_erase_requests(places, erasures) if erasures else 0,
         labels=remove_labels(

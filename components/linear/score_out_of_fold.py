@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from agnews.components.linear.count_ngrams import choose_columns, weigh_ngrams
 from agnews.components.linear.counted_texts import CountedTexts
+from agnews.components.linear.fit_sharpness import fit_sharpness
 from agnews.components.linear.squared_hinge import fit_squared_hinge
 
 
@@ -33,11 +34,5 @@ def score_out_of_fold(
         held = fold == each
         weights = fit_squared_hinge(matrix[~held], labels[~held], num_classes, cost=settings.cost)
         scores[held] = matrix[held] @ weights.kernel + weights.bias
-
-    def cross_entropy(sharpness: float) -> float:
-        scaled = sharpness * scores
-        return float(np.mean(special.logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]))
-
-    found = optimize.minimize_scalar(cross_entropy, bounds=(0.1, 20.0), method="bounded")
-    probabilities: NDArray[np.float64] = special.softmax(found.x * scores, axis=1)
+    probabilities: NDArray[np.float64] = special.softmax(fit_sharpness(scores, labels) * scores, axis=1)
     return probabilities

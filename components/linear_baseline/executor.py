@@ -22,7 +22,7 @@ from agnews.components.linear.score_out_of_fold import score_out_of_fold
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.features import LABEL, TEST, TEXT, TRAIN
 from agnews.schemas.learning_config import LinearConfig
-from agnews.schemas.linear_check import DoubtfulLabel, LabelDoubts, LinearCheck, digest_text
+from agnews.schemas.linear_check import DOUBTS_FILE, DoubtfulLabel, LabelDoubts, LinearCheck, digest_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ _BATCH = 4096
 _LEAST_ROWS = 100
 """Of fewer, a model that has learnt from two thirds knows nothing."""
 _SHOWN, _MOST_CHARACTERS = 20, 500
+_LISTED = 1000
+"""More rows than anybody looks at before the next run."""
 
 
 class Executor(BaseExecutor):
@@ -43,7 +45,8 @@ class Executor(BaseExecutor):
         examples: Examples, raw. The splits `train` and `test` are read.
 
     Outputs:
-        report: StepReport. Gets `linear_check.json`, an `agnews.schemas.linear_check.LinearCheck`.
+        report: StepReport. Gets `linear_check.json`, an `agnews.schemas.linear_check.LinearCheck`, and
+            `doubtful_labels.jsonl`, training rows whose labels look wrong.
 
     Exec properties:
         corpus: Its classes and the settings of the kind `linear`, from `carry_corpus`.
@@ -60,17 +63,20 @@ class Executor(BaseExecutor):
         """See the class."""
         self._log_startup(input_dict, output_dict, exec_properties)
         corpus = read_carried_corpus(exec_properties["corpus"])
-        check = LinearCheck(skipped=exec_properties["unwanted"])
+        check, doubts = LinearCheck(skipped=exec_properties["unwanted"]), _NO_DOUBTS
         if not check.skipped:
             settings = LinearConfig.model_validate(corpus.kinds.get("linear", {}).get("model", {}))
             train, test = (_read(input_dict["examples"], split) for split in (TRAIN, TEST))
-            check = _measure(train, test, corpus.class_names, settings)
+            check, doubts = _measure(train, test, corpus.class_names, settings)
         uri = get_single_instance(output_dict["report"]).uri
+        files_at(uri).write(f"{uri}/{DOUBTS_FILE}", [each.model_dump_json().encode() + b"\n" for each in doubts])
         check.write(uri, files_at(uri).write)
         _LOGGER.info("Linear model: %s", check.skipped or f"{check.accuracy:.4f} after {check.train_rows} rows")
 
 
 _Rows = tuple[list[bytes], NDArray[np.int64]]
+_Doubts = tuple[DoubtfulLabel, ...]
+_NO_DOUBTS: _Doubts = ()
 
 
 def _read(examples: list[Artifact], split: str) -> _Rows:
@@ -85,44 +91,52 @@ def _read(examples: list[Artifact], split: str) -> _Rows:
     return [text for text, _ in rows], np.array([label for _, label in rows], np.int64)
 
 
-def _measure(train: _Rows, test: _Rows, class_names: Sequence[str], settings: LinearConfig) -> LinearCheck:
+def _measure(
+    train: _Rows, test: _Rows, class_names: Sequence[str], settings: LinearConfig
+) -> tuple[LinearCheck, _Doubts]:
     num_classes = len(class_names)
     # Rows lie in the order of their digests, so the first ones are as good as any.
     most = max(1, min(_MOST_ROWS, _MOST_CELLS // num_classes))
     texts, labels = train[0][:most], train[1][:most]
     if not texts or not test[0]:
-        return LinearCheck(skipped="there are no rows")
+        return LinearCheck(skipped="there are no rows"), _NO_DOUBTS
     words, asked = ([text.decode(errors="replace") for text in each] for each in (texts, test[0]))
     counted = count_texts(words, settings)
     found = measure_linear(counted, labels, asked, test[1], num_classes=num_classes)
-    return LinearCheck(
+    doubted, doubts = None, _NO_DOUBTS
+    if len(words) >= _LEAST_ROWS:
+        doubted, doubts = _doubt(words, counted, labels, class_names)
+    check = LinearCheck(
         train_rows=len(texts),
         accuracy=found.accuracy,
         answers={digest_text(text): answer for text, answer in zip(test[0], found.answers.tolist(), strict=True)},
-        labels=_doubt(words, counted, labels, class_names) if len(words) >= _LEAST_ROWS else None,
+        labels=doubted,
     )
+    return check, doubts
 
 
 def _doubt(
     texts: Sequence[str], counted: CountedTexts, labels: NDArray[np.int64], class_names: Sequence[str]
-) -> LabelDoubts:
+) -> tuple[LabelDoubts, _Doubts]:
     # Words say nearly as much as characters besides, in a quarter of the time; some languages have no spaces.
     probabilities = score_out_of_fold(counted.without_characters(), labels, num_classes=len(class_names))
     doubtful = find_doubtful_labels(labels, probabilities)
     answers = probabilities.argmax(axis=1)
     # Where the likeliest class is the label, it is not sure enough of it for that class.
     shown = [row for row in doubtful.tolist() if answers[row] != labels[row]]
-    return LabelDoubts(
-        rows=len(texts),
-        in_all=len(shown),
-        worst=tuple(
-            DoubtfulLabel(
-                text=texts[row] if len(texts[row]) <= _MOST_CHARACTERS else f"{texts[row][: _MOST_CHARACTERS - 1]}…",
-                label=class_names[labels[row]],
-                answer=class_names[answers[row]],
-                label_probability=float(probabilities[row, labels[row]]),
-                answer_probability=float(probabilities[row, answers[row]]),
-            )
-            for row in shown[:_SHOWN]
-        ),
+    doubts = tuple(
+        DoubtfulLabel(
+            text=texts[row],
+            label=class_names[labels[row]],
+            answer=class_names[answers[row]],
+            label_probability=float(probabilities[row, labels[row]]),
+            answer_probability=float(probabilities[row, answers[row]]),
+        )
+        for row in shown[:_LISTED]
     )
+    worst = tuple(each.model_copy(update={"text": _cut(each.text)}) for each in doubts[:_SHOWN])
+    return LabelDoubts(rows=len(texts), in_all=len(shown), worst=worst), doubts
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agnews.components.feedback.choose_texts import LoggedText, QueuedText, choose_texts
 from agnews.components.feedback.label_store import keep_labels
+from agnews.components.feedback.random_share import TRAINING_ROW
 from agnews.components.model_server.api_description import FEEDBACK, QUEUE
 from agnews.components.model_server.json_response import HttpError, json_response
 from agnews.components.model_server.predict_endpoint import read_body
@@ -25,6 +26,10 @@ from agnews.schemas.errors import AgnewsError
 from agnews.schemas.feedback import GivenLabel, Source
 from agnews.schemas.first_problem import first_problem
 from agnews.schemas.kept_text import KeptText
+from agnews.schemas.linear_check import DoubtfulLabel
+
+if TYPE_CHECKING:
+    from agnews.components.feedback.find_disagreements import SecondOpinion
 
 Name = Annotated[str, PathParameter(pattern=r"^[^/:]+$", description="Name of the model.")]
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -62,6 +67,9 @@ class LabellingDesk:
         self._has_token = has_token
         self._read = -_FRESH_SECONDS
         self._logged: Sequence[LoggedText] = ()
+        self._apart: Mapping[str, float] = {}
+        self._training: Sequence[DoubtfulLabel] = ()
+        self._opinion: SecondOpinion | None = None
 
     def places(self, name: str) -> Places:
         """Returns where labels go.
@@ -100,7 +108,7 @@ class LabellingDesk:
         for each in asked.labels:
             if each.label not in classes:
                 raise HttpError(400, f"There is no class {each.label!r}; classes are {', '.join(classes)}.")
-            if not each.text and not keeps_text:
+            if not each.text and not keeps_text and not each.row.startswith(TRAINING_ROW):
                 raise HttpError(
                     400, "Texts are not kept here (--log-text all keeps them): send the text with its label."
                 )
@@ -136,16 +144,28 @@ class LabellingDesk:
     def _choose(self, places: Places, wish: _Wish) -> list[QueuedText]:
         # They bring Arrow, which a server that keeps nothing does not need.
         from agnews.components.feedback.collect_labels import read_labelled
+        from agnews.components.feedback.find_disagreements import SecondOpinion
         from agnews.components.feedback.read_logged_texts import read_newest_texts
+        from agnews.components.feedback.training_rows import read_training_rows
 
         if time.monotonic() - self._read > _FRESH_SECONDS:
+            self._opinion = self._opinion or SecondOpinion()
             self._logged = read_newest_texts(places, datetime.now(UTC) - _DAYS, _MOST_TEXTS)
+            self._apart = self._opinion.disagreements(self._state.host.current.folder, self._logged)
+            self._training = read_training_rows(places)
             self._read = time.monotonic()
         labelled, _ = read_labelled(places)
         skipped = set(wish.skip)
         return [
             each
-            for each in choose_texts(self._logged, labelled, by=wish.by, number=wish.number + 1000)
+            for each in choose_texts(
+                self._logged,
+                labelled,
+                by=wish.by,
+                number=wish.number + 1000,
+                disagreements=self._apart,
+                training=self._training,
+            )
             if each.row not in skipped
         ]
 
@@ -179,7 +199,7 @@ def feedback_routes(state: ServingState, *, has_token: bool) -> APIRouter:
 
     @router.post("/{name}:queue", summary="Texts that are worth a label", **QUEUE)
     async def queue(request: Request, name: Name) -> Response:
-        """Gives out texts to label: those that people disagree about, a random share, and the most uncertain."""
+        """Gives out texts to label, why each was chosen, and what the model said."""
         with HeldBytes(state) as held:
             body = await read_body(request.scope, request.receive, state.limits, held)
             return json_response(orjson.dumps(await desk.choose(name, body)))

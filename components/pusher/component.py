@@ -24,7 +24,8 @@ class Pusher(DeclaredComponent):
         evaluation: The Evaluator's figures.
         statistics: Of the rows that the model was trained on; they go with it, for the next run to compare with.
         smoke_report: What SmokeTest found.
-        examples: Raw rows; counts of the training texts go with the model, for monitoring.
+        examples: Raw rows; counts of the training texts go with the model, for monitoring, and what a linear model
+            has learnt from them.
         predictions: Answers to the test rows, likewise.
         data_card: What NewsExampleGen read; its digests go with the model, so that the next run can tell what is new.
         push_uri: Folder or URI that models are pushed to.

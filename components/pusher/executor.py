@@ -33,7 +33,6 @@ from agnews.schemas.evaluation import Evaluation
 from agnews.schemas.feature_counts import FeatureCounts
 from agnews.schemas.features import TEST, TRAIN
 from agnews.schemas.model_record import LearntFrom
-from agnews.schemas.monitor_reference import MONITOR_FILE
 from agnews.schemas.predictions import FILE
 from agnews.schemas.push_outcome import PushOutcome
 from agnews.schemas.smoke_report import SmokeReport
@@ -51,7 +50,8 @@ class Executor(BaseExecutor):
         evaluation: ModelEvaluation, for the baseline that the model was judged against, its accuracy, and the anchor.
         statistics: ExampleStatistics; those of the split `train` are pushed with the model.
         smoke_report: StepReport of SmokeTest.
-        examples: Examples; the texts of the split `train` are counted, and the counts are pushed with the model.
+        examples: Examples; the texts of the split `train` are counted, and the counts are pushed with the model, as is
+            what a linear model learns from them.
         predictions: Predictions of the test split, which are counted too.
         data_card: StepReport of NewsExampleGen; the digests of its files are written into the record of the version,
             and the counts of train go with it.
@@ -128,9 +128,8 @@ class Executor(BaseExecutor):
         _write(description, corpus.canonical() + "\n")
         facts = json.loads(_read(f"{model}/{FACTS_FILE}"))
         _write(model_card, describe_model(store.name, corpus=corpus, facts=facts, data=card, evaluation=evaluation))
-        reference = f"{uris['pushed_model']}/{posixpath.basename(MONITOR_FILE)}"
-        write_reference(
-            reference,
+        references = write_reference(
+            uris["pushed_model"],
             examples=examples,
             predictions=f"{uris['predictions']}/{FILE.format(split=TEST)}",
             alphabet=facts.get(ALPHABET, ""),
@@ -152,8 +151,8 @@ class Executor(BaseExecutor):
                 CARD_FILE: model_card,
                 CORPUS_FILE: description,
                 COUNTS_FILE: f"{uris['data_card']}/{TRAIN}/{FeatureCounts.FILE}",
-                MONITOR_FILE: reference,
-            },
+            }
+            | references,
             judged_against=compared.baseline if compared else "",
             replaces=exec_properties["replaces"],
             why=exec_properties["reason"],

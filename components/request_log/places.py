@@ -21,6 +21,7 @@ class Places:
     LOG/gaps/INSTANCE.json                                       rows that went with a process that was killed
     LOG/feedback/...                                             labels
     LOG/test-pool/...                                            labelled texts of the random share
+    LOG/training-rows/RUN.jsonl                                  training rows to look at: their labels are in doubt
     LOG/erased/...                                               what is to be left out of all that is still to come
     LOG/spool/                                                   the hour that is not over; on this machine
     ```
@@ -55,6 +56,11 @@ class Places:
     def test_pool(self) -> str:
         """Folder of labelled texts of the random share, which are measured with and never learnt from."""
         return f"{self.uri}/test-pool"
+
+    @property
+    def training_rows(self) -> str:
+        """Folder of training rows that people are asked about."""
+        return f"{self.uri}/training-rows"
 
     @property
     def erased(self) -> str:

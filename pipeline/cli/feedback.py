@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agnews.pipeline.cli.corpus_option import AG_NEWS, CorpusOption
+from agnews.pipeline.cli.model_options import ModelsOption, NameOption, RootOption, VersionOption, chosen_model
 from agnews.pipeline.literal_text import printable
 from agnews.schemas.errors import AgnewsError
 
 if TYPE_CHECKING:
+    from agnews.components.feedback.choose_texts import LoggedText, QueuedText
     from agnews.components.request_log.places import Places
     from agnews.pipeline.load_corpus import LoadedCorpus
     from agnews.schemas.feedback import GivenLabel
@@ -73,35 +75,64 @@ def queue(
     log: LogOption,
     number: Annotated[int, typer.Option(metavar="N", min=1, help="The most to choose.")] = 100,
     days: Annotated[int, typer.Option(metavar="N", min=1, help="Of the last N days.")] = 7,
+    doubtful: Annotated[
+        str,
+        typer.Option(
+            metavar="RUN|URI",
+            help="First send the training rows whose labels look wrong to the queue: those of a run (or latest), or of "
+            "the folder that its LinearBaseline wrote.",
+        ),
+    ] = "",
+    most: Annotated[int, typer.Option(metavar="N", min=1, help="With --doubtful: how many rows to send.")] = 100,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a CSV with an empty column `label` to fill and import.")
     ] = None,
     as_json: JsonOption = False,
+    root: RootOption = Path("workspace"),
+    name: NameOption = "agnews",
+    models: ModelsOption = None,
+    version: VersionOption = "",
 ) -> None:
     """Choose the texts that a label would help most.
 
-    First come texts that people disagree about; then every third is of a random share of all texts, on which accuracy
-    is measured without bias, and the others are those between whose best two classes the model is most torn. The page
-    /label of `agnews serve` asks for the same.
+    First come texts that people disagree about. Then, in turns: one of a random share of all texts, on which accuracy
+    is measured without bias; one between whose best two classes the model is most torn; one on which the model and the
+    linear model that was pushed with it are furthest apart; and one of the training rows that --doubtful has sent. The
+    page /label of `agnews serve` asks for the same.
+
+    [bold]Examples[/bold]
+
+      agnews feedback queue --log requests --output to-label.csv
+      agnews feedback queue --log requests --doubtful latest --most 50
     """
     from agnews.components.feedback.choose_texts import choose_texts
     from agnews.components.feedback.collect_labels import read_labelled
     from agnews.components.feedback.read_logged_texts import read_newest_texts
+    from agnews.components.feedback.training_rows import read_training_rows
     from agnews.components.storage.explain_storage_errors import explain_storage_errors
 
     places = _places(log)
+    if doubtful:
+        sent = _send_doubtful(places, doubtful, most, root)
+        typer.echo(f"{sent} training rows are in the queue", err=as_json)
     with explain_storage_errors(f"reading {log}"):
         logged = read_newest_texts(places, datetime.now(UTC) - timedelta(days=days), 100_000)
+        training = read_training_rows(places)
         labelled, _ = read_labelled(places)
-    chosen = choose_texts(logged, labelled, number=number)
+    apart = _disagreements(logged, root, name, models, version) if logged else {}
+    chosen = choose_texts(logged, labelled, number=number, disagreements=apart, training=training)
     if output is not None:
-        _write_queue(output, [(each.row, each.text, each.answer, each.probability, each.why) for each in chosen])
+        _write_queue(output, chosen)
     if as_json:
         typer.echo(json.dumps([vars(each) for each in chosen], ensure_ascii=False))
         return
     for each in chosen if output is None else []:
-        typer.echo(f"{each.why:<9}  {each.answer}, {100 * each.probability:.0f} %  {printable(each.text)[:160]}")
-    typer.echo(f"{len(chosen)} of {len(logged)} logged texts{f', in {output}' if output else ''}")
+        given = f"labelled {each.label}; " if each.label else ""
+        typer.echo(
+            f"{each.why:<12}  {given}{each.answer}, {100 * each.probability:.0f} %  {printable(each.text)[:160]}"
+        )
+    of = f"{len(logged)} logged texts" + (f" and {len(training)} training rows" if training else "")
+    typer.echo(f"{len(chosen)} of {of}{f', in {output}' if output else ''}")
     if not logged:
         typer.echo("Texts are logged by `agnews serve --log-requests DIR`, with --log-text all.")
 
@@ -262,13 +293,46 @@ def _given(row: Mapping[str, Any], number: int, by: str, classes: tuple[str, ...
     return label, bool(row.get("why"))
 
 
-def _write_queue(output: Path, rows: list[tuple[Any, ...]]) -> None:
+def _write_queue(output: Path, chosen: Sequence[QueuedText]) -> None:
     from io import StringIO
 
     from agnews.components.storage.atomic_output import write_atomically
 
     sink = StringIO()
     writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(("request", "text", "answer", "probability", "why", "label"))
-    writer.writerows((row, text, answer, f"{probability:.4f}", why, "") for row, text, answer, probability, why in rows)
+    writer.writerow(("request", "text", "answer", "probability", "why", "was", "label"))
+    writer.writerows(
+        (each.row, each.text, each.answer, f"{each.probability:.4f}", each.why, each.label, "") for each in chosen
+    )
     write_atomically(output, sink.getvalue(), private=True)
+
+
+def _send_doubtful(places: Places, run: str, most: int, root: Path) -> int:
+    from agnews.components.feedback.training_rows import queue_training_rows
+    from agnews.components.storage.explain_storage_errors import explain_storage_errors
+    from agnews.pipeline.reports.find_doubts import find_doubts
+
+    name, doubts = find_doubts(run, root)
+    with explain_storage_errors(f"writing to {places.training_rows}"):
+        return queue_training_rows(places, name, doubts[:most])
+
+
+def _disagreements(
+    logged: Sequence[LoggedText], root: Path, name: str, models: str | None, version: str
+) -> Mapping[str, float]:
+    from agnews.components.feedback.find_disagreements import find_disagreements
+    from agnews.components.second_opinion.hashed_words import read_hashed_words
+
+    try:
+        # Nothing is loaded: only what was written down beside the model is read.
+        folder = chosen_model(root, name, models, version, None, trust=True).pushed.folder
+    except AgnewsError as error:
+        # Whoever labels need not have the models.
+        problem = f"{error.problem} {error.fix}"
+    else:
+        words = read_hashed_words(folder)
+        if words is not None:
+            return find_disagreements(logged, words)
+        problem = f"{folder} was pushed without one, because it knows too little of such texts, or by an older agnews."
+    typer.echo(f"No text was chosen by the linear model of the version in production. {problem}", err=True)
+    return {}

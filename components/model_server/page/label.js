@@ -10,6 +10,8 @@ const WHY = {
   conflict: "People disagree about this one",
   random: "Drawn at random, to measure the model",
   uncertain: "The model is torn about this one",
+  disagreement: "Two models disagree about this one",
+  training: "A training row whose label is in doubt",
 };
 
 const at = (id) => document.getElementById(id);
@@ -131,8 +133,14 @@ async function send(text, name) {
 
 function tell(text, name) {
   const said = at("said");
+  const sure = ` (${Math.round(100 * text.probability)} %)`;
+  if (text.label) {
+    const kept = text.label === name ? " is the label that it has" : ` - until now it was ${text.label}`;
+    said.replaceChildren(make("strong", {}, name), `${kept}; a linear model says ${text.answer}${sure}.`);
+    return;
+  }
   const agreed = text.answer === name;
-  said.replaceChildren(make("strong", {}, name), agreed ? " is what the model said, too" : ` - the model said ${text.answer}`, ` (${Math.round(100 * text.probability)} %).`);
+  said.replaceChildren(make("strong", {}, name), agreed ? " is what the model said, too" : ` - the model said ${text.answer}`, `${sure}.`);
 }
 
 async function goOn() {

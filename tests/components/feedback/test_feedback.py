@@ -12,20 +12,27 @@ import pytest
 
 from agnews.components.corpus_files.open_corpus_file import open_corpus_file
 from agnews.components.corpus_files.read_records import read_records
+from agnews.components.drift.measure_texts import Alphabet, measure_texts
 from agnews.components.feedback.choose_texts import LoggedText, choose_texts
 from agnews.components.feedback.collect_labels import collect_labels, read_labelled
 from agnews.components.feedback.erase_person import erase
+from agnews.components.feedback.find_disagreements import SecondOpinion, find_disagreements
 from agnews.components.feedback.label_store import keep_labels, read_labels
 from agnews.components.feedback.random_share import SHARE, is_in_random_share
+from agnews.components.feedback.read_logged_texts import read_logged_texts
 from agnews.components.feedback.resolve_labels import resolve_labels
+from agnews.components.feedback.training_rows import queue_training_rows, read_training_rows
 from agnews.components.feedback.write_rows import write_rows
 from agnews.components.request_log.places import Places, places_at
 from agnews.components.request_log.read_requests import read_requests
 from agnews.components.request_log.request_log import LogSettings, RequestLog
+from agnews.components.second_opinion.fit_hashed_words import SampledRows, fit_hashed_words
+from agnews.components.second_opinion.hashed_words import HashedWords
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.feedback import GivenLabel, Label, Source
+from agnews.schemas.linear_check import DoubtfulLabel
 
 AG_NEWS = packaged_corpus()
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -88,6 +95,100 @@ def test_the_queue_asks_about_conflicts_then_every_third_at_random_then_where_th
     assert (first.row, first.why) == (f"{LEARNT[1]}/0", "conflict")
     assert all(each.why != "conflict" for each in choose_texts(logged, labelled, by="ann")), "nobody is asked twice"
     assert f"{LEARNT[0]}/0" not in {each.row for each in choose_texts(logged, labelled, by="carl")}
+
+
+def test_where_a_linear_model_disagrees_most_is_asked_in_turn() -> None:
+    rows = [*LEARNT[:5], *RANDOM[:2]]
+    margins = [(0.5, 0.49), (0.6, 0.4), (0.9, 0.1), (0.95, 0.05), (0.99, 0.01), (0.97, 0.03), (0.98, 0.02)]
+    logged = [LoggedText(f"{row}/0", f"text {row}", "World", margin) for row, margin in zip(rows, margins, strict=True)]
+    apart = {f"{LEARNT[0]}/0": 0.3, f"{LEARNT[3]}/0": 0.6, f"{LEARNT[4]}/0": 0.9, f"{RANDOM[0]}/0": 0.99}
+    chosen = choose_texts(logged, [], disagreements=apart)
+    expected = ["random", "uncertain", "disagreement", "random", "uncertain", "disagreement", "uncertain"]
+    assert [each.why for each in chosen] == expected
+    assert [each.row for each in chosen if each.why == "disagreement"] == [f"{LEARNT[n]}/0" for n in (4, 3)]
+    assert [each.row for each in chosen if each.why == "uncertain"] == [f"{LEARNT[n]}/0" for n in (0, 1, 2)]
+    assert len({each.row for each in chosen}) == len(logged), "each text once"
+
+
+def test_a_linear_model_of_words_is_asked_about_each_text_once_and_about_its_own_classes_only(
+    words: HashedWords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure = (0.98, 0.02)
+    logged = [
+        LoggedText("a/0", "a goal and a match", "World", sure),
+        LoggedText("b/0", "the war and the army", "World", sure),
+        LoggedText("c/0", "another match", "World", (0.51, 0.49)),
+        LoggedText("d/0", "a goal of another model", "World", (0.9, 0.05, 0.05)),
+        LoggedText("e/0", "a goal whose classes had another order", "Sports", sure),
+    ]
+    found = find_disagreements(logged, words)
+    assert set(found) == {"a/0", "c/0"}
+    assert 0.4 < found["c/0"] < found["a/0"] <= 1.0
+
+    asked: list[str] = []
+    answer = words.probabilities
+    monkeypatch.setattr(words, "probabilities", lambda texts: (asked.extend(texts), answer(texts))[1])
+    monkeypatch.setattr("agnews.components.feedback.find_disagreements.read_hashed_words", lambda folder: words)
+    opinion = SecondOpinion()
+    assert opinion.disagreements("v1", logged[:2]) == {"a/0": found["a/0"]}
+    assert opinion.disagreements("v1", logged[1:]) == {"c/0": pytest.approx(found["c/0"])}
+    assert sorted(asked) == sorted(each.text for each in logged if each.row != "d/0")
+
+
+@pytest.fixture
+def words() -> HashedWords:
+    texts = ["the war and the army", "an army in a war", "a goal and a match", "the match after a goal"] * 5
+    train = SampledRows()
+    block = [text.encode() for text in texts]
+    train.add(block, measure_texts(block, Alphabet("")), np.array([0, 0, 1, 1] * 5))
+    found = fit_hashed_words(train, texts, np.array([0, 0, 1, 1] * 5), ("World", "Sports"))
+    assert found is not None
+    return HashedWords(found)
+
+
+def doubt(text: str, label: str = "World", answer: str = "Sports") -> DoubtfulLabel:
+    return DoubtfulLabel(text=text, label=label, answer=answer, label_probability=0.1, answer_probability=0.8)
+
+
+def test_training_rows_are_asked_about_in_turn_and_their_labels_reach_the_next_span(
+    places: Places, tmp_path: Path
+) -> None:
+    doubts = [doubt("the first doubt"), doubt("the second doubt"), doubt("the third doubt")]
+    assert queue_training_rows(places, "20261129T1", doubts) == 3
+    assert queue_training_rows(places, "20261129T1", doubts) == 3, "sent again is there once"
+    queue_training_rows(places, "20261130T1", [doubt("The  third DOUBT", answer="Business")])
+    training = read_training_rows(places)
+    assert [(each.text, each.answer) for each in training] == [
+        ("The  third DOUBT", "Business"),
+        ("the first doubt", "Sports"),
+        ("the second doubt", "Sports"),
+    ]
+    log_texts(places, {LEARNT[0]: "a text", LEARNT[1]: "the second doubt", RANDOM[0]: "a random one"})
+    logged = read_logged_texts(places, datetime(2020, 1, 1, tzinfo=UTC))
+    chosen = choose_texts(logged, [], training=training)
+    assert [each.why for each in chosen] == ["random", "uncertain", "training", "training", "training"]
+    assert [(each.text, each.label, each.answer) for each in chosen[2:]] == [
+        ("The  third DOUBT", "World", "Business"),
+        ("the first doubt", "World", "Sports"),
+        ("the second doubt", "World", "Sports"),
+    ]
+    assert not any(is_in_random_share(each.row) for each in chosen[2:]), "what is learnt from measures nothing"
+
+    third, first, second = chosen[2:]
+    said = [(third, "Business", "ann"), (first, "World", "ann"), (second, "Sports", "ann"), (second, "World", "bob")]
+    keep_labels(places, [GivenLabel(request=row.row, label=name, by=by) for row, name, by in said], Source.QUEUE)
+    labelled, unknown = read_labelled(places)
+    assert not unknown
+    (conflict, *_) = choose_texts(logged, labelled, by="carl", training=training)
+    assert (conflict.text, conflict.why, conflict.label) == ("the second doubt", "conflict", "World")
+    data = tmp_path / "data"
+    found = collect_labels(places, AG_NEWS, str(data), "2026-11-29")
+    assert (found.train, found.test, found.conflicts) == (2, 0, 1)
+    rows = [json.loads(line) for line in (data / "2026-11-29" / "provenance.jsonl").read_text().splitlines()]
+    assert [(row["text"], row["label"], row["said"][0]["row"], row["said"][0]["by"]) for row in rows] == [
+        ("The  third DOUBT", "Business", third.row, "ann"),
+        ("the first doubt", "World", first.row, "ann"),
+    ]
 
 
 def test_labels_of_requests_become_a_span_that_reads_back_and_the_random_share_a_test_pool(
@@ -192,8 +293,10 @@ def test_what_is_erased_is_nowhere(places: Places, tmp_path: Path) -> None:
     keep_labels(places, [GivenLabel(request=each, label="World", by="bob") for each in texts], Source.QUEUE)
     keep_labels(places, [GivenLabel(text="ann lee  LIVES here", label="World", by="eve")], Source.API)
     collect_labels(places, AG_NEWS, data, "2026-11-29")
+    queue_training_rows(places, "run", [doubt("ann lee lives  here"), doubt("somebody else")])
     found = erase(places, requests=[LEARNT[0], f"{RANDOM[0]}/0"], data=data, corpus=AG_NEWS)
-    assert (found.requests, found.labels, found.rows) == (2, 3, 2)
+    assert (found.requests, found.labels, found.rows) == (2, 3, 3)
+    assert [each.text for each in read_training_rows(places)] == ["somebody else"]
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"ann lee" not in everything.lower()
     assert read_requests(places, datetime(2020, 1, 1, tzinfo=UTC))["text"].to_pylist() == ["nobody in particular"]

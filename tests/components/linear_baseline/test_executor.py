@@ -14,7 +14,7 @@ from agnews.components.artifact_types import StepReport
 from agnews.components.linear_baseline.executor import Executor
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus_document import packaged_corpus
-from agnews.schemas.linear_check import LinearCheck
+from agnews.schemas.linear_check import DOUBTS_FILE, DoubtfulLabel, LinearCheck
 
 pytestmark = pytest.mark.integration
 
@@ -69,15 +69,23 @@ def test_every_test_row_is_answered_and_the_order_of_files_decides_nothing(check
 
 
 def test_wrong_labels_of_training_rows_are_found_by_models_that_have_not_learnt_from_them(
-    check: Callable[..., LinearCheck],
+    check: Callable[..., LinearCheck], tmp_path: Path
 ) -> None:
-    planted = {text for text, label in rows_of(400, wrong_every=25) if (text, label) not in rows_of(400)}
+    rows = [(f"{text} {'and on ' * 90}", label) for text, label in rows_of(400, wrong_every=15)]
+    planted = {text for (text, label), (_, right) in zip(rows, rows_of(400), strict=True) if label != right}
 
-    labels = check({"train": rows_of(400, wrong_every=25), "test": rows_of(40)}).labels
+    labels = check({"train": rows, "test": rows_of(40)}).labels
 
     assert labels is not None
     assert (labels.rows, labels.in_all) == (400, len(planted))
-    assert {each.text for each in labels.worst} == planted
+    assert len(labels.worst) == 20
+    assert all(
+        len(each.text) == 500 and any(text.startswith(each.text[:-1]) for text in planted) for each in labels.worst
+    )
+    lines = next(tmp_path.rglob(DOUBTS_FILE)).read_text().splitlines()
+    listed = [DoubtfulLabel.model_validate_json(line) for line in lines]
+    assert {each.text for each in listed} == planted, "all of them, and whole, for whoever mends them"
+    assert [each.label_probability for each in listed[:20]] == [each.label_probability for each in labels.worst]
     assert all(each.label != each.answer and each.answer_probability > 0.5 for each in labels.worst)
     clean = check({"train": rows_of(400), "test": rows_of(40)}).labels
     assert clean is not None

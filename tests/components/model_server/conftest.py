@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +47,12 @@ class ToyStore:
 
     store: ModelStore
 
-    def push(self, model: Path, accuracy: float = 0.9, abstains_below: float = 0.0) -> str:
-        """Puts a model into production and returns its version."""
+    def push(
+        self, model: Path, accuracy: float = 0.9, abstains_below: float = 0.0, beside: Mapping[str, str] | None = None
+    ) -> str:
+        """Puts a model into production, with other files beside it, and returns its version."""
         current = self.store.production()
-        extra_files = {}
+        extra_files = dict(beside or {})
         if abstains_below:
             said = Abstention(wanted=0.9, threshold=abstains_below, eval_rows=100, coverage=0.8, precision=0.9)
             path = Path(self.store.uri).parent / "abstention.json"

@@ -7,15 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from agnews.components.drift.measure_texts import Alphabet, measure_texts
+from agnews.components.feedback.collect_labels import read_labelled
 from agnews.components.feedback.label_store import read_labels
 from agnews.components.feedback.random_share import is_in_random_share
+from agnews.components.feedback.training_rows import queue_training_rows
 from agnews.components.model_server.access_token import AccessToken
 from agnews.components.request_log.places import Places, places_at
 from agnews.components.request_log.request_log import LogSettings
+from agnews.components.second_opinion.fit_hashed_words import SampledRows, fit_hashed_words
 from agnews.schemas.feedback import Source
 from agnews.schemas.kept_text import KeptText
+from agnews.schemas.linear_check import DoubtfulLabel
+from agnews.schemas.linear_reference import LINEAR_FILE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -110,6 +117,48 @@ def test_the_queue_gives_what_nobody_has_labelled(server: Any) -> None:
     assert len(again["texts"]) == len(TEXTS) - 2
     for each in again["texts"]:
         assert (each["why"] == "random") == is_in_random_share(each["row"])
+
+
+def test_training_rows_in_doubt_are_given_out_and_taken_back_also_where_no_texts_are_kept(
+    toy_store: Any, toy_models: dict[str, Path], start_server: Any, places: Places
+) -> None:
+    toy_store.push(toy_models["unsure"])
+    row = DoubtfulLabel(
+        text="a row that was learnt", label="World", answer="Sports", label_probability=0.1, answer_probability=0.8
+    )
+    queue_training_rows(places, "run", [row])
+    quiet = LogSettings(places, text=KeptText.NONE)
+    with start_server(toy_store.store, token=AccessToken(TOKEN), log_settings=quiet) as server:
+        (text,) = post(server, "queue", {"by": "ann"}).json()["texts"]
+        assert (text["why"], text["label"], text["answer"]) == ("training", "World", "Sports")
+        given = {"request": text["row"], "label": "Sports", "by": "ann"}
+        assert post(server, "feedback", {"source": "queue", "labels": [given]}).status_code == 200
+        assert post(server, "queue", {"by": "ann"}).json()["texts"] == []
+    ((labelled,), _) = read_labelled(places)
+    assert (labelled.text, labelled.label) == ("a row that was learnt", "Sports")
+
+
+def test_where_the_linear_model_of_the_version_disagrees_is_asked(
+    toy_store: Any, toy_models: dict[str, Path], start_server: Any, places: Places, tmp_path: Path
+) -> None:
+    texts = ["coach coach coach", "stocks stocks stocks"]
+    block = [text.encode() for text in texts]
+    train = SampledRows()
+    train.add(block, measure_texts(block, Alphabet("")), np.array([0, 2]))
+    reference = fit_hashed_words(train, texts, np.array([0, 2]), ("World", "Sports", "Business", "Sci/Tech"))
+    assert reference is not None
+    (tmp_path / "linear.json").write_text(reference.model_dump_json())
+    toy_store.push(toy_models["sure"], beside={LINEAR_FILE: str(tmp_path / "linear.json")})
+    with start_server(toy_store.store, token=AccessToken(TOKEN), log_settings=LogSettings(places)) as server:
+        for number, text in enumerate(["the coach coach said", "the stocks stocks said"] * 6):
+            asked = {"instances": [f"{text} {number}"]}
+            answer = server.client.post("/v1/models/agnews:predict", json=asked, headers=SHOWN)
+            assert answer.json()["predictions"][0]["label"] == ("Business" if "stocks" in text else "Sports")
+        assert server.state.request_log.flush()
+        found = post(server, "queue", {"by": "ann", "number": 100}).json()["texts"]
+    apart = [each["text"] for each in found if each["why"] == "disagreement"]
+    assert apart
+    assert all("coach" in each for each in apart), "there it says World"
 
 
 @pytest.fixture(scope="module")

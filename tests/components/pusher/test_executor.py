@@ -20,6 +20,7 @@ from agnews.components.model_store.brought_anchor import brought_anchor
 from agnews.components.model_store.find_pushed_model import pushed_model_at
 from agnews.components.model_store.prune import prune
 from agnews.components.model_store.rollback import rollback
+from agnews.components.second_opinion.hashed_words import read_hashed_words
 from agnews.schemas.abstention import Abstention
 from agnews.schemas.anchor import ANSWERS, Anchor
 from agnews.schemas.corpus_document import packaged_corpus
@@ -56,6 +57,7 @@ TEXTS = ("a b", "a <br> b", "a \u4e2d", "c c c")
 
 def _predictions() -> bytes:
     rows = {
+        "text": ["a b", "a <br> b", "a \u4e2d", "c c c"],
         "label": [0, 1, 2, 3],
         "class_id": [0, 1, 3, -1],
         "probabilities": [[0.7, 0.1, 0.1, 0.1], [0.1, 0.5, 0.2, 0.2], [0.0, 0.0, 0.1, 0.9], [float("nan")] * 4],
@@ -70,11 +72,11 @@ def _train_records(texts: tuple[str, ...]) -> bytes:
 
     with tempfile.NamedTemporaryFile() as file:
         with tf.io.TFRecordWriter(file.name) as writer:
-            for text in texts:
-                feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
-                writer.write(
-                    tf.train.Example(features=tf.train.Features(feature={"text": feature})).SerializeToString()
-                )
+            for label, text in enumerate(texts):
+                example = tf.train.Example()
+                example.features.feature["text"].bytes_list.value.append(text.encode())
+                example.features.feature["label"].int64_list.value.append(label % 4)
+                writer.write(example.SerializeToString())
         return Path(file.name).read_bytes()
 
 
@@ -482,6 +484,20 @@ def test_counts_of_training_texts_and_of_answers_go_with_the_model(
     assert (found.test_rows, found.answers, sum(found.right)) == (3, (1, 1, 0, 1), 2)
     rates = sum(found.gram_rates()) / 2
     assert rates.sum() == pytest.approx(sum(2 * len(re.findall(r"\w+", text)) - 1 for text in TEXTS) / 4)
+
+
+def test_a_linear_model_of_words_goes_with_it_for_a_second_opinion(
+    push: Callable[..., tuple[Any, PushOutcome]],
+) -> None:
+    _, outcome = push(b"model")
+    words = read_hashed_words(outcome.destination)
+    assert words is not None
+    assert words.classes == NAMES
+    said = words.probabilities(TEXTS)
+    assert said.argmax(axis=1).tolist() == [0, 1, 2, 3]
+    assert said.sum(axis=1) == pytest.approx(1.0)
+    _, again = push(b"model")
+    assert again.version == outcome.version, "the same rows give the same bytes"
 
 
 @pytest.mark.parametrize(("threshold", "below"), [(0.62, 0.62), (None, 0.0)])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +16,12 @@ from agnews.components.feedback.label_store import read_labels
 from agnews.components.feedback.random_share import is_in_random_share
 from agnews.components.request_log.places import Places, places_at
 from agnews.components.request_log.request_log import LogSettings, RequestLog
+from agnews.components.storage.files_at import files_at
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.feedback import Source
+from agnews.schemas.linear_check import DOUBTS_FILE, DoubtfulLabel, LinearCheck
+from agnews.schemas.run_report import NodeSummary
 
 TEXTS = [f"text number {number}" for number in range(30)]
 
@@ -65,7 +70,7 @@ def test_a_queue_is_written_filled_and_imported(places: Places, tmp_path: Path) 
     assert [(each.row, each.text, each.label, each.by, each.source) for each in labels] == [
         (row["request"], row["text"], "Sports", "ann", Source.QUEUE) for row in rows[:10]
     ]
-    again = json.loads(agnews("queue", "--log", places.uri, "--json").output.splitlines()[0])
+    again = json.loads(agnews("queue", "--log", places.uri, "--json").stdout.splitlines()[0])
     assert not {each["row"] for each in again} & {each.row for each in labels}
 
     collected = agnews("collect", "--log", places.uri, "--data", tmp_path / "data", "--span", "2026-11-29", "--json")
@@ -114,3 +119,82 @@ def test_erasing_nothing_in_particular_is_refused(places: Places) -> None:
     found = agnews("erase", "--log", places.uri)
     assert isinstance(found.exception, AgnewsError)
     assert "Say what" in found.exception.problem
+
+
+ROW = DoubtfulLabel(
+    text="a row that was learnt", label="World", answer="Sports", label_probability=0.1, answer_probability=0.8
+)
+
+
+@pytest.fixture
+def doubting(tmp_path: Path) -> Callable[..., Path]:
+    """Writes what LinearBaseline leaves behind."""
+
+    def write(*rows: DoubtfulLabel, skipped: str = "") -> Path:
+        folder = tmp_path / "LinearBaseline" / "7"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DOUBTS_FILE).write_text("".join(f"{row.model_dump_json()}\n" for row in rows))
+        LinearCheck(skipped=skipped).write(str(folder), files_at(str(folder)).write)
+        return folder
+
+    return write
+
+
+def test_doubtful_training_rows_are_sent_to_the_queue_and_their_labels_to_the_next_span(
+    places: Places, tmp_path: Path, doubting: Callable[..., Path]
+) -> None:
+    folder = doubting(ROW, ROW.model_copy(update={"text": "another"}))
+    file = tmp_path / "queue.csv"
+    sent = agnews("queue", "--log", places.uri, "--doubtful", folder, "--most", "1", "--output", file)
+    assert sent.exit_code == 0, sent.output
+    assert "1 training rows are in the queue" in sent.output
+    assert "of 30 logged texts and 1 training rows" in sent.output
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    (training,) = (row for row in rows if row["why"] == "training")
+    assert (training["text"], training["was"], training["answer"]) == (ROW.text, "World", "Sports")
+    training["label"] = "Sports"
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerow(training)
+    assert agnews("import", file, "--log", places.uri, "--by", "ann").exit_code == 0
+    collected = agnews("collect", "--log", places.uri, "--data", tmp_path / "data", "--span", "2026-11-29", "--json")
+    assert json.loads(collected.output)["train"] == 1
+    said = json.loads((tmp_path / "data" / "2026-11-29" / "provenance.jsonl").read_text())
+    assert (said["text"], said["label"], said["said"][0]["row"]) == (ROW.text, "Sports", training["request"])
+
+
+def test_a_run_is_asked_for_its_doubts_by_its_name(
+    places: Places, tmp_path: Path, doubting: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = NodeSummary(state="cached", seconds=1.0, outputs={"report": str(doubting(ROW))})
+    report = SimpleNamespace(run_id="20261129T1", nodes={"LinearBaseline": node})
+    monkeypatch.setattr("agnews.pipeline.reports.find_doubts.find_run", lambda paths, run: report)
+    sent = agnews("queue", "--log", places.uri, "--doubtful", "latest", "--json")
+    assert sent.exit_code == 0, sent.output
+    assert [path.name for path in Path(places.training_rows).iterdir()] == ["20261129T1.jsonl"]
+    assert [each["label"] for each in json.loads(sent.stdout) if each["why"] == "training"] == ["World"]
+    report.nodes = {}
+    found = agnews("queue", "--log", places.uri, "--doubtful", "latest")
+    assert isinstance(found.exception, AgnewsError)
+    assert "did not come to look" in found.exception.problem
+
+
+def test_where_nobody_looked_for_doubts_the_reason_is_told(
+    places: Places, tmp_path: Path, doubting: Callable[..., Path]
+) -> None:
+    found = agnews("queue", "--log", places.uri, "--doubtful", doubting(skipped="it is linear itself"))
+    assert isinstance(found.exception, AgnewsError)
+    assert "it is linear itself" in found.exception.found
+    assert "0 training rows" in agnews("queue", "--log", places.uri, "--doubtful", doubting()).output
+    found = agnews("queue", "--log", places.uri, "--doubtful", tmp_path / "nowhere")
+    assert isinstance(found.exception, AgnewsError)
+    assert "no list" in found.exception.problem
+
+
+def test_without_a_version_the_queue_says_what_is_left_out(places: Places, tmp_path: Path) -> None:
+    found = agnews("queue", "--log", places.uri, "--root", tmp_path / "nowhere")
+    assert found.exit_code == 0
+    assert "No text was chosen by the linear model" in found.stderr
+    assert "30 of 30 logged texts" in found.stdout
