@@ -23,8 +23,8 @@ FIRST_PAUSE = 0.5
 """Longest, in seconds, before something is asked for again; it doubles each time."""
 _SILENCE = 120.0
 """How long a log may say nothing before it is asked for again: a connection may be gone without a word."""
-_MAY_PASS = (429, 500, 502, 503, 504)
-"""A server that is starting, that another one takes over from, or that has too much to do."""
+_MAY_PASS = (0, 408, 429, 500, 502, 503, 504)
+"""A server that is starting, that another one takes over from, or that has too much to do; 0 is no answer at all."""
 
 FOLLOWED_AGAIN = "Run again: the pods go on meanwhile, and a step that is tried again follows them."
 
@@ -137,9 +137,9 @@ class Cluster:
         except ApiException as error:
             if error.status == 404:
                 return None
-            if error.status in (401, 403):
-                raise refused(error, f"get {self._plural}", self.namespace) from error
-            raise
+            if may_pass(error):
+                raise
+            raise refused(error, f"get {self._plural}", self.namespace) from error
         return found
 
     def delete(self, name: str) -> None:
@@ -168,9 +168,9 @@ class Cluster:
         try:
             found = self._core.list_namespaced_pod(self.namespace, label_selector=selector, _request_timeout=_SECONDS)
         except ApiException as error:
-            if error.status in (401, 403):
-                raise refused(error, "list pods", self.namespace) from error
-            raise
+            if may_pass(error):
+                raise
+            raise refused(error, "list pods", self.namespace) from error
         return sorted(found.items, key=lambda pod: pod_index(pod))
 
     def follow_log(self, pod: str, since_seconds: int | None = None) -> Iterator[bytes]:

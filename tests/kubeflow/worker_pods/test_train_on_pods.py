@@ -401,6 +401,18 @@ def test_a_failed_set_of_an_earlier_try_is_made_anew_although_the_server_stumble
     assert len(twin.made) == 2
 
 
+@pytest.mark.parametrize("what", ["jobsets", "pods"])
+def test_a_refusal_is_not_taken_for_a_server_that_is_away(
+    task: TrainerTask, cluster: Start, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KFP_POD_UID", "00000000-0000-4000-8000-000000000001")
+    twin = cluster("time.sleep(20)")
+    twin.troubles[f"GET {what}"] = [400]
+    with pytest.raises(AgnewsError, match=f"does not let the Trainer (get|list) {what}") as caught:
+        train_on_pods(task, CONTRACT)
+    assert "400: " in str(caught.value.found)
+
+
 def test_who_may_not_look_at_pods_is_told_at_once(task: TrainerTask, cluster: Start) -> None:
     twin = cluster("finish()")
     twin.forbidden.add("GET pods")
