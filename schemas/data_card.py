@@ -74,6 +74,9 @@ class DataCard(Document):
     files: dict[str, FileCard]
     left_out_as_test: int
     """Rows of the training file kept out of train and eval because a test row has the same normalised text."""
+    left_out_as_corrected: int = 0
+    """Rows of the training file kept out because people have labelled the same normalised text anew, in a span that
+    `agnews feedback collect` wrote."""
     left_out_by_limit: int
     """Rows of the training file that `data.limit` left out."""
     shared_by_train_and_eval: int

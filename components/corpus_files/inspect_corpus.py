@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agnews.components.corpus_files.corpus_state import corpus_state
+from agnews.components.corpus_files.corrections import read_corrections
 from agnews.components.corpus_files.record import Reject
 from agnews.components.corpus_files.require_usable import require_usable
-from agnews.components.corpus_files.row_batch import read_files
+from agnews.components.corpus_files.row_batch import LeftOut, read_files
 from agnews.components.corpus_files.sample import SAMPLE
 from agnews.components.corpus_files.sources import CorpusFiles, corpus_folder, require_corpus_files
 from agnews.components.corpus_files.split_rule import SplitRule, eval_top_up
@@ -46,9 +47,9 @@ def survey(
     tally, keys = Tally(), [np.zeros(0, np.uint64)]
     for batch in read_files(files.test, corpus, TEST):
         keys.append(batch.keys)
-        tally.add(batch, {TEST: np.ones(len(batch.keys), np.bool_)}, left_out_as_test=0)
+        tally.add(batch, {TEST: np.ones(len(batch.keys), np.bool_)}, LeftOut())
         tell(sum(tally.records.values()))
-    rule = SplitRule(eval_share, np.unique(np.concatenate(keys)))
+    rule = SplitRule(eval_share, np.unique(np.concatenate(keys)), corrections=read_corrections(files, corpus))
     learnt = _survey_training(files, corpus, rule, tell)
     more = eval_top_up(learnt.rows(TRAIN), learnt.rows(EVAL), eval_share)
     if len(more):

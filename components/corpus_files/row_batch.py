@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,18 @@ class RowBatch:
     characters: npt.NDArray[np.int32]
     markup: npt.NDArray[np.bool_]
     last_row: int = 0
+
+
+class LeftOut(NamedTuple):
+    """Rows of a batch that go to no split.
+
+    Attributes:
+        as_test: Because test has their texts.
+        as_corrected: Because people have labelled their texts anew.
+    """
+
+    as_test: int = 0
+    as_corrected: int = 0
 
 
 Ranks = npt.NDArray[np.uint64]

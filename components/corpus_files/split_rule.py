@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from agnews.components.corpus_files.row_batch import Ranks, RowBatch, rank_rows
+from agnews.components.corpus_files.corrections import Corrections
+from agnews.components.corpus_files.row_batch import LeftOut, Ranks, RowBatch, rank_rows
 from agnews.schemas.features import EVAL, TRAIN
 
 Mask = npt.NDArray[np.bool_]
@@ -42,32 +43,41 @@ class SplitRule:
         test_keys: Digests of the test texts, sorted, uint64; rows with one of these are left out.
         cutoffs: The subset to take, or None for all rows.
         more_eval: Digests of texts that go to eval as well, sorted, uint64; see `eval_top_up`.
+        corrections: Texts that people have labelled anew; what other files say of them is left out.
     """
 
     eval_share: float
     test_keys: npt.NDArray[np.uint64]
     cutoffs: Cutoffs | None = None
     more_eval: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    corrections: Corrections = field(default_factory=Corrections)
 
-    def __call__(self, batch: RowBatch) -> tuple[dict[str, Mask], int]:
+    def __call__(self, batch: RowBatch) -> tuple[dict[str, Mask], LeftOut]:
         """Splits a batch of the training file.
 
         Args:
             batch: n rows.
 
         Returns:
-            Masks, bool (n,), by name of the split, and how many rows were left out because test has their text.
+            Masks, bool (n,), by name of the split, and how many rows were left out whatever the limit is.
         """
         seen_in_test = _contains(self.test_keys, batch.keys)
+        corrected = self._corrected(batch) & ~seen_in_test
+        usable = ~seen_in_test & ~corrected
         to_eval = (batch.keys >> np.uint64(32)) < np.uint64(round(self.eval_share * 2**32))
-        masks = {TRAIN: ~seen_in_test & ~to_eval, EVAL: ~seen_in_test & to_eval}
+        masks = {TRAIN: usable & ~to_eval, EVAL: usable & to_eval}
         if self.cutoffs is not None:
             ranks = rank_rows(batch.keys, self.cutoffs.seed)
             masks = {split: mask & self._taken(split, batch, ranks) for split, mask in masks.items()}
         if len(self.more_eval):
-            more = _contains(self.more_eval, batch.keys) & ~seen_in_test
+            more = _contains(self.more_eval, batch.keys) & usable
             masks = {TRAIN: masks[TRAIN] & ~more, EVAL: masks[EVAL] | more}
-        return masks, int(seen_in_test.sum())
+        return masks, LeftOut(int(seen_in_test.sum()), int(corrected.sum()))
+
+    def _corrected(self, batch: RowBatch) -> Mask:
+        if batch.file in self.corrections.files:
+            return np.zeros(len(batch.keys), np.bool_)
+        return _contains(self.corrections.keys, batch.keys)
 
     def _taken(self, split: str, batch: RowBatch, ranks: Ranks) -> Mask:
         assert self.cutoffs is not None  # noqa: S101 - for the type checker

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from agnews.components.corpus_files.corpus_state import CorpusState
 from agnews.components.corpus_files.record import Reject
-from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.corpus_files.row_batch import LeftOut, RowBatch
 from agnews.components.sample_distance.text_features import (
     NUM_LENGTH_BINS,
     PAIR_BUCKETS,
@@ -46,6 +46,7 @@ class Tally:
         records: Records by file, bad ones included.
         rejects: Bad records by file.
         left_out_as_test: Rows whose text stands in the test file too.
+        left_out_as_corrected: Rows whose text people have labelled anew.
         left_out_by_limit: Rows that the limit left out.
     """
 
@@ -53,21 +54,23 @@ class Tally:
     records: Counter[str] = field(default_factory=Counter)
     rejects: dict[str, list[Reject]] = field(default_factory=dict)
     left_out_as_test: int = 0
+    left_out_as_corrected: int = 0
     left_out_by_limit: int = 0
 
-    def add(self, batch: RowBatch, masks: dict[str, npt.NDArray[np.bool_]], left_out_as_test: int) -> None:
+    def add(self, batch: RowBatch, masks: dict[str, npt.NDArray[np.bool_]], left_out: LeftOut) -> None:
         """Counts a batch.
 
         Args:
             batch: n rows.
             masks: Which rows go to which split, bool (n,) by name.
-            left_out_as_test: Rows in no split because test has their text.
+            left_out: Rows in no split.
         """
         self.records[batch.file] += len(batch.records) + len(batch.rejects)
         self.rejects.setdefault(batch.file, []).extend(batch.rejects)
         placed = sum(int(mask.sum()) for mask in masks.values())
-        self.left_out_as_test += left_out_as_test
-        self.left_out_by_limit += len(batch.records) - left_out_as_test - placed
+        self.left_out_as_test += left_out.as_test
+        self.left_out_as_corrected += left_out.as_corrected
+        self.left_out_by_limit += len(batch.records) - sum(left_out) - placed
         for split, mask in masks.items():
             tally = self.splits[split]
             tally.keys.append(batch.keys[mask])
@@ -92,6 +95,7 @@ class Tally:
         for file, rejects in other.rejects.items():
             self.rejects[file] = sorted([*self.rejects.get(file, []), *rejects])
         self.left_out_as_test += other.left_out_as_test
+        self.left_out_as_corrected += other.left_out_as_corrected
         self.left_out_by_limit += other.left_out_by_limit
         for split, theirs in other.splits.items():
             ours = self.splits[split]
@@ -135,6 +139,7 @@ class Tally:
                 for file in state.sha256
             },
             left_out_as_test=self.left_out_as_test,
+            left_out_as_corrected=self.left_out_as_corrected,
             left_out_by_limit=self.left_out_by_limit,
             shared_by_train_and_eval=len(shared),
             normalisation=NORMALISATION,

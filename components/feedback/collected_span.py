@@ -1,4 +1,7 @@
-"""A span of a corpus whose rows are labels that came back, with where each is from."""
+"""A span of a corpus whose rows are labels that came back.
+
+`provenance.jsonl` beside them has a line for each: what was said, by whom, when, and about which request.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from agnews.components.corpus_files.corrections import PROVENANCE
 from agnews.components.corpus_files.find_spans import INCOMPLETE
 from agnews.components.feedback.resolve_labels import LabelledText
 from agnews.components.feedback.write_rows import write_rows
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
-
-PROVENANCE = "provenance.jsonl"
-"""Beside the rows of a span, a line for each: what was said, by whom, when, and about which request."""
 
 
 class CollectedRow(BaseModel):

@@ -24,10 +24,11 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from apache_beam.pvalue import AsList, AsSingleton, PCollection, TaggedOutput
 
 from agnews.components.corpus_files.corpus_state import CorpusState
+from agnews.components.corpus_files.corrections import Corrections, read_corrections
 from agnews.components.corpus_files.file_ranges import FileRange, cut_files
 from agnews.components.corpus_files.read_csv_rows import MisplacedEndError
 from agnews.components.corpus_files.read_range import read_range
-from agnews.components.corpus_files.row_batch import RowBatch, read_files
+from agnews.components.corpus_files.row_batch import LeftOut, RowBatch, read_files
 from agnews.components.corpus_files.sources import CorpusFiles
 from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, eval_top_up, stratified_cutoffs
 from agnews.components.corpus_files.tally import Tally
@@ -93,8 +94,8 @@ _KEYS = "keys"
 _Keys = npt.NDArray[np.uint64]
 _Files = tuple[tuple[str, str], ...]
 """Names and paths in the order in which they are read."""
-_Split = Callable[[RowBatch], tuple[dict[str, npt.NDArray[np.bool_]], int]]
-"""Which rows of a batch go to which split, and how many were left out because test has their text."""
+_Split = Callable[[RowBatch], tuple[dict[str, npt.NDArray[np.bool_]], LeftOut]]
+"""Which rows of a batch go to which split, and how many to none whatever the limit is."""
 
 
 class ConvertCorpus(beam.PTransform):
@@ -145,14 +146,15 @@ class ConvertCorpus(beam.PTransform):
         Returns:
             An empty collection that is done when all files are written.
         """
-        convert = _ConvertFile(self._corpus, self._split_uris, self._eval_share)
+        corrections = read_corrections(self._files, self._corpus)
+        convert = _ConvertFile(self._corpus, self._split_uris, self._eval_share, corrections)
         from_test = self._read(pipeline, "Test", self._files.test) | "ConvertTest" >> beam.ParDo(convert).with_outputs(
             _KEYS, main="tally"
         )
         test_keys = AsSingleton(from_test[_KEYS])
         cutoffs = None
         if self._limit:
-            find = _FindCutoffs(self._corpus, self._eval_share, self._limit, self._seed)
+            find = _FindCutoffs(self._corpus, self._eval_share, self._limit, self._seed, corrections)
             cutoffs = AsSingleton(
                 self._read(pipeline, "TrainForLimit", self._files.train) | "FindCutoffs" >> beam.ParDo(find, test_keys)
             )
@@ -183,10 +185,11 @@ class _ConvertFile(beam.DoFn):
     keys under another tag.
     """
 
-    def __init__(self, corpus: Corpus, split_uris: dict[str, str], eval_share: float) -> None:
+    def __init__(self, corpus: Corpus, split_uris: dict[str, str], eval_share: float, corrections: Corrections) -> None:
         self._corpus = corpus
         self._split_uris = split_uris
         self._eval_share = eval_share
+        self._corrections = corrections
 
     def process(
         self,
@@ -198,9 +201,9 @@ class _ConvertFile(beam.DoFn):
         if test_keys is None:
             own_keys = [np.zeros(0, np.uint64)]
 
-            def all_to_test(batch: RowBatch) -> tuple[dict[str, npt.NDArray[np.bool_]], int]:
+            def all_to_test(batch: RowBatch) -> tuple[dict[str, npt.NDArray[np.bool_]], LeftOut]:
                 own_keys.append(batch.keys)
-                return {TEST: np.ones(len(batch.records), np.bool_)}, 0
+                return {TEST: np.ones(len(batch.records), np.bool_)}, LeftOut()
 
             yield self.write(read_files(dict(files), self._corpus, TEST), all_to_test)[0]
             yield TaggedOutput(_KEYS, np.unique(np.concatenate(own_keys)))
@@ -222,7 +225,7 @@ class _ConvertFile(beam.DoFn):
 
     def rule(self, test_keys: _Keys, cutoffs: Cutoffs | None) -> SplitRule:
         """Which training rows go where."""
-        return SplitRule(self._eval_share, test_keys, cutoffs)
+        return SplitRule(self._eval_share, test_keys, cutoffs, corrections=self._corrections)
 
     def read(self, part: FileRange) -> Iterator[RowBatch]:
         """Reads a range."""
@@ -305,14 +308,15 @@ def _write_shard(folder: str, index: int, examples: Iterator[bytes]) -> str:
 class _FindCutoffs(beam.DoFn):
     """Reads the training files for digests and classes alone; yields where the subset ends."""
 
-    def __init__(self, corpus: Corpus, eval_share: float, limit: int, seed: int) -> None:
+    def __init__(self, corpus: Corpus, eval_share: float, limit: int, seed: int, corrections: Corrections) -> None:
         self._corpus = corpus
         self._eval_share = eval_share
         self._limit = limit
         self._seed = seed
+        self._corrections = corrections
 
     def process(self, files: _Files, test_keys: _Keys) -> Iterator[Cutoffs]:
-        rule = SplitRule(self._eval_share, test_keys)
+        rule = SplitRule(self._eval_share, test_keys, corrections=self._corrections)
         parts: dict[tuple[str, int], list[tuple[_Keys, npt.NDArray[np.int64]]]] = {}
         for batch in read_files(dict(files), self._corpus):
             for split, mask in rule(batch)[0].items():

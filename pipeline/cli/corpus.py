@@ -383,6 +383,8 @@ def _remarks(found: Inspection) -> Iterator[RenderableType]:
         if split.contradictions:
             table.add_row(f"{split.contradictions:,}", f"texts of {name} stand under more than one class")
     table.add_row(f"{card.left_out_as_test:,}", "rows for training are kept out of train and eval: test has them")
+    if card.left_out_as_corrected:
+        table.add_row(f"{card.left_out_as_corrected:,}", "rows for training are out: people have labelled them anew")
     table.add_row(f"{card.shared_by_train_and_eval:,}", "texts are in both train and eval")
     for name, file in card.files.items():
         for reason, count in file.rejects.items():

@@ -149,7 +149,8 @@ def collect(
     """Write a dated span of what people agree on, for the next run to learn from.
 
     Of one person the newest label of a text counts. A text that two people call different things goes back to the
-    queue, and a row that was collected from it before is taken back. Texts of the random share go to LOG/test-pool and
+    queue, and a row that was collected from it before is taken back. Where other spans have rows with the same texts,
+    runs leave those out and learn from these. Texts of the random share go to LOG/test-pool and
     are never learnt from. `provenance.jsonl` in the span says of each row who labelled it, when, and which request it
     was. Doing it again changes nothing.
     """

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agnews.components.corpus_files.corrections import Corrections
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.row_batch import RowBatch, read_batches
 from agnews.components.corpus_files.split_rule import SplitRule, Strata, eval_top_up, stratified_cutoffs
@@ -51,7 +52,7 @@ def test_eval_gets_its_share_and_no_row_goes_to_two_splits(share: float) -> None
     masks, left_out = SplitRule(share, NO_TEST)(batch)
     assert masks["eval"].mean() == pytest.approx(share, abs=0.005)
     assert (masks["train"] ^ masks["eval"]).all()
-    assert left_out == 0
+    assert left_out == (0, 0)
 
 
 def test_equal_texts_go_the_same_way_wherever_they_stand() -> None:
@@ -61,11 +62,27 @@ def test_equal_texts_go_the_same_way_wherever_they_stand() -> None:
     assert (masks["eval"][:1_000] == masks["eval"][1_000:]).all()
 
 
+def test_what_people_have_labelled_anew_takes_the_place_of_other_rows_with_the_text() -> None:
+    batch = batch_of(1_000)
+    corrections = Corrections(np.sort(batch.keys[:30]), frozenset({"2026-11-29/train.csv"}))
+    test_keys = np.sort(batch.keys[20:40])
+    rule = SplitRule(0.1, test_keys, corrections=corrections)
+    masks, left_out = rule(batch)
+    assert left_out == (20, 20)
+    assert not (masks["train"] | masks["eval"])[:40].any()
+    assert (masks["train"] ^ masks["eval"])[40:].all()
+    masks, left_out = rule(replace(batch, file="2026-11-29/train.csv"))
+    assert left_out == (20, 0)
+    assert (masks["train"] ^ masks["eval"])[:20].all()
+    everything = replace(rule, more_eval=np.sort(batch.keys))
+    assert not everything(batch)[0]["eval"][:40].any()
+
+
 def test_rows_with_a_test_text_are_left_out_and_counted() -> None:
     batch = batch_of(1_000)
     test_keys = np.unique(np.concatenate([batch.keys[::10], batch_of(500, seed=1).keys]))
     masks, left_out = SplitRule(0.1, test_keys)(batch)
-    assert left_out == 100
+    assert left_out == (100, 0)
     assert not (masks["train"] | masks["eval"])[::10].any()
     assert (masks["train"] | masks["eval"]).sum() == 900
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from agnews.components.corpus_files.corpus_state import corpus_state
 from agnews.components.corpus_files.inspect_corpus import survey
-from agnews.components.corpus_files.row_batch import read_batches
+from agnews.components.corpus_files.row_batch import LeftOut, read_batches
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.corpus_files.tally import Tally
 from agnews.components.sample_distance.text_features import count_character_pairs
@@ -68,7 +68,7 @@ def test_tallies_made_apart_and_merged_in_any_order_give_the_same_card(folder: P
         parts = []
         for batch in read_batches(str(folder / "train.csv"), "train.csv", corpus, size):
             part = Tally()
-            part.add(batch, {"train": np.ones(len(batch.keys), np.bool_)}, 0)
+            part.add(batch, {"train": np.ones(len(batch.keys), np.bool_)}, LeftOut())
             parts.append(part)
         total = Tally()
         for part in reversed(parts) if backwards else parts:

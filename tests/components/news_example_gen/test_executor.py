@@ -20,13 +20,17 @@ from agnews.components.corpus_files.corpus_state import data_digest
 from agnews.components.corpus_files.file_ranges import FileRange
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.feedback.collect_labels import collect_labels
+from agnews.components.feedback.label_store import keep_labels
 from agnews.components.news_example_gen import convert_corpus
 from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.news_example_gen.executor import Executor
+from agnews.components.request_log.places import places_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.feedback import GivenLabel, Source
 
 AG_NEWS = packaged_corpus()
 
@@ -279,6 +283,31 @@ def test_spans_give_the_rows_of_one_file_with_all_of_them(run: Run, folder: Path
     assert cut.card.test_digest == whole.card.test_digest
     described = inspect_corpus(str(folder), AG_NEWS, eval_share=0.2, max_reject_share=0.01).card
     assert limit or cut.card == described
+
+
+@pytest.mark.parametrize("limit", [0, 60])
+def test_labels_that_came_back_take_the_place_of_what_earlier_rows_say(
+    run: Run, folder: Path, tmp_path: Path, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_into_spans(folder)
+    before = {row["text"]: row["label"] for split in ("train", "eval") for row in run(folder).rows(split)}
+    mended = [text for text in before if "eadline 7" in text]
+    places = places_at(str(tmp_path / "log"))
+    names = AG_NEWS.class_names
+    labels = [GivenLabel(text=text, label=names[(before[text] + 1) % 4], by="ann") for text in mended]
+    keep_labels(places, labels, Source.QUEUE)
+    collect_labels(places, AG_NEWS, str(folder), "2026-11-24")
+    result = run(folder, limit=limit)
+    rows = [(row["text"], row["label"]) for split in ("train", "eval") for row in result.rows(split)]
+    assert result.card.left_out_as_corrected == len(mended)
+    assert result.card.left_out_by_limit == 300 - len(rows)
+    assert all(label == (before[text.strip()] + (text.strip() in mended)) % 4 for text, label in rows)
+    if not limit:
+        assert len(rows) == len({text for text, _ in rows}) == 300
+        assert result.card == inspect_corpus(str(folder), AG_NEWS, eval_share=0.2, max_reject_share=0.01).card
+        monkeypatch.setattr(convert_corpus, "_has_workers", lambda pipeline: True)
+        monkeypatch.setattr(row_batch.read_batches, "__defaults__", (16, "train"))
+        assert run(folder).card == result.card, "in ranges, too"
 
 
 def test_a_window_takes_the_newest_spans_and_no_test_row_of_any(run: Run, folder: Path) -> None:
