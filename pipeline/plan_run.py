@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agnews.components.corpus_files.compare_spans import compare_spans
-from agnews.components.corpus_files.corpus_state import read_state
+from agnews.components.corpus_files.corpus_state import CorpusState, read_state
 from agnews.components.corpus_files.sample import SAMPLE
 from agnews.components.model_export.require_converters import require_converters
 from agnews.components.model_store import ModelStore
@@ -47,7 +47,13 @@ class RunPlan:
 
 
 def plan_run(
-    config: RunConfig, corpus: Corpus, store: ModelStore, code: Mapping[str, str], *, new_baseline: bool = False
+    config: RunConfig,
+    corpus: Corpus,
+    store: ModelStore,
+    code: Mapping[str, str],
+    *,
+    new_baseline: bool = False,
+    state: CorpusState | None = None,
 ) -> RunPlan:
     """Reads the data and the store.
 
@@ -57,6 +63,7 @@ def plan_run(
         store: Where models are pushed to.
         code: Digest of the code by node.
         new_baseline: Whether the candidate is compared with nothing and takes the place of what is in production.
+        state: Digests of the data, of who has read it already.
 
     Returns:
         The plan; nothing is written.
@@ -72,7 +79,7 @@ def plan_run(
         new_baseline = new_baseline or config.data.source != SAMPLE
     if record is not None and not new_baseline:
         _require_same_classes(record, corpus)
-    state = read_state(config.data.source, corpus, config.data.window)
+    state = state or read_state(config.data.source, corpus, config.data.window)
     spans = compare_spans(state, record)
     fingerprint = _fingerprint(config, corpus, state.digest, code)
     withdrawn = next((each.version for each in store.withdrawn() if each.fingerprint == fingerprint), "")

@@ -92,22 +92,3 @@ def read_state(source: str, corpus: Corpus, window: int | None = None) -> Corpus
     """
     with corpus_folder(source, corpus) as folder:
         return corpus_state(require_corpus_files(folder, corpus, window), corpus)
-
-
-def data_digest(source: str, corpus: Corpus, window: int | None = None) -> str:
-    """Digests the files of a corpus.
-
-    Args:
-        source: `sample`, a local folder, or the URI of one.
-        corpus: The description of the corpus.
-        window: Take the newest that many spans; None takes all.
-
-    Returns:
-        sha256 over names and sha256 of the files, lower-case hexadecimal. It changes with any byte of a file and
-        does not change with the folder.
-
-    Raises:
-        AgnewsError: A file is missing, empty, or plainly something else than CSV, or spans are
-            not as they should be.
-    """
-    return read_state(source, corpus, window).digest

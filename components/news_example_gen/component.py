@@ -20,8 +20,8 @@ class NewsExampleGen(DeclaredBeamComponent):
         data_uri: `sample`, a folder, or a URI that TensorFlow's file layer opens.
         corpus: How the files are read, from `carry_corpus`.
         window: Newest spans to take where the data is a folder of dated spans; 0 takes all.
-        digest: `data_digest` of the data, so that the same data is answered from the cache and new data is not. The
-            step refuses data with another digest; an empty string accepts any.
+        digest: Of the data, as `read_state` finds it, so that the same data is answered from the cache and new data is
+            not. The step refuses data with another digest; an empty string accepts any.
         limit: Rows wanted in train, a stratified subset; 0 takes all.
         eval_share: Share of the training texts that go to eval.
         max_reject_share: Largest share of bad records in a file that is put up with.

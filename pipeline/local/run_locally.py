@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from agnews.components.corpus_files.corpus_state import CorpusState
 from agnews.components.corpus_files.read_records import folder_files
 from agnews.components.corpus_files.sample import SAMPLE
 from agnews.components.corpus_files.sources import require_corpus_files
@@ -57,6 +58,7 @@ class RunRequest:
         reason: Why it is put into production, for the store's trail.
         only_known: Fingerprint of a run whose model is wanted: another one would be another model, and is refused.
         beam: What runs the steps over many rows. It decides nothing about their outputs.
+        state: Digests of the data, where they are known already: it may be large, or far away.
     """
 
     config: RunConfig
@@ -71,6 +73,7 @@ class RunRequest:
     reason: str = ""
     only_known: str = ""
     beam: BeamConfig = field(default_factory=BeamConfig)
+    state: CorpusState | None = None
 
 
 def run_locally(request: RunRequest, view: LiveView) -> RunReport:
@@ -154,7 +157,7 @@ def _run_and_report(request: RunRequest, view: LiveView) -> RunReport:
             code = code_versions()
             corpus = load_corpus(request.config.data.corpus).corpus
             store = ModelStore(str(request.paths.models), request.config.name)
-            plan = plan_run(request.config, corpus, store, code, new_baseline=request.new_baseline)
+            plan = plan_run(request.config, corpus, store, code, new_baseline=request.new_baseline, state=request.state)
             spans = plan.spans
             if spans is not None:
                 for line in (describe_spans(spans), *spans.notes):

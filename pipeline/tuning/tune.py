@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from agnews.components.corpus_files.corpus_state import data_digest
+from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.tuning.plot_study import plot_study
 from agnews.components.tuning.read_search_space import Dimension, Setting
 from agnews.components.tuning.trial_study import OnEpoch, TrialFailed, TrialOutcome, TrialRecord, TrialStudy
@@ -70,7 +70,8 @@ def tune(request: TuneRequest, console: Console) -> None:
     """
     config = request.run.config
     deadline = None if request.timeout is None else time.monotonic() + request.timeout
-    digest = data_digest(config.data.source, load_corpus(config.data.corpus).corpus, config.data.window)
+    state = read_state(config.data.source, load_corpus(config.data.corpus).corpus, config.data.window)
+    digest = state.digest
     study = TrialStudy(
         request.study,
         space=request.space,
@@ -80,7 +81,7 @@ def tune(request: TuneRequest, console: Console) -> None:
     )
     ended = study.records()
     if len(ended) < request.trials:
-        examples_uri, transform_graph = prepare_rows(request.run, console)
+        examples_uri, transform_graph = prepare_rows(replace(request.run, state=state), console)
 
         def train(settings: Mapping[str, Setting], on_epoch: OnEpoch) -> TrialOutcome:
             try:

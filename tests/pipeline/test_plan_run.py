@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.storage.files import Files
 from agnews.components.storage.files_at import files_at
 from agnews.pipeline.load_config import load_config
@@ -67,6 +68,14 @@ def data(tmp_path: Path) -> Path:
 def plan(data: Path, store: Any = None, *, settings: tuple[str, ...] = (), code: Any = CODE, **more: Any) -> RunPlan:
     config = load_config("transformer", [f"data.source={data}", *settings])
     return plan_run(config, more.pop("corpus", CORPUS), store or Store(), code, **more)
+
+
+def test_data_that_was_read_already_is_not_read_again(data: Path) -> None:
+    state = read_state(str(data), CORPUS)
+    found = plan(data)
+    for file in data.iterdir():
+        file.unlink()
+    assert plan(data, state=state) == found
 
 
 def test_a_first_run_is_compared_with_nothing(data: Path) -> None:

@@ -16,7 +16,7 @@ from tfx.types.standard_artifacts import Examples
 
 from agnews.components.artifact_types import StepReport
 from agnews.components.corpus_files import row_batch
-from agnews.components.corpus_files.corpus_state import data_digest
+from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.corpus_files.file_ranges import FileRange
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.row_batch import RowBatch
@@ -87,7 +87,7 @@ def run(tmp_path: Path) -> Run:
             "data_uri": str(source),
             "corpus": packaged_corpus().canonical(),
             "window": 0,
-            "digest": data_digest(str(source), packaged_corpus(), changes.get("window")),
+            "digest": read_state(str(source), packaged_corpus(), changes.get("window")).digest,
             "limit": 0,
             "eval_share": 0.2,
             "max_reject_share": 0.01,
@@ -253,7 +253,7 @@ def test_too_many_bad_rows_stop_the_step(run: Run, folder: Path) -> None:
 def test_data_that_changed_since_the_run_was_planned_is_refused(run: Run, folder: Path) -> None:
     with pytest.raises(AgnewsError, match="changed between"):
         run(folder, digest="0" * 64)
-    assert run(folder, digest="").card.digest == data_digest(str(folder), packaged_corpus())
+    assert run(folder, digest="").card.digest == read_state(str(folder), packaged_corpus()).digest
 
 
 def cut_into_spans(folder: Path) -> Path:
@@ -326,8 +326,8 @@ def test_a_window_takes_the_newest_spans_and_no_test_row_of_any(run: Run, folder
     assert result.card.spans[-1].rows == 141
     assert (
         result.card.digest
-        == data_digest(str(folder), packaged_corpus(), 2)
-        != data_digest(str(folder), packaged_corpus())
+        == read_state(str(folder), packaged_corpus(), 2).digest
+        != read_state(str(folder), packaged_corpus()).digest
     )
 
 
