@@ -177,10 +177,10 @@ def sign(
     name: NameOption = NAME,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a version: its files, and the record of the run, the data and the code that made it.
+    r"""Sign a version: its files, and the record of the run, the data and the code that made it.
 
     The signature lies beside the version, in the format of Sigstore's model-signing, which other tools check too. It
-    needs the package model-signing (pip install 'agnews[sign]') and no network.
+    needs the package model-signing (pip install 'agnews\[sign]') and no network.
 
     [bold]Examples[/bold]
 

@@ -41,14 +41,14 @@ def monitor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     execution: ExecutionOption = None,
 ) -> None:
-    """Compare what was asked of late with what the model was trained on; exit 3 on an alarm.
+    r"""Compare what was asked of late with what the model was trained on; exit 3 on an alarm.
 
     Lengths, markup, words that the vocabulary cannot spell, the classes that are answered, how sure the answers are,
     and whether the words of live texts can be told from those of training texts. Each with a 95 % interval; the level
     of the alarm counts all looks of a day. Also the accuracy: estimated from the probabilities, and measured on labels
     of the random share, where `agnews feedback` has brought some.
 
-    With --execution FILE, an alarm is told by its channels (`notify.on: [drift]`): the first time, where it is in
+    With --execution FILE, an alarm is told by its channels (`notify.on: \[drift]`): the first time, where it is in
     another respect or of another version, and else once a day, however often somebody looks.
 
     [bold]Examples[/bold]

@@ -72,7 +72,7 @@ def serve(
         typer.Option(
             min=0,
             max=65535,
-            help="Answer TensorFlow Serving's gRPC too, at this port; 0 takes a free one. Needs agnews[grpc].",
+            help="Answer TensorFlow Serving's gRPC too, at this port; 0 takes a free one. Needs agnews\\[grpc].",
             rich_help_panel=_ACCESS,
         ),
     ] = None,

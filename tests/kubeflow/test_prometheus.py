@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -62,6 +63,39 @@ def test_promtool_takes_rules_and_expressions(tmp_path: Path) -> None:
     for path in (*RULES, tmp_path / "panels.yaml"):
         checked = subprocess.run([promtool, "check", "rules", str(path)], capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_grafana_knows_every_word_of_the_dashboard() -> None:
+    """Its own classes, made from its schema, read the file and write it again; what they do not know is gone then."""
+    from grafana_foundation_sdk.cog import plugins
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    plugins.register_default_plugins()
+
+    def known(document: object) -> object:
+        return json.loads(json.dumps(Dashboard.from_json(copy.deepcopy(document)), cls=JSONEncoder))
+
+    dashboard = json.loads(DASHBOARD.read_text())
+    assert lost(dashboard, known(dashboard)) == []
+    first = dashboard["panels"][0]
+    first["options"]["colourMode"] = "value"
+    first["targets"][0]["expression"] = "1"
+    assert sorted(lost(dashboard, known(dashboard))) == [
+        "/panels/0/options/colourMode",
+        "/panels/0/targets/0/expression",
+    ]
+
+
+def lost(document: object, known: object, path: str = "") -> list[str]:
+    """What stands in one document and not in the other, by its place."""
+    if isinstance(document, dict) and isinstance(known, dict):
+        pairs = [(key, value, known.get(key)) for key, value in document.items()]
+    elif isinstance(document, list) and isinstance(known, list) and len(document) == len(known):
+        pairs = [(str(place), *pair) for place, pair in enumerate(zip(document, known, strict=True))]
+    else:
+        return [] if document == known else [path]
+    return [each for key, value, other in pairs for each in lost(value, other, f"{path}/{key}")]
 
 
 def test_panels_stand_side_by_side_and_not_on_each_other() -> None:

@@ -218,6 +218,35 @@ def test_texts_are_labelled_by_keyboard(server: Any, places: Places, browser: Br
 
 
 @pytest.mark.integration
+def test_the_label_of_a_training_row_is_told_afterwards(server: Any, places: Places, browser: Browser) -> None:
+    from playwright.sync_api import expect
+
+    rows = [
+        DoubtfulLabel(
+            text=f"row {number}", label="World", answer="Sports", label_probability=0.1, answer_probability=0.8
+        )
+        for number in (1, 2)
+    ]
+    queue_training_rows(places, "run", rows)
+    page = browser.new_page()
+    enter(page, server.url)
+    page.locator("#choices button").first.wait_for()
+    told = []
+    while len(told) < len(rows):
+        if page.locator("#why").inner_text() != "A training row whose label is in doubt":
+            page.keyboard.press("s")
+            continue
+        expect(page.locator("#desk")).not_to_contain_text("linear model")
+        page.keyboard.press("21"[len(told)])
+        told.append(page.locator("#said").inner_text())
+    assert told == [
+        "Sports - until now it was World; a linear model says Sports (80 %).",
+        "World is the label that it has; a linear model says Sports (80 %).",
+    ]
+    server.wait_for(lambda: [each.label for each in read_labels(places)] == ["Sports", "World"])
+
+
+@pytest.mark.integration
 def test_a_wrong_token_is_asked_for_again_and_a_lost_label_comes_back(
     server: Any, places: Places, browser: Browser
 ) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 AGNEWS = Path(sys.executable).with_name("agnews")
@@ -31,6 +34,24 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "LOADED []" in done.stdout
     assert "Usage" in done.stdout
+
+
+def test_no_help_loses_words_in_brackets() -> None:
+    """What looks like a style is taken for one and not shown: the name of an extra, for example."""
+    from typer.main import get_command
+
+    from agnews.pipeline.cli.main import app
+
+    def helps(command: click.Command) -> Iterator[str]:
+        yield command.help or ""
+        yield from (getattr(each, "help", None) or "" for each in command.params)
+        for each in getattr(command, "commands", {}).values():
+            yield from helps(each)
+
+    texts = list(helps(get_command(app)))
+    assert len(texts) > 300
+    lost = re.compile(r"(?<!\\)\[(?!/?bold\])[a-z#/@][^\[]*?\]")
+    assert [found[0] for text in texts if (found := lost.search(text))] == []
 
 
 def test_help_names_the_commands_and_the_exit_codes() -> None:
