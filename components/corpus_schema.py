@@ -26,7 +26,13 @@ def corpus_schema(corpus: Corpus) -> str:
     """
     if not corpus.schema_pbtxt:
         template = files("agnews.components").joinpath("schema_template.pbtxt").read_text(encoding="utf-8")
-        values = {"LAST_LABEL": corpus.num_classes - 1, "MOST_WORDS": corpus.limits.max_words}
+        # Of several classes a mark for each, 0 or 1.
+        sizes = "".join(f"dim {{ size: {size} }} " for size in corpus.label_shape)
+        values = {
+            "LABEL_SHAPE": f"shape {{ {sizes}}}" if sizes else "shape {}",
+            "LAST_LABEL": 1 if sizes else corpus.num_classes - 1,
+            "MOST_WORDS": corpus.limits.max_words,
+        }
         for name, value in values.items():
             template = template.replace(name, str(value))
         return template

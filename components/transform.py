@@ -25,11 +25,11 @@ def preprocessing_fn(
     needs no feature but the text.
 
     Args:
-        inputs: Raw features by name: TEXT string (batch,), LABEL int64 (batch,).
+        inputs: Raw features by name: TEXT string (batch,), LABEL int64 (batch,), or (batch, classes).
         custom_config: `vocabulary`, `lowercase`, `max_length`, as TextConfig describes them, none of them null.
 
     Returns:
-        TOKEN_IDS sparse int64 (batch, max_length at most), LABEL int64 (batch,) as it was.
+        TOKEN_IDS sparse int64 (batch, max_length at most), LABEL as it was.
 
     Raises:
         AgnewsError: The vocabulary is missing or damaged.

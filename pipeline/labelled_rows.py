@@ -48,4 +48,4 @@ def labelled_rows(test: str, root: Path, pushed: PushedModel) -> LabelledTexts:
             found=uri or "no Evaluator",
             fix="Name a file: --test test.csv",
         )
-    return read_test_split(uri, f"run {report.run_id}")
+    return read_test_split(uri, f"run {report.run_id}", len(pushed.record.classes))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agnews.pipeline.class_sets import require_room_for_sets
 from agnews.pipeline.corpus_settings import corpus_settings, dotted_keys, merge_sections, network_section
 from agnews.pipeline.load_corpus import is_file, load_corpus
 from agnews.schemas.corpus_document import AG_NEWS
@@ -73,6 +74,8 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
         tree["data"]["corpus"] = _absolute(name)
     config = _validate(tree, str(path), origins)
     promotion_metric(config.evaluation.metric, loaded.corpus.class_names)
+    if loaded.corpus.label_sets is not None:
+        require_room_for_sets(config)
     section, trained = network_section(config.model)
     if isinstance(trained, TransformerConfig):
         trained.require_room(loaded.corpus.num_classes, section)

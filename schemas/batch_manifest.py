@@ -63,6 +63,8 @@ class BatchPlan(Document):
     """Classes of a text that are named, the likeliest first; 0 names all."""
     abstains_below: float = 0.0
     """An answer of a lower probability is none; 0 for a model that answers always."""
+    thresholds: tuple[float, ...] | None = None
+    """From which probability on each class is given; null for a model that gives one class a text."""
     inputs: tuple[BatchInput, ...]
     shards: tuple[BatchShard, ...]
 

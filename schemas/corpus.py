@@ -10,9 +10,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from agnews.schemas.feature_counts import COUNTED
 
@@ -20,6 +30,8 @@ CORPUS_FORMAT = 1
 """What this version writes; a higher number in a description is of a later version."""
 
 MAX_CLASSES = 10_000
+MAX_CLASSES_OF_SETS = 1_000
+"""The same where a text has several of them: each row then has a mark for each class."""
 Share = Annotated[float, Field(gt=0.0, le=0.5)]
 
 
@@ -142,6 +154,29 @@ class CorpusClass(_Part):
     """What people are shown."""
 
 
+class LabelSets(_Part):
+    """A column that names several classes of a text, in any number and in any order."""
+
+    column: Annotated[str, Field(min_length=1)] = "label"
+    """Its name."""
+    separator: Annotated[str, Field(min_length=1)] | None = None
+    """What stands between two classes; null reads JSON lists, `["a", "b"]`, or lists of JSON Lines and Parquet."""
+    may_be_empty: bool = False
+    """Whether a row may have none of the classes; otherwise a row without one is a bad row."""
+
+
+_LABEL_TAGS = ("a column", "label sets")
+Label = Annotated[
+    Annotated[str, Tag(_LABEL_TAGS[0])] | Annotated[LabelSets, Tag(_LABEL_TAGS[1])],
+    Discriminator(lambda value: _LABEL_TAGS[isinstance(value, dict | LabelSets)]),
+]
+
+
+def written_path(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Returns where in a description an error lies: pydantic names the form of a label besides its key."""
+    return loc if loc[:1] != ("label",) else ("label", *(part for part in loc[1:] if part not in _LABEL_TAGS))
+
+
 class Limits(_Part):
     """What no row may exceed."""
 
@@ -213,8 +248,8 @@ class Corpus(_Part):
     read: Reading = Reading()
     columns: tuple[str, ...] = ()
     """Names of the columns of a file without a header, in order."""
-    label: str = "label"
-    """The column that holds the class."""
+    label: Label = "label"
+    """The column that holds the class; of texts with several, `{column: ..., separator: ...}`, see `LabelSets`."""
     texts: Annotated[tuple[str, ...], Field(min_length=1)] = ("text",)
     """The columns whose texts, joined by one space, are the model's input."""
     classes: Annotated[tuple[CorpusClass, ...], Field(min_length=2, max_length=MAX_CLASSES)]
@@ -236,13 +271,6 @@ class Corpus(_Part):
     """What the interface's page offers to try."""
     schema_pbtxt: str = ""
     """The schema of raw rows, tensorflow_metadata's Schema as text; empty derives it from classes and limits."""
-
-    @field_validator("label", mode="before")
-    @classmethod
-    def _one_label(cls, label: Any) -> Any:
-        if isinstance(label, dict | list):
-            raise ValueError("it is the name of one column; several labels of a text cannot be learnt")
-        return label
 
     @field_validator("classes")
     @classmethod
@@ -274,19 +302,51 @@ class Corpus(_Part):
         if self.is_table and not self.read.header:
             if not self.columns:
                 raise ValueError("columns: a file without a header needs the names of its columns")
-            for column in (self.label, *self.texts):
+            for column in (self.label_column, *self.texts):
                 if column not in self.columns:
                     raise ValueError(f"columns: {column!r} is none of {', '.join(self.columns)}")
         elif self.columns:
             raise ValueError("columns: names are for files without a header (read.header: false)")
-        if self.label in self.texts:
-            raise ValueError(f"texts: {self.label!r} is the label, and would tell the answer")
+        if self.label_column in self.texts:
+            raise ValueError(f"texts: {self.label_column!r} is the label, and would tell the answer")
         if len(set(self.texts)) < len(self.texts):
             raise ValueError("texts: a column stands there more than once")
         for name in self.golden_texts:
             if name not in self.class_names:
                 raise ValueError(f"golden_texts: there is no class {name!r}")
         return self
+
+    @model_validator(mode="after")
+    def _has_sets_that_can_be_read(self) -> Corpus:
+        if isinstance(self.label, LabelSets):
+            self._require_sets(self.label)
+        return self
+
+    def _require_sets(self, label: LabelSets) -> None:
+        if self.form == "folders":
+            raise ValueError("label: a text in a folder for each class has one class")
+        if self.num_classes > MAX_CLASSES_OF_SETS:
+            raise ValueError(f"classes: of texts with several, at most {MAX_CLASSES_OF_SETS:,} can be learnt")
+        for each in self.classes:
+            for word in (each.value, each.name):
+                if word != word.strip() or (label.separator is not None and label.separator in word):
+                    what = "has blanks around it" if word != word.strip() else f"holds {label.separator!r}"
+                    raise ValueError(f"classes: {word!r} {what}, where label.separator tells classes apart")
+
+    @property
+    def label_column(self) -> str:
+        """The column that holds the class, or the classes."""
+        return self.label if isinstance(self.label, str) else self.label.column
+
+    @property
+    def label_sets(self) -> LabelSets | None:
+        """How several classes of a text are written; None where each text has one."""
+        return self.label if isinstance(self.label, LabelSets) else None
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """Of a row's label: () is the position of its class; (classes,) is a mark for each, 0 or 1."""
+        return () if self.label_sets is None else (self.num_classes,)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -353,4 +413,8 @@ class Corpus(_Part):
             *parts: Names of fields to keep.
         """
         kept = {"format", "name", "classes", *parts}
-        return Corpus.model_construct(**{name: getattr(self, name) for name in Corpus.model_fields if name in kept})
+        values = {name: getattr(self, name) for name in Corpus.model_fields if name in kept}
+        if self.label_sets is not None:
+            # That a text has several classes belongs to them; how they are written does not.
+            values.setdefault("label", LabelSets())
+        return Corpus.model_construct(**values)

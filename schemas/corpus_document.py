@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from agnews.schemas.corpus import CORPUS_FORMAT, Corpus
+from agnews.schemas.corpus import CORPUS_FORMAT, Corpus, LabelSets, written_path
 from agnews.schemas.errors import AgnewsError
 
 AG_NEWS = "ag_news"
@@ -150,7 +150,7 @@ def _explain(error: ValidationError, tree: dict[str, Any], lines: dict[_Path, in
     # A key that is missing is mostly one that stands there under another name.
     detail = min(error.errors(), key=lambda each: {"extra_forbidden": 0, "missing": 2}.get(each["type"], 1))
     loc, message = tuple(detail["loc"]), str(detail["msg"]).removeprefix("Value error, ")
-    loc = _as_written(loc, tree)
+    loc = _as_written(written_path(loc), tree)
     if not loc and ":" in message:
         # A rule about several keys begins with the one to look at.
         loc, message = (message.partition(":")[0],), message.partition(":")[2].strip()
@@ -193,7 +193,9 @@ def _keys_beside(loc: _Path) -> str:
     for part in loc[:-1]:
         field = section.model_fields.get(str(part))
         kind = field.annotation if field else None
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if part == "label":
+            section = LabelSets
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
             section = kind
     names = list(section.model_fields)
     close = difflib.get_close_matches(str(loc[-1]), names, n=1)

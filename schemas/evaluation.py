@@ -241,3 +241,6 @@ class Evaluation(Document):
     train_labels: LabelDoubts | None = None
     """What LinearBaseline found doubtful about the labels of the training rows; None where it did not look."""
     exports: tuple[ExportOutcome, ...] = ()
+    thresholds: tuple[float, ...] | None = None
+    """Where a text may have several classes: from which probability on each is given. Accuracy is then the share of the
+    rows that are given exactly their classes."""

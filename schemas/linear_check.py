@@ -48,13 +48,13 @@ class LinearCheck(Document):
     """Rows that it has learnt from."""
     accuracy: float | None = None
     """On the test split."""
-    answers: dict[str, int] = Field(default_factory=dict)
-    """Classes by `digest_text` of the texts of the test split."""
+    answers: dict[str, int | tuple[int, ...]] = Field(default_factory=dict)
+    """Classes by `digest_text` of the texts of the test split; where a text has several, all that it is given."""
     labels: LabelDoubts | None = None
     """Of the training rows; None where nobody looked."""
 
-    def answer(self, text: bytes) -> int:
-        """Returns the class of a text, -1 for one that is not in the test split.
+    def answer(self, text: bytes) -> int | tuple[int, ...]:
+        """Returns the class of a text, or its classes; -1 for one that is not in the test split.
 
         Args:
             text: UTF-8.

@@ -11,7 +11,7 @@ from typing import Literal
 from agnews.schemas.errors import AgnewsError
 
 _RECALL = "recall:"
-PATTERN = re.compile(rf"accuracy|macro_f1|{_RECALL}.+", re.DOTALL)
+PATTERN = re.compile(rf"accuracy|macro_f1|micro_f1|{_RECALL}.+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,26 @@ class PromotionMetric:
         title: What people read.
     """
 
-    name: Literal["accuracy", "macro_f1", "recall"]
+    name: Literal["accuracy", "macro_f1", "micro_f1", "recall"]
     class_id: int | None
     title: str
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share of rows, so that McNemar's test applies."""
+        return self.name in ("accuracy", "recall")
+
+    @property
+    def average(self) -> Literal["macro", "micro"]:
+        """Of F1: over the classes, or over their rows."""
+        return "micro" if self.name == "micro_f1" else "macro"
 
 
 def promotion_metric(setting: str, class_names: Sequence[str]) -> PromotionMetric:
     """Reads `evaluation.metric`.
 
     Args:
-        setting: `accuracy`, `macro_f1`, or `recall:` and the name of a class.
+        setting: `accuracy`, `macro_f1`, `micro_f1`, or `recall:` and the name of a class.
         class_names: Names of the classes.
 
     Returns:
@@ -46,6 +56,8 @@ def promotion_metric(setting: str, class_names: Sequence[str]) -> PromotionMetri
         return PromotionMetric("accuracy", None, "accuracy")
     if setting == "macro_f1":
         return PromotionMetric("macro_f1", None, "macro F1")
+    if setting == "micro_f1":
+        return PromotionMetric("micro_f1", None, "micro F1")
     name = setting.removeprefix(_RECALL).strip()
     if name not in class_names:
         close = difflib.get_close_matches(name, class_names, n=1)

@@ -60,8 +60,8 @@ class EvaluationConfig(Section):
     """A class with fewer test rows decides nothing."""
     metric: Annotated[str, Field(pattern=rf"^(?:{PATTERN.pattern})$")] = "accuracy"
     """What a model is compared by with the one in production, the best ever pushed and a linear one: `accuracy`,
-    `macro_f1` where rare classes count as much as common ones, or `recall:NAME`, the share of a class's rows that are
-    found. Floors hold besides."""
+    `macro_f1` where rare classes count as much as common ones, `micro_f1` where a text has several classes, or
+    `recall:NAME`, the share of a class's rows that are found. Floors hold besides."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     """Level of the paired tests: how often a model as good as the one in production and the best ever pushed is held
     back, at most. Where both are asked, each test has half of it."""

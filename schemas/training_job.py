@@ -19,6 +19,8 @@ class TrainingJob(Part):
     """The same of the rows that decide when to stop."""
     num_classes: int
     """Classes to tell apart."""
+    label_shape: tuple[int, ...] = ()
+    """Of a row's label: () is the position of its class; (classes,) is a mark for each."""
     text: TextConfig
     """What the rows were cut into, with `vocabulary` and `lowercase` decided."""
     model: ModelConfig

@@ -24,7 +24,7 @@ from agnews.components.prediction.predict_blocks import Predict, predict_blocks
 from agnews.components.prediction.read_texts import open_texts, read_texts
 from agnews.components.prediction.text_blocks import text_blocks
 from agnews.components.prediction.text_input import TextFormat, TextRow
-from agnews.components.prediction.write_predictions import PredictionFormatter, PredictionStyle
+from agnews.components.prediction.write_predictions import PredictionFormatter, PredictionStyle, SeveralClasses
 from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.schemas.batch_manifest import BatchPart, BatchPlan, BatchShard
 from agnews.schemas.corpus import Corpus
@@ -70,7 +70,7 @@ def predict_shard(
     written = [formatter.header]
     rejects: list[Reject] = []
     rows = 0
-    for answered in predict_blocks(blocks, predict):
+    for answered in predict_blocks(blocks, predict, one_class=formatter.one_class):
         written.append(formatter.block(answered))
         rejects += answered.rejects
         rows += len(answered.rows)
@@ -111,8 +111,14 @@ def _formatter(plan: BatchPlan) -> PredictionFormatter:
         with_text=plan.with_text,
         top=plan.top or None,
         abstains_below=plan.abstains_below,
+        several=_several(plan),
     )
     return create_formatter(OutputFormat(plan.format), style)
+
+
+def _several(plan: BatchPlan) -> SeveralClasses | None:
+    sets = _corpus(plan).label_sets
+    return None if plan.thresholds is None else SeveralClasses(plan.thresholds, sets.separator if sets else None)
 
 
 STEP = "batch"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from agnews.components.corpus_files.read_label_set import LabelSetReader
 from agnews.components.corpus_files.record import Reason, Record, Reject, UnusableText, join_texts, printable
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.features import TEST
@@ -26,7 +28,13 @@ class RecordChecker:
 
     def __init__(self, corpus: Corpus, part: str) -> None:
         self._corpus = corpus
-        self._classes = {each.value: i for i, each in enumerate(corpus.classes)}
+        self._read_label: Callable[[str | None], int | bytes | None]
+        self._explain: Callable[[str | None], str] = self._unknown
+        if corpus.label_sets is None:
+            self._read_label = {each.value: i for i, each in enumerate(corpus.classes)}.get  # type: ignore[assignment]
+        else:
+            self._read_label = reader = LabelSetReader(corpus, corpus.label_sets)
+            self._explain = reader.explain
         self._names = corpus.texts
         self._max_bytes = corpus.limits.max_field_bytes
         self.part_column = corpus.files.test.column
@@ -37,7 +45,7 @@ class RecordChecker:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that are asked for: label, texts, and the one that tells test rows."""
-        return (self._corpus.label, *self._names, *((self.part_column,) if self.part_column is not None else ()))
+        return (self._corpus.label_column, *self._names, *((self.part_column,) if self.part_column is not None else ()))
 
     def skips(self, part_value: str) -> bool:
         """Whether a row is of the other part."""
@@ -53,9 +61,9 @@ class RecordChecker:
             values: What stands in the columns of texts.
             whole: What was found, for a message.
         """
-        found = self._classes.get(label) if label is not None else None
+        found = self._read_label(label)
         if found is None:
-            return Reject.of(row, line, Reason.CLASS, self._unknown(label), whole)
+            return Reject.of(row, line, Reason.CLASS, self._explain(label), whole)
         try:
             text, encoded = join_texts(values, self._names, self._max_bytes)
         except UnusableText as unusable:
@@ -72,17 +80,22 @@ class RecordChecker:
             more = len(values) - _SHOWN_CLASSES
             allowed = ", ".join(values[:_SHOWN_CLASSES]) + (f" and {more} more" if more > 0 else "")
         what = "missing" if label is None else repr(printable(label, 40))
-        return f"{self._corpus.label} is {what}, allowed are {allowed}"
+        return f"{self._corpus.label_column} is {what}, allowed are {allowed}"
 
 
 def as_label(value: Any) -> str | None:
-    """Writes a typed value as it stands in a description: 3, 3.0 and "3" are one class, and so are true and "true"."""
+    """Writes a typed value as it stands in a description: 3, 3.0 and "3" are one class, and so are true and "true".
+
+    A list becomes one of JSON.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, list):
+        return json.dumps([as_label(each) for each in value], ensure_ascii=False)
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     return str(value)

@@ -91,7 +91,7 @@ def read_table(
         return
     names = _header(first, check.columns, corpus, path) if headers else corpus.columns
     at = {name: i for i, name in reversed(list(enumerate(names)))}
-    label, texts = at[corpus.label], tuple(at[name] for name in corpus.texts)
+    label, texts = at[corpus.label_column], tuple(at[name] for name in corpus.texts)
     part = at[check.part_column] if check.part_column is not None else None
     expected, join = len(names), corpus.delimiter.join
     for found in rows:
@@ -194,7 +194,7 @@ def _read_objects(stream: io.BufferedReader, corpus: Corpus, check: RecordChecke
                     raise UnusableText(Reason.OVERSIZE, f"a line of {size} bytes, allowed are {LONGEST_LINE}")
                 value = _object(raw)
                 texts = [_text(value, name) for name in corpus.texts]
-                label = _key(value, corpus.label)
+                label = _key(value, corpus.label_column)
                 if check.part_column is not None and check.skips(as_label(_key(value, check.part_column)) or ""):
                     continue
             except UnusableText as unusable:

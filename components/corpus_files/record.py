@@ -57,14 +57,14 @@ class Record(NamedTuple):
     Attributes:
         row: 1-based number of the record in its file.
         line: 1-based number of the physical line on which it begins.
-        label: 0-based class.
+        label: 0-based class; where a text has several, a byte for each class, 0 or 1.
         text: The text columns as they stand in the file, joined by one space.
         encoded: The text in UTF-8.
     """
 
     row: int
     line: int
-    label: int
+    label: int | bytes
     text: str
     encoded: bytes
 

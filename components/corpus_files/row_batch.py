@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from agnews.components.corpus_files.label_arrays import Labels, stack_labels
 from agnews.components.corpus_files.read_records import read_records
 from agnews.components.corpus_files.record import Record, Reject
 from agnews.components.corpus_files.text_key import has_markup, text_key
@@ -29,7 +30,7 @@ class RowBatch:
         records: The usable rows, n of them.
         rejects: The others.
         keys: Digests of the normalised texts, uint64 (n,).
-        labels: 0-based classes, uint16 (n,).
+        labels: 0-based classes, uint16 (n,); where a text has several, a mark for each, uint8 (n, classes).
         rows: 1-based numbers of the records among all that are read together, int64 (n,).
         words: Words a text, int32 (n,).
         characters: Characters a text, int32 (n,).
@@ -42,7 +43,7 @@ class RowBatch:
     records: list[Record]
     rejects: list[Reject]
     keys: npt.NDArray[np.uint64]
-    labels: npt.NDArray[np.uint16]
+    labels: Labels
     rows: npt.NDArray[np.int64]
     words: npt.NDArray[np.int32]
     characters: npt.NDArray[np.int32]
@@ -111,7 +112,7 @@ def in_batches(
     Args:
         results: Records and rejects in their order.
         file: Name of their file.
-        corpus: Says which share of the rows is of test, if one is.
+        corpus: Says which share of the rows is of test, if one is, and of what shape labels are.
         size: Records a batch, bad ones included.
         part: `test` or `train`.
 
@@ -121,7 +122,7 @@ def in_batches(
     share = corpus.files.test.share
     index = 0
     while lot := list(islice(results, size)):
-        batch = _measure(file, index, lot)
+        batch = _measure(file, index, lot, corpus.label_shape)
         yield batch if share is None else _part_of(batch, share, part)
         index += 1
 
@@ -141,7 +142,7 @@ def _part_of(batch: RowBatch, share: float, part: str) -> RowBatch:
     )
 
 
-def _measure(file: str, index: int, lot: list[Record | Reject]) -> RowBatch:
+def _measure(file: str, index: int, lot: list[Record | Reject], label_shape: tuple[int, ...]) -> RowBatch:
     records = [result for result in lot if isinstance(result, Record)]
     texts = [record.text for record in records]
     n = len(records)
@@ -151,7 +152,7 @@ def _measure(file: str, index: int, lot: list[Record | Reject]) -> RowBatch:
         records=records,
         rejects=[result for result in lot if isinstance(result, Reject)],
         keys=np.fromiter(map(text_key, texts), np.uint64, n),
-        labels=np.fromiter((record.label for record in records), np.uint16, n),
+        labels=stack_labels(records, label_shape),
         rows=np.fromiter((record.row for record in records), np.int64, n),
         words=np.fromiter((len(text.split()) for text in texts), np.int32, n),
         characters=np.fromiter(map(len, texts), np.int32, n),

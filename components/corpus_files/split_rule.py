@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from agnews.components.corpus_files.corrections import Corrections
+from agnews.components.corpus_files.label_arrays import Labels, count_labels, stratify
 from agnews.components.corpus_files.row_batch import LeftOut, Ranks, RowBatch, rank_rows
 from agnews.schemas.features import EVAL, TRAIN
 
 Mask = npt.NDArray[np.bool_]
 Strata = dict[tuple[str, int], tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]
 """Digests and row numbers of rows by split and class."""
-Rows = tuple[npt.NDArray[np.uint64], npt.NDArray[np.integer]]
-"""Digests and classes of rows."""
+Rows = tuple[npt.NDArray[np.uint64], Labels]
+"""Digests and labels of rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,11 @@ class SplitRule:
 
     def _taken(self, split: str, batch: RowBatch, ranks: Ranks) -> Mask:
         assert self.cutoffs is not None  # noqa: S101 - for the type checker
-        taken = np.zeros(len(batch.keys), np.bool_)
+        taken, stratum = np.zeros(len(batch.keys), np.bool_), stratify(batch.labels)
         for (of_split, label), (rank, row) in self.cutoffs.last.items():
             if of_split == split:
                 before = (ranks < np.uint64(rank)) | ((ranks == np.uint64(rank)) & (batch.rows <= row))
-                taken |= (batch.labels == label) & before
+                taken |= (stratum == label) & before
         return taken
 
 
@@ -97,7 +98,7 @@ def eval_top_up(train: Rows, evaluation: Rows, eval_share: float) -> npt.NDArray
     rows that are added move no other row.
 
     Args:
-        train: Digests and classes of the rows of train, uint64 (n,) and integers (n,).
+        train: Digests and labels of the rows of train, uint64 (n,) and `Labels`.
         evaluation: The same of eval.
         eval_share: Share of the training texts that go to eval.
 
@@ -105,6 +106,8 @@ def eval_top_up(train: Rows, evaluation: Rows, eval_share: float) -> npt.NDArray
         Digests, sorted. A class keeps at least one row in train; of a class with a single text nothing is taken.
     """
     (keys, labels), (_, eval_labels) = train, evaluation
+    if labels.ndim == 2:
+        return _top_up_sets(keys, labels, eval_labels, eval_share)
     chosen: list[npt.NDArray[np.uint64]] = []
     classes = int(max(labels.max(initial=0), eval_labels.max(initial=0))) + 1
     in_train, in_eval = (np.bincount(each, minlength=classes) for each in (labels, eval_labels))
@@ -117,6 +120,28 @@ def eval_top_up(train: Rows, evaluation: Rows, eval_share: float) -> npt.NDArray
             needed -= 1
         chosen.append(distinct[:needed])
     return np.unique(np.concatenate(chosen)) if chosen else np.zeros(0, np.uint64)
+
+
+def _top_up_sets(
+    keys: npt.NDArray[np.uint64], marks: Labels, eval_marks: Labels, eval_share: float
+) -> npt.NDArray[np.uint64]:
+    """The same where a row has several classes: the rarest class first, and each text counts for all of its classes."""
+    distinct, rows = np.unique(keys, return_inverse=True)
+    of_text = np.zeros((len(distinct), marks.shape[1]), np.int64)
+    np.add.at(of_text, rows, marks)
+    in_train, in_eval = of_text.sum(axis=0), count_labels(eval_marks.reshape(-1, marks.shape[1]), marks.shape[1])
+    wanted = np.maximum(1, (eval_share * (in_train + in_eval) / 2).astype(np.int64))
+    moved = np.zeros(len(distinct), np.bool_)
+    for label in np.argsort(in_train + in_eval, kind="stable").tolist():
+        for text in np.flatnonzero(of_text[:, label]).tolist():
+            if in_eval[label] >= wanted[label]:
+                break
+            left = in_train - of_text[text]
+            if moved[text] or (left[of_text[text] > 0] < 1).any():
+                continue
+            moved[text], in_train = True, left
+            in_eval = in_eval + of_text[text]
+    return distinct[moved]
 
 
 def stratified_cutoffs(strata: Strata, limit: int, seed: int) -> Cutoffs:

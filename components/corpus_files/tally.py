@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agnews.components.corpus_files.corpus_state import CorpusState
+from agnews.components.corpus_files.label_arrays import Labels, count_labels, label_codes
 from agnews.components.corpus_files.record import Reject
 from agnews.components.corpus_files.row_batch import LeftOut, RowBatch
 from agnews.components.sample_distance.text_features import (
@@ -27,10 +28,14 @@ NORMALISATION = "markup dropped, case folded, white space collapsed"
 
 @dataclass(eq=False)
 class _SplitTally:
-    """Counts of one split. Digests and classes take ten bytes a row, which is all that grows with the rows."""
+    """Counts of one split.
+
+    Digests and classes take ten bytes a row, which is all that grows with the rows; where a text has several classes, a
+    byte for each and eight.
+    """
 
     keys: list[npt.NDArray[np.uint64]] = field(default_factory=list)
-    labels: list[npt.NDArray[np.uint16]] = field(default_factory=list)
+    labels: list[Labels] = field(default_factory=list)
     words: Counter[int] = field(default_factory=Counter)
     characters: Counter[int] = field(default_factory=Counter)
     markup: int = 0
@@ -80,10 +85,11 @@ class Tally:
             tally.markup += int(batch.markup[mask].sum())
             tally.pairs += count_character_pairs([batch.records[row].text for row in np.flatnonzero(mask).tolist()])
 
-    def rows(self, split: str) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.integer]]:
-        """Returns digests and classes of the rows of a split, uint64 (n,) and integers (n,)."""
+    def rows(self, split: str) -> tuple[npt.NDArray[np.uint64], Labels]:
+        """Returns digests and labels of the rows of a split, uint64 (n,) and `Labels`."""
         tally = self.splits[split]
-        return _joined(tally.keys).astype(np.uint64), _joined(tally.labels).astype(np.int64)
+        labels = _joined(tally.labels)
+        return _joined(tally.keys).astype(np.uint64), labels.astype(np.int64) if labels.ndim == 1 else labels
 
     def merge(self, other: Tally) -> None:
         """Adds the counts of another tally, in any order with the same outcome.
@@ -156,7 +162,7 @@ class Tally:
         rows = sum(len(keys) for keys in tally.keys)
         return FeatureCounts(
             rows=rows,
-            label=tuple(np.bincount(self.rows(split)[1], minlength=num_classes).tolist()),
+            label=tuple(count_labels(self.rows(split)[1], num_classes).tolist()),
             num_words=_in_bins(tally.words),
             num_characters=_in_bins(tally.characters),
             has_markup=(rows - tally.markup, tally.markup),
@@ -169,11 +175,12 @@ class Tally:
 
 def _split_card(tally: _SplitTally, corpus: Corpus) -> SplitCard:
     keys, labels = _joined(tally.keys), _joined(tally.labels)
-    per_class = np.bincount(labels, minlength=corpus.num_classes)
+    per_class = count_labels(labels, corpus.num_classes)
+    codes = label_codes(labels)
     rows = len(keys)
     distinct = np.unique(keys)
-    order = np.lexsort((labels, keys))
-    sorted_keys, sorted_labels = keys[order], labels[order]
+    order = np.lexsort((codes, keys))
+    sorted_keys, sorted_labels = keys[order], codes[order]
     same_text = sorted_keys[1:] == sorted_keys[:-1]
     contradicting = sorted_keys[1:][same_text & (sorted_labels[1:] != sorted_labels[:-1])]
     return SplitCard(
@@ -205,5 +212,5 @@ def _lengths(histogram: Counter[int]) -> Lengths:
     return Lengths(mean=round(mean, 2), p50=p50, p95=p95, p99=p99, max=int(values[-1]))
 
 
-def _joined(arrays: list[npt.NDArray[np.uint64]] | list[npt.NDArray[np.uint16]]) -> npt.NDArray[np.unsignedinteger]:
+def _joined(arrays: list[npt.NDArray[np.uint64]] | list[Labels]) -> npt.NDArray[np.unsignedinteger]:
     return np.concatenate(arrays) if arrays else np.zeros(0, np.uint64)

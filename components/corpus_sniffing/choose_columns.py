@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agnews.components.corpus_sniffing.column_names import KEYS, LABELS, PARTS, TEXTS
+from agnews.components.corpus_sniffing.guess_label_sets import GuessedSets, guess_label_sets
 from agnews.schemas.corpus import MAX_CLASSES
 from agnews.schemas.errors import AgnewsError
 
@@ -24,6 +25,7 @@ class ChosenColumns:
         label: That of the class.
         texts: Those of the text, in the order of the file.
         part: The column that tells test rows, and what stands there; None where there is none.
+        sets: How the label's column names several classes; None where it names one.
         seen: Why, a sentence each.
         unsure: What a person has to look at.
     """
@@ -31,6 +33,7 @@ class ChosenColumns:
     label: str
     texts: tuple[str, ...]
     part: tuple[str, str] | None = None
+    sets: GuessedSets | None = None
     seen: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
 
@@ -60,8 +63,8 @@ def choose_columns(
     part = _find_part(columns)
     taken = set(texts) | ({part[0]} if part else set())
     if label is None:
-        ranked = sorted((name for name in columns if name not in taken), key=lambda n: -_label_score(n, columns[n]))
-        good = [name for name in ranked if _label_score(name, columns[name]) > 0]
+        scores = {name: _label_score(name, values) for name, values in columns.items() if name not in taken}
+        good = sorted((name for name, score in scores.items() if score > 0), key=lambda name: -scores[name])
         if not good:
             raise AgnewsError(
                 "No column looks like a class: none has a few values that come again and again.",
@@ -69,21 +72,28 @@ def choose_columns(
                 fix="Name it: --label COLUMN.",
             )
         label = good[0]
-        if len(good) > 1 and _label_score(label, columns[label]) - _label_score(good[1], columns[good[1]]) < 1:
+        if len(good) > 1 and scores[label] - scores[good[1]] < 1:
             unsure.append(f"label: {label} could be {good[1]} as well (--label {good[1]})")
     chosen = tuple(texts) or _find_texts({n: v for n, v in columns.items() if n != label and n not in taken})
     if not chosen:
         raise AgnewsError("No column looks like a text.", found=_summary(columns), fix="Name it: --text COLUMN.")
     if not texts and len(chosen) > 1:
         unsure.append(f"texts: {', '.join(chosen)} are joined; --text says which are meant")
-    values = Counter(columns[label])
+    values, sets = Counter(columns[label]), guess_label_sets(columns[label])
+    apart = "" if sets is None else "as a list" if sets.separator is None else f"told apart by {sets.separator!r}"
+    if sets is not None:
+        unsure.append(
+            f"label: a text seems to have several classes, {apart}; if each cell is one class, say label: {label}"
+        )
     seen = [
-        f"the class is in {label}, {len(values)} values in the first {len(columns[label]):,} rows",
+        f"the class is in {label}, {len(values)} values in the first {len(columns[label]):,} rows"
+        if sets is None
+        else f"the classes are in {label}, {apart}",
         f"the text is in {' and '.join(chosen)}",
     ]
     if part:
         seen.append(f"{part[0]} = {part[1]} marks test rows")
-    return ChosenColumns(label, chosen, part, seen, unsure)
+    return ChosenColumns(label, chosen, part, sets, seen, unsure)
 
 
 def _words(values: Sequence[str]) -> float:
@@ -96,6 +106,9 @@ def _characters(values: Sequence[str]) -> float:
 
 def _label_score(name: str, values: Sequence[str]) -> float:
     """More than 0 for what can be a class; 3 for a good name, up to 2 for few values that come often."""
+    sets = guess_label_sets(values)
+    if sets is not None:
+        values = [name for value in values for name in sets.split(value)]
     distinct = len(set(values))
     if not 2 <= distinct <= min(MAX_CLASSES, max(len(values) / 2, 2)) or _characters(values) > 80:
         return 0.0

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from agnews.components.corpus_files.label_arrays import stack_labels
+from agnews.components.corpus_files.record import Record
 from agnews.components.corpus_files.row_batch import RowBatch, rank_rows, read_files
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.corpus_sniffing.propose_corpus import Proposal
@@ -77,7 +79,7 @@ def choose_ngrams(texts: list[str], labels: NDArray[np.int64], *, num_classes: i
 
     Args:
         texts: Training texts, each once, in an order that says nothing.
-        labels: int64 (texts,), 0-based.
+        labels: int64 (texts,), 0-based; or where a text has several classes a mark for each, (texts, classes).
         num_classes: Classes to tell apart.
 
     Returns:
@@ -109,7 +111,7 @@ def _draw(root: str, corpus: Corpus) -> tuple[list[str], NDArray[np.int64]]:
     """Draws training texts that differ from each other and from all test texts, by a hash of what they say."""
     files = require_corpus_files(root, corpus, None)
     test = np.unique(np.concatenate([np.zeros(0, np.uint64), *(b.keys for b in read_files(files.test, corpus, TEST))]))
-    drawn: dict[int, tuple[int, str, int]] = {}
+    drawn: dict[int, _Drawn] = {}
     for batch in read_files(files.train, corpus):
         drawn |= _ranked(batch, test)
         if len(drawn) > 2 * _MOST_ROWS:
@@ -117,12 +119,16 @@ def _draw(root: str, corpus: Corpus) -> tuple[list[str], NDArray[np.int64]]:
     rows = sorted(drawn.values())[:_MOST_ROWS]
     size = np.cumsum([len(text) for _, text, _ in rows])
     rows = rows[: max(2 * _FOLDS, int(np.searchsorted(size, _MOST_CHARACTERS)))]
-    return [text for _, text, _ in rows], np.array([label for _, _, label in rows], np.int64)
+    labels = stack_labels([record for _, _, record in rows], corpus.label_shape)
+    return [text for _, text, _ in rows], labels.astype(np.int64)
 
 
-def _ranked(batch: RowBatch, test: NDArray[np.uint64]) -> dict[int, tuple[int, str, int]]:
+_Drawn = tuple[int, str, Record]
+"""Rank, text and record: of no two rows rank and text are the same."""
+
+
+def _ranked(batch: RowBatch, test: NDArray[np.uint64]) -> dict[int, _Drawn]:
     ranks, learnt = rank_rows(batch.keys, _SEED), ~np.isin(batch.keys, test)
     return {
-        int(batch.keys[i]): (int(ranks[i]), batch.records[i].text, batch.records[i].label)
-        for i in np.flatnonzero(learnt)
+        int(batch.keys[i]): (int(ranks[i]), batch.records[i].text, batch.records[i]) for i in np.flatnonzero(learnt)
     }

@@ -49,7 +49,7 @@ class ChosenSettings:
 
 
 def choose_settings(
-    texts: Sequence[str], *, rows: int, language: str, class_rows: Sequence[int] = ()
+    texts: Sequence[str], *, rows: int, language: str, class_rows: Sequence[int] = (), one_class: bool = True
 ) -> ChosenSettings:
     """Chooses kind of model, length and training.
 
@@ -58,6 +58,7 @@ def choose_settings(
         rows: How many there are to learn from.
         language: Of the texts, a BCP 47 tag.
         class_rows: How many there are of each class; none where nobody knows.
+        one_class: Whether a text has one class.
 
     Returns:
         The settings. The encoder that comes along knows English; texts in another language get a linear model.
@@ -95,6 +96,9 @@ def choose_settings(
         reasons["data.eval_share"] = (
             f"{rows:,} rows to learn from; of them, a twentieth would tell too little of an epoch"
         )
+    elif not one_class:
+        settings["data"] = {"eval_share": _LARGER_SHARE}
+        reasons["data.eval_share"] = "each class has a threshold, which is fitted on the rows of eval"
     batch = next(size for least, size in _BATCHES if rows >= least)
     steps = math.ceil(rows / batch)
     epochs = min(max(math.ceil(_STEPS / steps), _EPOCHS), _MOST_EPOCHS)
@@ -107,7 +111,7 @@ def choose_settings(
         kinds["transformer"]["model"] = {**kinds["transformer"].get("model", {}), "bigram_buckets": buckets}
         reasons["model.bigram_buckets"] = f"a weight for each of {len(class_rows):,} classes"
     most, least = max(class_rows, default=1), max(min(class_rows, default=1), 1)
-    if most >= _UNEVEN * least:
+    if one_class and most >= _UNEVEN * least:
         for kind in MODEL_CONFIGS:
             sections = kinds.setdefault(kind, {})
             sections["training"] = {**sections.get("training", {}), "class_weights": "sqrt"}

@@ -61,7 +61,11 @@ def settle_corpus(proposal: Proposal) -> Proposal:
     if tally.left_out_as_test:
         seen.append(f"{tally.left_out_as_test:,} training rows left out, since test rows have their texts")
     chosen = choose_settings(
-        proposal.texts, rows=train.rows, language=document["language"], class_rows=list(train.label)
+        proposal.texts,
+        rows=train.rows,
+        language=document["language"],
+        class_rows=list(train.label),
+        one_class=corpus.label_sets is None,
     )
     document |= {"settings": chosen.settings, "kinds": chosen.kinds, "reasons": chosen.reasons}
     return replace(proposal, document=document, seen=seen, unsure=[*unsure, *chosen.unsure])

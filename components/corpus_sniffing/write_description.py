@@ -54,7 +54,7 @@ def write_description(document: Mapping[str, Any], unsure: Sequence[str]) -> str
         )
     lines += [
         "",
-        f"label: {_scalar(document['label'])}  # the column of the class",
+        f"label: {_flow(document['label'])}  # {_about_label(document['label'])}",
         f"texts: {_flow(document['texts'])}  # the columns of the text, joined by one space",
         "# What stands in the file: what people are shown. The order is that of the labels that models learn.",
         "# The list is closed: a row with another value is a bad row.",
@@ -64,7 +64,7 @@ def write_description(document: Mapping[str, Any], unsure: Sequence[str]) -> str
         "limits:  # a row beyond them is a bad row",
         *(f"  {key}: {value}  # {_LIMITS[key]}" for key, value in document["limits"].items()),
         "floors:  # what a model must show before it may be pushed; raise them once you know what is usual",
-        *(f"  {key}: {value}  # {_FLOORS[key]}" for key, value in document["floors"].items()),
+        *(f"  {key}: {value}  # {_about_floor(key, document['label'])}" for key, value in document["floors"].items()),
         "distances:  # how far two samples of these texts may be apart",
         f"  noise: {_flow(document['distances']['noise'])}  # by chance, on random halves of the training rows",
     ]
@@ -102,6 +102,12 @@ _FLOORS = {
 }
 
 
+def _about_floor(key: str, label: object) -> str:
+    if key == "min_accuracy" and not isinstance(label, str):
+        return "share of texts that are given exactly their classes: a tenth of the way from always the commonest set"
+    return _FLOORS[key]
+
+
 def _settings(document: Mapping[str, Any]) -> list[str]:
     lines = []
     if document.get("settings"):
@@ -116,6 +122,12 @@ def _settings(document: Mapping[str, Any]) -> list[str]:
         lines.append("reasons:  # why, shown by `agnews config show --corpus FILE` and in the report")
         lines += [f"  {key}: {json.dumps(why, ensure_ascii=False)}" for key, why in document["reasons"].items()]
     return lines
+
+
+def _about_label(label: object) -> str:
+    if isinstance(label, str):
+        return "the column of the class"
+    return "the column of the classes, of which a text may have several; `label: COLUMN` if each cell is one"
 
 
 def _about_test(test: object) -> str:

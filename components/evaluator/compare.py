@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agnews.components.evaluator.answer_columns import Answers
 from agnews.components.evaluator.paired_test import anchor_test, paired_test
 from agnews.schemas.evaluation import PairedTest
 
@@ -21,14 +22,14 @@ class Rival:
         right: (rows,) bool, where its answer is the label.
         best_of: How many models that were pushed on these rows it was chosen from as the best.
         figure: What it is chosen by, the larger the better, where that is not the number of right answers.
-        answer: (all rows of the split,) its answers, where a test needs them.
+        answer: Of all rows of the split, its answers, where a test needs them.
     """
 
     version: str
     right: NDArray[np.bool_]
     best_of: int = 1
     figure: float | None = None
-    answer: NDArray[np.int64] | None = None
+    answer: Answers | None = None
 
     @property
     def value(self) -> float:

@@ -30,6 +30,23 @@ def class_metrics(cells: Iterable[Cell], class_names: Sequence[str]) -> tuple[Cl
             answers[cell.answer] += cell.count
         if cell.answer == cell.label:
             right[cell.label] += cell.count
+    return class_figures(right, labels, answers, class_names)
+
+
+def class_figures(
+    right: NDArray[np.int64], labels: NDArray[np.int64], answers: NDArray[np.int64], class_names: Sequence[str]
+) -> tuple[ClassMetrics, ...]:
+    """Computes the figures of each class from its rows.
+
+    Args:
+        right: (classes,) rows of a class that were given it.
+        labels: (classes,) rows of a class.
+        answers: (classes,) rows that were given a class.
+        class_names: Names of the classes.
+
+    Returns:
+        One for each class; a ratio without rows is 0.
+    """
     figures = _ratio(right, answers), _ratio(right, labels), _ratio(2 * right, labels + answers)
     return tuple(
         ClassMetrics(name=name, precision=precision, recall=recall, f1=f1, count=count, answers=given)

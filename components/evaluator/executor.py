@@ -14,10 +14,12 @@ from tfx.types.artifact_utils import encode_split_names, get_single_instance, ge
 from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.engines.tell_exports import tell_exports
 from agnews.components.evaluator.analyse import analyse
+from agnews.components.evaluator.answer_rule import read_answer_rule
 from agnews.components.evaluator.compare import Rival
 from agnews.components.evaluator.contest import Contest
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.measure_abstention import measure_abstention
+from agnews.components.evaluator.measure_sets import measure_sets
 from agnews.components.evaluator.next_anchor import next_anchor
 from agnews.components.evaluator.predict_split import Predict, SplitPredictions, predict_split
 from agnews.components.evaluator.raw_rows import read_rows
@@ -34,6 +36,7 @@ from agnews.components.evaluator.split_answers import (
 from agnews.components.example_files.read_records import record_files
 from agnews.components.model_store.baseline_at import SERVING_FOLDER, Baseline, baseline_at
 from agnews.components.model_store.brought_anchor import BroughtAnchor, brought_anchor
+from agnews.components.serving_model.chosen_classes import read_thresholds
 from agnews.components.serving_model.load_predictor import load_as_served
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.anchor import Anchor
@@ -87,7 +90,8 @@ class Executor(BaseBeamExecutor):
             AgnewsError: There are no test rows, or a model cannot be loaded or knows other classes.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        class_names = read_carried_corpus(exec_properties["corpus"]).class_names
+        corpus = read_carried_corpus(exec_properties["corpus"])
+        class_names = corpus.class_names
         evaluation = get_single_instance(output_dict["evaluation"])
         predictions = get_single_instance(output_dict["predictions"])
         baseline_uri = get_single_instance(input_dict["baseline"]).uri
@@ -102,22 +106,27 @@ class Executor(BaseBeamExecutor):
         candidate = load_as_served(model, class_names)[0].probabilities
         answers = _predict(
             files=record_files(get_split_uris(input_dict["examples"], TEST)),
+            model=model,
             candidate=candidate,
             baseline=baseline,
             anchor=brought,
             linear=linear,
             class_names=class_names,
+            label_shape=corpus.label_shape,
             output=path,
         )
         predictions.set_string_custom_property("split_names", encode_split_names([TEST]))
 
-        metrics, slices = analyse(
-            answers.tally.cells(),
-            rows=lambda: read_scored(path, classes=len(class_names)),
-            class_names=class_names,
-            output=evaluation.uri,
-            pipeline=self._make_beam_pipeline(),
-        )
+        if corpus.label_sets is not None:
+            metrics, slices = measure_sets(path, class_names)
+        else:
+            metrics, slices = analyse(
+                answers.tally.cells(),
+                rows=lambda: read_scored(path, classes=len(class_names)),
+                class_names=class_names,
+                output=evaluation.uri,
+                pipeline=self._make_beam_pipeline(),
+            )
         split = answers.log.whole()
         metric = promotion_metric(exec_properties["metric"], class_names)
         contest = Contest(metric, split, len(class_names))
@@ -145,6 +154,7 @@ class Executor(BaseBeamExecutor):
             linear_test=_compare_linear(contest, exec_properties["alpha"]) if linear else None,
             beats_linear=exec_properties["beats_linear"],
             abstention=abstention,
+            one_class=corpus.label_sets is None,
             min_accuracy=exec_properties["min_accuracy"],
             min_class_recall=exec_properties["min_class_recall"],
             min_examples=exec_properties["min_examples"],
@@ -154,6 +164,7 @@ class Executor(BaseBeamExecutor):
         _propose_anchor(
             evaluation.uri, split, contest, production, anchor, anew=_begins_anew(verdict, exec_properties["anchor"])
         )
+        thresholds = read_thresholds(model)
         exports = tell_exports(model)
         document = Evaluation(
             metrics=metrics,
@@ -162,6 +173,7 @@ class Executor(BaseBeamExecutor):
             abstention=abstention,
             exports=exports,
             train_labels=linear.labels if linear else None,
+            thresholds=None if thresholds is None else tuple(thresholds.tolist()),
         )
         document.write(evaluation.uri, files_at(evaluation.uri).write)
         _bless(get_single_instance(output_dict["blessing"]), verdict)
@@ -192,13 +204,26 @@ def _require_same_classes(baseline: Baseline | None, class_names: tuple[str, ...
 def _predict(
     *,
     files: Sequence[str],
+    model: str,
     candidate: Predict,
     baseline: Baseline | None,
     anchor: BroughtAnchor | None,
     linear: LinearCheck | None,
     class_names: tuple[str, ...],
+    label_shape: tuple[int, ...],
     output: str,
 ) -> SplitPredictions:
+    # As they are served: an export answers for those that have one.
+    folders = {CANDIDATE: model}
+    if baseline:
+        folders[BASELINE] = baseline.folder
+    if anchor and anchor.model:
+        folders[ANCHOR] = anchor.model
+    others = {
+        name: load_as_served(folder, class_names)[0].probabilities
+        for name, folder in folders.items()
+        if name != CANDIDATE
+    }
     started = time.monotonic()
 
     def report(rows: int) -> None:
@@ -206,11 +231,13 @@ def _predict(
         report_progress(Progress("Evaluator", rows, metrics={"rows_per_second": rows / max(seconds, 1e-9)}))
 
     answers = predict_split(
-        read_rows(files),
+        read_rows(files, label_shape=label_shape),
         candidate=candidate,
-        baseline=load_as_served(baseline.folder, class_names)[0].probabilities if baseline else None,
-        anchor=load_as_served(anchor.model, class_names)[0].probabilities if anchor and anchor.model else None,
+        baseline=others.get(BASELINE),
+        anchor=others.get(ANCHOR),
         linear=linear.answer if linear else None,
+        rules={name: read_answer_rule(folder) for name, folder in folders.items()},
+        label_shape=label_shape,
         output=output,
         on_rows=report,
     )
@@ -241,7 +268,7 @@ def _anchor(
             f"the best model ever pushed, version {kept.version}, was not asked: the same test file is read into other "
             "rows than those that it answered"
         )
-    split.by_model[ANCHOR] = read_answers(brought.folder)
+    split.by_model[ANCHOR] = read_answers(brought.folder, split.label.shape[-1])
     return contest.rival(kept.version, ANCHOR, best_of=kept.best_of), ""
 
 

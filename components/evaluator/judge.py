@@ -27,6 +27,7 @@ def judge(
     min_examples: int,
     min_class_examples: int,
     unasked: str = "",
+    one_class: bool = True,
     linear_test: PairedTest | None = None,
     beats_linear: str = "warn",
     abstention: Abstention | None = None,
@@ -52,6 +53,7 @@ def judge(
         min_class_recall: Floor for every class by itself.
         min_examples: Rows that are needed.
         min_class_examples: Rows that are needed of every class.
+        one_class: Whether a text has one class, so that its probabilities sum to one.
         unasked: Why the anchor was not asked, where it might have been; empty otherwise.
         linear_test: Against a linear model; None where none was trained.
         abstention: What comes of letting the model abstain; None where it answers always.
@@ -65,7 +67,7 @@ def judge(
     """
     findings = [
         *_enough_rows(metrics, min_examples, min_class_examples),
-        *_sane_answers(metrics),
+        *_sane_answers(metrics, one_class),
         *_floors(metrics, min_accuracy, min_class_recall),
         _not_worse(paired_test),
         *_not_worse_than_best(anchor_test, unasked),
@@ -108,14 +110,14 @@ def _enough_rows(metrics: Metrics, min_examples: int, min_class_examples: int) -
     )
 
 
-def _sane_answers(metrics: Metrics) -> Iterator[_Finding]:
+def _sane_answers(metrics: Metrics, one_class: bool) -> Iterator[_Finding]:
+    flaw = "no distribution (not a number, negative, or not summing to one)" if one_class else "none"
     yield _Finding(
         _USABLE,
         metrics.unusable == 0,
-        f"on {_number(metrics.unusable)} of {_number(metrics.count)} rows the probabilities are no distribution "
-        "(not a number, negative, or not summing to one)"
+        f"on {_number(metrics.unusable)} of {_number(metrics.count)} rows the probabilities are {flaw}"
         if metrics.unusable
-        else "the probabilities of every row are a distribution",
+        else "the probabilities of every row are " + ("a distribution" if one_class else "between 0 and 1"),
     )
     never = [scores.name for scores in metrics.per_class if scores.count and not scores.answers]
     yield _Finding(

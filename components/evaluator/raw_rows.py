@@ -15,12 +15,12 @@ from agnews.schemas import features
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a split, all arrays of shape (rows,).
+    """Some rows of a split, all arrays of shape (rows,) where nothing else is said.
 
     Attributes:
         row: int64, numbers of the records in the corpus' file.
         text: object, UTF-8 bytes.
-        label: int64, positions of the true classes.
+        label: int64, positions of the true classes; where a row has several, a mark for each, (rows, classes).
         num_words: int64.
         has_markup: object, `b"yes"` or `b"no"`.
     """
@@ -32,11 +32,12 @@ class Rows:
     has_markup: NDArray[np.object_]
 
 
-def read_rows(files: Sequence[str], *, chunk_rows: int = 2048) -> Iterator[Rows]:
+def read_rows(files: Sequence[str], *, label_shape: tuple[int, ...] = (), chunk_rows: int = 2048) -> Iterator[Rows]:
     """Reads raw Examples, a bounded number at a time.
 
     Args:
         files: TFRecord files of raw Examples, in order; those that end in `.gz` are decompressed.
+        label_shape: Of one label; see `Corpus.label_shape`.
         chunk_rows: Rows in memory at once.
 
     Yields:
@@ -45,7 +46,7 @@ def read_rows(files: Sequence[str], *, chunk_rows: int = 2048) -> Iterator[Rows]
     specification = {
         features.ROW: tf.io.FixedLenFeature([], tf.int64),
         features.TEXT: tf.io.FixedLenFeature([], tf.string),
-        features.LABEL: tf.io.FixedLenFeature([], tf.int64),
+        features.LABEL: tf.io.FixedLenFeature(label_shape, tf.int64),
         features.NUM_WORDS: tf.io.FixedLenFeature([], tf.int64),
         features.HAS_MARKUP: tf.io.FixedLenFeature([], tf.string),
     }

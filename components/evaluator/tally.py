@@ -106,21 +106,23 @@ class Tally:
 _TOLERANCE = 1e-3
 
 
-def answers(probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+def answers(probabilities: NDArray[np.float32], *, one_class: bool = True) -> NDArray[np.int64]:
     """Takes the top class of each row that is a distribution.
 
     Args:
         probabilities: (rows, classes).
+        one_class: Whether a text has one class; otherwise each probability is one of its own.
 
     Returns:
         (rows,) positions of the largest probability; `NO_CLASS` where the row holds NaN, infinity or a negative
-        number, or does not sum to one.
+        number, or does not sum to one; of several classes, more than one.
     """
     with np.errstate(invalid="ignore"):
+        whole = probabilities.sum(axis=1, dtype=np.float64) if one_class else probabilities.max(axis=1, initial=0.0)
         usable = (
             np.isfinite(probabilities).all(axis=1)
             & (probabilities >= -_TOLERANCE).all(axis=1)
-            & (np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1.0) <= _TOLERANCE)
+            & (np.abs(whole - 1.0) <= _TOLERANCE if one_class else whole <= 1.0 + _TOLERANCE)
         )
     top = np.where(usable[:, None], probabilities, 0.0).argmax(axis=1)
     return np.where(usable, top, NO_CLASS).astype(np.int64)

@@ -55,13 +55,13 @@ def _without_nul(text: str) -> str:
 
 def _columns(text: str, value: str, corpus: Corpus) -> dict[str, str]:
     first, *others = corpus.texts
-    return {corpus.label: value, first: text, **dict.fromkeys(others, "")}
+    return {corpus.label_column: value, first: text, **dict.fromkeys(others, "")}
 
 
 def _lines(rows: Sequence[Row], corpus: Corpus) -> str:
     if corpus.form == "jsonl":
         return "".join(json.dumps(_columns(*row, corpus), ensure_ascii=False) + "\n" for row in rows)
-    names = list(corpus.columns) or [corpus.label, *corpus.texts]
+    names = list(corpus.columns) or [corpus.label_column, *corpus.texts]
     sink = io.StringIO()
     if corpus.read.quotes:
         writer = csv.DictWriter(sink, names, restval="", delimiter=corpus.delimiter, lineterminator="\n")
@@ -90,7 +90,7 @@ def _encode(content: str, corpus: Corpus) -> bytes:
 
 
 def _parquet(rows: Sequence[Row], corpus: Corpus) -> bytes:
-    names = [corpus.label, *corpus.texts]
+    names = [corpus.label_column, *corpus.texts]
     found = [_columns(*row, corpus) for row in rows]
     sink = io.BytesIO()
     pq.write_table(pa.table({name: pa.array([each[name] for each in found], pa.string()) for name in names}), sink)

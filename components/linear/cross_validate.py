@@ -32,7 +32,7 @@ def cross_validate(
 
     Args:
         texts: Labelled texts.
-        labels: int64 (texts,), 0-based.
+        labels: int64 (texts,), 0-based; or where a text has several classes a mark for each, (texts, classes).
         num_classes: Classes to tell apart.
         candidates: Values of `model.char_ngrams`.
         folds: Rows that are kept, bool (texts,) each; the model learns from the others.
@@ -70,7 +70,10 @@ def _answer(
     columns = choose_columns(learnt, buckets=_BUCKETS, min_count=settings.min_count)
     weights = fit_squared_hinge(weigh_ngrams(learnt, columns), labels[~kept], num_classes, cost=settings.cost)
     asked = weigh_ngrams([_rows(counts, kept) for counts in families], columns)
-    right: NDArray[np.bool_] = (asked @ weights.kernel + weights.bias).argmax(axis=1) == labels[kept]
+    scores, wanted = asked @ weights.kernel + weights.bias, labels[kept]
+    right: NDArray[np.bool_] = (
+        scores.argmax(axis=1) == wanted if wanted.ndim == 1 else ((scores > 0.0) == (wanted > 0)).all(axis=1)
+    )
     return right
 
 

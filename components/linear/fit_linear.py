@@ -64,7 +64,7 @@ def fit_linear(
     Args:
         ngrams: Finds the n-grams of a text.
         counts: What it has found in these, by family: see `count_ngrams`.
-        labels: (rows,), 0-based.
+        labels: See `fit_squared_hinge`.
         num_classes: Classes to tell apart.
         min_count: Least number of texts that an n-gram has to occur in.
         cost: See `fit_squared_hinge`.

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from agnews.components.linear.counted_texts import CountedTexts
 from agnews.components.linear.fit_linear import fit_linear
+from agnews.components.optimization.find_thresholds import find_thresholds
+
+
+@dataclass(frozen=True)
+class LabelledSets:
+    """Texts of several classes.
+
+    Attributes:
+        texts: They.
+        marks: int64 (texts, classes), 1 for each class that a text has.
+    """
+
+    texts: Sequence[str]
+    marks: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -22,7 +38,7 @@ class LinearMeasure:
     """
 
     accuracy: float
-    answers: NDArray[np.int64]
+    answers: NDArray[np.integer[Any]]
 
 
 def measure_linear(
@@ -67,3 +83,30 @@ def measure_linear(
     )
     answers = fitted.score(*train.cut(test_texts)).argmax(axis=1)
     return LinearMeasure(float(np.mean(answers == np.asarray(test_labels))), answers)
+
+
+def measure_linear_sets(
+    train: CountedTexts, train_marks: NDArray[np.int64], held: LabelledSets, test: LabelledSets
+) -> LinearMeasure:
+    """Does the same for texts of several classes.
+
+    Args:
+        train: Texts to learn from.
+        train_marks: Their classes, (texts, classes), 1 for each that a text has.
+        held: Rows that thresholds are fitted on, as those of a trained model are.
+        test: Rows to be measured on.
+
+    Returns:
+        The measure: rows are right that are given exactly their classes. Answers are marks int8 (test texts, classes).
+    """
+    fitted = fit_linear(
+        train.ngrams,
+        train.families,
+        train_marks,
+        num_classes=train_marks.shape[1],
+        min_count=train.settings.min_count,
+        cost=train.settings.cost,
+    )
+    shares, asked = (special.expit(fitted.score(*train.cut(each.texts))) for each in (held, test))
+    answers = (asked >= find_thresholds(shares, held.marks)).astype(np.int8)
+    return LinearMeasure(float((answers == test.marks).all(axis=1).mean()), answers)

@@ -45,7 +45,7 @@ def fit_squared_hinge(
 
     Args:
         matrix: float32 (rows, columns).
-        labels: (rows,), 0-based.
+        labels: (rows,), 0-based; or where a row has several classes a mark for each, (rows, classes).
         num_classes: Classes to tell apart.
         cost: What mistakes weigh against large weights: C of a support vector machine.
         class_weights: What mistakes on a row weigh besides, by its class, (classes,); None weighs all rows alike.
@@ -68,7 +68,8 @@ def fit_squared_hinge(
         costs *= class_weights[labels, np.newaxis]
     for first in range(0, num_classes, _CLASSES_AT_ONCE):
         classes = np.arange(first, min(first + _CLASSES_AT_ONCE, num_classes))
-        signs = np.where(labels[:, np.newaxis] == classes, 1.0, -1.0).astype(np.float32)
+        marks = labels[:, classes] > 0 if labels.ndim == 2 else labels[:, np.newaxis] == classes
+        signs = np.where(marks, 1.0, -1.0).astype(np.float32)
         problem = _Problem(matrix, signs, costs)
         kernel[:, classes], bias[classes] = problem.solve(tolerance)
     return LinearWeights(kernel, bias)

@@ -17,10 +17,10 @@ from agnews.components.carried_corpus import read_carried_corpus
 from agnews.components.example_files.read_records import open_records, record_files
 from agnews.components.linear.counted_texts import CountedTexts, count_texts
 from agnews.components.linear.find_doubtful_labels import find_doubtful_labels
-from agnews.components.linear.measure_linear import measure_linear
+from agnews.components.linear.measure_linear import LabelledSets, measure_linear, measure_linear_sets
 from agnews.components.linear.score_out_of_fold import score_out_of_fold
 from agnews.components.storage.files_at import files_at
-from agnews.schemas.features import LABEL, TEST, TEXT, TRAIN
+from agnews.schemas.features import EVAL, LABEL, TEST, TEXT, TRAIN
 from agnews.schemas.learning_config import LinearConfig
 from agnews.schemas.linear_check import DOUBTS_FILE, DoubtfulLabel, LabelDoubts, LinearCheck, digest_text
 
@@ -42,7 +42,7 @@ class Executor(BaseExecutor):
     """Runs the node LinearBaseline.
 
     Inputs:
-        examples: Examples, raw. The splits `train` and `test` are read.
+        examples: Examples, raw. The splits `train` and `test` are read; where a text has several classes, `eval` too.
 
     Outputs:
         report: StepReport. Gets `linear_check.json`, an `agnews.schemas.linear_check.LinearCheck`, and
@@ -66,8 +66,13 @@ class Executor(BaseExecutor):
         check, doubts = LinearCheck(skipped=exec_properties["unwanted"]), _NO_DOUBTS
         if not check.skipped:
             settings = LinearConfig.model_validate(corpus.kinds.get("linear", {}).get("model", {}))
-            train, test = (_read(input_dict["examples"], split) for split in (TRAIN, TEST))
-            check, doubts = _measure(train, test, corpus.class_names, settings)
+            train, held, test = (
+                _read(input_dict["examples"], split, corpus.label_shape) for split in (TRAIN, EVAL, TEST)
+            )
+            if corpus.label_sets is None:
+                check, doubts = _measure(train, test, corpus.class_names, settings)
+            else:
+                check = _measure_sets(train, held, test, settings)
         uri = get_single_instance(output_dict["report"]).uri
         files_at(uri).write(f"{uri}/{DOUBTS_FILE}", [each.model_dump_json().encode() + b"\n" for each in doubts])
         check.write(uri, files_at(uri).write)
@@ -79,16 +84,17 @@ _Doubts = tuple[DoubtfulLabel, ...]
 _NO_DOUBTS: _Doubts = ()
 
 
-def _read(examples: list[Artifact], split: str) -> _Rows:
+def _read(examples: list[Artifact], split: str, label_shape: tuple[int, ...]) -> _Rows:
     """Reads the rows of a split, in an order that their content alone decides."""
-    specification = {TEXT: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
-    rows: list[tuple[bytes, int]] = []
+    specification = {TEXT: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature(label_shape, tf.int64)}
+    rows: list[tuple[bytes, Any]] = []
     for file in record_files(get_split_uris(examples, split)):
         for batch in open_records(file).batch(_BATCH):
             parsed = tf.io.parse_example(batch, specification)
             rows += zip(parsed[TEXT].numpy().tolist(), parsed[LABEL].numpy().tolist(), strict=True)
     rows.sort(key=lambda row: (digest_text(row[0]), row))
-    return [text for text, _ in rows], np.array([label for _, label in rows], np.int64)
+    labels = np.array([label for _, label in rows], np.int64).reshape(len(rows), *label_shape)
+    return [text for text, _ in rows], labels
 
 
 def _measure(
@@ -113,6 +119,23 @@ def _measure(
         labels=doubted,
     )
     return check, doubts
+
+
+def _measure_sets(train: _Rows, held: _Rows, test: _Rows, settings: LinearConfig) -> LinearCheck:
+    most = max(1, min(_MOST_ROWS, _MOST_CELLS // train[1].shape[1]))
+    texts, marks = train[0][:most], train[1][:most]
+    if not texts or not held[0] or not test[0]:
+        return LinearCheck(skipped="there are no rows")
+    words, kept, asked = ([text.decode(errors="replace") for text in each] for each in (texts, held[0], test[0]))
+    found = measure_linear_sets(
+        count_texts(words, settings), marks, LabelledSets(kept, held[1]), LabelledSets(asked, test[1])
+    )
+    given = (np.flatnonzero(row).tolist() for row in found.answers)
+    return LinearCheck(
+        train_rows=len(texts),
+        accuracy=found.accuracy,
+        answers={digest_text(text): tuple(answer) for text, answer in zip(test[0], given, strict=True)},
+    )
 
 
 def _doubt(

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from pyarrow import parquet
 
+from agnews.components.corpus_files.label_arrays import stack_labels
 from agnews.components.corpus_files.read_records import read_records
 from agnews.components.corpus_files.record import Record
+from agnews.components.evaluator.answer_columns import from_column
 from agnews.components.storage.files_at import files_at
 from agnews.schemas import predictions
 from agnews.schemas.corpus import Corpus
@@ -22,12 +24,12 @@ class LabelledTexts(NamedTuple):
 
     Attributes:
         texts: UTF-8.
-        labels: Positions of the classes.
+        labels: Positions of the classes; where a text has several, a mark for each class.
         source: Where they are from, for people.
     """
 
     texts: Sequence[bytes]
-    labels: Sequence[int]
+    labels: Sequence[int | Sequence[int]]
     source: str
 
     def split(self, rows: int) -> tuple[LabelledTexts, LabelledTexts]:
@@ -72,15 +74,17 @@ def read_labelled_texts(path: str, corpus: Corpus) -> LabelledTexts:
             found=path,
             fix="Name a file with texts and their classes, as the corpus of the model describes it: test.csv.",
         )
-    return LabelledTexts([each.encoded for each in records], [each.label for each in records], path)
+    labels = stack_labels(records, corpus.label_shape).tolist()
+    return LabelledTexts([each.encoded for each in records], labels, path)
 
 
-def read_test_split(folder: str, source: str) -> LabelledTexts:
+def read_test_split(folder: str, source: str, classes: int) -> LabelledTexts:
     """Reads the rows of the test split that a run has judged its model on.
 
     Args:
         folder: Folder or URI of the Evaluator's predictions.
         source: What to call it.
+        classes: How many classes there are.
 
     Returns:
         The rows.
@@ -89,4 +93,4 @@ def read_test_split(folder: str, source: str) -> LabelledTexts:
     with files_at(path).open(path) as stream:
         table = parquet.read_table(stream, columns=[predictions.TEXT, predictions.LABEL])
     texts = [text.encode() for text in table[predictions.TEXT].to_pylist()]
-    return LabelledTexts(texts, table[predictions.LABEL].to_pylist(), source)
+    return LabelledTexts(texts, from_column(table[predictions.LABEL], classes).tolist(), source)

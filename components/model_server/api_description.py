@@ -80,6 +80,13 @@ _ROW = {
         "label": STRING,
         "probabilities": {"type": "array", "items": {"type": "number"}},
         "abstained": _ABSTAINED,
+        "labels": {
+            "type": "array",
+            "items": STRING,
+            "description": "All classes that the text is given; only of a version of several classes a text, of which "
+            "`label` is the likeliest.",
+        },
+        "chosen": {"type": "array", "items": {"type": "boolean"}, "description": "The same for each class."},
         "top_labels": {"type": "array", "items": STRING, "description": "With `k`: likeliest first."},
         "top_probabilities": {"type": "array", "items": {"type": "number"}, "description": "Of these."},
     },

@@ -78,10 +78,13 @@ class LabellingDesk:
             name: Of the model.
 
         Raises:
-            HttpError: 404 for another model; 403 or 400 where the server was not started for labels.
+            HttpError: 404 for another model; 501 for one of several classes a text; 403 or 400 where the server was
+                not started for labels.
         """
         with self._state.host.borrow(name):
             pass
+        if self._state.host.current.corpus.label_sets is not None:
+            raise HttpError(501, "Labels are taken one a text, and a text of this model may have several.")
         if not self._has_token:
             raise HttpError(403, "Labels are taken from people with a token only: start the server with --token-file.")
         if self._state.request_log is None:

@@ -21,7 +21,7 @@ from agnews.components.model_server.json_response import HttpError, Limits, erro
 from agnews.components.model_server.predict_request import PredictRequest, read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
-from agnews.components.model_server.top_classes import take_top_classes
+from agnews.components.model_server.top_classes import name_chosen, take_top_classes
 from agnews.schemas.features import CLASS_LABEL, SERVE_TEXT
 from agnews.schemas.model_record import ModelRecord
 
@@ -255,7 +255,7 @@ class PredictEndpoint:
                 return found.signature, found.values, found
 
             answered, asked, outputs = await self.ask(scope[REQUEST_ID], name, version, read)
-            outputs = take_top_classes(outputs, asked.k, answered.classes)
+            outputs = take_top_classes(name_chosen(outputs, answered.classes), asked.k, answered.classes)
         return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape), answered.version
 
     def _note(self, request_id: str, version: str, values: Sequence[bytes], outputs: Outputs, seconds: float) -> None:

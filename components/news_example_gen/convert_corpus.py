@@ -26,6 +26,7 @@ from apache_beam.pvalue import AsList, AsSingleton, PCollection, TaggedOutput
 from agnews.components.corpus_files.corpus_state import CorpusState
 from agnews.components.corpus_files.corrections import Corrections, read_corrections
 from agnews.components.corpus_files.file_ranges import FileRange, cut_files
+from agnews.components.corpus_files.label_arrays import stratify
 from agnews.components.corpus_files.read_csv_rows import MisplacedEndError
 from agnews.components.corpus_files.read_range import read_range
 from agnews.components.corpus_files.row_batch import LeftOut, RowBatch, read_files
@@ -82,7 +83,8 @@ class ExampleEncoder:
             record = batch.records[i]
             self._text[0] = record.encoded
             self._has_markup[0] = _MARKUP[markup[i]]
-            self._label[0] = record.label
+            # Of several classes the bytes of a label are its values.
+            self._label[:] = (record.label,) if isinstance(record.label, int) else record.label
             self._num_words[0] = words[i]
             self._row[0] = rows[i]
             yield serialize(deterministic=True)
@@ -320,8 +322,9 @@ class _FindCutoffs(beam.DoFn):
         parts: dict[tuple[str, int], list[tuple[_Keys, npt.NDArray[np.int64]]]] = {}
         for batch in read_files(dict(files), self._corpus):
             for split, mask in rule(batch)[0].items():
-                for label in np.unique(batch.labels[mask]).tolist():
-                    taken = mask & (batch.labels == label)
+                stratum = stratify(batch.labels)
+                for label in np.unique(stratum[mask]).tolist():
+                    taken = mask & (stratum == label)
                     parts.setdefault((split, label), []).append((batch.keys[taken], batch.rows[taken]))
         strata: Strata = {
             stratum: (np.concatenate([keys for keys, _ in pairs]), np.concatenate([rows for _, rows in pairs]))

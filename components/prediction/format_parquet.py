@@ -33,6 +33,8 @@ class ParquetFormatter(PredictionFormatter):
         ]
         if style.abstains_below:
             fields.insert(3, pa.field(columns.ABSTAINED, pa.bool_(), nullable=False))
+        if style.several is not None:
+            fields.insert(3, pa.field(columns.LABELS, pa.list_(pa.string()), nullable=False))
         if style.with_text:
             fields.append(pa.field(columns.TEXT, pa.string(), nullable=False))
         self._schema = pa.schema(fields)
@@ -52,6 +54,8 @@ class ParquetFormatter(PredictionFormatter):
         ]
         if self._style.abstains_below:
             arrays.insert(3, pa.array(self._abstained(answered), pa.bool_()))
+        if self._style.several is not None:
+            arrays.insert(3, pa.array(self._labels(answered), pa.list_(pa.string())))
         if self._style.with_text:
             arrays.append(pa.array([row.text.decode() for row in answered.rows], pa.string()))
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))

@@ -40,6 +40,7 @@ class CsvFormatter(PredictionFormatter):
         if self._style.top:
             names = [columns.ID, *columns.ranked_names(self._style.top)]
         names += [columns.ABSTAINED] * bool(self._style.abstains_below)
+        names += [columns.LABELS] * (self._style.several is not None)
         names += [columns.MODEL_VERSION, *[columns.TEXT] * self._style.with_text]
         return self._write([names])
 
@@ -51,6 +52,9 @@ class CsvFormatter(PredictionFormatter):
         if self._style.abstains_below:
             said = (str(abstained).lower() for abstained in self._abstained(answered))
             last = [[word, *tail] for word, tail in zip(said, last, strict=True)]
+        if self._style.several is not None:
+            given = map(self._style.several.cell, self._labels(answered))
+            last = [[cell, *tail] for cell, tail in zip(given, last, strict=True)]
         shares = self._named(answered) if self._style.top else self._all(answered)
         return self._write(
             [row.id, *cells, *tail] for row, cells, tail in zip(answered.rows, shares, last, strict=True)
@@ -80,7 +84,7 @@ class JsonFormatter(PredictionFormatter):
         order = likeliest(answered.probabilities, self._style.top)
         values = np.take_along_axis(answered.probabilities, order, axis=1).astype(np.float64).round(_DIGITS)
         out = []
-        abstained = self._abstained(answered)
+        abstained, labels = self._abstained(answered), self._labels(answered)
         for place, (row, ids, shares) in enumerate(zip(answered.rows, order.tolist(), values.tolist(), strict=True)):
             answer: dict[str, object] = {
                 columns.ID: row.id.encode("utf-8", "replace").decode(),
@@ -90,6 +94,8 @@ class JsonFormatter(PredictionFormatter):
             }
             if self._style.abstains_below:
                 answer[columns.ABSTAINED] = abstained[place]
+            if self._style.several is not None:
+                answer[columns.LABELS] = labels[place]
             if self._style.with_text:
                 answer[columns.TEXT] = row.text.decode()
             out.append(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
@@ -105,6 +111,8 @@ class TableFormatter(PredictionFormatter):
     def __init__(self, style: PredictionStyle) -> None:
         super().__init__(style)
         longest = max(cell_len(name) for name in style.classes)
+        if style.several is not None:
+            longest = 2 * longest + 2
         self._name_width = min(max(longest, cell_len(_ABSTAINED) if style.abstains_below else 0), _WIDEST_NAME)
 
     @property
@@ -120,11 +128,10 @@ class TableFormatter(PredictionFormatter):
     def block(self, answered: PredictedBlock) -> bytes:
         order = likeliest(answered.probabilities, self._style.top)
         out = []
-        rows = zip(
-            answered.rows, order.tolist(), answered.probabilities.tolist(), self._abstained(answered), strict=True
-        )
-        for row, ids, shares, abstained in rows:
-            label = set_cell_size(_ABSTAINED, self._name_width) if abstained else self._name(ids[0])
+        said = self._said(answered, order[:, 0])
+        for row, ids, shares, label in zip(
+            answered.rows, order.tolist(), answered.probabilities.tolist(), said, strict=True
+        ):
             shown = f"\x1b[1m{label}\x1b[0m" if self._style.color else label
             if self._style.top:
                 others = "".join(f"  {self._name(i)}{_percent(shares[i])}" for i in ids[1:])
@@ -137,8 +144,19 @@ class TableFormatter(PredictionFormatter):
             out.append(f"{shown}{shares_shown}  {self._fit(printable(row.text.decode()), used)}\n")
         return "".join(out).encode()
 
+    def _said(self, answered: PredictedBlock, winners: NDArray[np.int64]) -> list[str]:
+        """What each text is given, in cells of one width."""
+        if self._style.several is not None:
+            return [self._fitted(", ".join(names) or _ABSTAINED) for names in self._labels(answered)]
+        return [
+            set_cell_size(_ABSTAINED, self._name_width) if abstained else self._name(winner)
+            for winner, abstained in zip(winners.tolist(), self._abstained(answered), strict=True)
+        ]
+
     def _name(self, class_id: int) -> str:
-        name = self._style.classes[class_id]
+        return self._fitted(self._style.classes[class_id])
+
+    def _fitted(self, name: str) -> str:
         if cell_len(name) > self._name_width:
             name = set_cell_size(name, self._name_width - 1).rstrip() + "…"
         return set_cell_size(name, self._name_width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from agnews.components.engines.find_export import FoundExport, choose_export
 from agnews.components.engines.trust_export import require_harmless_export, require_harmless_version
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model, pushed_model_at
 from agnews.components.model_store.model_store import ModelStore
+from agnews.components.serving_model.chosen_classes import choose_classes, read_thresholds
 from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
@@ -27,14 +29,16 @@ class Prediction:
     Attributes:
         label: The likeliest class.
         probability: Of that class.
-        probabilities: Of each class, by its name, in the order of the model; they sum to 1.
+        probabilities: Of each class, by its name, in the order of the model; they sum to 1 where a text has one class.
         abstained: Whether the class is too unlikely to be an answer, by what the model was judged with.
+        labels: Where a text may have several classes: all that it is given.
     """
 
     label: str
     probability: float
     probabilities: dict[str, float]
     abstained: bool = False
+    labels: tuple[str, ...] = ()
 
 
 class LoadedModel:
@@ -55,6 +59,7 @@ class LoadedModel:
     def __init__(self, model: PushedModel, export: FoundExport | None = None) -> None:
         self.record: ModelRecord = model.record
         self._abstains_below = model.abstains_below()
+        self._thresholds = read_thresholds(model.folder)
         self.engine = export.export.name if export is not None else str(EngineChoice.TENSORFLOW)
         self._predictor = load_predictor(
             model.folder, model.record.classes, digest=model.record.model_digest, export=export
@@ -85,14 +90,18 @@ class LoadedModel:
         """
         rows = self.probabilities(texts, batch_size=batch_size)
         winners = rows.argmax(axis=1).tolist()
+        chosen: list[list[bool]] = [[] for _ in rows]
+        if self._thresholds is not None:
+            chosen = choose_classes(rows, self._thresholds).tolist()
         return [
             Prediction(
                 self.classes[winner],
                 row[winner],
                 dict(zip(self.classes, row, strict=True)),
                 abstained=row[winner] < self._abstains_below,
+                labels=tuple(compress(self.classes, given)),
             )
-            for winner, row in zip(winners, rows.tolist(), strict=True)
+            for winner, row, given in zip(winners, rows.tolist(), chosen, strict=True)
         ]
 
     def probabilities(self, texts: Sequence[str], *, batch_size: int = 128) -> NDArray[np.float32]:

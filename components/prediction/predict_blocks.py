@@ -25,7 +25,7 @@ class PredictedBlock:
 
     Attributes:
         rows: The rows that were answered, n of them.
-        class_ids: Positions of their classes, int64 (n,).
+        class_ids: Positions of their likeliest classes, int64 (n,).
         probabilities: float32 (n, classes).
         rejects: The rows that were not, in their order.
     """
@@ -42,12 +42,13 @@ class PredictedBlock:
         return PredictedBlock(self.rows[:count], self.class_ids[:count], self.probabilities[:count], rejects)
 
 
-def predict_block(block: Sequence[TextRow | Reject], predict: Predict) -> PredictedBlock:
+def predict_block(block: Sequence[TextRow | Reject], predict: Predict, *, one_class: bool = True) -> PredictedBlock:
     """Asks the model about the texts of a block.
 
     Args:
         block: Texts, and rows that could not be read.
         predict: The model.
+        one_class: Whether a text has one class, so that its probabilities sum to one.
 
     Returns:
         Its answers. A text for which the model gives no probabilities is a reject too.
@@ -60,7 +61,7 @@ def predict_block(block: Sequence[TextRow | Reject], predict: Predict) -> Predic
     texts = np.empty(len(rows), object)
     texts[:] = [row.text for row in rows]
     probabilities = predict(texts)
-    class_ids = answers(probabilities)
+    class_ids = answers(probabilities, one_class=one_class)
     silent = class_ids == NO_CLASS
     if silent.any():
         rejects += [_no_answer(rows[i], probabilities[i]) for i in np.flatnonzero(silent)]
@@ -79,12 +80,15 @@ def _no_answer(row: TextRow, found: NDArray[np.float32]) -> Reject:
 _AT_ONCE = 2
 
 
-def predict_blocks(blocks: Iterable[Sequence[TextRow | Reject]], predict: Predict) -> Iterator[PredictedBlock]:
+def predict_blocks(
+    blocks: Iterable[Sequence[TextRow | Reject]], predict: Predict, *, one_class: bool = True
+) -> Iterator[PredictedBlock]:
     """Asks the model about blocks, two at once.
 
     Args:
         blocks: Texts, and rows that could not be read.
         predict: The model; called from several threads.
+        one_class: See `predict_block`.
 
     Yields:
         Answers in the order of the blocks, each as soon as it and those before it are there.
@@ -94,7 +98,7 @@ def predict_blocks(blocks: Iterable[Sequence[TextRow | Reject]], predict: Predic
     """
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
-        asked = ReadAhead((pool.submit(predict_block, block, predict) for block in blocks), 1)
+        asked = ReadAhead((pool.submit(predict_block, block, predict, one_class=one_class) for block in blocks), 1)
         while found := asked.take(1):
             yield found[0].result()
     finally:

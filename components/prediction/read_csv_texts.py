@@ -88,7 +88,7 @@ def _is_record(fields: Sequence[str], corpus: Corpus) -> bool:
     """Whether a first row looks like a record of the corpus and not like a header."""
     if not corpus.columns or len(fields) != len(corpus.columns):
         return False
-    label = fields[corpus.columns.index(corpus.label)]
+    label = fields[corpus.columns.index(corpus.label_column)]
     return any(label == each.value for each in corpus.classes)
 
 

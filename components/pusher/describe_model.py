@@ -55,6 +55,7 @@ def describe_model(
         data=data,
         metrics=evaluation.metrics,
         abstention=evaluation.abstention,
+        thresholds=evaluation.thresholds,
         slices=[each for each in evaluation.slices if each.feature != "label" and each.count],
         settings=flatten_settings({"model": facts["model"], "training": facts["training"]}),
         example=_example(corpus),

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from agnews.components.drift.build_reference import build_reference
 from agnews.components.drift.measure_texts import MeasuredTexts
+from agnews.components.evaluator.answer_columns import exact, from_column
 from agnews.components.example_files.read_records import open_records, record_files
 from agnews.components.second_opinion.fit_hashed_words import SampledRows, fit_hashed_words
 from agnews.components.storage.files_at import files_at
@@ -46,23 +47,31 @@ def write_reference(
         io.BytesIO(files_at(predictions).read_bytes(predictions)),
         columns=[columns.TEXT, columns.LABEL, columns.CLASS_ID, columns.PROBABILITIES],
     )
-    answers = answered[columns.CLASS_ID].to_numpy()
-    labels = answered[columns.LABEL].to_numpy()
-    usable = answers != columns.NO_CLASS
-    probabilities = answered[columns.PROBABILITIES].combine_chunks().flatten().to_numpy()
+    answers, labels = (from_column(answered[name], len(classes)) for name in (columns.CLASS_ID, columns.LABEL))
+    one_class = labels.ndim == 1
+    usable = answers.reshape(len(answers), -1)[:, 0] != columns.NO_CLASS
+    shares = answered[columns.PROBABILITIES].combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
+    watched = labels.astype(np.int64)
+    if not one_class:
+        # What is watched is the likeliest class: it is right where it is one of the text's.
+        likeliest = shares.argmax(axis=1)
+        watched = np.where(labels[np.arange(len(labels)), likeliest] > 0, likeliest, columns.NO_CLASS)
     train = _LinearRows()
     reference = build_reference(
-        train.texts(_rows(examples)),
+        train.texts(_rows(examples, one_class)),
         alphabet=alphabet,
         classes=classes,
-        probabilities=probabilities.reshape(-1, len(classes))[usable],
-        labels=labels[usable],
-        on_measured=train.take,
+        probabilities=shares[usable],
+        labels=watched[usable],
+        on_measured=train.take if one_class else lambda texts, measured: None,
     )
     written: dict[str, BaseModel] = {MONITOR_FILE: reference}
-    linear = fit_hashed_words(train.sampled, answered[columns.TEXT].to_pylist(), labels, classes)
+    # People are asked for one class a text: where it may have several, nobody is.
+    linear = (
+        fit_hashed_words(train.sampled, answered[columns.TEXT].to_pylist(), watched, classes) if one_class else None
+    )
     # Of languages without spaces it knows nothing, and then it disagrees about everything.
-    if linear is not None and linear.accuracy >= _LEAST_SHARE * float(np.mean(answers == labels)):
+    if linear is not None and linear.accuracy >= _LEAST_SHARE * float(exact(answers, labels).mean()):
         written[LINEAR_FILE] = linear
     for name, each in written.items():
         path = f"{folder}/{posixpath.basename(name)}"
@@ -86,9 +95,11 @@ class _LinearRows:
         self.sampled.add(texts, measured, self._labels)
 
 
-def _rows(folders: Sequence[str]) -> Iterator[tuple[Sequence[bytes], NDArray[np.int64]]]:
-    specification = {TEXT: tf.io.FixedLenFeature([], tf.string), LABEL: tf.io.FixedLenFeature([], tf.int64)}
+def _rows(folders: Sequence[str], one_class: bool) -> Iterator[tuple[Sequence[bytes], NDArray[np.int64]]]:
+    specification = {TEXT: tf.io.FixedLenFeature([], tf.string)}
+    if one_class:
+        specification[LABEL] = tf.io.FixedLenFeature([], tf.int64)
     for file in record_files(folders):
         for serialized in open_records(file).batch(_BLOCK):
             parsed = tf.io.parse_example(serialized, specification)
-            yield parsed[TEXT].numpy().tolist(), parsed[LABEL].numpy()
+            yield parsed[TEXT].numpy().tolist(), parsed[LABEL].numpy() if one_class else np.zeros(0, np.int64)

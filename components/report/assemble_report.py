@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 
 from agnews.components.model_store.baseline_at import baseline_at
 from agnews.components.report.review_predictions import review_predictions
+from agnews.components.report.review_sets import review_sets
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.evaluation import Evaluation, Verdict
 from agnews.schemas.features import TEST
 from agnews.schemas.nodes import NODES
 from agnews.schemas.prediction_review import PredictionReview
-from agnews.schemas.predictions import FILE
+from agnews.schemas.predictions import FILE, LABEL
 from agnews.schemas.run_report import DataSummary, NodeSummary, RunDocuments, RunReport, ServingSummary, SpansSummary
 from agnews.schemas.smoke_report import SmokeReport
 
@@ -218,4 +219,5 @@ def read_documents(uris: Mapping[tuple[str, str], str]) -> RunDocuments:
 def _review(uri: str, class_names: Sequence[str]) -> PredictionReview:
     path = posixpath.join(uri, FILE.format(split=TEST))
     table = pq.read_table(pa.BufferReader(b"".join(files_at(uri).read(path))))
-    return review_predictions(table, class_names)
+    review = review_sets if pa.types.is_list(table.schema.field(LABEL).type) else review_predictions
+    return review(table, class_names)

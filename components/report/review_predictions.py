@@ -46,7 +46,7 @@ def review_predictions(table: pa.Table, class_names: Sequence[str]) -> Predictio
 
     return PredictionReview(
         rows=len(labels),
-        calibration=tuple(_calibration(confidence, right)),
+        calibration=tuple(calibration_bins(confidence, right)),
         coverage=tuple(_coverage(confidence, right)),
         mistakes=rows(mistakes[:_SHOWN]),
         mistakes_in_all=len(mistakes),
@@ -60,7 +60,16 @@ def _surest_first(positions: NDArray[np.int64], confidence: NDArray[np.float64])
     return positions[np.argsort(-confidence[positions], kind="stable")]
 
 
-def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Iterable[CalibrationBin]:
+def calibration_bins(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Iterable[CalibrationBin]:
+    """Sorts answers by their probability.
+
+    Args:
+        confidence: (answers,) what each was given.
+        right: (answers,) whether it is true.
+
+    Yields:
+        Bins that have answers, by rising probability.
+    """
     bins = calibration_bin(confidence)
     for number in np.unique(bins).tolist():
         inside = bins == number

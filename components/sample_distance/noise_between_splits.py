@@ -31,7 +31,7 @@ def noise_between_splits(
 
     Args:
         texts: n texts, a few thousand at most: time and memory grow with them.
-        labels: Their classes, (n,).
+        labels: Their classes, (n,); or where a text has several a mark for each, (n, classes).
         markup: Whether each holds remnants of markup, (n,).
         num_classes: How many classes there are.
         seed: Of the splits.
@@ -49,7 +49,9 @@ def noise_between_splits(
     words = length_bins([len(text.split()) for text in texts])
     characters = length_bins([len(text) for text in texts])
     features = {
-        "label": _in_bins(first, labels, num_classes),
+        "label": _in_bins(first, labels, num_classes)
+        if labels.ndim == 1
+        else _halves(first, iter([labels.astype(np.float32)]), num_classes),
         "num_words": _in_bins(first, words, NUM_LENGTH_BINS),
         "num_characters": _in_bins(first, characters, NUM_LENGTH_BINS),
         "has_markup": _in_bins(first, markup.astype(np.int64), 2),

@@ -15,6 +15,7 @@ from agnews.components.engines.token_signatures import SERVE_TOKENS, TOKENIZE
 from agnews.components.modeling.attribute_to_tokens import attribute_to_tokens
 from agnews.components.serving_model.facts_file import FACTS_FILE
 from agnews.components.text.vocabulary import PAD, Vocabulary
+from agnews.schemas.class_sets import CHOSEN
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import (
     CLASS_ID,
@@ -40,8 +41,9 @@ class ServingModel(tf.Module):
         transform_output: What Transform wrote: the graph and the schemas around it.
         class_names: Names of the classes in the order of the logits.
         vocabulary: The word pieces that the graph cuts texts into.
-        temperature: What logits are divided by before the softmax, so that probabilities are as high as the model is
-            right. It changes no answer.
+        temperature: What logits are divided by before they become probabilities, so that these are as high as the model
+            is right. It changes no answer.
+        thresholds: Where a text may have several classes: from which probability on each is given.
 
     Raises:
         AgnewsError: The transform graph was made for something else than texts.
@@ -54,6 +56,7 @@ class ServingModel(tf.Module):
         class_names: Sequence[str],
         vocabulary: Vocabulary,
         temperature: float = 1.0,
+        thresholds: Sequence[float] | None = None,
     ) -> None:
         super().__init__(name="serving_model")
         spec = transform_output.raw_feature_spec()
@@ -77,6 +80,7 @@ class ServingModel(tf.Module):
         self._pieces = vocabulary.tokens
         self._transform = transform_output.transform_features_layer()
         self._temperature = temperature
+        self._thresholds = None if thresholds is None else tf.constant(list(thresholds), tf.float32)
         self._class_names = tf.constant(list(class_names))
 
     def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
@@ -84,11 +88,13 @@ class ServingModel(tf.Module):
         strings = tf.TensorSpec([None], tf.string)
         texts = tf.TensorSpec([None], tf.string, name=TEXT)
         serialized = tf.TensorSpec(strings.shape, strings.dtype, name="serialized")
+        # What a word adds to the odds of one class against all others says nothing of a set of them.
+        explaining = {EXPLAIN: self.explain.get_concrete_function(texts)} if self._thresholds is None else {}
         return {
             SERVE_TEXT: self.serve_text.get_concrete_function(texts),
             SERVE_EXAMPLES: self.serve_examples.get_concrete_function(serialized),
             TRANSFORM_FEATURES: self.transform_features.get_concrete_function(serialized),
-            EXPLAIN: self.explain.get_concrete_function(texts),
+            **explaining,
             TOKENIZE: self.tokenize.get_concrete_function(texts),
             SERVE_TOKENS: self.serve_tokens.get_concrete_function(
                 tf.TensorSpec([None, None], tf.int32, name=TOKEN_IDS),
@@ -104,7 +110,8 @@ class ServingModel(tf.Module):
             text: string (batch,), UTF-8; the batch may be empty.
 
         Returns:
-            CLASS_ID int64 (batch,), CLASS_LABEL string (batch,), PROBABILITIES float32 (batch, classes).
+            CLASS_ID int64 (batch,), CLASS_LABEL string (batch,), PROBABILITIES float32 (batch, classes); with
+            thresholds, CHOSEN bool (batch, classes) besides.
         """
         return self._classify(self._tokens({TEXT: self._as_raw_feature(text)}))
 
@@ -193,12 +200,15 @@ class ServingModel(tf.Module):
         }
 
     def _classify(self, tokens: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        probabilities = tf.nn.softmax(self._logits(tokens) / self._temperature)
+        logits = self._logits(tokens) / self._temperature
+        probabilities = tf.nn.softmax(logits) if self._thresholds is None else tf.nn.sigmoid(logits)
+        chosen = {} if self._thresholds is None else {CHOSEN: probabilities >= self._thresholds}
         winner = tf.argmax(probabilities, axis=-1, output_type=tf.int64)
         return {
             CLASS_ID: winner,
             CLASS_LABEL: tf.gather(self._class_names, winner),
             PROBABILITIES: probabilities,
+            **chosen,
         }
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agnews.schemas import features
+from agnews.schemas.class_sets import CHOSEN
 from agnews.schemas.smoke_report import Check, SmokeReport
 
 _GOLDEN_SHARE = 0.5
@@ -28,6 +30,7 @@ def judge_probe(
     class_names: Sequence[str],
     golden_classes: Sequence[int],
     odd_names: Sequence[str],
+    one_class: bool = True,
     size_mb: float,
     max_latency_ms: float,
     max_size_mb: float,
@@ -39,6 +42,7 @@ def judge_probe(
         class_names: Names of the classes.
         golden_classes: The right answers, in the order of the golden texts; empty where the corpus has none.
         odd_names: What is odd about the odd texts, in their order.
+        one_class: Whether a text has one class, so that its probabilities sum to one.
         size_mb: Size of the model folder.
         max_latency_ms: Bound of the median time of a request with one text.
         max_size_mb: Bound of the size.
@@ -54,7 +58,7 @@ def judge_probe(
             _check("loads", f"{findings['load_seconds']:.2f} s", "the model loads in a fresh process", True),
             *_needs_nothing_of_ours(findings),
             *_signatures(findings),
-            *_answers(findings, class_names, golden_classes, odd_names),
+            *_answers(findings, class_names, golden_classes, odd_names, one_class),
             *_other_signatures(findings, class_names),
             *_latency(findings, max_latency_ms),
         ]
@@ -90,25 +94,33 @@ def _signatures(findings: Mapping[str, Any]) -> Iterator[Check]:
 
 
 def _answers(
-    findings: Mapping[str, Any], class_names: Sequence[str], golden_classes: Sequence[int], odd_names: Sequence[str]
+    findings: Mapping[str, Any],
+    class_names: Sequence[str],
+    golden_classes: Sequence[int],
+    odd_names: Sequence[str],
+    one_class: bool,
 ) -> Iterator[Check]:
     if "golden" not in findings:
         return
-    well_formed = "int64 class_id, its name as label, and float32 probabilities that sum to one"
+    well_formed = "int64 class_id, its name as label, and float32 probabilities"
+    well_formed += " that sum to one" if one_class else " of each class"
     golden, single = findings["golden"], findings["one_by_one"]
     flaws = [
         flaw
-        for flaw in (_flaw(golden, class_names, len(single)), *(_flaw(one, class_names, 1) for one in single))
+        for flaw in (
+            _flaw(golden, class_names, len(single), one_class),
+            *(_flaw(one, class_names, 1, one_class) for one in single),
+        )
         if flaw
     ]
     yield _check("answers", flaws[0] if flaws else "well-formed", well_formed, not flaws)
     odd = [
         f"{name}: {flaw}"
         for name, answer in zip(odd_names, findings["odd"], strict=True)
-        if (flaw := _flaw(answer, class_names, 1))
+        if (flaw := _flaw(answer, class_names, 1, one_class))
     ]
     yield _check("odd texts", "; ".join(odd) or f"{len(odd_names)} answered", well_formed, not odd)
-    empty = _flaw(findings["empty"], class_names, 0)
+    empty = _flaw(findings["empty"], class_names, 0, one_class)
     yield _check("empty batch", empty or "answered", "a batch without a text gets an answer without a row", not empty)
     if flaws:
         return
@@ -156,12 +168,16 @@ def _values(answer: _Answer, output: str) -> list[Any]:
     return values
 
 
-def _flaw(answer: _Answer, class_names: Sequence[str], rows: int) -> str:
+def _flaw(answer: _Answer, class_names: Sequence[str], rows: int, one_class: bool) -> str:
     """What is wrong with an answer for a number of texts, or the empty string."""
-    return str(answer["error"]) if "error" in answer else _tried(lambda: _answer_flaw(answer, class_names, rows))
+    return (
+        str(answer["error"])
+        if "error" in answer
+        else _tried(lambda: _answer_flaw(answer, class_names, rows, one_class))
+    )
 
 
-def _answer_flaw(answer: _Answer, class_names: Sequence[str], rows: int) -> str:
+def _answer_flaw(answer: _Answer, class_names: Sequence[str], rows: int, one_class: bool) -> str:
     wanted = {features.CLASS_ID: "int64", features.CLASS_LABEL: "string", features.PROBABILITIES: "float32"}
     found = {output: answer[output]["dtype"] for output in wanted if output in answer}
     if found != wanted:
@@ -174,14 +190,28 @@ def _answer_flaw(answer: _Answer, class_names: Sequence[str], rows: int) -> str:
         return ""
     if not np.isfinite(probabilities).all() or (probabilities < 0.0).any():
         return f"probabilities {probabilities[0].tolist()}"
+    if not one_class:
+        flaw = _set_flaw(answer, probabilities)
+        if flaw:
+            return flaw
     off = np.abs(probabilities.sum(axis=1) - 1.0).max()
-    if off > _SUM_TOLERANCE:
+    if one_class and off > _SUM_TOLERANCE:
         return f"probabilities sum to one only within {off:.2g}"
     if (class_ids != probabilities.argmax(axis=1)).any():
         return f"class_id {class_ids.tolist()} is not the most probable class"
     if [class_names[class_id] for class_id in class_ids] != _values(answer, features.CLASS_LABEL):
         return f"label {_values(answer, features.CLASS_LABEL)} for class_id {class_ids.tolist()}"
     return ""
+
+
+def _set_flaw(answer: _Answer, probabilities: NDArray[np.float64]) -> str:
+    """What is wrong with the classes that a text is given, where it may have several."""
+    if CHOSEN not in answer:
+        return f"no output {CHOSEN}"
+    chosen = np.asarray(_values(answer, CHOSEN), bool)
+    if chosen.shape != probabilities.shape:
+        return f"{CHOSEN} of shape {chosen.shape}"
+    return f"probabilities {probabilities[0].tolist()}" if (probabilities > 1.0 + _SUM_TOLERANCE).any() else ""
 
 
 def _token_flaw(answer: _Answer) -> str:

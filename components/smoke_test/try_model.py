@@ -131,6 +131,7 @@ def try_model(
         class_names=corpus.class_names,
         golden_classes=[corpus.class_names.index(name) for name, _ in corpus.golden_pairs],
         odd_names=list(ODD_TEXTS),
+        one_class=corpus.label_sets is None,
         size_mb=size_mb,
         max_latency_ms=max_latency_ms,
         max_size_mb=max_size_mb,

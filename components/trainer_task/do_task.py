@@ -38,11 +38,13 @@ def do_task(task: TrainerTask) -> None:
         Stopped: One of several processes was asked to end.
     """
     settings = task.settings
-    class_names = read_carried_corpus(str(settings["corpus"])).class_names
+    corpus = read_carried_corpus(str(settings["corpus"]))
+    class_names = corpus.class_names
     job = TrainingJob(
         train_files=task.train_files,
         eval_files=task.eval_files,
         num_classes=len(class_names),
+        label_shape=corpus.label_shape,
         text=locate_vocabulary(TextConfig.model_validate(settings["text"]), task.transform_uri),
         model=parse_model_config(settings["model"]),
         training=TrainingConfig.model_validate(settings["training"]),
@@ -69,6 +71,7 @@ def do_task(task: TrainerTask) -> None:
         "best_epoch": trained.result.best_epoch,
         "temperature": trained.temperature,
         "warm_start": trained.warm_start.note if trained.warm_start else None,
+        **({"thresholds": trained.thresholds} if trained.thresholds is not None else {}),
         "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
     }
     record = TrainingRecord.model_validate(
@@ -89,6 +92,7 @@ def do_task(task: TrainerTask) -> None:
             class_names,
             vocabulary,
             temperature=trained.temperature,
+            thresholds=trained.thresholds,
         ),
         task.model_uri,
         {**facts, ALPHABET: _alphabet(vocabulary.tokens), WEIGHT_NAMES: [weight.name for weight in network.weights]},

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-_MOST = 10.0
+MOST_TEMPERATURE = 10.0
 
 
 def find_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -40,6 +40,6 @@ def find_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> 
         scale = math.exp(-log_temperature)
         return float(np.mean(special.logsumexp(wide * scale, axis=1) - given * scale))
 
-    reach = math.log(_MOST)
+    reach = math.log(MOST_TEMPERATURE)
     found = optimize.minimize_scalar(cross_entropy, bounds=(-reach, reach), method="bounded", options={"xatol": 1e-4})
     return math.exp(float(found.x))

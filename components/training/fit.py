@@ -10,11 +10,11 @@ import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.modeling.classifier import CreateOptimizer
-from agnews.components.optimization.smoothed_cross_entropy import SmoothedCrossEntropy, SummedAccuracy
 from agnews.components.training import stop_signal
 from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import BackupPlace
 from agnews.components.training.devices import Devices, explain_device_errors, one_device
+from agnews.components.training.objective import Objective, OneClass
 from agnews.components.training.token_rows import TrainingRows, batches_per_epoch, replica_batches
 from agnews.components.training.training_backup import TrainingBackup
 from agnews.components.training.training_monitor import AverageWeights, OnEpoch, TensorBoardLog, TrainingMonitor
@@ -46,6 +46,7 @@ def fit(
     settings: TrainingConfig,
     *,
     create_optimizer: CreateOptimizer,
+    objective: Objective | None = None,
     class_weights: Sequence[float] | None = None,
     log_dir: str | None = None,
     on_epoch: OnEpoch | None = None,
@@ -66,6 +67,7 @@ def fit(
             dropout the network's. Training stops by the eval loss, which is less coarse than the accuracy of a small
             eval split and counts whether probabilities are right. `warm_start` and `calibrate` are for the caller.
         create_optimizer: Makes the optimizer.
+        objective: What the network is to get right; None is one class a row.
         class_weights: What a row counts by its class, in the loss of train and of eval; None counts rows alike.
         log_dir: Folder or URI for TensorBoard, or None.
         on_epoch: Called at the end of each epoch; what it raises ends the training. None calls nothing.
@@ -83,6 +85,7 @@ def fit(
         Stopped: One of several processes was asked to end; the backup is written.
     """
     devices = devices or one_device()
+    objective = objective or OneClass()
     with explain_device_errors(settings.batch_size, xla=devices.xla), devices.strategy.scope():
         global_batch = devices.global_batch(settings.batch_size)
         steps_per_epoch = batches_per_epoch(len(train), global_batch)
@@ -95,8 +98,8 @@ def fit(
                 weight_decay=settings.weight_decay,
                 clip_norm=settings.clip_norm,
             ),
-            loss=SmoothedCrossEntropy(settings.label_smoothing, class_weights),
-            metrics=[SummedAccuracy(name="accuracy")],
+            loss=objective.loss(settings.label_smoothing, class_weights),
+            metrics=[objective.accuracy()],
             steps_per_execution=steps_per_execution,
             jit_compile=devices.xla,
         )

@@ -46,7 +46,7 @@ def length_bucketed_dataset(
 
     Returns:
         Epochs first_epoch to epochs - 1, one behind the other. Elements are `({token_ids: int32 (batch, length),
-        padding_mask: bool (batch, length)}, labels: int64 (batch,))`.
+        padding_mask: bool (batch, length)}, labels: int64 (batch,) or (batch, classes))`.
     """
     ids = tf.RaggedTensor.from_row_splits(rows.token_ids, rows.row_splits, validate=False)
     labels = tf.constant(rows.labels)
@@ -106,7 +106,7 @@ class TokenRows:
     Attributes:
         token_ids: int32 (word pieces of all rows,).
         row_splits: int64 (rows + 1,); row i is token_ids[row_splits[i]:row_splits[i + 1]].
-        labels: int64 (rows,), 0-based.
+        labels: int64 (rows,), 0-based; where a row has several classes a mark for each, (rows, classes).
         length_multiple: Batches are padded to a multiple of this, though to no more than the longest of all rows. What
             compiles a step for each length asks for fewer lengths.
     """
@@ -195,7 +195,7 @@ class FeatureRows:
 
     Attributes:
         features: float32 (rows, width).
-        labels: int64 (rows,), 0-based.
+        labels: As those of `TokenRows`.
     """
 
     features: npt.NDArray[np.float32]
@@ -240,7 +240,9 @@ class FeatureRows:
 _ROWS_PARSED_AT_ONCE = 4096
 
 
-def read_token_rows(patterns: Sequence[str], *, vocabulary_size: int, num_classes: int) -> TokenRows:
+def read_token_rows(
+    patterns: Sequence[str], *, vocabulary_size: int, num_classes: int, label_shape: tuple[int, ...] = ()
+) -> TokenRows:
     """Reads tokenised Examples into memory, in an order that their content alone decides.
 
     Beam may write the same rows to other files in another order each time; a training run must not depend on that.
@@ -249,6 +251,7 @@ def read_token_rows(patterns: Sequence[str], *, vocabulary_size: int, num_classe
         patterns: Glob patterns of gzipped TFRecord files of tf.Examples with TOKEN_IDS and LABEL.
         vocabulary_size: Token ids have to be below this.
         num_classes: Labels have to be below this.
+        label_shape: Of one label; see `Corpus.label_shape`.
 
     Returns:
         The rows, sorted by length, then by token ids, then by label.
@@ -257,7 +260,7 @@ def read_token_rows(patterns: Sequence[str], *, vocabulary_size: int, num_classe
         AgnewsError: There is no row, a file is damaged, or a row does not fit the vocabulary or the classes.
     """
     files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
-    ids, lengths, labels = _read(files)
+    ids, lengths, labels = _read(files, label_shape)
     if not len(labels):
         raise AgnewsError(
             "There is no row to learn from.",
@@ -265,19 +268,19 @@ def read_token_rows(patterns: Sequence[str], *, vocabulary_size: int, num_classe
             fix="Look at the rejects of NewsExampleGen, and at data.limit and data.eval_share.",
         )
     _require_range("Token ids", ids, vocabulary_size, "The vocabulary differs from the one of Transform")
-    _require_range("Labels", labels, num_classes, "The corpus' description lacks a class")
+    _require_range("Labels", labels, 2 if label_shape else num_classes, "The corpus' description lacks a class")
     return _in_canonical_order(ids, lengths, labels)
 
 
 def _read(
-    files: Iterable[str],
+    files: Iterable[str], label_shape: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     features = {
         TOKEN_IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
-        LABEL: tf.io.FixedLenFeature([], tf.int64),
+        LABEL: tf.io.FixedLenFeature(label_shape, tf.int64),
     }
     records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_ROWS_PARSED_AT_ONCE)
-    ids, lengths, labels = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    ids, lengths, labels = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], [np.zeros((0, *label_shape), np.int64)]
     try:
         for parsed in records.map(lambda batch: tf.io.parse_example(batch, features)).prefetch(1):
             ids.append(parsed[TOKEN_IDS].values.numpy().astype(np.int32))
@@ -307,7 +310,7 @@ def _in_canonical_order(
 ) -> TokenRows:
     splits = np.concatenate([[0], np.cumsum(lengths)])
     rows = [ids[start:end].tobytes() for start, end in pairwise(splits)]
-    order = sorted(range(len(rows)), key=lambda row: (lengths[row], rows[row], labels[row]))
+    order = sorted(range(len(rows)), key=lambda row: (lengths[row], rows[row], labels[row].tolist()))
     ordered_ids = np.frombuffer(b"".join(rows[row] for row in order), np.int32)
     ordered_splits = np.concatenate([[0], np.cumsum(lengths[order])])
     return TokenRows(ordered_ids, ordered_splits, labels[order])

@@ -22,9 +22,9 @@ from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import backup_place
 from agnews.components.training.devices import Devices, choose_devices, explain_device_errors
 from agnews.components.training.extract_features import extract_features
-from agnews.components.training.find_temperature import find_temperature
 from agnews.components.training.fit import STEPS_PER_EXECUTION, fit
 from agnews.components.training.join_classifiers import join_classifiers
+from agnews.components.training.objective import objective_of
 from agnews.components.training.predict_rows import predict_rows
 from agnews.components.training.token_rows import TokenRows, TrainingRows, read_token_rows
 from agnews.components.training.train_linear import train_linear
@@ -92,9 +92,12 @@ def _train_network(
     taken = _choose(job.devices, config)
     vocabulary = find_vocabulary(str(job.text.vocabulary)).vocabulary
     train, evaluation = (
-        read_token_rows(files, vocabulary_size=len(vocabulary), num_classes=job.num_classes)
+        read_token_rows(
+            files, vocabulary_size=len(vocabulary), num_classes=job.num_classes, label_shape=job.label_shape
+        )
         for files in (job.train_files, job.eval_files)
     )
+    objective = objective_of(job.label_shape)
     if taken.xla:
         train, evaluation = (dataclasses.replace(rows, length_multiple=_XLA_LENGTHS) for rows in (train, evaluation))
     encoder = _encoder(config, taken.precision)
@@ -164,6 +167,7 @@ def _train_network(
         eval_rows,
         training,
         create_optimizer=classifier.create_optimizer,
+        objective=objective,
         class_weights=None if weights is None else weights.tolist(),
         log_dir=job.log_dir if taken.is_chief else None,
         on_epoch=on_epoch,
@@ -177,12 +181,15 @@ def _train_network(
         encoder = _encoder(config, "float32")
         trained, classifier = classifier, build(encoder)
         classifier.network.set_weights(trained.network.get_weights())
-    temperature = 1.0
-    if training.calibrate:
-        temperature = find_temperature(*predict_rows(classifier.head or classifier.network, eval_rows))
-        _LOGGER.info("Temperature: %.3f", temperature)
+    temperature, thresholds = 1.0, None
+    if training.calibrate or job.label_shape:
+        logits, labels = predict_rows(classifier.head or classifier.network, eval_rows)
+        if training.calibrate:
+            temperature = objective.find_temperature(logits, labels)
+            _LOGGER.info("Temperature: %.3f", temperature)
+        thresholds = objective.find_thresholds(logits / temperature, labels)
     return TrainedClassifier(
-        classifier, result, encoder, len(train), taken, training.batch_size, place, warm, temperature
+        classifier, result, encoder, len(train), taken, training.batch_size, place, warm, temperature, thresholds
     )
 
 

@@ -7,8 +7,6 @@ import time
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
 
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.linear.configure_ngrams import ngram_hash
@@ -19,8 +17,8 @@ from agnews.components.modeling.classifier import Classifier
 from agnews.components.optimization.adamw import create_adamw
 from agnews.components.optimization.weigh_classes import weigh_classes
 from agnews.components.training.devices import one_device
-from agnews.components.training.find_temperature import find_temperature
 from agnews.components.training.fit import FitResult
+from agnews.components.training.objective import objective_of
 from agnews.components.training.token_rows import read_token_rows
 from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.components.training.training_monitor import OnEpoch
@@ -55,9 +53,12 @@ def train_linear(
     """
     vocabulary = find_vocabulary(str(job.text.vocabulary)).vocabulary
     train, evaluation = (
-        read_token_rows(files, vocabulary_size=len(vocabulary), num_classes=job.num_classes)
+        read_token_rows(
+            files, vocabulary_size=len(vocabulary), num_classes=job.num_classes, label_shape=job.label_shape
+        )
         for files in (job.train_files, job.eval_files)
     )
+    objective = objective_of(job.label_shape)
     started = time.perf_counter()
     ngrams = ngram_hash(vocabulary, config)
     counts = count_ngrams(
@@ -78,13 +79,13 @@ def train_linear(
     )
     took = time.perf_counter() - started
     scores = fitted.score(evaluation.token_ids, evaluation.row_splits)
-    temperature = find_temperature(scores, evaluation.labels) if job.training.calibrate else 1.0
+    temperature = objective.find_temperature(scores, evaluation.labels) if job.training.calibrate else 1.0
     entry = {
         "epoch": 1.0,
-        "loss": _cross_entropy(fitted.scores / temperature, train.labels),
-        "accuracy": float(np.mean(fitted.scores.argmax(axis=1) == train.labels)),
-        "val_loss": _cross_entropy(scores / temperature, evaluation.labels),
-        "val_accuracy": float(np.mean(scores.argmax(axis=1) == evaluation.labels)),
+        "loss": objective.cross_entropy(fitted.scores / temperature, train.labels),
+        "accuracy": float(objective.right(fitted.scores, train.labels).mean()),
+        "val_loss": objective.cross_entropy(scores / temperature, evaluation.labels),
+        "val_accuracy": float(objective.right(scores, evaluation.labels).mean()),
         "learning_rate": 0.0,
         "seconds": time.perf_counter() - started,
         "rows_per_second": len(train) / max(took, 1e-9),
@@ -104,9 +105,5 @@ def train_linear(
         backup=None,
         warm_start=WarmStart("fresh weights, since a linear model is solved for") if job.training.warm_start else None,
         temperature=temperature,
+        thresholds=objective.find_thresholds(scores / temperature, evaluation.labels),
     )
-
-
-def _cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    wide = logits.astype(np.float64)
-    return float(np.mean(special.logsumexp(wide, axis=1) - wide[np.arange(len(labels)), labels]))

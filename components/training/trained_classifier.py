@@ -26,7 +26,8 @@ class TrainedClassifier:
         backup: What is kept in case the process is killed; to be removed once the model is safe. None where
             nothing is.
         warm_start: Whether it started from earlier weights; None where it was not to.
-        temperature: What its logits are to be divided by before the softmax.
+        temperature: What its logits are to be divided by before they become probabilities.
+        thresholds: From which probability on each class is given; None where the likeliest is.
     """
 
     classifier: Classifier
@@ -38,3 +39,4 @@ class TrainedClassifier:
     backup: BackupPlace | None
     warm_start: WarmStart | None
     temperature: float
+    thresholds: tuple[float, ...] | None = None

@@ -14,6 +14,7 @@ from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.prediction.likeliest import chosen_top
 from agnews.components.prediction.output_formats import OutputFormat
 from agnews.components.prediction.text_input import TextInput
+from agnews.components.serving_model.chosen_classes import read_thresholds
 from agnews.pipeline.batch.batch_view import BatchView
 from agnews.pipeline.beam.beam_arguments import LOCAL_ARGUMENTS
 from agnews.pipeline.beam.choose_pipeline import decide_runner, pipeline_maker
@@ -105,6 +106,7 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
     inputs, shards = plan_batch(
         request.sources, shard_rows=request.shard_rows, max_bad_share=request.max_bad_share, on_rows=view.reading
     )
+    thresholds = read_thresholds(request.model.folder)
     plan = BatchPlan(
         model_name=record.name,
         model_version=record.version,
@@ -116,6 +118,9 @@ def _resolve_plan(request: BatchRequest, folder: BatchFolder, view: BatchView) -
         with_text=request.with_text,
         top=chosen_top(len(record.classes), request.top) or 0,
         abstains_below=request.model.abstains_below(),
+        thresholds=None
+        if (thresholds := read_thresholds(request.model.folder)) is None
+        else tuple(thresholds.tolist()),
         inputs=inputs,
         shards=shards,
     )

@@ -85,6 +85,12 @@ def export(
             "What to turn the version into is not said.", found="no --to", fix="Say --to openvino or --to onnx."
         )
     pushed = chosen_model(root, name, models, version, None, trust=False).pushed
+    if pushed.corpus().label_sets is not None:
+        raise AgnewsError(
+            "A version of several classes a text answers in TensorFlow alone.",
+            found=f"version {pushed.record.version}",
+            fix="Leave it as it is: `agnews serve` and `agnews predict` take it without an export.",
+        )
     rows = labelled_rows(test, root, pushed)
     found = _make(pushed, to, precision, rows, alpha)
     if as_json:

@@ -231,7 +231,14 @@ def _places(log: str) -> Places:
 def _load(corpus: str | None) -> LoadedCorpus:
     from agnews.pipeline.load_corpus import load_corpus
 
-    return load_corpus(corpus or AG_NEWS)
+    loaded = load_corpus(corpus or AG_NEWS)
+    if loaded.corpus.label_sets is not None:
+        raise AgnewsError(
+            "Feedback is one class of a text, and this corpus gives a text several.",
+            found=f"label.column {loaded.corpus.label_column}",
+            fix="Add rows to the training file: a new one in a span of its own, for example.",
+        )
+    return loaded
 
 
 def _folder(loaded: LoadedCorpus, data: str | None) -> str:

@@ -240,7 +240,7 @@ def _formatter(
 ) -> PredictionFormatter:
     from agnews.components.prediction.likeliest import chosen_top
     from agnews.components.prediction.output_formats import create_formatter
-    from agnews.components.prediction.write_predictions import PredictionStyle
+    from agnews.components.prediction.write_predictions import PredictionStyle, several_classes
 
     style = PredictionStyle(
         pushed.record.classes,
@@ -248,6 +248,7 @@ def _formatter(
         with_text=with_text,
         top=chosen_top(len(pushed.record.classes), top),
         abstains_below=pushed.abstains_below(),
+        several=several_classes(pushed.folder, pushed.corpus()),
         width=(os.get_terminal_size(sys.stdout.fileno()).columns or None) if to_terminal else None,
         color=to_terminal and "NO_COLOR" not in os.environ,
     )

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from agnews.components.engines.engine_choice import EngineChoice
 from agnews.components.engines.find_export import choose_export
+from agnews.components.evaluator.answer_columns import Answers, exact
+from agnews.components.evaluator.answer_rule import read_answer_rule
 from agnews.components.evaluator.contest import Contest
+from agnews.components.evaluator.count_cells import class_figures
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.split_answers import BASELINE, CANDIDATE, AnswerLog
-from agnews.components.evaluator.tally import answers
 from agnews.components.model_export.labelled_texts import LabelledTexts
 from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.model_store.sound_copy import sound_copy
@@ -20,7 +22,8 @@ from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.components.smoke_test.try_model import try_model
 from agnews.pipeline.corpus_settings import corpus_settings
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.evaluation import ClassMetrics, Metrics, Verdict
+from agnews.schemas.evaluation import Metrics, Verdict
+from agnews.schemas.predictions import NO_CLASS
 from agnews.schemas.promotion_metric import promotion_metric
 from agnews.schemas.run_config import EvaluationConfig, SmokeTestConfig
 from agnews.schemas.smoke_report import SmokeReport
@@ -102,6 +105,7 @@ def _judge(
     return judge(
         _metrics(split.label, split.by_model[CANDIDATE], classes),
         found.baseline,
+        one_class=split.label.ndim == 1,
         min_accuracy=settings.min_accuracy,
         min_class_recall=settings.min_class_recall,
         min_examples=settings.min_examples,
@@ -110,7 +114,7 @@ def _judge(
     )
 
 
-def _answers(model: PushedModel, rows: LabelledTexts) -> NDArray[np.int64]:
+def _answers(model: PushedModel, rows: LabelledTexts) -> Answers:
     """What it answers as it is served: an export answers for one that has one."""
     folder, digest = model.folder, model.record.model_digest
     export = choose_export(folder, model.record.version, EngineChoice.AUTO)
@@ -120,29 +124,25 @@ def _answers(model: PushedModel, rows: LabelledTexts) -> NDArray[np.int64]:
             pass
     predictor = load_predictor(folder, model.record.classes, digest=digest, export=export)
     texts = np.array(rows.texts, object)
-    found: NDArray[np.int64] = answers(predictor.probabilities(texts, batch_size=_BATCH))
-    return found
+    return read_answer_rule(folder)(predictor.probabilities(texts, batch_size=_BATCH))
 
 
-def _metrics(labels: NDArray[np.int64], answered: NDArray[np.int64], names: tuple[str, ...]) -> Metrics:
-    classes, usable = len(names), answered >= 0
-    matrix = np.zeros((classes, classes), np.int64)
-    np.add.at(matrix, (labels[usable], answered[usable]), 1)
-    right, of_class, given = matrix.diagonal(), np.bincount(labels, minlength=classes), matrix.sum(axis=0)
-    recall, precision = right / np.maximum(of_class, 1), right / np.maximum(given, 1)
-    f1 = 2 * right / np.maximum(of_class + given, 1)
+def _metrics(labels: Answers, answered: Answers, names: tuple[str, ...]) -> Metrics:
+    has, given = (_marks(each, len(names)) for each in (labels, answered))
+    right, of_class, answers = (each.sum(axis=0, dtype=np.int64) for each in (has & given, has, given))
+    per_class = class_figures(right, of_class, answers, names)
     return Metrics(
         count=len(labels),
-        accuracy=float(right.sum() / len(labels)),
-        macro_f1=float(f1.mean()),
+        accuracy=float(exact(answered, labels).mean()),
+        macro_f1=float(np.mean([each.f1 for each in per_class])),
         # How sure it is decides nothing here.
         ece=0.0,
-        per_class=tuple(
-            ClassMetrics(name=name, precision=p, recall=r, f1=f, count=n)
-            for name, p, r, f, n in zip(
-                names, precision.tolist(), recall.tolist(), f1.tolist(), of_class.tolist(), strict=True
-            )
-        ),
-        confusion_matrix=tuple(map(tuple, matrix.tolist())),
-        unusable=int((~usable).sum()),
+        per_class=per_class,
+        unusable=int((answered.reshape(len(labels), -1)[:, 0] == NO_CLASS).sum()),
     )
+
+
+def _marks(values: Answers, classes: int) -> NDArray[np.bool_]:
+    """Which classes each row has, (rows, classes)."""
+    marks: NDArray[np.bool_] = values > 0 if values.ndim == 2 else values[:, np.newaxis] == np.arange(classes)
+    return marks

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
+from agnews.components.evaluator.answer_columns import Answers, exact, from_column, named
 from agnews.components.evaluator.paired_test import paired_test
 from agnews.components.report.flatten_settings import flatten_settings
 from agnews.components.storage.files_at import files_at
@@ -48,7 +49,7 @@ def compare_runs(first: RunReport, second: RunReport, *, examples: int = 10, alp
     cards = _same_test_rows(first, second)
     names = tuple(cards[0].splits[TEST].rows_per_class)
     tables = [_predictions(run) for run in (first, second)]
-    labels, others = (table[columns.LABEL].to_numpy() for table in tables)
+    labels, others = (from_column(table[columns.LABEL], len(names)) for table in tables)
     numbers = [table[columns.ROW].to_numpy() for table in tables]
     if not np.array_equal(labels, others) or not np.array_equal(*numbers):
         raise AgnewsError(
@@ -56,8 +57,8 @@ def compare_runs(first: RunReport, second: RunReport, *, examples: int = 10, alp
             found=f"{len(labels):,} rows in {first.run_id}, {len(others):,} in {second.run_id}",
             fix="Run both with the same version of agnews and the same data.max_reject_share.",
         )
-    answers = [table[columns.CLASS_ID].to_numpy() for table in tables]
-    right = [each == labels for each in answers]
+    answers = [from_column(table[columns.CLASS_ID], len(names)) for table in tables]
+    right = [exact(each, labels) for each in answers]
     won, lost = right[1] & ~right[0], right[0] & ~right[1]
     test = paired_test(
         baseline=first.run_id,
@@ -71,8 +72,8 @@ def compare_runs(first: RunReport, second: RunReport, *, examples: int = 10, alp
     p_value = float(stats.binomtest(int(won.sum()), flips).pvalue) if flips else 1.0
     outcome = "no difference" if p_value > alpha else "better" if test.difference > 0 else "worse"
 
-    def named(rows: NDArray[np.bool_]) -> tuple[Flip, ...]:
-        return tuple(_flips(tables[0], answers, np.flatnonzero(rows)[:examples].tolist(), names))
+    def flips_of(rows: NDArray[np.bool_]) -> tuple[Flip, ...]:
+        return tuple(_flips(tables, np.flatnonzero(rows)[:examples].tolist(), names))
 
     return RunComparison(
         first=first.run_id,
@@ -86,8 +87,8 @@ def compare_runs(first: RunReport, second: RunReport, *, examples: int = 10, alp
         alpha=alpha,
         outcome=outcome,
         classes=tuple(_changes(labels, answers, won, lost, names)),
-        won=named(won),
-        lost=named(lost),
+        won=flips_of(won),
+        lost=flips_of(lost),
         settings=_differences(first, second),
     )
 
@@ -134,8 +135,8 @@ def _no_predictions(run: RunReport) -> AgnewsError:
 
 
 def _changes(
-    labels: NDArray[np.int64],
-    answers: Sequence[NDArray[np.int64]],
+    labels: Answers,
+    answers: Sequence[Answers],
     won: NDArray[np.bool_],
     lost: NDArray[np.bool_],
     names: Sequence[str],
@@ -143,16 +144,23 @@ def _changes(
     def share(hits: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
         return float(hits[of].mean()) if of.any() else 0.0
 
-    return [
-        ClassChange(
-            name=name,
-            recall=(share(answers[0] == each, labels == each), share(answers[1] == each, labels == each)),
-            precision=(share(labels == each, answers[0] == each), share(labels == each, answers[1] == each)),
-            won=int((won & (labels == each)).sum()),
-            lost=int((lost & (labels == each)).sum()),
+    def of_class(values: Answers, class_id: int) -> NDArray[np.bool_]:
+        of: NDArray[np.bool_] = values == class_id if values.ndim == 1 else values[:, class_id] > 0
+        return of
+
+    changes = []
+    for each, name in enumerate(names):
+        is_label, given = of_class(labels, each), [of_class(answer, each) for answer in answers]
+        changes.append(
+            ClassChange(
+                name=name,
+                recall=(share(given[0], is_label), share(given[1], is_label)),
+                precision=(share(is_label, given[0]), share(is_label, given[1])),
+                won=int((won & is_label).sum()),
+                lost=int((lost & is_label).sum()),
+            )
         )
-        for each, name in enumerate(names)
-    ]
+    return changes
 
 
 def _figures(first: RunReport, second: RunReport) -> tuple[FigureChange, ...]:
@@ -161,21 +169,17 @@ def _figures(first: RunReport, second: RunReport) -> tuple[FigureChange, ...]:
     return tuple(FigureChange(first=before[each.name], second=each) for each in after if each.name in before)
 
 
-def _flips(
-    table: pa.Table, answers: Sequence[NDArray[np.int64]], rows: Sequence[int], names: Sequence[str]
-) -> list[Flip]:
-    def name(class_id: int) -> str | None:
-        return None if class_id == columns.NO_CLASS else names[class_id]
-
+def _flips(tables: Sequence[pa.Table], rows: Sequence[int], names: Sequence[str]) -> list[Flip]:
+    first, second = (table.take(pa.array(rows, pa.int64())).to_pylist() for table in tables)
     return [
         Flip(
             row=row[columns.ROW],
             text=row[columns.TEXT],
-            label=names[row[columns.LABEL]],
-            first=name(int(answers[0][position])),
-            second=name(int(answers[1][position])),
+            label=named(row[columns.LABEL], names) or "",
+            first=named(row[columns.CLASS_ID], names),
+            second=named(other[columns.CLASS_ID], names),
         )
-        for position, row in zip(rows, table.take(pa.array(rows, pa.int64())).to_pylist(), strict=True)
+        for row, other in zip(first, second, strict=True)
     ]
 
 

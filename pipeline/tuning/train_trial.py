@@ -47,11 +47,13 @@ def train_trial(
         TrialFailed: These settings cannot be trained: the loss is not a number, or the memory does not suffice.
     """
     text = locate_vocabulary(resolve_text(config), transform_graph)
+    corpus = load_corpus(config.data.corpus).corpus
     try:
         job = TrainingJob(
             train_files=(posixpath.join(examples_uri, "Split-train", "*"),),
             eval_files=(posixpath.join(examples_uri, "Split-eval", "*"),),
-            num_classes=load_corpus(config.data.corpus).corpus.num_classes,
+            num_classes=corpus.num_classes,
+            label_shape=corpus.label_shape,
             text=text,
             model=config.model,
             training=config.training,

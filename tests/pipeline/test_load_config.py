@@ -109,3 +109,30 @@ def test_a_figure_of_no_class_of_the_corpus_is_refused_before_anything_runs() ->
     assert "Did you mean recall:Sports?" in caught.value.fix
     with pytest.raises(AgnewsError, match=r"evaluation\.metric"):
         load_config(None, ["evaluation.metric=f2"])
+
+
+SETS = """format: 1
+name: topics
+label: {column: topics, separator: "|"}
+texts: text
+classes: [a, b]
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("model.kind=ensemble", "model.kind"),
+        ("training.class_weights=sqrt", "training.class_weights"),
+        ("evaluation.abstain_precision=0.9", "evaluation.abstain_precision"),
+        ('export.formats=["onnx"]', "export.formats"),
+    ],
+)
+def test_what_is_made_for_one_class_a_text_is_refused_for_several(setting: str, word: str, tmp_path: Path) -> None:
+    description = tmp_path / "corpus.yaml"
+    description.write_text(SETS)
+    assert load_config(None, ["evaluation.metric=micro_f1"], corpus=str(description)).evaluation.metric == "micro_f1"
+    with pytest.raises(AgnewsError, match="for texts of one class") as caught:
+        load_config(None, [setting], corpus=str(description))
+    assert caught.value.problem.startswith(word)
+    assert "--set" in caught.value.fix

@@ -179,7 +179,7 @@ async function explain(asked, signal) {
 
 // Showing it
 
-function showClasses({ label: winner, abstained = false }, probabilities) {
+function showClasses({ label: winner, labels, abstained = false }, probabilities) {
   const names = hasMany()
     ? Object.keys(probabilities).sort((one, other) => probabilities[other] - probabilities[one])
     : model.classes;
@@ -187,14 +187,15 @@ function showClasses({ label: winner, abstained = false }, probabilities) {
   if (list.children.length !== names.length) list.replaceChildren(...names.map(classRow));
   names.forEach((name, place) => {
     const [label, bar, value] = list.children[place].children;
-    list.children[place].className = name === winner && !abstained ? "first" : "";
+    list.children[place].className = (labels ? labels.includes(name) : name === winner && !abstained) ? "first" : "";
     label.textContent = name;
     label.dir = "auto";
     bar.style.setProperty("--share", probabilities[name]);
     value.textContent = percent(probabilities[name]);
   });
-  at("winner").textContent = abstained ? "None of these" : winner;
-  at("sure").textContent = abstained ? "no class is likely enough" : sure(probabilities[winner]);
+  const none = labels ? labels.length === 0 : abstained;
+  at("winner").textContent = none ? "None of these" : (labels ?? [winner]).join(", ");
+  at("sure").textContent = none ? "no class is likely enough" : labels ? severalSure(labels) : sure(probabilities[winner]);
   at("answer").hidden = false;
   const left = model.classes.length - names.length;
   at("more-row").hidden = left === 0;
@@ -203,6 +204,10 @@ function showClasses({ label: winner, abstained = false }, probabilities) {
 
 function classRow() {
   return make("li", {}, make("span"), make("span", { className: "bar" }), make("span", { className: "percent" }));
+}
+
+function severalSure(labels) {
+  return labels.length === 1 ? "the one class that is likely enough" : `${labels.length} classes are likely enough`;
 }
 
 function sure(probability) {
@@ -275,8 +280,9 @@ function speak(said) {
   if (at("spoken").textContent !== said) at("spoken").textContent = said;
 }
 
-function speakAnswer({ label, abstained }, probabilities, words) {
-  if (abstained) return speak("None of these: no class is likely enough.");
+function speakAnswer({ label, labels, abstained }, probabilities, words) {
+  if (labels?.length) return speak(`${labels.join(", ")}: likely enough.`);
+  if (abstained || labels) return speak("None of these: no class is likely enough.");
   const because = words.length ? ` Words that speak for it: ${words.map(({ word }) => word).join(", ")}.` : "";
   speak(`${label}, ${percent(probabilities[label])}.${because}`);
 }

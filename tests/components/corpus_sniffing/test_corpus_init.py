@@ -252,3 +252,32 @@ def test_a_column_that_is_not_there_and_two_ways_to_name_test_rows(tmp_path: Pat
         describe(tmp_path, files=[tmp_path / "train.csv", tmp_path / "test.csv"], test_share=0.1)
     with pytest.raises(AgnewsError, match="no such file"):
         describe(tmp_path, files=[tmp_path / "trian.csv"])
+
+
+@pytest.mark.parametrize("separator", ["|", "; ", None])
+def test_several_classes_of_a_text_are_recognised_and_read(separator: str | None, tmp_path: Path) -> None:
+    random, words = np.random.default_rng(0), {name: f"{name}ing" for name in ("sport", "film", "money")}
+    lines = []
+    for number in range(300):
+        has = [name for name in words if random.random() < 0.5]
+        cell: object = has if separator is None else separator.join(has)
+        lines.append(
+            {"id": number, "text": f"the {' and '.join(words[each] for each in has)} text {number}", "tags": cell}
+        )
+    if separator is None:
+        (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    else:
+        rows = [("id", "text", "tags"), *((str(each["id"]), str(each["text"]), str(each["tags"])) for each in lines)]
+        (tmp_path / "train.csv").write_bytes(table(rows))
+
+    corpus, inspection, unsure = describe(tmp_path)
+
+    assert corpus.label_sets is not None
+    assert (corpus.label_column, corpus.label_sets.separator) == ("tags", separator and separator.strip())
+    assert corpus.label_sets.may_be_empty
+    assert corpus.class_names == ("film", "money", "sport")
+    assert corpus.texts == ("text",)
+    assert any(each.startswith("label:") for each in unsure)
+    assert inspection.problem is None
+    assert not any(inspection.rejects.values())
+    assert sum(split.rows for split in inspection.card.splits.values()) == 300

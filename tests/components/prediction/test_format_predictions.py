@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import json
 
 import numpy as np
 import orjson
@@ -14,16 +16,23 @@ from rich.cells import cell_len
 from agnews.components.prediction.output_formats import PART_FORMATS, OutputFormat, create_formatter
 from agnews.components.prediction.predict_blocks import PredictedBlock
 from agnews.components.prediction.text_input import TextRow
-from agnews.components.prediction.write_predictions import PredictionStyle
+from agnews.components.prediction.write_predictions import PredictionStyle, SeveralClasses
 
 CLASSES = tuple(f"class {number}" for number in range(12))
 PROBABILITIES = np.random.default_rng(0).dirichlet(np.ones(12), 3).astype(np.float32)
 
 
 def written(
-    form: OutputFormat, *, top: int | None, classes: tuple[str, ...] = CLASSES, abstains_below: float = 0.0
+    form: OutputFormat,
+    *,
+    top: int | None,
+    classes: tuple[str, ...] = CLASSES,
+    abstains_below: float = 0.0,
+    several: SeveralClasses | None = None,
 ) -> bytes:
-    style = PredictionStyle(classes, "7", with_text=True, top=top, width=200, abstains_below=abstains_below)
+    style = PredictionStyle(
+        classes, "7", with_text=True, top=top, width=200, abstains_below=abstains_below, several=several
+    )
     formatter = create_formatter(form, style)
     rows = [TextRow(number, number, 0, str(number), b"a text") for number in (1, 2, 3)]
     block = PredictedBlock(rows, PROBABILITIES.argmax(axis=1), PROBABILITIES, [])
@@ -87,6 +96,39 @@ def test_answers_that_are_none_are_marked_in_every_format(form: OutputFormat, to
     assert found == (confidence < below).tolist()
     assert sum(found) == 1
     assert b"abstained" not in written(form, top=top)
+
+
+@pytest.mark.parametrize("form", PART_FORMATS)
+@pytest.mark.parametrize("top", [None, 2])
+@pytest.mark.parametrize("separator", ["|", None])
+def test_all_classes_of_a_text_stand_in_every_format(
+    form: OutputFormat, top: int | None, separator: str | None
+) -> None:
+    thresholds = tuple(np.sort(PROBABILITIES, axis=0)[1].tolist())
+    content = written(form, top=top, several=SeveralClasses(thresholds, separator))
+
+    def cell(row: dict[str, str]) -> list[str]:
+        if separator is None:
+            return list(json.loads(row["labels"]))
+        return row["labels"].split(separator) if row["labels"] else []
+
+    found = {
+        OutputFormat.CSV: lambda: [cell(row) for row in csv.DictReader(io.StringIO(content.decode()))],
+        OutputFormat.JSONL: lambda: [orjson.loads(line)["labels"] for line in content.splitlines()],
+        OutputFormat.PARQUET: lambda: pq.read_table(io.BytesIO(content))["labels"].to_pylist(),
+    }[form]()
+    chosen = np.float32(thresholds) <= PROBABILITIES
+    assert found == [list(itertools.compress(CLASSES, row)) for row in chosen]
+    assert chosen.sum() == 2 * len(CLASSES)
+    assert b"labels" not in written(form, top=top)
+
+
+def test_a_table_names_all_classes_of_a_text() -> None:
+    several = SeveralClasses((0.0, 0.0, *[1.0] * (len(CLASSES) - 2)))
+    lines = written(OutputFormat.TABLE, top=2, several=several).decode().splitlines()
+    assert all(line.startswith(f"{CLASSES[0]}, {CLASSES[1]}") for line in lines)
+    nothing = SeveralClasses((1.0,) * len(CLASSES))
+    assert written(OutputFormat.TABLE, top=2, several=nothing).decode().startswith("(none)")
 
 
 def test_a_table_names_no_class_where_the_model_abstains() -> None:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agnews.components.smoke_test.judge_probe import BATCH, judge_probe
@@ -155,3 +156,24 @@ def test_a_model_that_is_too_big_or_does_not_load_fails() -> None:
     report = judged({"error": "killed by signal 9\nlast words"})
     assert failed(report) == ["loads"]
     assert "last words" in report.checks[1].found
+
+
+def test_probabilities_of_several_classes_need_not_sum_to_one_and_come_with_the_chosen_ones() -> None:
+    def of_sets(found: Any) -> Any:
+        if isinstance(found, dict) and "probabilities" in found:
+            shares = np.asarray(found["probabilities"]["values"], float).reshape(-1, 4)
+            chosen = {"dtype": "bool", "values": (shares > 0.5).tolist()}
+            return {
+                **found,
+                "probabilities": {**found["probabilities"], "values": (shares * 0.9).tolist()},
+                "chosen": chosen,
+            }
+        if isinstance(found, dict):
+            return {key: of_sets(value) for key, value in found.items()}
+        return [of_sets(value) for value in found] if isinstance(found, list) else found
+
+    sets = of_sets(findings())
+    assert failed(judged(sets, one_class=False)) == []
+    assert "answers" in failed(judged(sets))
+    del sets["golden"]["chosen"]
+    assert "answers" in failed(judged(sets, one_class=False))

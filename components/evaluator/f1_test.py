@@ -1,18 +1,21 @@
-"""Two models compared by macro F1, row by row: by exchanging their answers, and by drawing rows again."""
+"""Two models compared by F1, row by row: by exchanging their answers, and by drawing rows again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
+from agnews.components.evaluator.answer_columns import Answers, exact
 from agnews.components.evaluator.luck import expected_best
 from agnews.components.evaluator.macro_f1 import macro_f1
 from agnews.schemas.evaluation import PairedTest, Power
 from agnews.schemas.predictions import NO_CLASS
+
+Average = Literal["macro", "micro"]
 
 _DRAWS, _FEWEST_DRAWS = 9_999, 999
 _MOST_DRAWN = 10_000_000
@@ -22,18 +25,19 @@ _SEED = 20_260_101
 _LOSS, _SURE = 0.005, 0.9
 
 
-def macro_f1_test(
+def f1_test(
     *,
     baseline: str,
-    label: NDArray[np.int64],
-    candidate: NDArray[np.int64],
-    rival: NDArray[np.int64],
+    label: Answers,
+    candidate: Answers,
+    rival: Answers,
     num_classes: int,
+    average: Average = "macro",
     alpha: float,
     margin: float = 0.0,
     best_of: int = 0,
 ) -> PairedTest:
-    """Asks whether the candidate's macro F1 is worse than another model's beyond what chance explains.
+    """Asks whether the candidate's F1 is worse than another model's beyond what chance explains.
 
     F1 is no share of rows, so McNemar's test does not apply. If both models were equally good, it would not matter
     which of them gave which answer to a row: exchanging them row by row, each with probability one half, shows what
@@ -42,10 +46,11 @@ def macro_f1_test(
 
     Args:
         baseline: Version of the other model.
-        label: (rows,) positions of the true classes; at least one row.
-        candidate: (rows,) the candidate's answers; `NO_CLASS` is never right.
-        rival: (rows,) the other's.
+        label: (rows,) positions of the true classes; at least one row. Where a row has several, marks (rows, classes).
+        candidate: The candidate's answers, of the same shape; `NO_CLASS` is never right.
+        rival: The other's.
         num_classes: How many classes there are.
+        average: `macro` is the mean over the classes, `micro` the F1 over all of their rows.
         alpha: Level; the interval is one of 1 - 2 alpha.
         margin: What the candidate may be worse.
         best_of: 0 for the model in production. Otherwise the other is an anchor, the best of so many on these rows: its
@@ -53,18 +58,18 @@ def macro_f1_test(
             by the normal approximation.
 
     Returns:
-        Rows won and lost, the difference in macro F1 with its interval, and the probability of so large a loss.
+        Rows won and lost, the difference in F1 with its interval, and the probability of so large a loss.
 
     References:
         Yeh (2000), More accurate tests for the statistical significance of result differences,
         https://aclanthology.org/C00-2137: approximate randomization, with one side here.
         Efron, Tibshirani (1993), An Introduction to the Bootstrap, chapter 13: the percentile interval.
     """
-    kinds, counts = np.unique(np.stack([label, candidate, rival]), axis=1, return_counts=True)
-    truth, ours, theirs = kinds
+    (truth, ours, theirs), counts = _kinds(label, candidate, rival)
     draws = int(np.clip(_MOST_DRAWN // max(1, len(counts)), _FEWEST_DRAWS, _DRAWS))
     random = np.random.default_rng(_SEED)
-    sums = _Sums(truth, ours, theirs, num_classes)
+    sums = _Sums(truth, ours, theirs, num_classes, average)
+    right = [exact(each, truth) for each in (ours, theirs)]
     values = sums.both(counts[:, None].astype(np.float64))
     difference, other = float((values[0] - values[1])[0]), float(values[1][0])
 
@@ -76,7 +81,7 @@ def macro_f1_test(
         return sums.exchanged(counts, random.binomial(counts, 0.5, (size, len(counts))).T.astype(np.float64))
 
     spread = _drawn(draws, drawn_again)
-    error = float(spread.std(ddof=1)) if (ours != theirs).any() else 0.0
+    error = float(spread.std(ddof=1)) if not exact(ours, theirs).all() else 0.0
     luck = float(expected_best(best_of) * error / np.sqrt(2.0)) if best_of else 0.0
     if error == 0.0:
         p_worse = 1.0
@@ -89,8 +94,8 @@ def macro_f1_test(
     return PairedTest(
         baseline=baseline,
         baseline_accuracy=other,
-        only_candidate_right=int(counts[(ours == truth) & (theirs != truth)].sum()),
-        only_baseline_right=int(counts[(ours != truth) & (theirs == truth)].sum()),
+        only_candidate_right=int(counts[right[0] & ~right[1]].sum()),
+        only_baseline_right=int(counts[~right[0] & right[1]].sum()),
         difference=difference,
         confidence_interval=(low, high),
         level=1.0 - 2.0 * alpha,
@@ -99,29 +104,24 @@ def macro_f1_test(
         luck=luck,
         best_of=max(best_of, 1),
         power=None if best_of else _power(error, alpha),
-        metric="macro F1",
+        metric=f"{average} F1",
     )
 
 
 class _Sums:
-    """From how often each kind of row is there to macro F1. Kinds are of label, answer, and the other's answer."""
+    """From how often each kind of row is there to F1. Kinds are of label, answer, and the other's answer."""
 
-    def __init__(
-        self, truth: NDArray[np.int64], ours: NDArray[np.int64], theirs: NDArray[np.int64], num_classes: int
-    ) -> None:
-        def by_class(of: NDArray[np.int64], kept: NDArray[np.bool_]) -> Any:
-            rows = np.flatnonzero(kept)
-            return sparse.csr_matrix((np.ones(len(rows)), (of[rows], rows)), shape=(num_classes, len(of)))
-
-        self._labels = by_class(truth, np.ones(len(truth), bool))
-        self._right = [by_class(truth, each == truth) for each in (ours, theirs)]
-        self._answers = [by_class(each, each != NO_CLASS) for each in (ours, theirs)]
+    def __init__(self, truth: Answers, ours: Answers, theirs: Answers, num_classes: int, average: Average) -> None:
+        self._average = average
+        self._labels = _by_class(truth, num_classes)
+        self._answers = [_by_class(each, num_classes) for each in (ours, theirs)]
+        self._right = [each.multiply(self._labels).tocsr() for each in self._answers]
 
     def both(self, counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Macro F1 of both, each (draws,), where kinds are there so often, (kinds, draws)."""
+        """F1 of both, each (draws,), where kinds are there so often, (kinds, draws)."""
         labels = self._labels @ counts
         ours, theirs = (
-            macro_f1(right @ counts, labels, answers @ counts)
+            _f1(right @ counts, labels, answers @ counts, self._average)
             for right, answers in zip(self._right, self._answers, strict=True)
         )
         return ours, theirs
@@ -131,9 +131,56 @@ class _Sums:
         kept = counts[:, None] - exchanged
         labels = (self._labels @ counts)[:, None]
         right, answers = self._right, self._answers
-        ours = macro_f1(right[0] @ kept + right[1] @ exchanged, labels, answers[0] @ kept + answers[1] @ exchanged)
-        theirs = macro_f1(right[1] @ kept + right[0] @ exchanged, labels, answers[1] @ kept + answers[0] @ exchanged)
+        ours, theirs = (
+            _f1(
+                right[own] @ kept + right[other] @ exchanged,
+                labels,
+                answers[own] @ kept + answers[other] @ exchanged,
+                self._average,
+            )
+            for own, other in ((0, 1), (1, 0))
+        )
         return ours - theirs
+
+
+def f1_of(label: Answers, answer: Answers, num_classes: int, *, average: Average) -> float:
+    """Returns F1, as `f1_test` compares it.
+
+    Args:
+        label: (rows,) positions, or marks (rows, classes).
+        answer: Of the same shape.
+        num_classes: How many classes there are.
+        average: See `f1_test`.
+    """
+    sums = _Sums(label, answer, answer, num_classes, average)
+    return float(sums.both(np.ones((len(label), 1)))[0][0])
+
+
+def _kinds(label: Answers, candidate: Answers, rival: Answers) -> tuple[list[Answers], NDArray[np.int64]]:
+    """Rows with the same label and answers are of one kind: what is different about them, and how many there are."""
+    if label.ndim == 1:
+        kinds, counts = np.unique(np.stack([label, candidate, rival]), axis=1, return_counts=True)
+        return list(kinds), counts
+    beside = np.concatenate([each.astype(np.int8) for each in (label, candidate, rival)], axis=1)
+    kinds, counts = np.unique(beside, axis=0, return_counts=True)
+    return np.split(kinds, 3, axis=1), counts
+
+
+def _by_class(of: Answers, num_classes: int) -> Any:
+    """Marks (classes, kinds), 1 where a class is the label or answer, or one of them."""
+    if of.ndim == 2:
+        return sparse.csr_matrix((of > 0).T.astype(np.float64))
+    rows = np.flatnonzero(of != NO_CLASS)
+    return sparse.csr_matrix((np.ones(len(rows)), (of[rows], rows)), shape=(num_classes, len(of)))
+
+
+def _f1(
+    right: NDArray[np.float64], labels: NDArray[np.float64], answers: NDArray[np.float64], average: Average
+) -> NDArray[np.float64]:
+    """F1 over the first axis, the classes; micro F1 is that of one class with the rows of all."""
+    if average == "macro":
+        return macro_f1(right, labels, answers)
+    return macro_f1(*(each.sum(axis=0, keepdims=True) for each in (right, labels, answers)))
 
 
 def _drawn(draws: int, draw: Callable[[int], NDArray[np.float64]]) -> NDArray[np.float64]:

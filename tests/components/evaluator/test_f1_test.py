@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn import metrics as reference
 
-from agnews.components.evaluator.macro_f1_test import macro_f1_test
+from agnews.components.evaluator.f1_test import f1_test
 from agnews.schemas.evaluation import PairedTest
 
 CLASSES = 4
@@ -37,7 +37,7 @@ def drawn(seed: int, rows: int, right: tuple[float, float] = (0.8, 0.8)) -> tupl
 
 def test(label: Answers, ours: Answers, theirs: Answers, **how: float) -> PairedTest:
     options = {"alpha": 0.05, **how}
-    return macro_f1_test(
+    return f1_test(
         baseline="1",
         label=label,
         candidate=ours,
@@ -137,5 +137,5 @@ def test_thousands_of_classes_take_seconds() -> None:
     random = np.random.default_rng(0)
     label = random.integers(0, 10_000, 5_000)
     ours, theirs = (np.where(random.random(5_000) < 0.8, label, random.integers(0, 10_000, 5_000)) for _ in range(2))
-    found = macro_f1_test(baseline="1", label=label, candidate=ours, rival=theirs, num_classes=10_000, alpha=0.05)
+    found = f1_test(baseline="1", label=label, candidate=ours, rival=theirs, num_classes=10_000, alpha=0.05)
     assert abs(found.difference) < 0.03
