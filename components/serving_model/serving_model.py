@@ -220,7 +220,10 @@ def export_model(model: ServingModel, folder: str, facts: Mapping[str, object]) 
         folder: Folder or URI; `saved_model.pb` will lie directly in it.
         facts: Written to `assets.extra/model.json`.
     """
-    tf.saved_model.save(model, folder, signatures=model.signatures())
+    # Who loads it learns nothing. TensorFlow registers each gradient that it loads, for ever: a server kept the graphs
+    # of every version that it has ever served.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(model, folder, signatures=model.signatures(), options=options)
     path = posixpath.join(folder, FACTS_FILE)
     tf.io.gfile.makedirs(posixpath.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from agnews.components.linear.configure_ngrams import ngram_hash
 from agnews.components.linear.count_ngrams import count_ngrams
@@ -89,8 +92,22 @@ def test_the_server_has_every_operation_of_every_model(
     assert found - of_the_server == set()
     # Whoever gets a copy of the folder may name it with --model.
     require_harmless(str(tmp_path / "model"))
+    # What is loaded can go again: TensorFlow keeps gradients, and the graphs that they are of, for ever.
+    _load(tmp_path / "model")
+    before = _graphs()
+    _load(tmp_path / "model")
+    assert _graphs() == before
     # Registered there as well, and of no use without the Python process that exported the model.
     assert not [name for name in found if "PyFunc" in name]
+
+
+def _load(folder: Path) -> None:
+    assert tf.saved_model.load(str(folder)).signatures
+
+
+def _graphs() -> int:
+    gc.collect()
+    return sum(isinstance(each, FuncGraph) for each in gc.get_objects())
 
 
 def test_the_recorded_list_is_one_that_lets_a_test_fail(of_the_server: set[str]) -> None:
