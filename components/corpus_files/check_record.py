@@ -30,11 +30,12 @@ class RecordChecker:
         self._corpus = corpus
         self._read_label: Callable[[str | None], int | bytes | None]
         self._explain: Callable[[str | None], str] = self._unknown
+        self._reason = Reason.CLASS
         if corpus.label_sets is None:
             self._read_label = {each.value: i for i, each in enumerate(corpus.classes)}.get  # type: ignore[assignment]
         else:
             self._read_label = reader = LabelSetReader(corpus, corpus.label_sets)
-            self._explain = reader.explain
+            self._explain, self._reason = reader.explain, Reason.CLASS_SET
         self._names = corpus.texts
         self._max_bytes = corpus.limits.max_field_bytes
         self.part_column = corpus.files.test.column
@@ -63,7 +64,7 @@ class RecordChecker:
         """
         found = self._read_label(label)
         if found is None:
-            return Reject.of(row, line, Reason.CLASS, self._explain(label), whole)
+            return Reject.of(row, line, self._reason, self._explain(label), whole)
         try:
             text, encoded = join_texts(values, self._names, self._max_bytes)
         except UnusableText as unusable:

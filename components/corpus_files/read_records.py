@@ -146,7 +146,7 @@ def _explained(
     """Says the whole row, which good rows do not pay for."""
     explained = check(bad.row, bad.line, fields[label], [fields[i] for i in texts], corpus.delimiter.join(fields))
     assert isinstance(explained, Reject)  # noqa: S101 - the same columns give the same answer
-    looks_like_header = bad.row == 1 and not corpus.read.header and bad.reason is Reason.CLASS
+    looks_like_header = bad.row == 1 and not corpus.read.header and bad.reason in (Reason.CLASS, Reason.CLASS_SET)
     if looks_like_header and not fields[label].strip().lstrip("+-").isdecimal():
         hint = "this looks like a header, and the description says that there is none"
         return explained._replace(detail=f"{explained.detail}; {hint}")

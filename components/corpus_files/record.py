@@ -38,6 +38,8 @@ class Reason(StrEnum):
 
     COLUMNS = "wrong number of columns"
     CLASS = "unknown class"
+    CLASS_SET = "classes that cannot be read"
+    """Of a column that names several: an unknown one, none, or one twice."""
     ENCODING = "invalid UTF-8"
     NUL = "NUL byte"
     EMPTY = "empty text"

@@ -92,7 +92,7 @@ def test_what_cannot_be_read_is_a_bad_row_with_its_line(
     (bad,) = read(path, corpus_of(separator))
 
     assert isinstance(bad, Reject)
-    assert (bad.reason, bad.line) == (Reason.CLASS, 2)
+    assert (bad.reason, bad.line) == (Reason.CLASS_SET, 2)
     assert bad.detail.startswith("topics ")
     assert said in bad.detail
 

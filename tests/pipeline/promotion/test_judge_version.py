@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from agnews.components.serving_model import load_predictor
 from agnews.components.storage.files_at import files_at
 from agnews.pipeline.cli.models import app
 from agnews.pipeline.promotion import judge_version
+from agnews.schemas.corpus import LabelSets
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import ExitCode
 from agnews.schemas.evaluation import PairedTest
@@ -244,3 +246,53 @@ def test_files_that_are_not_those_that_were_pushed_are_refused_although_an_expor
     done = CliRunner().invoke(app, ["promote", newest, "--test", str(rows), "--root", str(tmp_path / "root")])
     assert "not what was pushed" in str(done.exception)
     assert in_production(there) == there.versions()[0]
+
+
+@pytest.mark.usefixtures("passes")
+@pytest.mark.parametrize("metric", ["accuracy", "micro_f1"])
+def test_versions_of_several_classes_a_text_are_compared_by_whole_sets(metric: str, tmp_path: Path) -> None:
+    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = [tf.strings.regex_full_match(text, f"(?s).*({word}).*") for word in WORDS]
+        return {"probabilities": 0.2 + 0.5 * tf.cast(tf.stack(found, axis=1), tf.float32)}
+
+    corpus = packaged_corpus().model_copy(
+        update={
+            "label": LabelSets(column="class", separator="|", may_be_empty=True),
+            "settings": {"evaluation": {"metric": metric}},
+        }
+    )
+    (tmp_path / "corpus.json").write_text(corpus.model_dump_json())
+    store = ModelStore(str(tmp_path / "root" / "models"), "agnews")
+    # The second one gives every text all classes that it has no word of.
+    for number, thresholds in enumerate(((0.5,) * 4, (0.5, 0.5, 0.5, 0.1))):
+        folder = tmp_path / f"model-{number}"
+        module = tf.Module()
+        module.answer = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string, "text")])
+        tf.saved_model.save(module, str(folder), signatures={"serving_default": module.answer})
+        (folder / "assets.extra").mkdir()
+        (folder / "assets.extra" / "model.json").write_text(json.dumps({"thresholds": thresholds}))
+        current = store.production()
+        publish(
+            store,
+            model=str(folder),
+            extra_files={CORPUS_FILE: str(tmp_path / "corpus.json")},
+            judged_against=current.version if current else "",
+            fingerprint=str(number),
+            run_id=f"run-{number}",
+            accuracy=0.9,
+            classes=CLASSES,
+        )
+    first, second = store.versions()
+    lines = []
+    for row in range(600):
+        has = [place for place in range(4) if (row + 1) >> place & 1]
+        text = " and ".join(WORDS[place] for place in has)
+        lines.append(f'"{"|".join(str(place + 1) for place in has)}","a text {row} of {text}","and more"')
+    (tmp_path / "test.csv").write_text("\n".join(lines) + "\n")
+    rollback(store, why="for a test")
+
+    code, said = promote(tmp_path / "root", second, "--test", str(tmp_path / "test.csv"))
+
+    assert code == ExitCode.NOT_BLESSED, said
+    assert "won 0 rows and lost 3" in said
+    assert in_production(store) == first
