@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from agnews.components.evaluator.analyse import LENGTH_BUCKETS
 from agnews.components.evaluator.answer_columns import from_column
 from agnews.components.evaluator.count_cells import class_figures
 from agnews.components.evaluator.tally import CALIBRATION_BINS, calibration_bin
@@ -88,10 +89,15 @@ def measure_sets(path: str, class_names: Sequence[str]) -> tuple[Metrics, tuple[
         per_class=per_class,
         unusable=sums.unusable,
     )
-    return metrics, tuple(
-        SliceMetrics(feature=feature, value=value, count=int(count), accuracy=right / count)
-        for (feature, value), (count, right) in sums.parts.items()
-    )
+    return metrics, tuple(_slices(sums, class_names))
+
+
+def _slices(sums: _Sums, class_names: Sequence[str]) -> Iterator[SliceMetrics]:
+    for feature, values in (("label", class_names), ("length", LENGTH_BUCKETS), ("has_markup", ("yes", "no"))):
+        for value in values:
+            count, right = sums.parts.get((feature, value), (0, 0))
+            if count:
+                yield SliceMetrics(feature=feature, value=value, count=int(count), accuracy=float(right / count))
 
 
 def _batches(path: str, classes: int) -> Iterator[pa.RecordBatch]:
@@ -124,7 +130,7 @@ def _add(sums: _Sums, batch: pa.RecordBatch, class_names: Sequence[str]) -> None
         sums.add_part("label", name, exact[has[:, number]])
     for feature, column in (("length", columns.LENGTH), ("has_markup", columns.HAS_MARKUP)):
         words: NDArray[Any] = np.array(batch.column(column).to_pylist(), object)
-        for value in sorted(set(words.tolist())):
+        for value in set(words.tolist()):
             sums.add_part(feature, value, exact[words == value])
 
 

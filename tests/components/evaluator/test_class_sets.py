@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as reference
 
+from agnews.components.evaluator.analyse import LENGTH_BUCKETS
 from agnews.components.evaluator.answer_columns import as_column, exact, from_column, named
 from agnews.components.evaluator.answer_rule import answer_rule, set_answers
 from agnews.components.evaluator.contest import Contest
@@ -176,3 +177,12 @@ def test_an_anchor_keeps_its_sets(tmp_path: Path) -> None:
     anchor = Anchor(version="1", rows_digest=split.digest, accuracy=0.5, best_of=1)
     write_anchor(str(tmp_path), anchor, split, split.by_model[CANDIDATE])
     assert (read_answers(str(tmp_path), 4) == split.by_model[CANDIDATE]).all()
+
+
+def test_parts_stand_in_their_own_order(tmp_path: Path) -> None:
+    predicted(tmp_path / "test.parquet", drawn(1)[1])
+    _, slices = measure_sets(str(tmp_path / "test.parquet"), NAMES)
+    lengths = [each.value for each in slices if each.feature == "length"]
+    assert lengths == [each for each in LENGTH_BUCKETS if each in lengths]
+    assert len(lengths) > 3
+    assert [each.value for each in slices if each.feature == "label"] == list(NAMES[:3])
