@@ -688,3 +688,31 @@ def test_none_of_these_is_an_answer_of_a_model_that_abstains(
     page.fill("#text", "What a lovely day")
     wait_for_text(page, "#winner", "praise")
     assert page.locator("#classes .first").count() == 1
+
+
+def test_all_classes_of_a_text_are_named_where_it_may_have_several(open_page: OpenPage) -> None:
+    page = open_page()
+    wait_for_text(page, "#facts", "version")
+
+    def answer(route: Route) -> None:
+        both = "coach" in (route.request.post_data or "")
+        row = {
+            "label": "Sports",
+            "labels": ["Sports", "Business"] if both else [],
+            "probabilities": [0.1, 0.9, 0.8, 0.2] if both else [0.1, 0.3, 0.1, 0.1],
+            "chosen": [False, both, both, False],
+        }
+        route.fulfill(status=200, json={"predictions": [row]})
+
+    page.route("**/*:predict", answer)
+    # As a model answers that has no such signature.
+    refusal = {"error": 'Serving signature name: "explain" not found in signature def'}
+    page.route("**/*:explain", lambda route: route.fulfill(status=400, json=refusal))
+    page.fill("#text", "a coach buys shares")
+    wait_for_text(page, "#winner", "Sports, Business")
+    assert page.inner_text("#sure") == "2 classes are likely enough"
+    assert page.locator("#classes .first").count() == 2
+
+    page.fill("#text", "nothing of the kind")
+    wait_for_text(page, "#winner", "None of these")
+    assert page.locator("#classes .first").count() == 0

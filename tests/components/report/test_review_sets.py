@@ -24,9 +24,7 @@ def table(baseline: np.ndarray | None) -> pa.Table:
             columns.LABEL: as_column(LABELS),
             columns.CLASS_ID: as_column(ANSWERS),
             columns.PROBABILITIES: pa.array(SHARES.tolist(), pa.list_(pa.float32())),
-            columns.BASELINE_CLASS_ID: pa.nulls(rows, pa.list_(pa.int64()))
-            if baseline is None
-            else as_column(baseline),
+            columns.BASELINE_CLASS_ID: before,
         }
     )
 
