@@ -54,7 +54,7 @@ class PredictionReview(Part):
     """The most confident ones, the most confident first."""
     mistakes_in_all: int
     doubtful_labels: tuple[DoubtfulRow, ...]
-    """Rows whose label looks wrong, the most doubtful first."""
+    """Rows whose label looks wrong, the most doubtful first, without those that are among `mistakes`."""
     doubtful_labels_in_all: int
     lost: tuple[DoubtfulRow, ...]
     """Rows that the baseline answers rightly and this model does not, the most confident first."""

@@ -38,6 +38,8 @@ def review_predictions(table: pa.Table, class_names: Sequence[str]) -> Predictio
     mistakes = _surest_first(np.flatnonzero(answered & ~right), confidence)
     usable = np.flatnonzero(answered)
     doubtful = usable[find_doubtful_labels(labels[usable], probabilities[usable])] if len(usable) else usable
+    # The surest mistakes are the most doubtful labels as well: nobody has to read them twice.
+    others = doubtful[~np.isin(doubtful, mistakes[:_SHOWN])]
     baseline = table[columns.BASELINE_CLASS_ID].to_numpy(zero_copy_only=False)
     lost = mistakes[baseline[mistakes] == labels[mistakes]]
 
@@ -50,7 +52,7 @@ def review_predictions(table: pa.Table, class_names: Sequence[str]) -> Predictio
         coverage=tuple(_coverage(confidence, right)),
         mistakes=rows(mistakes[:_SHOWN]),
         mistakes_in_all=len(mistakes),
-        doubtful_labels=rows(doubtful[:_SHOWN]),
+        doubtful_labels=rows(others[:_SHOWN]),
         doubtful_labels_in_all=len(doubtful),
         lost=rows(lost[:_LOST_SHOWN]),
     )

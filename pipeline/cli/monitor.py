@@ -108,9 +108,12 @@ def _show(console: Console, report: MonitorReport) -> None:
                 each.feature, each.measure, f"{each.value:.3f}", interval, f"{each.p:.2g}", each.detail, style=style
             )
         console.print(table)
-    for title, estimate in (("estimated", report.estimated_accuracy), ("measured", report.measured_accuracy)):
+    for title, estimate, holds in (
+        ("estimated", report.estimated_accuracy, "; holds where texts have changed and what they mean has not"),
+        ("measured", report.measured_accuracy, ", that people have labelled"),
+    ):
         if estimate is not None:
-            console.print(f"accuracy, {title}: {_percent(estimate)}")
+            console.print(f"accuracy, {title}: {_percent(estimate)}{holds}")
 
 
 def _percent(estimate: Estimate) -> str:

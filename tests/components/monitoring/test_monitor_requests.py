@@ -171,6 +171,7 @@ def test_the_command_ends_with_3_on_an_alarm_and_says_what_it_found(
     assert quiet.returncode == 0, quiet.stderr
     assert "quiet" in quiet.stdout
     assert "accuracy, estimated" in quiet.stdout
+    assert "holds where texts have changed and what they mean has not" in " ".join(quiet.stdout.split())
     log_texts(places, write(random, BANK, 300), random, version)
     alarm = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
     assert alarm.returncode == 3

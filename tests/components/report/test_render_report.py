@@ -254,3 +254,4 @@ def test_doubtful_labels_of_training_rows_stand_apart_from_those_of_the_test(who
     assert "2,000 rows that the model learns from" in words
     assert "The 1 most doubtful of 6 such rows (0.3\N{NO-BREAK SPACE}%)" in section.text_content()
     assert "<b>Oil</b> soars" in words
+    assert f"agnews feedback queue --log LOG --doubtful {report.run_id} sends them" in words

@@ -79,6 +79,18 @@ def test_rows_without_an_answer_count_against_the_model_and_are_not_listed(make_
     assert review.mistakes == review.doubtful_labels == review.lost == ()
 
 
+def test_no_row_is_listed_twice_as_a_sure_mistake_and_as_a_doubtful_label(make_run: Any) -> None:
+    made = make_run(rows=2000)
+    review = review_predictions(table_of(made), NAMES)
+    found = find_doubtful_labels(made.labels, made.probabilities.astype(np.float64))
+    assert review.doubtful_labels_in_all == len(found)
+    shown = [each.row for each in review.doubtful_labels]
+    mistakes = {each.row for each in review.mistakes}
+    assert len(mistakes) == 20
+    assert mistakes & set((found + 1).tolist()), "or there would be nothing to leave out"
+    assert shown == [row for row in (found + 1).tolist() if row not in mistakes][:20]
+
+
 def test_a_long_text_is_cut(make_run: Any) -> None:
     review = review_predictions(table_of(make_run(rows=60, text="word " * 500)), NAMES)
     assert {len(each.text) for each in review.mistakes} <= {499, 500}
