@@ -6,8 +6,9 @@ import zlib
 
 SHARE = 0.1
 """Of all logged texts. Their labels measure, and are never learnt from."""
-TRAINING_ROW = "@train/"
-"""Beginning of the ids of training rows that people are asked about. No request can have such an id."""
+TRAINING_ROW = "~train/"
+"""Beginning of the ids of training rows that people are asked about. No request can have such an id, and no spreadsheet
+takes it for a formula."""
 
 
 def is_in_random_share(row: str) -> bool:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +33,7 @@ from agnews.schemas.run_report import RunReport
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 AGNEWS = Path(sys.executable).with_name("agnews")
+DASHBOARD = json.loads((Path(__file__).parents[2] / "kubeflow" / "prometheus" / "grafana-dashboard.json").read_text())
 TOKEN = "a-token-of-a-test"
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
 WHO = ("riders", "novices", "veterans", "juniors", "visitors", "locals", "twins", "favourites")
@@ -58,7 +62,7 @@ def texts_of_a_new_kind() -> list[str]:
 
 @pytest.fixture(scope="module")
 def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample as one span."""
+    """The sample as one span. Some of its labels are wrong, as everywhere."""
     folder = tmp_path_factory.mktemp("spans")
     write_sample(folder, packaged_corpus())
     (folder / "2026-11-20").mkdir()
@@ -143,6 +147,51 @@ def serve(root: Path, folder: Path, *options: str) -> Iterator[httpx.Client]:
         process.wait(timeout=60)
 
 
+def desk(client: httpx.Client, verb: str, body: dict[str, Any]) -> Any:
+    """What the labelling page does."""
+    response = client.post(f"/v1/models/agnews:{verb}", json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+@contextmanager
+def prometheus(watched: httpx.Client, folder: Path) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """A Prometheus that reads a server; answers expressions."""
+    (folder / "token").write_text(TOKEN)
+    job = {
+        "job_name": "agnews",
+        "authorization": {"credentials_file": str(folder / "token")},
+        "static_configs": [{"targets": [watched.base_url.netloc.decode()]}],
+    }
+    settings = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
+    (folder / "prometheus.yml").write_text(json.dumps(settings))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    with (folder / "said").open("w") as said:
+        process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=said, stderr=said)
+    try:
+        with httpx.Client(base_url=f"http://{address}", timeout=30) as client:
+
+            def query(expression: str) -> list[dict[str, Any]]:
+                try:
+                    response = client.get("/api/v1/query", params={"query": expression})
+                except httpx.ConnectError:
+                    assert process.poll() is None, (folder / "said").read_text()
+                    return []
+                if response.status_code == 503:
+                    return []  # It has not read what it has written before.
+                assert response.status_code == 200, response.text
+                found: list[dict[str, Any]] = response.json()["data"]["result"]
+                return [each for each in found if each["value"][1] != "NaN"]
+
+            yield query
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
 @pytest.fixture(scope="module")
 def client(root: Path, first: RunReport, log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     with serve(root, tmp_path_factory.mktemp("server"), "--log-requests", str(log)) as client:
@@ -210,19 +259,71 @@ def test_what_it_does_not_know_is_an_alarm_that_people_are_told_of_once(
     assert (message["event"], message["reasons"]) == ("drift", report["reasons"])
 
 
-def test_labels_become_a_span(client: httpx.Client, log: Path, spans: Path, asked: Asked) -> None:
-    labels = [{"request": f"{asked.request}/{row}", "label": asked.truth, "by": "ann"} for row in range(asked.rows)]
-    kept = client.post("/v1/models/agnews:feedback", json={"labels": labels})
-    assert kept.status_code == 200, kept.text
+@pytest.fixture(scope="module")
+def mended(root: Path, log: Path, first: RunReport, asked: Asked) -> list[dict[str, Any]]:
+    """Training rows whose labels look wrong, in the queue."""
+    command = ("feedback", "queue", "--log", log, "--root", root, "--doubtful", first.run_id, "--most", "3", "--json")
+    sent = agnews(*command)
+    assert sent.returncode == 0, sent.stderr
+    return [each for each in json.loads(sent.stdout) if each["why"] == "training"]
+
+
+def test_the_queue_is_labelled_and_becomes_a_span(
+    client: httpx.Client, log: Path, spans: Path, asked: Asked, mended: list[dict[str, Any]]
+) -> None:
+    reasons: Counter[str] = Counter()
+    skip: list[str] = []
+    while texts := desk(client, "queue", {"by": "ann", "number": 100, "skip": skip})["texts"]:
+        # What the next model is going to be asked stays unknown to it.
+        labels = [
+            {"request": each["row"], "label": each["answer"] if each["label"] else asked.truth, "by": "ann"}
+            for each in texts
+            if each["label"] or each["row"].startswith(asked.request)
+        ]
+        reasons.update(each["why"] for each in texts)
+        skip += [each["row"] for each in texts]
+        if labels:
+            desk(client, "feedback", {"source": "queue", "labels": labels})
+    assert set(reasons) == {"random", "uncertain", "disagreement", "training"}
+    assert reasons["training"] == len(mended) == 3
+    assert all(each["label"] != each["answer"] for each in mended)
     collected = agnews("feedback", "collect", "--log", log, "--data", spans, "--span", "2026-11-21", "--json")
     assert collected.returncode == 0, collected.stderr
     counts = json.loads(collected.stdout)
-    assert counts["train"] + counts["test"] == asked.rows
+    assert counts["train"] + counts["test"] == asked.rows + len(mended)
     assert 0.04 < counts["test"] / asked.rows < 0.2, "the random share is never learnt from"
+    lines = (spans / "2026-11-21" / "provenance.jsonl").read_text().splitlines()
+    said = {row["text"]: row for row in map(json.loads, lines)}
+    for each in mended:
+        assert (said[each["text"]]["label"], said[each["text"]]["said"][0]["by"]) == (each["answer"], "ann")
+
+
+def test_every_panel_of_the_dashboard_has_something_to_show(
+    root: Path, log: Path, asked: Asked, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A real Prometheus reads a real server, which looks at the log once it has started."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("no Prometheus on this machine: apt-get install prometheus")
+    with (
+        serve(root, tmp_path_factory.mktemp("watched"), "--log-requests", str(log)) as watched,
+        prometheus(watched, tmp_path_factory.mktemp("prometheus")) as query,
+    ):
+        waiting = {(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]}
+        end = time.monotonic() + 180
+        while waiting:
+            assert time.monotonic() < end, f"nothing to show: {waiting}"
+            ask(watched, asked.held_out[:1])
+            waiting = {each for each in waiting if not query(each[1].replace("$instance", ".*"))}
+            time.sleep(1)
+        (measured,) = query('agnews_accuracy{known="measured",end="value"}')
+        assert 0.0 <= float(measured["value"][1]) < 0.6, "it did not know"
+        assert [each["value"][1] for each in query("max(agnews_drift_alarm)")] == ["1"]
 
 
 @pytest.fixture(scope="module")
-def second(run: Run, settings: tuple[str, ...], asked: Asked, execution: Path) -> RunReport:
+def second(
+    run: Run, settings: tuple[str, ...], asked: Asked, execution: Path, mended: list[dict[str, Any]]
+) -> RunReport:
     return run(*settings, notifications=load_execution(execution).notify)
 
 
@@ -231,12 +332,15 @@ def test_the_next_run_learns_from_it_and_the_server_knows_better(
     first: RunReport,
     client: httpx.Client,
     asked: Asked,
+    mended: list[dict[str, Any]],
     execution: Path,
     registry: Callable[[], dict[str, str]],
 ) -> None:
     version = Path(str(first.pushed_model)).name
     assert second.spans is not None
     assert (second.spans.new, second.spans.since) == (("2026-11-21",), version)
+    assert second.documents.data_card is not None
+    assert second.documents.data_card.left_out_as_corrected >= len(mended), "what people have mended is learnt once"
     assert second.pushed_model is not None
     pushed = Path(second.pushed_model).name
     assert pushed != version
