@@ -79,7 +79,7 @@ def choose_texts(
     Args:
         logged: Texts that were answered, oldest first.
         labelled: What was said already.
-        by: Who asks: nobody is asked twice; empty passes over all that anybody has labelled.
+        by: Who asks: nobody is asked twice. Empty for whoever it may be, who may have labelled nothing yet.
         number: The most to choose.
         disagreements: How far the model and a linear model are apart, by row, where they answer differently.
         training: Training rows to look at, the most doubtful first.
@@ -114,7 +114,7 @@ def choose_texts(
 
 def _is_settled(said: LabelledText | None, by: str) -> bool:
     """Whether there is nothing to ask about: all agree, or who asks has said what there is to say."""
-    return said is not None and (not by or said.label is not None or any(label.by == by for label in said.said))
+    return said is not None and (said.label is not None or any(label.by == by for label in said.said))
 
 
 def _in_turns(sources: Mapping[str, Sequence[QueuedText]]) -> Iterator[QueuedText]:

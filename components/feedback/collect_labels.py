@@ -29,7 +29,7 @@ class Collected:
         train: Rows of the new span.
         test: Rows of the test pool, of the random share, which no span has.
         changed: Rows of earlier spans that are labelled otherwise now, and went from there.
-        conflicts: Texts that people disagree about; they are asked about again.
+        conflicts: Texts of which no label has more than half of the people; a third is asked.
         unknown_text: Labels of requests whose text is not in the log.
         unknown_class: Labels that name no class of the corpus.
         known: Texts that an earlier span has already, with the same label.

@@ -1,11 +1,13 @@
 """What people agree on.
 
-The rules: of one person, the newest label of a text counts. Where all persons say the same, that is its label; where
-two say different things, nobody knows, and the text goes back to the queue. Copies of a text are one text.
+The rules: of one person, the newest label of a text counts. What more than half of all who labelled a text say is its
+label; where two say different things, nobody knows, and the text goes back to the queue, for a third to decide. Copies
+of a text are one text.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,8 +39,9 @@ class LabelledText:
 
     @property
     def label(self) -> str | None:
-        """What all say; None where they do not agree."""
-        return next(iter(self.names)) if len(self.names) == 1 else None
+        """What more than half of them say; None where nothing is."""
+        ((name, count),) = Counter(each.label for each in self.said).most_common(1)
+        return name if 2 * count > len(self.said) else None
 
 
 def resolve_labels(labels: Sequence[Label], texts: Mapping[str, str]) -> tuple[list[LabelledText], list[Label]]:

@@ -84,6 +84,9 @@ def queue(
         ),
     ] = "",
     most: Annotated[int, typer.Option(metavar="N", min=1, help="With --doubtful: how many rows to send.")] = 100,
+    by: Annotated[
+        str, typer.Option(metavar="NAME", help="Who is going to label: nobody is asked twice about a text.")
+    ] = "",
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a CSV with an empty column `label` to fill and import.")
     ] = None,
@@ -120,7 +123,7 @@ def queue(
         training = read_training_rows(places)
         labelled, _ = read_labelled(places)
     apart = _disagreements(logged, root, name, models, version) if logged else {}
-    chosen = choose_texts(logged, labelled, number=number, disagreements=apart, training=training)
+    chosen = choose_texts(logged, labelled, by=by, number=number, disagreements=apart, training=training)
     if output is not None:
         _write_queue(output, chosen)
     if as_json:
@@ -148,8 +151,9 @@ def collect(
 ) -> None:
     """Write a dated span of what people agree on, for the next run to learn from.
 
-    Of one person the newest label of a text counts. A text that two people call different things goes back to the
-    queue, and a row that was collected from it before is taken back. Where other spans have rows with the same texts,
+    Of one person the newest label of a text counts, and of all people what more than half of them say. A text that two
+    people call different things goes back to the queue, for a third to decide, and a row that was collected from it
+    before is taken back. Where other spans have rows with the same texts,
     runs leave those out and learn from these. Texts of the random share go to LOG/test-pool and
     are never learnt from. `provenance.jsonl` in the span says of each row who labelled it, when, and which request it
     was. Doing it again changes nothing.
@@ -282,6 +286,8 @@ def _given(row: Mapping[str, Any], number: int, by: str, classes: tuple[str, ...
     from agnews.schemas.feedback import GivenLabel
     from agnews.schemas.first_problem import first_problem
 
+    if row.get("why"):
+        row = {**row, "text": _without_apostrophe(str(row.get("text") or ""))}
     known = {name: str(row[name]).strip() for name in ("request", "text", "label", "by", "at") if row.get(name)}
     known.setdefault("by", by)
     try:
@@ -310,9 +316,22 @@ def _write_queue(output: Path, chosen: Sequence[QueuedText]) -> None:
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(("request", "text", "answer", "probability", "why", "was", "label"))
     writer.writerows(
-        (each.row, each.text, each.answer, f"{each.probability:.4f}", each.why, each.label, "") for each in chosen
+        (each.row, _with_apostrophe(each.text), each.answer, f"{each.probability:.4f}", each.why, each.label, "")
+        for each in chosen
     )
     write_atomically(output, sink.getvalue(), private=True)
+
+
+_FORMULA = tuple("'=+-@\t\r")
+
+
+def _with_apostrophe(text: str) -> str:
+    """Keeps a spreadsheet from computing what a stranger has sent."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _without_apostrophe(text: str) -> str:
+    return text.removeprefix("'")
 
 
 def _send_doubtful(places: Places, run: str, most: int, root: Path) -> int:

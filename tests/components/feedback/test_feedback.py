@@ -59,7 +59,7 @@ def label(text: str, name: str, by: str, minutes: int = 0, row: str = "") -> Lab
     return Label(id="x", row=row, text=text, label=name, by=by, at=at, source=Source.API)
 
 
-def test_of_one_person_the_newest_counts_and_two_who_disagree_leave_it_open() -> None:
+def test_of_one_person_the_newest_counts_two_who_disagree_leave_it_open_and_a_third_decides() -> None:
     labels = [
         label("A text", "Sports", "ann"),
         label("a  TEXT", "World", "ann", 1),
@@ -68,9 +68,22 @@ def test_of_one_person_the_newest_counts_and_two_who_disagree_leave_it_open() ->
         label("same", "Sports", "ann"),
         label("same", "Sports", "bob"),
         label("", "Sports", "ann", row="gone/0"),
+        label("third", "Sports", "ann"),
+        label("third", "World", "bob"),
+        label("third", "World", "carl"),
+        label("four", "Sports", "ann"),
+        label("four", "Sports", "bob"),
+        label("four", "World", "carl"),
+        label("four", "Business", "dan"),
     ]
     found, unknown = resolve_labels(labels, {})
-    assert [(each.text, each.label) for each in found] == [("a  TEXT", "World"), ("other", None), ("same", "Sports")]
+    assert [(each.text, each.label) for each in found] == [
+        ("a  TEXT", "World"),
+        ("other", None),
+        ("same", "Sports"),
+        ("third", "World"),
+        ("four", None),
+    ]
     assert [each.row for each in unknown] == ["gone/0"]
 
 
@@ -95,6 +108,7 @@ def test_the_queue_asks_about_conflicts_then_every_third_at_random_then_where_th
     assert (first.row, first.why) == (f"{LEARNT[1]}/0", "conflict")
     assert all(each.why != "conflict" for each in choose_texts(logged, labelled, by="ann")), "nobody is asked twice"
     assert f"{LEARNT[0]}/0" not in {each.row for each in choose_texts(logged, labelled, by="carl")}
+    assert choose_texts(logged, labelled)[0].why == "conflict", "whoever it is"
 
 
 def test_where_a_linear_model_disagrees_most_is_asked_in_turn() -> None:

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from agnews.components.feedback.label_store import read_labels
+from agnews.components.feedback.label_store import keep_labels, read_labels
 from agnews.components.feedback.random_share import is_in_random_share
+from agnews.components.feedback.training_rows import queue_training_rows
 from agnews.components.request_log.places import Places, places_at
 from agnews.components.request_log.request_log import LogSettings, RequestLog
 from agnews.components.storage.files_at import files_at
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
-from agnews.schemas.feedback import Source
+from agnews.schemas.feedback import GivenLabel, Source
 from agnews.schemas.linear_check import DOUBTS_FILE, DoubtfulLabel, LinearCheck
 from agnews.schemas.run_report import NodeSummary
 
@@ -82,6 +83,31 @@ def test_a_queue_is_written_filled_and_imported(places: Places, tmp_path: Path) 
     erased = agnews("erase", "--log", places.uri, "--by", "ann", "--data", tmp_path / "data")
     assert erased.output == "0 rows of the log, 10 labels, 10 collected rows were removed\n"
     assert read_labels(places) == []
+
+
+def test_a_spreadsheet_computes_nothing_that_a_stranger_has_sent(places: Places, tmp_path: Path) -> None:
+    texts = ["=1+1", "-2 degrees in Oslo", "'=quoted", "plain"]
+    queue_training_rows(places, "run", [ROW.model_copy(update={"text": text}) for text in texts])
+    file = tmp_path / "queue.csv"
+    assert agnews("queue", "--log", places.uri, "--output", file).exit_code == 0
+    with file.open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["why"] == "training"]
+    assert [row["text"] for row in rows] == ["'=1+1", "'-2 degrees in Oslo", "''=quoted", "plain"]
+    assert not any(value.startswith(("=", "+", "-", "@")) for row in rows for value in row.values())
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "label": "Sports"} for row in rows)
+    assert agnews("import", file, "--log", places.uri, "--by", "ann").exit_code == 0
+    assert [each.text for each in read_labels(places)] == texts
+
+
+def test_what_two_people_disagree_about_is_asked_of_a_third(places: Places) -> None:
+    given = [GivenLabel(request="r3", label=name, by=by) for name, by in (("Sports", "ann"), ("World", "bob"))]
+    keep_labels(places, given, Source.QUEUE)
+    for who, why in (("", "conflict"), ("carl", "conflict"), ("ann", None)):
+        asked = json.loads(agnews("queue", "--log", places.uri, "--json", "--by", who).stdout)
+        assert {each["row"]: each["why"] for each in asked}.get("r3/0") == why
 
 
 @pytest.mark.parametrize(
