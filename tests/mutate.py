@@ -33,7 +33,10 @@ MODULES = {
         ["tests/components/evaluator/test_paired_test.py", "tests/components/evaluator/test_compare.py"],
     ),
     "split_rule": ("components/corpus_files/split_rule.py", ["tests/components/corpus_files/test_split_rule.py"]),
-    "plan_run": ("pipeline/plan_run.py", ["tests/pipeline/test_plan_run.py"]),
+    "plan_run": (
+        "pipeline/plan_run.py",
+        ["tests/pipeline/test_plan_run.py", "tests/pipeline/test_sample_as_baseline.py"],
+    ),
     "model_store": (
         "components/model_store/model_store.py",
         ["tests/components/model_store/test_reading_a_store.py"],

@@ -94,6 +94,9 @@ def test_what_is_no_version_is_none(store: ModelStore, push: Push) -> None:
     assert store.foreign() == ("17", "19")
     (root / ".incoming-17").mkdir()
     assert store.foreign() == ("19",)
+    for name in ("9", "1" * 18):
+        (root / name).mkdir()
+    assert store.foreign() == ("9", "19", "1" * 18)
 
 
 def test_a_marked_version_counts_if_it_is_in_production(store: ModelStore, push: Push) -> None:
@@ -130,7 +133,12 @@ def test_a_version_that_is_not_there_is_told_with_those_that_are(version: str, s
     assert raised.value.problem == f"The model store {store.uri} has no whole version {version[:40]}."
     assert raised.value.found == f"versions {first}"
     assert raised.value.exit_code == ExitCode.FAILED
+    assert raised.value.fix.startswith(f"Either restore {store.folder(version)} from a backup" if version else "Either")
     assert f"go on from version {first}" in raised.value.fix
+    second = push("b")
+    with pytest.raises(AgnewsError) as raised:
+        store.record(version)
+    assert raised.value.found == f"versions {first}, {second}"
 
 
 def test_a_record_that_is_none_is_told_with_its_place(store: ModelStore, push: Push) -> None:
@@ -157,6 +165,7 @@ def test_a_pointer_that_is_none_is_told_with_what_can_be_done(store: ModelStore,
         with pytest.raises(AgnewsError) as raised:
             ask()
         assert raised.value.problem == f"{pointer} is not a model record."
+        assert raised.value.found
         assert raised.value.fix.startswith(f"Either restore {pointer} from a backup, or go on from version {version} ")
 
 
@@ -192,8 +201,9 @@ def test_a_copy_is_compared_with_the_pointer_and_not_with_the_folder(
     assert raised.value.found == f"sha256 {model_digest(files)}, its record says {production.model_digest}"
     assert raised.value.exit_code == ExitCode.FAILED
     assert raised.value.fix.startswith(f"Either restore {folder} from a backup")
-    with pytest.raises(AgnewsError, match="is corrupt"):
+    with pytest.raises(AgnewsError, match="is corrupt") as raised:
         store.require_sound(production)
+    assert raised.value.found == f"sha256 {model_digest(files)}, its record says {production.model_digest}"
     # An older version has its record alone, so the same change goes unnoticed there: signatures are for that.
     store.require_sound(store.record(first))
 
@@ -234,8 +244,11 @@ def test_the_trail_is_in_order_and_forgives_a_file_that_was_not_written(store: M
     with pytest.raises(AgnewsError) as raised:
         store.moves()
     assert raised.value.problem == f"{history}/00000002-broken.json does not say how production moved."
+    assert "Field required" in str(raised.value.found)
     assert raised.value.fix == "Delete the file: nothing but the list of moves needs it."
     assert raised.value.exit_code == ExitCode.FAILED
+    # Whoever asks for the last one alone does not read those before it.
+    assert store.moves(newest=1) == moves[-1:]
 
 
 def test_a_version_without_a_card_has_an_empty_one(store: ModelStore, push: Push) -> None:
