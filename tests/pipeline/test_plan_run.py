@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agnews.components.corpus_files.corpus_state import read_state
+from agnews.components.model_export import require_converters
 from agnews.components.storage.files import Files
 from agnews.components.storage.files_at import files_at
 from agnews.pipeline.load_config import load_config
@@ -118,9 +119,16 @@ def test_how_nothing_would_be_exported_decides_about_nothing(data: Path) -> None
     assert len(found) == 4
 
 
-def test_a_model_that_cannot_be_exported_is_told_before_anything_runs(data: Path) -> None:
+def test_a_model_that_cannot_be_exported_is_told_before_anything_runs(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = load_config("linear", [f"data.source={data}", "export.formats=[onnx]"])
     with pytest.raises(AgnewsError, match="kind linear cannot be exported"):
+        plan_run(config, CORPUS, Store(), CODE)
+    monkeypatch.setattr(require_converters, "is_installed", lambda name: True)
+    monkeypatch.setattr(require_converters, "computes_in_bfloat16", lambda: False)
+    config = load_config("bert_finetune", [f"data.source={data}", "export={formats: [openvino], precision: bfloat16}"])
+    with pytest.raises(AgnewsError, match="does not compute in bfloat16"):
         plan_run(config, CORPUS, Store(), CODE)
 
 
