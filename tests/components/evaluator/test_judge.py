@@ -8,6 +8,7 @@ import pytest
 
 from agnews.components.evaluator.judge import judge
 from agnews.components.evaluator.paired_test import anchor_test, paired_test
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.evaluation import ClassMetrics, Metrics, Verdict
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
@@ -136,7 +137,9 @@ def test_what_a_linear_model_gets_is_said_and_decides_only_if_it_is_asked_to() -
     held_back = beside_linear(10, 40, "require")
     assert (held_back.blessed, held_back.failed_rules) == (False, ("beats_linear",))
     assert "linear" in held_back.reasons[0]
-    assert beside_linear(18, 20, "require").blessed
+    even = beside_linear(18, 20, "require")
+    assert even.blessed
+    assert even.reasons[-1].endswith(", not worse than it beyond noise")
     assert not [reason for reason in verdict_on().reasons if "linear" in reason]
 
 
@@ -171,6 +174,48 @@ def test_a_chain_of_small_losses_is_held_back_by_the_best_ever_and_told_so() -> 
         "points of luck as the best of 12 and a margin of 0.2 it is worse beyond noise at level 0.025"
         in (verdict.reasons[0])
     )
+
+
+def test_a_model_as_good_as_the_best_ever_is_told_so() -> None:
+    best = anchor_test(
+        anchor="1763000000",
+        best_of=1200,
+        rows=800,
+        both_right=690,
+        only_candidate_right=30,
+        only_anchor_right=33,
+        alpha=0.025,
+        margin=0.0,
+    ).model_copy(update={"luck": 0.0125})
+
+    verdict = judge(metrics(GOOD), None, best, **RULES)
+
+    assert verdict.blessed
+    assert verdict.reasons[-1].endswith(
+        "; allowing for 1.25 points of luck as the best of 1,200 it is not worse beyond noise"
+    )
+
+
+def abstaining(threshold: float | None, precision: float | None = 0.985) -> Verdict:
+    return verdict_on(
+        abstention=Abstention(wanted=0.98, threshold=threshold, eval_rows=1200, coverage=0.751, precision=precision)
+    )
+
+
+def test_how_often_a_model_abstains_and_is_right_is_told() -> None:
+    verdict = abstaining(0.8768)
+    assert verdict.blessed
+    assert verdict.reasons[-1] == (
+        "it answers 75.1 % of the test rows, 98.5 % of them rightly (asked for: 98 %), and abstains below a "
+        "probability of 0.877"
+    )
+    assert abstaining(0.9, None).reasons[-1].startswith("it answers 75.1 % of the test rows (asked for: 98 %)")
+
+
+def test_a_precision_that_no_threshold_gives_holds_a_model_back() -> None:
+    verdict = abstaining(None)
+    assert (verdict.blessed, verdict.failed_rules) == (False, ("abstain_precision",))
+    assert verdict.reasons[0] == "no threshold makes 98 % of its answers right, as far as 1,200 eval rows tell"
 
 
 def test_why_the_best_ever_was_not_asked_is_told() -> None:
@@ -258,6 +303,14 @@ def test_the_level_is_a_limit_that_holds_back() -> None:
     test = against(0, 5)
     assert not verdict_on(against=test.model_copy(update={"level": 1 - 2 / 32})).blessed
     assert verdict_on(against=test.model_copy(update={"level": 1 - 2 / 32 + 1e-9})).blessed
+    limit = test.model_copy(update={"level": 1 - 2 / 32})
+    assert judge(metrics(GOOD), None, limit, **RULES).failed_rules == ("not_worse_than_best",)
+    assert verdict_on(linear_test=limit, beats_linear="require").failed_rules == ("beats_linear",)
+
+
+def test_a_comparison_without_a_known_power_ends_with_its_verdict() -> None:
+    test = against(38, 41).model_copy(update={"power": None})
+    assert verdict_on(against=test).reasons[-1].endswith("p = 0.41, not worse beyond noise")
 
 
 def test_a_thousandth_is_still_a_number() -> None:
