@@ -316,3 +316,24 @@ def test_a_comparison_without_a_known_power_ends_with_its_verdict() -> None:
 def test_a_thousandth_is_still_a_number() -> None:
     test = against(0, 20).model_copy(update={"p_worse": 0.001})
     assert ", p = 0.001, worse" in verdict_on(against=test).reasons[0]
+
+
+def test_another_figure_than_accuracy_is_named() -> None:
+    test = against(38, 41).model_copy(update={"metric": "macro F1"})
+    assert " against the baseline 1763820000, whose macro F1 is 90.1 %: " in verdict_on(against=test).reasons[-1]
+    assert verdict_on(linear_test=test).reasons[-1].startswith("a linear model gets 90.1 % macro F1: won 38 rows")
+
+
+@pytest.mark.parametrize(("classes", "ending"), [(11, "class 9 and class 10"), (12, "class 9 and 2 others")])
+def test_of_many_classes_ten_are_named_and_the_rest_is_counted(classes: int, ending: str) -> None:
+    found = metrics(GOOD).model_copy(
+        update={
+            "per_class": tuple(
+                ClassMetrics(name=f"class {number}", precision=0.9, recall=0.9, f1=0.9, count=200, answers=0)
+                for number in range(classes)
+            )
+        }
+    )
+    verdict = judge(found, None, **RULES)
+    assert verdict.failed_rules == ("all_classes",)
+    assert verdict.reasons[0].endswith(ending)
