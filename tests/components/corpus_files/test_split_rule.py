@@ -268,6 +268,57 @@ def test_one_row_in_eval_is_enough_for_a_small_class_and_none_is_not() -> None:
     assert topped_up([], [], 0.1) == []
 
 
+Sets = list[tuple[int, tuple[int, ...]]]
+
+
+def topped_up_sets(train: Sets, evaluation: Sets, share: float, classes: int = 3) -> list[int]:
+    def rows(texts: Sets) -> tuple[Any, Any]:
+        marks = np.zeros((len(texts), classes), np.uint8)
+        for row, (_, labels) in enumerate(texts):
+            marks[row, list(labels)] = 1
+        return np.array([key for key, _ in texts], np.uint64), marks
+
+    found = eval_top_up(rows(train), rows(evaluation), share)
+    assert found.dtype == np.uint64
+    return found.tolist()
+
+
+def expected_sets(train: Sets, evaluation: Sets, share: float, classes: int = 3) -> list[int]:
+    """The rule as the documentation says it: the rarest class first, and no class loses its last row in train."""
+    there, here = list(train), list(evaluation)
+
+    def count(texts: Sets, label: int) -> int:
+        return sum(label in labels for _, labels in texts)
+
+    total = [count(train, label) + count(evaluation, label) for label in range(classes)]
+    for label in sorted(range(classes), key=lambda label: total[label]):
+        for key in sorted({key for key, labels in there if label in labels}):
+            if count(here, label) >= max(1, int(share * total[label] / 2)):
+                break
+            going = [each for each in there if each[0] == key]
+            left = [each for each in there if each[0] != key]
+            if all(count(left, each) for _, labels in going for each in labels):
+                there, here = left, here + going
+    return sorted({key for key, _ in train} - {key for key, _ in there})
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.sets(st.integers(0, 2)).map(tuple)), max_size=30),
+    st.lists(st.tuples(st.integers(20, 30), st.sets(st.integers(0, 2)).map(tuple)), max_size=8),
+    st.sampled_from((0.05, 0.2, 0.5)),
+)
+def test_a_text_of_several_classes_counts_for_each_and_the_rarest_chooses_first(
+    train: Sets, evaluation: Sets, share: float
+) -> None:
+    assert topped_up_sets(train, evaluation, share) == expected_sets(train, evaluation, share)
+
+
+def test_no_class_of_a_text_loses_its_last_row_in_train() -> None:
+    # The first text is the only one of class 2: it stays, and the next one goes for class 0.
+    train: Sets = [(1, (0, 2)), (2, (0, 1)), (3, (0, 1)), (4, (0, 1))]
+    assert topped_up_sets(train, [], 0.1) == [2]
+
+
 def test_the_border_of_eval_is_the_share_of_the_digests() -> None:
     keys = np.array([(2**31 - 1) << 32, 2**31 << 32], np.uint64)
     masks, _ = SplitRule(0.5, NO_TEST)(replace(batch_of(2), keys=keys))
