@@ -144,6 +144,11 @@ class Process:
             *(self.stopping.best_epoch, curve),
         )
 
+    def met_a_fault(self, calls: int) -> bool:
+        """Whether the storage has failed, or an answer of it was lost, since so many calls."""
+        client = self.client
+        return self.faulty and (calls < client.fail_at <= client.steps or not client.fail_at + client.lost_at)
+
     def _tell(self, moment: str, *values: Any) -> None:
         for each in self.callbacks:
             getattr(each, moment)(*values)
@@ -301,9 +306,8 @@ class History:
             return False
         finally:
             self.working = None
-        after, client = self.world.files.get(self.place.file), process.client
-        failed = process.faulty and (calls < client.fail_at <= client.steps or not client.fail_at + client.lost_at)
-        if process.began and after is not before and client.steps > calls and not failed:
+        after = self.world.files.get(self.place.file)
+        if process.began and after is not before and process.client.steps > calls and not process.met_a_fault(calls):
             self.told, self.since = after, []
             self.saved_at = self.ticks
         if moment in {"learnt", "judged"}:
@@ -316,17 +320,17 @@ class History:
     def finish(self, process: Process) -> None:
         assert process.snapshot(ended=True) == uncut(self.job)["end"], "a training that was cut ends in another way"
         self.story.append("ends")
+        calls = process.client.steps
         try:
             with self.world.process(process.client):
                 self.place.remove()
         except self.module.CutError:
             self.kill(process, "cut while its backup is removed")
             return
-        except OSError:
-            pass  # The step fails, and the next try finds that there is nothing left to learn.
-        else:
-            assert self.world.list_delay or not self.files(), "a training that ended leaves something"
-            self.told, self.since = self.world.files.get(self.place.file), []
+        # What a storage that fails keeps is told, and is no fault of a training that has ended.
+        kept = self.world.list_delay or process.met_a_fault(calls)
+        assert kept or not self.files(), "a training that ended leaves something"
+        self.told, self.since = self.world.files.get(self.place.file), []
         if process is self.process:
             self.process = None
 
