@@ -61,6 +61,7 @@ class History:
         self.cuts = 0
         self.versions: list[str] = []
         self.checked = -1
+        self.sound: set[tuple[tuple[str, bytes], ...]] = set()
         # The same bytes are read thousands of times.
         for document in (Pointer, ModelRecord, Move):
             patch.setattr(document, "model_validate_json", _parse(document))
@@ -244,7 +245,12 @@ class History:
             production = store.look().pointer
             self.versions = store.versions()
             for version in self.versions:
-                store.require_sound(store.record(version))
+                # What was sound is sound for as long as its bytes are the same.
+                files = self.world.files
+                state = tuple((path, files[path]) for path in files.below(store.folder(version)))
+                if state not in self.sound:
+                    store.require_sound(store.record(version))
+                    self.sound.add(state)
             assert (production is None) == (not self.commits), "the pointer was lost"
             if production is not None:
                 assert production.version in self.versions, "the version in production is gone"

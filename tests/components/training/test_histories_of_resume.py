@@ -282,7 +282,7 @@ class History:
         assert process.snapshot() == uncut(self.job)[began], "it goes on with something that it never was"
         self.story.append(f"goes on at {began}")
         self.resumed += began != (0, 0)
-        if not self.world.list_delay:
+        if not self.world.list_delay and not process.met_a_fault(0):
             for path in self.leftovers():
                 assert self.world.seconds - self.world.changed[path] <= 3600 + 1, "a leftover stays for ever"
 
@@ -328,9 +328,9 @@ class History:
             self.kill(process, "cut while its backup is removed")
             return
         # What a storage that fails keeps is told, and is no fault of a training that has ended.
-        kept = self.world.list_delay or process.met_a_fault(calls)
-        assert kept or not self.files(), "a training that ended leaves something"
-        self.told, self.since = self.world.files.get(self.place.file), []
+        if not process.met_a_fault(calls):
+            assert self.world.list_delay or not self.files(), "a training that ended leaves something"
+            self.told, self.since = self.world.files.get(self.place.file), []
         if process is self.process:
             self.process = None
 
