@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+from agnews.components.feedback.document_lines import read_lines, remove_lines, write_lines
 from agnews.components.request_log.places import Places
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.feedback import GivenLabel, Label, Source
@@ -42,7 +43,7 @@ def keep_labels(places: Places, given: Iterable[GivenLabel], source: Source) -> 
         for number, each in enumerate(given)
     ]
     path = f"{places.feedback}/{now:%Y-%m-%d}/{now:%H%M%S}-{batch}{_SUFFIX}"
-    _write(path, labels)
+    write_lines(path, labels)
     return labels
 
 
@@ -57,7 +58,7 @@ def read_labels(places: Places) -> list[Label]:
         label
         for name in files.files_below(places.feedback)
         if name.endswith(_SUFFIX)
-        for label in _read(f"{places.feedback}/{name}")
+        for label in read_lines(f"{places.feedback}/{name}", Label)
     ]
     return sorted(found, key=lambda label: label.at)
 
@@ -72,23 +73,5 @@ def remove_labels(places: Places, has_to_go: Callable[[Label], bool]) -> int:
     Returns:
         How many.
     """
-    files = files_at(places.uri)
-    removed = 0
-    for name in files.files_below(places.feedback):
-        path = f"{places.feedback}/{name}"
-        labels = _read(path)
-        kept = [label for label in labels if not has_to_go(label)]
-        removed += len(labels) - len(kept)
-        if not kept:
-            files.remove_file(path)
-        elif len(kept) < len(labels):
-            _write(path, kept)
-    return removed
-
-
-def _read(path: str) -> list[Label]:
-    return [Label.model_validate_json(line) for line in files_at(path).read_bytes(path).splitlines()]
-
-
-def _write(path: str, labels: Sequence[Label]) -> None:
-    files_at(path).write(path, [b"".join(label.model_dump_json().encode() + b"\n" for label in labels)])
+    names = files_at(places.uri).files_below(places.feedback)
+    return remove_lines((f"{places.feedback}/{name}" for name in names), Label, has_to_go)

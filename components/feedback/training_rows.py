@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from agnews.components.corpus_files.text_key import text_key
+from agnews.components.feedback.document_lines import read_lines, remove_lines, write_lines
 from agnews.components.feedback.random_share import TRAINING_ROW
 from agnews.components.request_log.places import Places
 from agnews.components.storage.files_at import files_at
@@ -37,7 +38,7 @@ def queue_training_rows(places: Places, name: str, rows: Iterable[DoubtfulLabel]
         OSError: They cannot be written.
     """
     found = {text_key(each.text): each for each in rows}
-    _write(f"{places.training_rows}/{name}{_SUFFIX}", found.values())
+    write_lines(f"{places.training_rows}/{name}{_SUFFIX}", found.values())
     return len(found)
 
 
@@ -54,7 +55,7 @@ def read_training_rows(places: Places) -> list[DoubtfulLabel]:
     names = sorted((name for name in files.names(places.training_rows) if name.endswith(_SUFFIX)), reverse=True)
     found: dict[int, DoubtfulLabel] = {}
     for name in names:
-        for each in _read(f"{places.training_rows}/{name}"):
+        for each in read_lines(f"{places.training_rows}/{name}", DoubtfulLabel):
             found.setdefault(text_key(each.text), each)
     return list(found.values())
 
@@ -85,23 +86,5 @@ def remove_training_rows(places: Places, has_to_go: Callable[[str], bool]) -> in
     Returns:
         How many.
     """
-    files = files_at(places.uri)
-    removed = 0
-    for name in files.names(places.training_rows):
-        path = f"{places.training_rows}/{name}"
-        rows = _read(path)
-        kept = [each for each in rows if not has_to_go(each.text)]
-        removed += len(rows) - len(kept)
-        if not kept:
-            files.remove_file(path)
-        elif len(kept) < len(rows):
-            _write(path, kept)
-    return removed
-
-
-def _read(path: str) -> list[DoubtfulLabel]:
-    return [DoubtfulLabel.model_validate_json(line) for line in files_at(path).read_bytes(path).splitlines()]
-
-
-def _write(path: str, rows: Iterable[DoubtfulLabel]) -> None:
-    files_at(path).write(path, [each.model_dump_json().encode() + b"\n" for each in rows])
+    paths = (f"{places.training_rows}/{name}" for name in files_at(places.uri).names(places.training_rows))
+    return remove_lines(paths, DoubtfulLabel, lambda row: has_to_go(row.text))
