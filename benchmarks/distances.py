@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from made_texts import make_texts
 
-from agnews.components.corpus_files.text_key import has_markup
-from agnews.components.sample_distance.measure_distances import measure_distances
-from agnews.components.sample_distance.noise_between_splits import noise_between_splits
-from agnews.components.sample_distance.text_features import NUM_LENGTH_BINS, count_character_pairs, length_bins
+from agnews.components.drift.measure_distances import measure_distances
+from agnews.components.drift.noise_between_splits import noise_between_splits
+from agnews.components.drift.text_features import NUM_LENGTH_BINS, count_character_pairs, length_bins
+from agnews.components.text.has_markup import has_markup
 from agnews.schemas.feature_counts import FeatureCounts
 
 SPLITS, MEASURED_ON = 200, 4000

@@ -65,7 +65,7 @@ class Stopwatch:
 
 def write_stock_csv(data: Path, folder: Path) -> None:
     """Writes the rows the way CsvExampleGen can read them: a header, one line a row, ready-made features."""
-    from agnews.components.corpus_files.text_key import has_markup
+    from agnews.components.text.has_markup import has_markup
 
     for split in ("train", "test"):
         (folder / split).mkdir(parents=True)

@@ -21,7 +21,7 @@ class FeatureCounts(Document):
     label: tuple[int, ...]
     """Rows by class, in the corpus' order; empty where nobody has said which class a row is."""
     num_words: tuple[int, ...]
-    """Rows by bin of `agnews.components.sample_distance.text_features.length_bins`."""
+    """Rows by bin of `agnews.components.drift.text_features.length_bins`."""
     num_characters: tuple[int, ...]
     """The same of characters."""
     has_markup: tuple[int, int]

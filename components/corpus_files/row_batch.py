@@ -13,7 +13,8 @@ import numpy.typing as npt
 from agnews.components.corpus_files.label_arrays import Labels, stack_labels
 from agnews.components.corpus_files.read_records import read_records
 from agnews.components.corpus_files.record import Record, Reject
-from agnews.components.corpus_files.text_key import has_markup, text_key
+from agnews.components.corpus_files.text_key import text_key
+from agnews.components.text.has_markup import has_markup
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.features import TEST, TRAIN
 

@@ -12,7 +12,7 @@ from agnews.components.corpus_files.corpus_state import CorpusState
 from agnews.components.corpus_files.label_arrays import Labels, count_labels, label_codes
 from agnews.components.corpus_files.record import Reject
 from agnews.components.corpus_files.row_batch import LeftOut, RowBatch
-from agnews.components.sample_distance.text_features import (
+from agnews.components.drift.text_features import (
     NUM_LENGTH_BINS,
     PAIR_BUCKETS,
     count_character_pairs,

@@ -6,7 +6,7 @@ import hashlib
 import html
 import re
 
-from agnews.components.text.markup import BREAK_PATTERN, ENTITY_PATTERN, MARKUP_PATTERN, TAG_PATTERN
+from agnews.components.text.markup import BREAK_PATTERN, ENTITY_PATTERN, TAG_PATTERN
 
 _ENTITY = re.compile(ENTITY_PATTERN)
 _TAG_OR_BREAK = re.compile(f"{TAG_PATTERN}|{BREAK_PATTERN}")
@@ -47,19 +47,3 @@ def text_key(text: str) -> int:
 
 def _character(entity: re.Match[str]) -> str:
     return html.unescape(f"&{entity[1] or entity[2]};")
-
-
-_MARKUP = re.compile(MARKUP_PATTERN)
-
-
-def has_markup(text: str) -> bool:
-    """Tells whether a text holds remnants of HTML or of escapes.
-
-    Args:
-        text: A text as it stands in the file.
-
-    Returns:
-        True if cleaning would change it.
-    """
-    # Every remnant has one of these; the look for them costs a hundredth of the search.
-    return ("\\" in text or ";" in text or "<" in text) and _MARKUP.search(text) is not None

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agnews.components.corpus_files.text_key import has_markup
 from agnews.components.corpus_sniffing.choose_columns import ChosenColumns, choose_columns
 from agnews.components.corpus_sniffing.guess_language import guess_language
 from agnews.components.corpus_sniffing.read_raw_rows import read_raw_rows
 from agnews.components.corpus_sniffing.sniff_file import SniffedFile, sniff_file
-from agnews.components.sample_distance.noise_between_splits import noise_between_splits
+from agnews.components.drift.noise_between_splits import noise_between_splits
+from agnews.components.text.has_markup import has_markup
 from agnews.schemas.corpus import MAX_CLASSES, Reading
 from agnews.schemas.errors import AgnewsError
 

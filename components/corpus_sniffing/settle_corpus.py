@@ -11,7 +11,7 @@ from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.corpus_sniffing.choose_settings import choose_settings
 from agnews.components.corpus_sniffing.propose_corpus import Proposal
 from agnews.components.corpus_sniffing.write_description import write_description
-from agnews.components.sample_distance.measure_distances import TOLERANCE, measure_distances
+from agnews.components.drift.measure_distances import TOLERANCE, measure_distances
 from agnews.schemas.corpus_document import parse_corpus
 from agnews.schemas.features import TEST, TRAIN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from agnews.components.sample_distance.measure_distances import MEASURE, measure_distances
+from agnews.components.drift.measure_distances import MEASURE, measure_distances
 from agnews.schemas.corpus import Distances
 from agnews.schemas.data_check import DataCheck, Distance, Finding
 from agnews.schemas.errors import AgnewsError

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agnews.components.corpus_files.text_key import has_markup
+from agnews.components.text.has_markup import has_markup
 
 NUM_BUCKETS = 1 << 14
 """Buckets that word n-grams are hashed into."""

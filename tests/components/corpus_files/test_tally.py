@@ -9,7 +9,7 @@ from agnews.components.corpus_files.inspect_corpus import survey
 from agnews.components.corpus_files.row_batch import LeftOut, read_batches
 from agnews.components.corpus_files.sources import require_corpus_files
 from agnews.components.corpus_files.tally import Tally
-from agnews.components.sample_distance.text_features import count_character_pairs
+from agnews.components.drift.text_features import count_character_pairs
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard
 

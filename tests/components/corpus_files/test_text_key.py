@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agnews.components.corpus_files.text_key import has_markup, normalize, text_key
+from agnews.components.corpus_files.text_key import normalize, text_key
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,3 @@ def test_other_words_and_punctuation_make_another_text(other: str) -> None:
 def test_the_key_never_changes() -> None:
     # Splits depend on it: another value would move rows between train and eval of every corpus.
     assert text_key("Oil prices rise") == 15224841997798911212
-
-
-@pytest.mark.parametrize("text", ["a\\b", "it #39;s", "&lt;b&gt;", "AT&amp;T", "<br>", "quot;Hi quot;"])
-def test_finds_markup(text: str) -> None:
-    assert has_markup(text)
-
-
-@pytest.mark.parametrize("text", ["plain", "first; second", "1 < 2", "<MSFT.O>", "AT&T", "ranked #25; lost"])
-def test_prose_is_no_markup(text: str) -> None:
-    assert not has_markup(text)

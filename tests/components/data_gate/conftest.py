@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from agnews.components.corpus_schema import corpus_schema
-from agnews.components.sample_distance.text_features import NUM_LENGTH_BINS, count_character_pairs, length_bins
+from agnews.components.drift.text_features import NUM_LENGTH_BINS, count_character_pairs, length_bins
 from agnews.components.statistics import statistics_options
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.feature_counts import FeatureCounts

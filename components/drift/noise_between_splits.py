@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from agnews.components.sample_distance.measure_distances import jensen_shannon_distance, most_noise
-from agnews.components.sample_distance.text_features import NUM_LENGTH_BINS, PAIR_BUCKETS, length_bins, weigh_pairs
+from agnews.components.drift.measure_distances import jensen_shannon_distance, most_noise
+from agnews.components.drift.text_features import NUM_LENGTH_BINS, PAIR_BUCKETS, length_bins, weigh_pairs
 
 SPLITS = 1000
 QUANTILE = 0.995

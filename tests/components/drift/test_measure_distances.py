@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from agnews.components.sample_distance.measure_distances import (
+from agnews.components.drift.measure_distances import (
     TOLERANCE,
     jensen_shannon_distance,
     measure_distances,
     most_noise,
 )
-from agnews.components.sample_distance.noise_between_splits import noise_between_splits
-from agnews.components.sample_distance.text_features import (
+from agnews.components.drift.noise_between_splits import noise_between_splits
+from agnews.components.drift.text_features import (
     NUM_LENGTH_BINS,
     PAIR_BUCKETS,
     ROW_WEIGHT,

@@ -1,1 +1,0 @@
-"""How far two samples of rows are apart, and what chance makes of that: training, test and last pushed rows."""
