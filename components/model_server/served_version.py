@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agnews.components.model_server.batch_cost import BatchCost
 from agnews.components.model_store.find_pushed_model import PushedModel
+from agnews.components.serving_model.abstains import abstains
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.features import CLASS_ID, CLASS_LABEL, PROBABILITIES, SERVE_TEXT
 
@@ -115,8 +116,7 @@ class ServedVersion(ABC):
         """
         outputs = dict(zip(self.signatures[signature].outputs, found, strict=True))
         if ABSTAINED in self.returned(signature):
-            # A row without a distribution is no answer either.
-            outputs[ABSTAINED] = ~(outputs[PROBABILITIES].max(axis=-1) >= self._abstains_below)
+            outputs[ABSTAINED] = abstains(outputs[PROBABILITIES], self._abstains_below)
         return outputs
 
     @abstractmethod

@@ -14,6 +14,7 @@ from agnews.components.engines.find_export import FoundExport, choose_export
 from agnews.components.engines.trust_export import require_harmless_export, require_harmless_version
 from agnews.components.model_store.find_pushed_model import PushedModel, find_pushed_model, pushed_model_at
 from agnews.components.model_store.model_store import ModelStore
+from agnews.components.serving_model.abstains import abstains
 from agnews.components.serving_model.chosen_classes import choose_classes, read_thresholds
 from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
@@ -98,10 +99,12 @@ class LoadedModel:
                 self.classes[winner],
                 row[winner],
                 dict(zip(self.classes, row, strict=True)),
-                abstained=row[winner] < self._abstains_below,
+                abstained=abstained,
                 labels=tuple(compress(self.classes, given)),
             )
-            for winner, row, given in zip(winners, rows.tolist(), chosen, strict=True)
+            for winner, row, abstained, given in zip(
+                winners, rows.tolist(), abstains(rows, self._abstains_below).tolist(), chosen, strict=True
+            )
         ]
 
     def probabilities(self, texts: Sequence[str], *, batch_size: int = 128) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ import numpy as np
 from agnews.components.corpus_files.record import Reject
 from agnews.components.prediction.predict_blocks import Predict, PredictedBlock, predict_blocks
 from agnews.components.prediction.text_input import TextRow
+from agnews.components.serving_model.abstains import abstains
 from agnews.components.serving_model.chosen_classes import choose_classes, read_thresholds
 from agnews.schemas.corpus import Corpus
 
@@ -101,7 +102,7 @@ class PredictionFormatter(ABC):
 
     def _abstained(self, answered: PredictedBlock) -> list[bool]:
         """Where the likeliest class is too unlikely to be an answer."""
-        abstained: list[bool] = (answered.probabilities.max(axis=1, initial=0.0) < self._style.abstains_below).tolist()
+        abstained: list[bool] = abstains(answered.probabilities, self._style.abstains_below).tolist()
         return abstained
 
     @property

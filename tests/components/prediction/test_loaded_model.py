@@ -8,7 +8,9 @@ import pytest
 
 import agnews
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.baseline_at import ABSTENTION_FILE
 from agnews.components.model_store.publish import publish
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.errors import AgnewsError
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
@@ -56,6 +58,53 @@ def test_another_version_is_taken_by_its_number_or_its_folder(store: ModelStore)
         assert model.predict(["the coach"])[0].probability == pytest.approx(0.8700, abs=1e-4)
     with pytest.raises(AgnewsError, match="named twice"):
         agnews.load(store.folder(first), version=first)
+
+
+def test_an_answer_below_the_threshold_that_was_pushed_is_abstained(
+    store: ModelStore, export_model: ExportModel, tmp_path: Path
+) -> None:
+    texts = ["the coach", "", "stocks and a league"]
+    sure = agnews.load(store.uri).probabilities(texts).max(axis=1)
+    # The probability of the first text, to the bit: it is an answer still.
+    said = Abstention(wanted=0.9, threshold=float(sure[0]), eval_rows=100, coverage=0.8, precision=0.9)
+    (tmp_path / "abstention.json").write_text(said.model_dump_json())
+    cautious = ModelStore(str(tmp_path / "models"), "agnews")
+    publish(
+        cautious,
+        model=str(export_model(sharpness=1.0)),
+        extra_files={ABSTENTION_FILE: str(tmp_path / "abstention.json")},
+        judged_against="",
+        fingerprint="",
+        run_id="run",
+        accuracy=0.9,
+        classes=CLASSES,
+    )
+
+    found = agnews.load(cautious.uri).predict(texts)
+
+    assert [answer.abstained for answer in found] == [False, True, True]
+    assert [answer.label for answer in found] == [answer.label for answer in agnews.load(store.uri).predict(texts)]
+    assert not any(answer.abstained for answer in agnews.load(store.uri).predict(texts))
+
+
+def test_a_row_without_a_distribution_is_no_answer_where_a_model_abstains(
+    export_model: ExportModel, tmp_path: Path
+) -> None:
+    said = Abstention(wanted=0.9, threshold=0.3, eval_rows=100, coverage=0.8, precision=0.9)
+    (tmp_path / "abstention.json").write_text(said.model_dump_json())
+    broken = ModelStore(str(tmp_path / "models"), "agnews")
+    publish(
+        broken,
+        model=str(export_model(flaw="nan")),
+        extra_files={ABSTENTION_FILE: str(tmp_path / "abstention.json")},
+        judged_against="",
+        fingerprint="",
+        run_id="run",
+        accuracy=0.9,
+        classes=CLASSES,
+    )
+    found = agnews.load(broken.uri).predict(["the coach", "qqq"])
+    assert [answer.abstained for answer in found] == [False, True]
 
 
 def test_no_text_and_texts_that_utf_8_cannot_hold_are_answered(store: ModelStore) -> None:

@@ -23,9 +23,11 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from agnews.components.model_store import ModelStore
+from agnews.components.model_store.baseline_at import ABSTENTION_FILE
 from agnews.components.model_store.publish import publish
 from agnews.components.storage.atomic_output import replaced_file
 from agnews.pipeline.cli.main import app
+from agnews.schemas.abstention import Abstention
 from agnews.schemas.errors import AgnewsError
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
@@ -103,6 +105,37 @@ def test_every_row_is_answered_as_by_the_model_itself(pushed_root: Path, tmp_pat
     ]
     assert "600 answers" in said
     assert "2 rows left out" in said
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+def test_answers_that_a_model_had_better_not_give_are_marked(pushed_root: Path, tmp_path: Path, form: str) -> None:
+    """The toy is unsure of a text without a keyword alone."""
+    root = tmp_path / "cautious"
+    said = Abstention(wanted=0.9, threshold=0.3, eval_rows=100, coverage=0.8, precision=0.9)
+    (tmp_path / "abstention.json").write_text(said.model_dump_json())
+    publish(
+        ModelStore(str(root / "models"), "agnews"),
+        model=str(pushed_root / "saved"),
+        extra_files={ABSTENTION_FILE: str(tmp_path / "abstention.json")},
+        judged_against="",
+        fingerprint="",
+        run_id="run",
+        accuracy=0.9,
+        classes=CLASSES,
+    )
+    write(tmp_path)
+    out = tmp_path / "out"
+
+    batch(root, "--input", tmp_path / "b.parquet", "--output", out, "--format", form, "--with-text")
+
+    table = ds.dataset(out / "predictions", format="json" if form == "jsonl" else form).to_table()
+    abstained = [each in (True, "true") for each in table["abstained"].to_pylist()]
+    assert abstained == [text.startswith("?") for text in table["text"].to_pylist()]
+    assert sum(abstained) == 75
+    batch(pushed_root, "--input", tmp_path / "b.parquet", "--output", tmp_path / "sure", "--format", form)
+    answers = ds.dataset(tmp_path / "sure" / "predictions", format="json" if form == "jsonl" else form).to_table()
+    assert "abstained" not in answers.column_names
 
 
 @pytest.mark.integration
