@@ -7,7 +7,6 @@ every pushed model as `assets.extra/corpus.json`, in its canonical form.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -23,9 +22,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from agnews.schemas.feature_counts import COUNTED
 
+AG_NEWS = "ag_news"
+"""The corpus that comes along, and the one of every model that was pushed before models carried theirs."""
 CORPUS_FORMAT = 1
 """What this version writes; a higher number in a description is of a later version."""
 
@@ -42,6 +44,11 @@ def _known_encoding(name: str) -> str:
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError("there is no such encoding") from None
+
+
+def _wrong_entry(message: str, found: str, *entry: str | int) -> PydanticCustomError:
+    """Says which entry of a list or mapping is wrong, so that its reader can name the line."""
+    return PydanticCustomError("wrong_entry", "{message}", {"message": message, "found": found, "entry": entry})
 
 
 class _Part(BaseModel):
@@ -214,7 +221,8 @@ class Distances(_Part):
     def _known(cls, features: dict[str, float]) -> dict[str, float]:
         unknown = [name for name in features if name not in COUNTED]
         if unknown:
-            raise ValueError(f"there is no feature {unknown[0]!r}; features are {', '.join(COUNTED)}")
+            what = f"there is no feature {unknown[0]!r}; features are {', '.join(COUNTED)}"
+            raise _wrong_entry(what, unknown[0], unknown[0])
         return features
 
 
@@ -276,10 +284,12 @@ class Corpus(_Part):
     @classmethod
     def _distinct(cls, classes: tuple[CorpusClass, ...]) -> tuple[CorpusClass, ...]:
         for what in ("value", "name"):
-            counted = Counter(getattr(each, what) for each in classes)
-            twice = [each for each, n in counted.items() if n > 1]
-            if twice:
-                raise ValueError(f"the {what} {twice[0]!r} stands there more than once")
+            seen: set[str] = set()
+            for place, each in enumerate(classes):
+                word = getattr(each, what)
+                if word in seen:
+                    raise _wrong_entry(f"the {what} {word!r} stands there more than once", word, place)
+                seen.add(word)
         return classes
 
     @field_validator("settings")
@@ -287,14 +297,18 @@ class Corpus(_Part):
     def _known_sections(cls, settings: _Sections) -> _Sections:
         unknown = [name for name in settings if name not in SETTINGS]
         if unknown:
-            raise ValueError(f"there is no section {unknown[0]!r}; sections are {', '.join(SETTINGS)}")
+            what = f"there is no section {unknown[0]!r}; sections are {', '.join(SETTINGS)}"
+            raise _wrong_entry(what, unknown[0], unknown[0])
         return settings
 
     @field_validator("kinds")
     @classmethod
     def _known_kinds(cls, kinds: dict[str, _Sections]) -> dict[str, _Sections]:
-        for settings in kinds.values():
-            cls._known_sections(settings)
+        for kind, settings in kinds.items():
+            for section in settings:
+                if section not in SETTINGS:
+                    what = f"there is no section {section!r}; sections are {', '.join(SETTINGS)}"
+                    raise _wrong_entry(what, section, kind, section)
         return kinds
 
     @model_validator(mode="after")
@@ -313,7 +327,7 @@ class Corpus(_Part):
             raise ValueError("texts: a column stands there more than once")
         for name in self.golden_texts:
             if name not in self.class_names:
-                raise ValueError(f"golden_texts: there is no class {name!r}")
+                raise _wrong_entry(f"there is no class {name!r}", name, "golden_texts", name)
         return self
 
     @model_validator(mode="after")

@@ -11,13 +11,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from agnews.schemas.corpus import CORPUS_FORMAT, Corpus, LabelSets, written_path
+from agnews.schemas.corpus import AG_NEWS, CORPUS_FORMAT, Corpus, LabelSets, written_path
 from agnews.schemas.errors import AgnewsError
 
-AG_NEWS = "ag_news"
-"""The corpus that comes along, and the one of every model that was pushed before models carried theirs."""
-
 _Path = tuple[str | int, ...]
+_NAMES = {dict: "a mapping", list: "a list"}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -149,8 +147,9 @@ def _spelled_out(tree: dict[str, Any]) -> dict[str, Any]:
 def _explain(error: ValidationError, tree: dict[str, Any], lines: dict[_Path, int], origin: str) -> AgnewsError:
     # A key that is missing is mostly one that stands there under another name.
     detail = min(error.errors(), key=lambda each: {"extra_forbidden": 0, "missing": 2}.get(each["type"], 1))
-    loc, message = tuple(detail["loc"]), str(detail["msg"]).removeprefix("Value error, ")
-    loc = _as_written(written_path(loc), tree)
+    entry = detail.get("ctx", {}) if detail["type"] == "wrong_entry" else {}
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    loc = _as_written(written_path((*detail["loc"], *entry.get("entry", ()))), tree)
     if not loc and ":" in message:
         # A rule about several keys begins with the one to look at.
         loc, message = (message.partition(":")[0],), message.partition(":")[2].strip()
@@ -165,10 +164,10 @@ def _explain(error: ValidationError, tree: dict[str, Any], lines: dict[_Path, in
             f"{origin}, line {line}: the key {key} is missing.", found="nothing", fix=f"Say {key}: ...{rest}"
         )
     hint = " Put it in quotes." if detail["type"] == "string_type" else ""
-    found = detail["input"] if not isinstance(detail["input"], dict | list) else f"{type(detail['input']).__name__}"
+    found = entry.get("found", detail["input"])
     return AgnewsError(
         f"{origin}, line {line}: {key} is not right: {message[:1].lower()}{message[1:]}.",
-        found=repr(found) if isinstance(found, str) else str(found),
+        found=repr(found) if isinstance(found, str) else _NAMES.get(type(found), str(found)),
         fix=f"Mend the key, then try again.{hint}{rest}",
     )
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from agnews.components.corpus_files.require_usable import check_command
 from agnews.components.storage.atomic_output import make_folders, sync_folder
 from agnews.components.storage.explain_storage_errors import explain_storage_errors, storage_error
 from agnews.components.storage.open_binary import sha256_of
@@ -81,7 +82,7 @@ def fetch_corpus(
         url = f"{base_url.rstrip('/')}/{name}" if base_url else published.url
         if not url.startswith(("http://", "https://")):
             raise AgnewsError("Files are fetched over HTTP or HTTPS only.", found=url, fix="Copy local files by hand.")
-        download = _Download(name, url, published, folder, on_progress or (lambda *_: None))
+        download = _Download(corpus.name, name, url, published, folder, on_progress or (lambda *_: None))
         fetched.append(download.run(attempts, wait_seconds))
     return fetched
 
@@ -89,7 +90,10 @@ def fetch_corpus(
 class _Download:
     """One file on its way."""
 
-    def __init__(self, name: str, url: str, published: PublishedFile, folder: Path, on_progress: OnProgress) -> None:
+    def __init__(
+        self, corpus: str, name: str, url: str, published: PublishedFile, folder: Path, on_progress: OnProgress
+    ) -> None:
+        self._corpus = corpus
         self._name = name
         self._url = url
         self._published = published
@@ -180,7 +184,7 @@ class _Download:
 
     def _by_hand(self) -> str:
         folder = self._target.parent
-        return f"copy the files by hand into {folder} and run `agnews corpus check {folder}`."
+        return f"copy the files by hand into {folder} and run `{check_command(self._corpus, str(folder))}`."
 
     def _digest(self, part: IO[bytes]) -> str:
         part.flush()

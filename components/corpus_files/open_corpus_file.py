@@ -15,6 +15,9 @@ from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
 
 _CHUNK = 1 << 18
+_ENOUGH = 64
+"""Bytes beyond ASCII. So many never follow the rules of UTF-8 by chance, in whatever encoding; a few may."""
+_BEYOND_ASCII = bytes(range(128, 256))
 
 
 def open_corpus_file(path: str, corpus: Corpus) -> io.BufferedReader:
@@ -29,7 +32,8 @@ def open_corpus_file(path: str, corpus: Corpus) -> io.BufferedReader:
         come through as they are, so that the row that holds them is found.
 
     Raises:
-        AgnewsError: It cannot be opened; while it is read, it is damaged, or not in the encoding at all.
+        AgnewsError: It cannot be opened; while it is read, it is damaged, or not in the encoding at all; at its end, it
+            was UTF-8 all along.
     """
     stream = open_binary(path)
     if path.lower().endswith(".gz"):
@@ -87,6 +91,8 @@ class _Transcoded(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
         self._waiting = b""
         self._lines = 1
+        self._as_utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+        self._beyond_ascii = 0
 
     @override
     def readable(self) -> bool:
@@ -105,6 +111,7 @@ class _Transcoded(io.RawIOBase):
                     found=f"{self._path}, about line {line}: {error.reason}",
                     fix="Say the right read.encoding in the description; `file FILE` guesses it.",
                 ) from error
+            self._require_not_utf8(raw)
             self._lines += text.count("\n")
             self._waiting = text.encode("utf-8", "surrogateescape")
             if not raw:
@@ -113,6 +120,23 @@ class _Transcoded(io.RawIOBase):
         self._waiting = self._waiting[len(taken) :]
         buffer[: len(taken)] = taken
         return len(taken)
+
+    def _require_not_utf8(self, raw: bytes) -> None:
+        """Most encodings take any bytes: what is UTF-8 would be learnt from with two wrong letters for an umlaut."""
+        if self._as_utf8 is None:
+            return
+        try:
+            self._as_utf8.decode(raw, final=not raw)
+        except UnicodeDecodeError:
+            self._as_utf8 = None
+            return
+        self._beyond_ascii += len(raw) - len(raw.translate(None, _BEYOND_ASCII))
+        if not raw and self._beyond_ascii >= _ENOUGH:
+            raise AgnewsError(
+                f"The file is in UTF-8, and the description says {self._encoding}.",
+                found=f"{self._path}: {self._beyond_ascii:,} bytes beyond ASCII, all of them as in UTF-8",
+                fix="Leave read.encoding out of the description, or say utf-8.",
+            )
 
     @override
     def close(self) -> None:

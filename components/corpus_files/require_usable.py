@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from agnews.components.corpus_files.record import Reason, Reject
-from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus import AG_NEWS, Corpus
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import EVAL, TEST, TRAIN
@@ -37,7 +37,6 @@ def require_usable(
 def _require_good_records(
     file: str, records: int, rejects: Sequence[Reject], card: DataCard, max_reject_share: float
 ) -> None:
-    listing = f"Run `agnews corpus check {card.source}` to list every bad row"
     if not records:
         raise AgnewsError(f"{file} has no record.", found=card.source, fix="Copy or download it again.")
     for bad in rejects:
@@ -53,8 +52,39 @@ def _require_good_records(
         raise AgnewsError(
             f"{len(rejects)} of the {records} records of {file} cannot be used, more than {max_reject_share:.2%}.",
             found=f"{reasons}; the first ones:{examples}",
-            fix=f"{listing} and mend them, or allow more with --set data.max_reject_share=SHARE.",
+            fix=f"{_cause(card.files[file].rejects)}Run `{check_command(card.corpus, card.source)}` to list every bad "
+            "row and mend them, or allow more with --set data.max_reject_share=SHARE.",
         )
+
+
+_CAUSES = {
+    Reason.CLASS: "The list of classes is closed: where the values are right, add them to `classes`.",
+    Reason.CLASS_SET: "The list of classes is closed: where the values are right, add them to `classes`, or say in "
+    "`label` what tells them apart.",
+    Reason.COLUMNS: "Where the rows are right, the description is not: say in `read` what separates columns, and in "
+    "`columns` all that a file without a header has.",
+    Reason.ENCODING: "Where the file is in another encoding, say which: `read: {encoding: cp1252}`.",
+}
+_MOST = 0.5
+"""Of the bad rows: with so many of one kind it is no slip."""
+
+
+def _cause(rejects: Mapping[str, int]) -> str:
+    """What may be wrong with the description, where most bad rows are of one kind."""
+    reason, rows = max(rejects.items(), key=lambda pair: pair[1])
+    cause = _CAUSES.get(Reason(reason), "")
+    return f"{cause} " if cause and rows > _MOST * sum(rejects.values()) else ""
+
+
+def check_command(corpus: str, source: str) -> str:
+    """Returns the command that lists what is wrong with files.
+
+    Args:
+        corpus: Name of the corpus.
+        source: Where the files are.
+    """
+    described = "" if corpus == AG_NEWS else "CORPUS.yaml --data "
+    return f"agnews corpus check {described}{source}"
 
 
 def _require_classes(split: str, file: str, card: DataCard) -> None:

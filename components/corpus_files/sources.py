@@ -21,15 +21,16 @@ _TEXT_CONTROLS = frozenset(b"\a\b\t\n\v\f\r\x1b")
 _MOST_CONTROLS = 0.02
 _FEW_CONTROLS = 32
 """A share says nothing about a short file: a single NUL in ten bytes is one bad row."""
+_ENCODED = "Say so in the description (read.encoding: utf-{0}), or convert it: iconv -f UTF-{0} -t UTF-8 OLD > NEW."
 _OTHER_FORMATS = (
     (b"\x1f\x8b", "a gzip archive", "Unpack it with gunzip."),
     (b"PK\x03\x04", "a ZIP archive or a spreadsheet", "Unpack it, or export the sheet as CSV in UTF-8."),
     (b"\xfd7zXZ", "an xz archive", "Unpack it with unxz."),
     (b"BZh", "a bzip2 archive", "Unpack it with bunzip2."),
     (b"PAR1", "a Parquet file", "Say so in the description: read.format: parquet."),
-    (codecs.BOM_UTF32_LE, "text in UTF-32", "Convert it: iconv -f UTF-32 -t UTF-8 OLD > NEW."),
-    (codecs.BOM_UTF16_LE, "text in UTF-16", "Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW."),
-    (codecs.BOM_UTF16_BE, "text in UTF-16", "Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW."),
+    (codecs.BOM_UTF32_LE, "text in UTF-32", _ENCODED.format(32)),
+    (codecs.BOM_UTF16_LE, "text in UTF-16", _ENCODED.format(16)),
+    (codecs.BOM_UTF16_BE, "text in UTF-16", _ENCODED.format(16)),
     (b"<!doctype", "a web page, perhaps an error page saved under this name", "Download the file again."),
     (b"<html", "a web page, perhaps an error page saved under this name", "Download the file again."),
     (b"version https://git-lfs", "a Git LFS pointer and not the file itself", "Run git lfs pull."),
