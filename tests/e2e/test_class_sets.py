@@ -170,3 +170,48 @@ def test_the_next_run_is_judged_by_the_metric_that_is_asked_for(corpus: Path, re
     compared = command("compare", *runs, "--root", root, "--json")
     assert compared.returncode == 0, compared.stderr
     assert json.loads(compared.stdout)["rows"] == 400
+
+
+@pytest.mark.long
+def test_a_search_for_settings_compares_trials_on_sets(corpus: Path, tmp_path: Path) -> None:
+    settings = ("model.hidden_dim=16", "model.num_heads=2", "training.epochs=4", "training.learning_rate=3e-3")
+    options = [option for setting in settings for option in ("--set", setting)]
+    where = ("--root", tmp_path / "root", "--out", tmp_path / "best.yaml")
+    done = command("tune", "--corpus", corpus, "--model", "transformer", "--trials", "2", *where, *options)
+    assert done.returncode == 0, done.stderr + done.stdout
+    losses = [float(found) for found in re.findall(r"loss (\d+\.\d+)", done.stdout)]
+    # Four classes, each there or not: a guess of their shares costs more than 2 nats.
+    assert min(losses) < 1.5, done.stdout
+    found = command("run", "--corpus", corpus, "--config", tmp_path / "best.yaml", "--no-push", *where[:2])
+    assert found.returncode in (0, 3), found.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["bert_frozen", "bert_finetune"])
+def test_an_encoder_learns_sets(corpus: Path, kind: str, tmp_path: Path) -> None:
+    settings = ["model.num_layers=2", "data.limit=500"]
+    settings += ["training.epochs=3", "training.learning_rate=3e-4"] if kind == "bert_finetune" else []
+    options = [option for setting in settings for option in ("--set", setting)]
+    done = command("run", "--corpus", corpus, "--model", kind, "--root", tmp_path, "--no-push", *options)
+    assert done.returncode in (0, 3), done.stderr + done.stdout
+    (path,) = tmp_path.glob("runs/*/report.json")
+    evaluation = RunReport.model_validate_json(path.read_text()).documents.evaluation
+    assert evaluation is not None
+    figures = {figure.name: figure.value for figure in evaluation.metrics.figures}
+    assert figures["micro_f1"] > 0.8
+    assert evaluation.thresholds is not None
+
+
+@pytest.mark.long
+def test_two_processes_train_on_sets(corpus: Path, tmp_path: Path) -> None:
+    settings = ("model.hidden_dim=32", "model.num_heads=2", "training.epochs=10", "training.learning_rate=3e-3")
+    options = [option for setting in (*settings, "devices.workers=2") for option in ("--set", setting)]
+    done = command("run", "--corpus", corpus, "--model", "transformer", "--root", tmp_path, "--no-push", *options)
+    assert done.returncode in (0, 3), done.stderr + done.stdout
+    (path,) = tmp_path.glob("runs/*/report.json")
+    report = RunReport.model_validate_json(path.read_text())
+    assert report.documents.evaluation is not None
+    figures = {figure.name: figure.value for figure in report.documents.evaluation.metrics.figures}
+    assert figures["micro_f1"] > 0.9
+    assert report.documents.training is not None
+    assert report.documents.training.devices["taken"]["workers"] == 2

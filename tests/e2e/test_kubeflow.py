@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+import agnews
 from agnews.components.model_store import ModelStore
 from agnews.kubeflow.log_lines import NODE, find_lines
 from agnews.pipeline.code_version import code_versions
@@ -69,7 +70,14 @@ class Cluster:
         return ModelStore(str(self.root / "models"), "agnews")
 
     def run(
-        self, config: RunConfig, *, deployment: Deployment | None = None, tell: bool = False, **parameters: Any
+        self,
+        config: RunConfig,
+        *,
+        deployment: Deployment | None = None,
+        tell: bool = False,
+        data: str = "sample",
+        push: str = "models",
+        **parameters: Any,
     ) -> Path:
         """Compiles and runs; returns the folder of the run."""
         from kfp import components
@@ -83,8 +91,8 @@ class Cluster:
             ),
             image=IMAGE or "registry.example/agnews:conformance",
             code=code_versions(),
-            data_uri="sample",
-            push_uri=str(self.root / "models"),
+            data_uri=data,
+            push_uri=str(self.root / push),
             notify=self._notify() if tell else NotifyConfig(),
         )
         before, self.seconds = set(self.root.glob("agnews-*")), {}
@@ -342,3 +350,33 @@ def _bytes_below(folder: Path) -> dict[str, bytes]:
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert found
     return found
+
+
+@pytest.mark.long
+def test_texts_of_several_classes_go_the_same_way(cluster: Cluster, quick: tuple[str, ...]) -> None:
+    folder = cluster.root / "sets"
+    folder.mkdir()
+    words = ("card", "transfer", "loan")
+    for name, rows in (("train.csv", 900), ("test.csv", 300)):
+        has = [[word for at, word in enumerate(words) if (row >> at) & 1] for row in range(rows)]
+        lines = [
+            f"please see to {' and '.join(each) or 'nothing'} {name} {row},{'|'.join(each)}\n"
+            for row, each in enumerate(has)
+        ]
+        (folder / name).write_text("text,topics\n" + "".join(lines))
+    (folder / "corpus.yaml").write_text(
+        "format: 1\nname: sets\nclasses: [card, transfer, loan]\n"
+        'label: {column: topics, separator: "|", may_be_empty: true}\n'
+    )
+    config = load_config("transformer", [*quick, "training.epochs=6"], corpus=str(folder / "corpus.yaml"))
+
+    run = cluster.run(config, data=str(folder), push="sets-models")
+
+    found = evaluation(run)
+    assert found.verdict.blessed, found.verdict
+    assert found.thresholds is not None
+    assert len(found.thresholds) == 3
+    assert {figure.name: figure.value for figure in found.metrics.figures}["micro_f1"] > 0.95
+    store = ModelStore(str(cluster.root / "sets-models"), "agnews")
+    (answer,) = agnews.load(store.uri).predict(["please see to card and loan"])
+    assert answer.labels == ("card", "loan")

@@ -302,6 +302,30 @@ def expected_sets(train: Sets, evaluation: Sets, share: float, classes: int = 3)
     return sorted({key for key, _ in train} - {key for key, _ in there})
 
 
+@pytest.mark.parametrize("limit", [5, 60, 999])
+def test_a_limit_shares_out_texts_of_several_classes_by_their_first_and_those_of_none_by_themselves(limit: int) -> None:
+    marks = (np.random.default_rng(3).random((2_000, 4)) < (0.3, 0.3, 0.2, 0.1)).astype(np.uint8)
+    batch = replace(batch_of(2_000), labels=marks)
+    first = [int(np.flatnonzero(row)[0]) if row.any() else 4 for row in marks]
+    everything, _ = SplitRule(0.1, NO_TEST)(batch)
+    strata: Strata = {}
+    for split, mask in everything.items():
+        for each in range(5):
+            of_first = mask & (np.array(first) == each)
+            strata[split, each] = (batch.keys[of_first], batch.rows[of_first])
+
+    masks, _ = SplitRule(0.1, NO_TEST, stratified_cutoffs(strata, limit, seed=7))(batch)
+
+    assert masks["train"].sum() == limit
+    for split, whole in everything.items():
+        for each in range(5):
+            share = (whole & (np.array(first) == each)).sum() / whole.sum()
+            taken = (masks[split] & (np.array(first) == each)).sum()
+            # The first rows of small strata are given before remainders are.
+            assert abs(taken - share * masks[split].sum()) <= 1 + (limit < 10)
+        assert not (masks[split] & ~whole).any()
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.sets(st.integers(0, 2)).map(tuple)), max_size=30),
     st.lists(st.tuples(st.integers(20, 30), st.sets(st.integers(0, 2)).map(tuple)), max_size=8),

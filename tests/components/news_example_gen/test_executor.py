@@ -27,7 +27,7 @@ from agnews.components.news_example_gen.component import NewsExampleGen
 from agnews.components.news_example_gen.executor import Executor
 from agnews.components.request_log.places import places_at
 from agnews.schemas.corpus import Corpus
-from agnews.schemas.corpus_document import packaged_corpus
+from agnews.schemas.corpus_document import packaged_corpus, parse_corpus
 from agnews.schemas.data_card import DataCard
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.feedback import GivenLabel, Source
@@ -67,8 +67,8 @@ def decode(data: bytes) -> dict[str, Any]:
     features = tf.train.Example.FromString(data).features.feature
     values = {}
     for name, feature in features.items():
-        (value,) = getattr(feature, feature.WhichOneof("kind")).value
-        values[name] = value.decode() if isinstance(value, bytes) else value
+        (value, *more) = getattr(feature, feature.WhichOneof("kind")).value
+        values[name] = [value, *more] if more else value.decode() if isinstance(value, bytes) else value
     return values
 
 
@@ -266,6 +266,32 @@ def cut_into_spans(folder: Path) -> Path:
         (folder / day / "train.csv").write_text("".join(part))
     (folder / "2026-11-23").mkdir()
     return folder
+
+
+def test_a_limit_takes_texts_of_several_classes_by_their_first_one(run: Run, tmp_path: Path) -> None:
+    """Of five texts one has the first class, one the first two, one the last, and two have none."""
+    corpus = parse_corpus(
+        'format: 1\nname: sets\nclasses: [a, b, c]\nlabel: {column: has, separator: "|", may_be_empty: true}\n',
+        "corpus",
+    )
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    for name, rows in (("train.csv", 400), ("test.csv", 50)):
+        cells = ("a", "a|b", "c", "", "")
+        lines = [f"{name} text {i},{cells[i % 5]}\n" for i in range(rows)]
+        (folder / name).write_text("text,has\n" + "".join(lines))
+    digest = read_state(str(folder), corpus, None).digest
+
+    limited = run(folder, limit=50, corpus=corpus.canonical(), digest=digest)
+
+    rows = limited.rows("train")
+    firsts = Counter(next((i for i, mark in enumerate(row["label"]) if mark), 3) for row in rows)
+    assert sum(firsts.values()) == 50
+    whole = run(folder, corpus=corpus.canonical(), digest=digest).rows("train")
+    for first, taken in firsts.items():
+        of_first = sum(next((i for i, mark in enumerate(row["label"]) if mark), 3) == first for row in whole)
+        assert abs(taken - 50 * of_first / len(whole)) <= 1
+    assert limited.card.left_out_by_limit == 400 - 50 - len(limited.rows("eval"))
 
 
 @pytest.mark.parametrize("limit", [0, 60])

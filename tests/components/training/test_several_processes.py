@@ -43,6 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
     toy.write_rows(root / "train" / "rows.gz", ROWS, seed=0)
     toy.write_rows(root / "eval" / "rows.gz", 31, seed=1)
+    toy.write_rows(root / "train-sets" / "rows.gz", ROWS, seed=2, sets=True)
+    toy.write_rows(root / "eval-sets" / "rows.gz", 60, seed=3, sets=True)
     return root
 
 
@@ -111,9 +113,9 @@ def started(
         yield together
 
 
-def alone(folder: Path) -> dict[str, Any]:
+def alone(folder: Path, **job: object) -> dict[str, Any]:
     file = folder / "alone.json"
-    file.write_text(json.dumps([{"strategy": "none", "scratch": "alone"}]))
+    file.write_text(json.dumps([{"strategy": "none", "scratch": "alone", **job}]))
     done = subprocess.run([sys.executable, str(SCRIPT), str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
@@ -129,8 +131,8 @@ def backups(folder: Path, scratch: str) -> Sequence[Path]:
     return list((folder / scratch).glob("training/*/backup.zip"))
 
 
-def require_equal_to_one(folder: Path, found: dict[str, Any], workers: int) -> None:
-    one = alone(folder)
+def require_equal_to_one(folder: Path, found: dict[str, Any], workers: int, **job: object) -> None:
+    one = alone(folder, **job)
     taken = {**one["devices"], "strategy": "multiworker", "replicas": workers, "workers": workers}
     assert found["devices"] == taken, "a step sees as many rows"
     np.testing.assert_allclose(figures(found, "val_loss"), figures(one, "val_loss"), rtol=0, atol=1e-5)
@@ -155,6 +157,17 @@ def test_one_of_two_is_told_to_go_and_the_next_start_ends_as_if_nothing_had_happ
     assert codes == [0, 0], together.said(0) + together.said(1)
     assert "epoch 2, step 16" in together.said(0), "it went on, and did not begin anew"
     require_equal_to_one(folder, together.result(), 2)
+
+
+@pytest.mark.long
+def test_two_processes_learn_several_classes_a_text_as_one_does(folder: Path) -> None:
+    with started(folder, "sets", workers=2, scratch="sets", sets=True) as together:
+        codes = together.wait(0, 1)
+    assert codes == [0, 0], together.said(0) + together.said(1)
+    found = together.result()
+    require_equal_to_one(folder, found, 2, sets=True)
+    np.testing.assert_allclose(found["thresholds"], alone(folder, sets=True)["thresholds"], atol=1e-4)
+    assert figures(found, "val_accuracy")[-1] > figures(found, "val_accuracy")[0]
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])

@@ -1,10 +1,11 @@
 """A training in a process of its own, for tests that kill it, resume it, or let several do it together.
 
     python toy_training.py JOB.json, a list of {"strategy", "scratch", "dropout", "kill_at", "replicas", "encoder",
-                                                "workers", "joins", "signal", "epochs", "sparse_rows", "ensemble"}
+                                                "workers", "joins", "signal", "epochs", "sparse_rows", "ensemble",
+                                                "sets"}
 
 A transformer, or with `encoder`, the folder of a checkpoint, that encoder fine-tuned, or with `ensemble`, a linear
-classifier beside it. `workers` processes share a
+classifier beside it. With `sets`, rows have several classes. `workers` processes share a
 batch, and one with `joins` is not their chief. At step `kill_at` a process sends itself `signal`, SIGKILL unless
 another is named.
 
@@ -36,17 +37,18 @@ EPOCHS = 3
 BATCH_SIZE = 8
 
 
-def write_rows(file: Path, count: int, seed: int) -> None:
-    """Writes rows as Transform does; the class is told by one word."""
+def write_rows(file: Path, count: int, seed: int, *, sets: bool = False) -> None:
+    """Writes rows as Transform does; each class is told by one word, and there is one, or with `sets` any number."""
     random = np.random.default_rng(seed)
     file.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
         for _ in range(count):
-            label = int(random.integers(4))
-            words = [4 + label, *random.integers(10, 30, size=random.integers(1, 12)).tolist()]
+            marks = (random.random(4) < 0.4).astype(int).tolist() if sets else []
+            label = [each for each, mark in enumerate(marks) if mark] if sets else [int(random.integers(4))]
+            words = [*(4 + each for each in label), *random.integers(10, 30, size=random.integers(1, 12)).tolist()]
             example = tf.train.Example()
             example.features.feature["token_ids"].int64_list.value.extend([2, *words, 3])
-            example.features.feature["label"].int64_list.value.append(label)
+            example.features.feature["label"].int64_list.value.extend(marks or label)
             writer.write(example.SerializeToString())
 
 
@@ -96,12 +98,14 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
     if job.get("ensemble"):
         model = {"kind": "ensemble", "network": model, "linear": {"buckets": 256}}
     replicas = int(str(job.get("replicas", 1)))
+    sets = "-sets" if job.get("sets") else ""
     trained = train_together(
         TrainingJob.model_validate(
             {
-                "train_files": [str(folder / "train" / "*.gz")],
-                "eval_files": [str(folder / "eval" / "*.gz")],
+                "train_files": [str(folder / f"train{sets}" / "*.gz")],
+                "eval_files": [str(folder / f"eval{sets}" / "*.gz")],
                 "num_classes": 4,
+                "label_shape": [4] if sets else [],
                 "scratch_uri": str(folder / str(job["scratch"])),
                 "log_dir": str(folder / str(job["scratch"]) / "logs"),
                 "base_model": None,
@@ -130,6 +134,7 @@ def train(folder: Path, job: dict[str, object]) -> dict[str, object]:
         "best_epoch": trained.result.best_epoch,
         "weights": weights.astype(float).tolist(),
         "devices": trained.devices.describe(BATCH_SIZE // replicas),
+        "thresholds": trained.thresholds,
         "backups": len(list((folder / str(job["scratch"])).glob("training/*/backup.zip"))),
     }
 
