@@ -23,6 +23,8 @@ CANDIDATES = ("1-3", "1-4", "2-4", "3-5", "3-6")
 _MOST_ROWS, _MOST_CHARACTERS = 4000, 800_000
 _FOLDS, _ANSWERS = 4, 1000
 """Each fold keeps a quarter of the rows; no more folds are asked once so many rows were answered."""
+_MOST_CLASSES = 400
+"""Of more, so few rows say nothing; which runs of characters suit a language does not depend on all of its classes."""
 _SEED = 0x11E4
 
 
@@ -58,8 +60,8 @@ def measure_proposal(proposal: Proposal) -> Proposal:
         AgnewsError: The files cannot be read.
     """
     corpus = parse_corpus(write_description(proposal.document, ()), "the proposed description")
-    texts, labels = _draw(str(proposal.root), corpus)
-    choice = choose_ngrams(texts, labels, num_classes=corpus.num_classes)
+    texts, labels, num_classes = _draw(str(proposal.root), corpus)
+    choice = choose_ngrams(texts, labels, num_classes=num_classes)
     if choice is None:
         return proposal
     document = {**proposal.document}
@@ -67,9 +69,10 @@ def measure_proposal(proposal: Proposal) -> Proposal:
     kinds["linear"] = {**kinds.get("linear", {}), "model": {"char_ngrams": choice.char_ngrams}}
     document["kinds"] = kinds
     document["reasons"] = {**document.get("reasons", {}), "model.char_ngrams": choice.reason}
+    of_some = f", of {num_classes:,} of the classes" if num_classes < corpus.num_classes else ""
     said = (
         f"a linear model gets {choice.accuracy:.1%} of {choice.answered:,} training rows that it was not shown, after "
-        f"{choice.learnt_from:,} others; every run measures one on the test rows"
+        f"{choice.learnt_from:,} others{of_some}; every run measures one on the test rows"
     )
     return replace(proposal, document=document, seen=[*proposal.seen, said])
 
@@ -107,28 +110,44 @@ def choose_ngrams(texts: list[str], labels: NDArray[np.int64], *, num_classes: i
     )
 
 
-def _draw(root: str, corpus: Corpus) -> tuple[list[str], NDArray[np.int64]]:
-    """Draws training texts that differ from each other and from all test texts, by a hash of what they say."""
+def _draw(root: str, corpus: Corpus) -> tuple[list[str], NDArray[np.int64], int]:
+    """Draws training texts that differ from each other and from all test texts, by a hash of what they say.
+
+    Returns:
+        Texts, their labels, and how many classes these tell apart.
+    """
+    classes = _draw_classes(corpus)
     files = require_corpus_files(root, corpus, None)
     test = np.unique(np.concatenate([np.zeros(0, np.uint64), *(b.keys for b in read_files(files.test, corpus, TEST))]))
     drawn: dict[int, _Drawn] = {}
     for batch in read_files(files.train, corpus):
-        drawn |= _ranked(batch, test)
+        drawn |= _ranked(batch, test, classes)
         if len(drawn) > 2 * _MOST_ROWS:
             drawn = dict(sorted(drawn.items(), key=lambda item: item[1][0])[:_MOST_ROWS])
     rows = sorted(drawn.values())[:_MOST_ROWS]
     size = np.cumsum([len(text) for _, text, _ in rows])
     rows = rows[: max(2 * _FOLDS, int(np.searchsorted(size, _MOST_CHARACTERS)))]
-    labels = stack_labels([record for _, _, record in rows], corpus.label_shape)
-    return [text for _, text, _ in rows], labels.astype(np.int64)
+    labels = stack_labels([record for _, _, record in rows], corpus.label_shape).astype(np.int64)
+    if classes is not None:
+        labels = np.searchsorted(classes, labels)
+    return [text for _, text, _ in rows], labels, corpus.num_classes if classes is None else len(classes)
+
+
+def _draw_classes(corpus: Corpus) -> NDArray[np.int64] | None:
+    """Positions of the classes to tell apart, rising; None for all of them."""
+    if corpus.label_sets is not None or corpus.num_classes <= _MOST_CLASSES:
+        return None
+    return np.sort(np.random.default_rng(_SEED).permutation(corpus.num_classes)[:_MOST_CLASSES])
 
 
 _Drawn = tuple[int, str, Record]
 """Rank, text and record: of no two rows rank and text are the same."""
 
 
-def _ranked(batch: RowBatch, test: NDArray[np.uint64]) -> dict[int, _Drawn]:
+def _ranked(batch: RowBatch, test: NDArray[np.uint64], classes: NDArray[np.int64] | None) -> dict[int, _Drawn]:
     ranks, learnt = rank_rows(batch.keys, _SEED), ~np.isin(batch.keys, test)
+    if classes is not None:
+        learnt &= np.isin(batch.labels, classes)
     return {
         int(batch.keys[i]): (int(ranks[i]), batch.records[i].text, batch.records[i]) for i in np.flatnonzero(learnt)
     }

@@ -26,6 +26,8 @@ _STEPS = 3000
 _FEW_ROWS, _LARGER_SHARE = 3000, 0.1
 _UNEVEN = 20
 """From that many times the rows of the smallest class in the largest, rows count by their class."""
+_MOST_LINEAR = 2000
+"""Classes: each is a problem of its own to a linear model, with a weight for every n-gram."""
 _MOST_EPOCHS, _EPOCHS = 60, TrainingConfig().epochs
 _BATCHES = ((20_000, 128), (5_000, 64), (1_000, 32), (0, 16))
 """Batch sizes by the least rows to learn from: small corpora need the steps, large ones the speed."""
@@ -67,12 +69,8 @@ def choose_settings(
     settings: dict[str, dict[str, Any]] = {"model": {}, "text": {}}
     reasons, unsure = {}, []
     english = language.split("-")[0] == "en"
-    settings["model"]["kind"] = "bert_frozen" if english else "linear"
-    reasons["model.kind"] = (
-        "the encoder that comes along knows English"
-        if english
-        else "the encoder that comes along knows English only, and n-grams of words and characters fit any language"
-    )
+    kind, reasons["model.kind"] = _kind(english=english, num_classes=len(class_rows))
+    settings["model"]["kind"] = kind
     p95 = int(np.quantile(lengths, 0.95, method="inverted_cdf"))
     length = min(max(_STEP * math.ceil(p95 / _STEP), _SHORTEST), _LONGEST)
     settings["text"]["max_length"] = length
@@ -120,6 +118,16 @@ def choose_settings(
             "over all rows is highest, with balanced rare classes are found most often"
         )
     return ChosenSettings(settings, kinds, reasons, unsure)
+
+
+def _kind(*, english: bool, num_classes: int) -> tuple[str, str]:
+    """Which kind of model, and why."""
+    if english:
+        return "bert_frozen", "the encoder that comes along knows English"
+    only = "the encoder that comes along knows English only"
+    if num_classes > _MOST_LINEAR:
+        return "transformer", f"{only}, and a linear model of {num_classes:,} classes would learn for hours"
+    return "linear", f"{only}, and n-grams of words and characters fit any language"
 
 
 def _pieces(texts: Sequence[str]) -> tuple[np.ndarray[Any, np.dtype[np.int64]], float]:

@@ -30,6 +30,8 @@ _MOST_ROWS = 50_000
 """More would take minutes and memory that the steps around it do not need."""
 _MOST_CELLS = 20_000_000
 """Rows times classes, for the same reason."""
+_LEAST_OF_CLASS = 4
+"""Of fewer rows a class, where more are left out, a model would say how few they are and nothing else."""
 _BATCH = 4096
 _LEAST_ROWS = 100
 """Of fewer, a model that has learnt from two thirds knows nothing."""
@@ -106,6 +108,8 @@ def _measure(
     texts, labels = train[0][:most], train[1][:most]
     if not texts or not test[0]:
         return LinearCheck(skipped="there are no rows"), _NO_DOUBTS
+    if len(texts) < min(len(train[0]), _LEAST_OF_CLASS * num_classes):
+        return LinearCheck(skipped=f"of {num_classes:,} classes it would have to learn for hours"), _NO_DOUBTS
     words, asked = ([text.decode(errors="replace") for text in each] for each in (texts, test[0]))
     counted = count_texts(words, settings)
     found = measure_linear(counted, labels, asked, test[1], num_classes=num_classes)

@@ -6,7 +6,9 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from agnews.components.corpus_sniffing import choose_ngrams as module
 from agnews.components.corpus_sniffing.choose_ngrams import choose_ngrams, measure_proposal
 from agnews.components.corpus_sniffing.propose_corpus import Wanted, propose_corpus
 from agnews.components.corpus_sniffing.settle_corpus import settle_corpus
@@ -66,3 +68,20 @@ def test_what_was_measured_stands_in_the_description_and_rows_of_test_are_never_
     assert "measured on 80 rows" in corpus.reasons["model.char_ngrams"]
     # The linear model that every other one is compared with is that one.
     assert f'"char_ngrams":"{chosen}"' in carried_corpora(corpus, "")["LinearBaseline"]
+
+
+def test_of_very_many_classes_some_are_told_apart_with_all_of_their_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class is known by its word; few rows of all classes would be less than one of each."""
+    monkeypatch.setattr(module, "_MOST_CLASSES", 40)
+    words = [f"{first}{second}{third}" for first in LETTERS[:5] for second in LETTERS[:5] for third in LETTERS]
+    for name, copies in (("train.csv", 4), ("test.csv", 1)):
+        rows = [(f"{word} {name} {copy}", f"c{at}") for at, word in enumerate(words[:90]) for copy in range(copies)]
+        with (tmp_path / name).open("w", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *rows])
+    proposal = measure_proposal(settle_corpus(propose_corpus(Wanted([tmp_path / "train.csv"]))))
+
+    said = next(each for each in proposal.seen if each.startswith("a linear model gets"))
+    assert "of 160 training rows that it was not shown, after 120 others, of 40 of the classes" in said
+    assert float(said.split()[4].rstrip("%")) > 90, said

@@ -74,3 +74,13 @@ def test_many_classes_get_a_table_of_word_pairs_that_can_be_trained() -> None:
     assert "model" not in few.kinds["transformer"]
     assert many.kinds["transformer"]["model"] == {"bigram_buckets": 4096}
     assert "10,000 classes" in many.reasons["model.bigram_buckets"]
+
+
+def test_of_very_many_classes_no_linear_model_is_chosen_in_any_language() -> None:
+    few, many = (
+        choose_settings(["der Preis der Aktie"] * 20, rows=500, language="de", class_rows=[5] * classes)
+        for classes in (2000, 2001)
+    )
+    assert few.settings["model"]["kind"] == "linear"
+    assert many.settings["model"]["kind"] == "transformer"
+    assert "2,001 classes" in many.reasons["model.kind"]

@@ -11,6 +11,7 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact_utils import encode_split_names
 
 from agnews.components.artifact_types import StepReport
+from agnews.components.linear_baseline import executor
 from agnews.components.linear_baseline.executor import Executor
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus_document import packaged_corpus
@@ -97,6 +98,18 @@ def test_nobody_who_does_not_want_to_know_waits_for_it(check: Callable[..., Line
 
     assert (found.accuracy, found.answers) == (None, {})
     assert found.skipped == "it is linear itself"
+
+
+def test_of_very_many_classes_no_figure_is_told_that_only_says_how_few_rows_it_has_seen(
+    check: Callable[..., LinearCheck], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, test = rows_of(60), rows_of(80)[60:]
+    monkeypatch.setattr(executor, "_MOST_CELLS", 4 * 16)
+    assert check({"train": train, "test": test}).accuracy == 1.0
+    monkeypatch.setattr(executor, "_MOST_CELLS", 4 * 15)
+    assert check({"train": train, "test": test}).skipped == "of 4 classes it would have to learn for hours"
+    # Where these are all rows there are, nothing is left out.
+    assert check({"train": train[:15], "test": test}).skipped == ""
 
 
 def test_it_is_the_linear_model_that_the_corpus_asks_for(check: Callable[..., LinearCheck]) -> None:
