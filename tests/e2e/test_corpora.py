@@ -39,14 +39,23 @@ ALL = (
 
 
 @pytest.fixture(scope="module")
-def forms(repository: Path) -> dict[str, Callable[[Path, int], None]]:
+def load_benchmark(repository: Path) -> Callable[[str], Any]:
+    """Imports a script."""
+
+    def load(name: str) -> Any:
+        sys.path.insert(0, str(repository / "benchmarks"))
+        try:
+            return importlib.import_module(name)
+        finally:
+            sys.path.remove(str(repository / "benchmarks"))
+
+    return load
+
+
+@pytest.fixture(scope="module")
+def forms(load_benchmark: Callable[[str], Any]) -> dict[str, Callable[[Path, int], None]]:
     """What writes the files, by name."""
-    sys.path.insert(0, str(repository / "benchmarks"))
-    try:
-        module: Any = importlib.import_module("corpora")
-    finally:
-        sys.path.remove(str(repository / "benchmarks"))
-    return {form.__name__: form for form in module.FORMS}
+    return {form.__name__: form for form in load_benchmark("corpora").FORMS}
 
 
 def test_these_are_all_forms(forms: dict[str, Callable[[Path, int], None]]) -> None:
@@ -124,3 +133,27 @@ def test_a_transformer_learns_the_words_of_a_language_from_the_rows(
     again = run(description, tmp_path / "root", *quick, "training.seed=8")
     assert again.nodes["Transform"].state == "cached"
     assert again.nodes["Trainer"].state == "done"
+
+
+@pytest.mark.long
+def test_ten_thousand_classes_go_all_the_way(load_benchmark: Callable[[str], Any], tmp_path: Path) -> None:
+    """As in benchmarks/many_classes.py, with as few rows as each class needs."""
+    made = load_benchmark("many_classes")
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    made.write_corpus(folder, 10_000, 30_000)
+    description = describe(folder)
+
+    report = run(description, tmp_path / "root", *made.SETTINGS, "training.epochs=8")
+
+    assert report.error is None
+    assert report.metrics is not None
+    # One in ten thousand is right by chance.
+    assert report.metrics.accuracy > 0.05
+    assert report.documents.data_card is not None
+    assert len(report.documents.data_card.splits["eval"].rows_per_class) == 10_000
+    assert min(report.documents.data_card.splits["eval"].rows_per_class.values()) >= 1
+    (page,) = (tmp_path / "root").glob("runs/*/report.html")
+    assert page.stat().st_size < 8 << 20
+    assert report.peak_rss_mb is not None
+    assert report.peak_rss_mb < 8_000
