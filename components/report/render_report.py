@@ -75,6 +75,7 @@ def render_report(report: RunReport) -> str:
         finalize=lambda value: _NO_TEXT.sub("\ufffd", value) if type(value) is str else value,
     )
     environment.filters |= {"percent": _percent, "number": _number, "seconds": _seconds, "when": _when}
+    environment.filters["breakable"] = _breakable
     documents = report.documents
     evaluation, training, review = documents.evaluation, documents.training, documents.review
     paired = evaluation.verdict.paired_test if evaluation else None
@@ -144,6 +145,11 @@ def _scale(slices: Sequence[Slice]) -> tuple[float, float]:
     low = math.floor(20 * min(each.low for each in shown)) / 20
     high = math.ceil(20 * max(each.high for each in shown)) / 20
     return low, max(high, low + 0.05)
+
+
+def _breakable(name: str) -> Markup:
+    """Lets a long name of one word go on in the next line where its parts end."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_/.:-])(?=[^\W_])", _NO_TEXT.sub("\ufffd", name)))
 
 
 def _percent(share: float, digits: int = 2) -> str:

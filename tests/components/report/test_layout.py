@@ -75,6 +75,12 @@ def test_any_number_of_classes_can_be_read(open_report: OpenReport, count: int, 
         "all => all.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().width)",
     )
     assert max(bars) - min(bars) < 1
+    too_wide = page.evaluate(
+        "[...document.querySelectorAll('caption, table.classes td')].filter(e => e.checkVisibility() && "
+        "(e.scrollWidth > e.clientWidth + 1 || e.tagName == 'CAPTION' && e.clientWidth > innerWidth))"
+        ".map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert too_wide == [], "captions are read without scrolling, and no figure runs into the next"
     if count > 20:
         # Figures of the classes can be seen without scrolling sideways, on a phone too.
         table = page.locator("#classes .scroll").first
@@ -82,6 +88,14 @@ def test_any_number_of_classes_can_be_read(open_report: OpenReport, count: int, 
         page.click("#classes summary")
         assert page.locator("#classes details tbody tr").count() == count
         require_fitting(page, screen)
+
+
+def test_a_long_name_goes_on_in_the_next_line_where_its_parts_end(open_report: OpenReport) -> None:
+    page = open_report("phone", ["a_very_long_name_of_a_class", "<b>ham/spam</b>", "x"])
+    name = page.locator("#classes tbody bdi").first
+    assert name.inner_html() == "a_<wbr>very_<wbr>long_<wbr>name_<wbr>of_<wbr>a_<wbr>class"
+    assert name.inner_text() == "a_very_long_name_of_a_class"
+    assert page.locator("#classes tbody bdi").nth(1).inner_text() == "<b>ham/spam</b>"
 
 
 def test_of_many_classes_the_weakest_and_those_that_are_confused_come_first(open_report: OpenReport) -> None:
