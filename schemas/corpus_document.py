@@ -15,7 +15,7 @@ from agnews.schemas.corpus import AG_NEWS, CORPUS_FORMAT, Corpus, LabelSets, wri
 from agnews.schemas.errors import AgnewsError
 
 _Path = tuple[str | int, ...]
-_NAMES = {dict: "a mapping", list: "a list"}
+_NAMES: dict[type, str] = {dict: "a mapping", list: "a list"}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
