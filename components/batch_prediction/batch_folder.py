@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from agnews.components.batch_prediction.plan_batch import file_state
 from agnews.components.prediction.resolve_columns import resolve_columns
 from agnews.components.prediction.text_input import TextFormat, TextInput
-from agnews.components.storage.atomic_output import TEMPORARY_SUFFIX
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files_at import files_at
+from agnews.components.storage.half_written import remove_half_written
 from agnews.components.storage.open_binary import sha256_of
 from agnews.components.storage.tidying import tidying
 from agnews.schemas.batch_manifest import BatchInput, BatchManifest, BatchPart, BatchPlan, BatchShard
@@ -156,10 +155,7 @@ class BatchFolder:
         with explain_storage_errors(f"sweeping {self.uri}"):
             if self._files.exists(f"{self.uri}/{SUCCESS}"):
                 self._files.remove(f"{self.uri}/{_WORK}")
-            if self.is_local:
-                for folder in (self.uri, f"{self.uri}/{PREDICTIONS}", f"{self.uri}/{_WORK}"):
-                    for path in Path(folder).glob(f".*{TEMPORARY_SUFFIX}"):
-                        path.unlink()
+            remove_half_written(self.uri, still=0)
 
     def _chunks(self, paths: list[str]) -> Iterator[bytes]:
         for path in paths:

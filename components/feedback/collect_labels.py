@@ -94,8 +94,7 @@ def collect_labels(places: Places, corpus: Corpus, data: str, span: str, *, dry_
     new = [row for row in rows if row.key not in earlier or row.key in changed]
     pool = [CollectedRow.of(each) for each in agreed if each.is_random]
     if not dry_run:
-        if changed:
-            remove_collected(data, corpus, lambda row: row.key in changed)
+        remove_collected(data, corpus, lambda row: row.key in changed)
         if new or any(each.folder == target for each in find_collected_spans(data)):
             write_span(target, new, corpus)
         if pool:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agnews.components.corpus_files.corrections import PROVENANCE
 from agnews.components.corpus_files.find_spans import INCOMPLETE
@@ -18,6 +18,7 @@ from agnews.components.feedback.write_rows import write_rows
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.first_problem import first_problem
 
 
 class CollectedRow(BaseModel):
@@ -53,10 +54,12 @@ class CollectedSpan:
     Attributes:
         folder: Its folder.
         rows: Its rows.
+        is_whole: Whether its writing came to an end; runs pass over it otherwise.
     """
 
     folder: str
     rows: tuple[CollectedRow, ...]
+    is_whole: bool
 
 
 def find_collected_spans(data: str) -> Iterator[CollectedSpan]:
@@ -67,13 +70,29 @@ def find_collected_spans(data: str) -> Iterator[CollectedSpan]:
 
     Yields:
         The spans, oldest first.
+
+    Raises:
+        AgnewsError: A file that says where rows are from is damaged.
     """
     files = files_at(data)
     for name in files.names(data):
         folder = f"{data}/{name}"
         if files.exists(f"{folder}/{PROVENANCE}"):
-            lines = files.read_bytes(f"{folder}/{PROVENANCE}").splitlines()
-            yield CollectedSpan(folder, tuple(CollectedRow.model_validate_json(line) for line in lines))
+            rows = tuple(_rows(f"{folder}/{PROVENANCE}"))
+            yield CollectedSpan(folder, rows, is_whole=not files.exists(f"{folder}/{INCOMPLETE}"))
+
+
+def _rows(path: str) -> Iterator[CollectedRow]:
+    for number, line in enumerate(files_at(path).read_bytes(path).splitlines(), start=1):
+        try:
+            yield CollectedRow.model_validate_json(line)
+        except ValidationError as error:
+            raise AgnewsError(
+                "What says which texts of a span people have labelled is damaged.",
+                found=f"{path}, line {number}: {first_problem(error)}",
+                fix="Restore the file from a backup, or delete the span and collect its labels anew: "
+                "`agnews feedback collect --span YYYY-MM-DD`.",
+            ) from None
 
 
 def write_span(folder: str, rows: Sequence[CollectedRow], corpus: Corpus) -> None:
@@ -95,19 +114,21 @@ def write_span(folder: str, rows: Sequence[CollectedRow], corpus: Corpus) -> Non
             found=f"{folder}/{corpus.train_file}",
             fix="Choose another day: --span YYYY-MM-DD.",
         )
-    if not rows:
-        files.remove(folder)
-        return
     files.write(f"{folder}/{INCOMPLETE}", [b""])
-    # In this order: a span with rows and no provenance would be somebody else's.
+    # In this order: a span with rows and no provenance would be somebody else's, and one that was cut is written to the
+    # end from its provenance.
     lines = [json.dumps(row.model_dump(), ensure_ascii=False).encode() + b"\n" for row in rows]
     files.write(f"{folder}/{PROVENANCE}", lines)
+    if not rows:
+        files.remove_file(f"{folder}/{corpus.train_file}")
+        files.remove(folder)
+        return
     write_rows(f"{folder}/{corpus.train_file}", [(row.text, row.label) for row in rows], corpus)
     files.remove_file(f"{folder}/{INCOMPLETE}")
 
 
 def remove_collected(data: str, corpus: Corpus, has_to_go: Callable[[CollectedRow], bool]) -> int:
-    """Removes rows from spans of collected labels.
+    """Removes rows from spans of collected labels, and writes those to the end that a killed process has left.
 
     Args:
         data: Folder of the spans.
@@ -120,7 +141,7 @@ def remove_collected(data: str, corpus: Corpus, has_to_go: Callable[[CollectedRo
     removed = 0
     for span in find_collected_spans(data):
         kept = [row for row in span.rows if not has_to_go(row)]
-        if len(kept) < len(span.rows):
+        if len(kept) < len(span.rows) or not span.is_whole:
             removed += len(span.rows) - len(kept)
             write_span(span.folder, kept, corpus)
     return removed

@@ -1,4 +1,4 @@
-"""Files of JSON Lines, a document a line, in the folders of feedback."""
+"""Files of JSON Lines, a document a line, in the folders of feedback. Files of other names there are none of these."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from agnews.components.storage.files_at import files_at
+
+SUFFIX = ".jsonl"
+"""Ends the names of the files."""
 
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -39,7 +42,7 @@ def remove_lines(paths: Iterable[str], kind: type[_Document], has_to_go: Callabl
     """Removes documents for good, and files of which nothing is left.
 
     Args:
-        paths: The files.
+        paths: The files; of other names they stay.
         kind: Of their documents.
         has_to_go: Which.
 
@@ -47,7 +50,7 @@ def remove_lines(paths: Iterable[str], kind: type[_Document], has_to_go: Callabl
         How many.
     """
     removed = 0
-    for path in paths:
+    for path in (path for path in paths if path.endswith(SUFFIX)):
         documents = read_lines(path, kind)
         kept = [each for each in documents if not has_to_go(each)]
         removed += len(documents) - len(kept)

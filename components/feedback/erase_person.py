@@ -18,6 +18,7 @@ from agnews.components.request_log.places import Places
 from agnews.components.request_log.read_requests import request_files
 from agnews.components.request_log.text_hash import text_hash
 from agnews.components.storage.files_at import files_at
+from agnews.components.storage.half_written import remove_half_written
 from agnews.schemas.corpus import Corpus
 
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -49,7 +50,8 @@ def erase(
 ) -> Erased:
     """Removes all rows of some texts or requests, in all copies, and the labels of some people.
 
-    What a server still holds is left out when it is written: digests and ids are kept for that, no texts.
+    What a server still holds is left out when it is written: digests and ids are kept for that, no texts. Files that a
+    killed process has left half written go whole, whatever they hold: nobody reads them.
 
     Args:
         places: Of the log.
@@ -88,6 +90,8 @@ def erase(
                     or (bool(people) and {each["by"] for each in row.said} <= people)
                 ),
             )
+        remove_half_written(folder)
+    remove_half_written(places.uri)
     removed_rows += remove_training_rows(places, lambda text: erasures.covers("", text))
     return Erased(
         requests=_erase_requests(places, erasures) if erasures else 0,

@@ -6,12 +6,10 @@ import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from agnews.components.feedback.document_lines import read_lines, remove_lines, write_lines
+from agnews.components.feedback.document_lines import SUFFIX, read_lines, remove_lines, write_lines
 from agnews.components.request_log.places import Places
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.feedback import GivenLabel, Label, Source
-
-_SUFFIX = ".jsonl"
 
 
 def keep_labels(places: Places, given: Iterable[GivenLabel], source: Source) -> list[Label]:
@@ -42,7 +40,7 @@ def keep_labels(places: Places, given: Iterable[GivenLabel], source: Source) -> 
         )
         for number, each in enumerate(given)
     ]
-    path = f"{places.feedback}/{now:%Y-%m-%d}/{now:%H%M%S}-{batch}{_SUFFIX}"
+    path = f"{places.feedback}/{now:%Y-%m-%d}/{now:%H%M%S}-{batch}{SUFFIX}"
     write_lines(path, labels)
     return labels
 
@@ -57,7 +55,7 @@ def read_labels(places: Places) -> list[Label]:
     found = [
         label
         for name in files.files_below(places.feedback)
-        if name.endswith(_SUFFIX)
+        if name.endswith(SUFFIX)
         for label in read_lines(f"{places.feedback}/{name}", Label)
     ]
     return sorted(found, key=lambda label: label.at)

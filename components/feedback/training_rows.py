@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from agnews.components.corpus_files.text_key import text_key
-from agnews.components.feedback.document_lines import read_lines, remove_lines, write_lines
+from agnews.components.feedback.document_lines import SUFFIX, read_lines, remove_lines, write_lines
 from agnews.components.feedback.random_share import TRAINING_ROW
 from agnews.components.request_log.places import Places
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.linear_check import DoubtfulLabel
-
-_SUFFIX = ".jsonl"
 
 
 def training_row(text: str) -> str:
@@ -38,7 +36,7 @@ def queue_training_rows(places: Places, name: str, rows: Iterable[DoubtfulLabel]
         OSError: They cannot be written.
     """
     found = {text_key(each.text): each for each in rows}
-    write_lines(f"{places.training_rows}/{name}{_SUFFIX}", found.values())
+    write_lines(f"{places.training_rows}/{name}{SUFFIX}", found.values())
     return len(found)
 
 
@@ -52,7 +50,7 @@ def read_training_rows(places: Places) -> list[DoubtfulLabel]:
         Each text once, as the newest run saw it; those of the newest run first, the most doubtful of a run first.
     """
     files = files_at(places.uri)
-    names = sorted((name for name in files.names(places.training_rows) if name.endswith(_SUFFIX)), reverse=True)
+    names = sorted((name for name in files.names(places.training_rows) if name.endswith(SUFFIX)), reverse=True)
     found: dict[int, DoubtfulLabel] = {}
     for name in names:
         for each in read_lines(f"{places.training_rows}/{name}", DoubtfulLabel):

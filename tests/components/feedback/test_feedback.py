@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agnews.components.corpus_files.find_spans import INCOMPLETE
 from agnews.components.corpus_files.open_corpus_file import open_corpus_file
 from agnews.components.corpus_files.read_records import read_records
 from agnews.components.drift.measure_texts import Alphabet, measure_texts
@@ -28,6 +33,7 @@ from agnews.components.request_log.read_requests import read_requests
 from agnews.components.request_log.request_log import LogSettings, RequestLog
 from agnews.components.second_opinion.fit_hashed_words import SampledRows, fit_hashed_words
 from agnews.components.second_opinion.hashed_words import HashedWords
+from agnews.components.storage.local_files import LocalFiles
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.errors import AgnewsError
@@ -318,6 +324,95 @@ def test_what_is_erased_is_nowhere(places: Places, tmp_path: Path) -> None:
     assert read_labels(places) == []
     assert read_labelled(places) == ([], 0)
     assert not (tmp_path / "data" / "2026-11-29").exists()
+
+
+def test_files_that_a_killed_process_left_stop_no_erasure_and_go_with_it(places: Places, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    log_texts(places, {LEARNT[0]: "Ann Lee lives here"})
+    keep_labels(places, [GivenLabel(text="Ann Lee again", label="World", by="bob")], Source.API)
+    collect_labels(places, AG_NEWS, str(data), "2026-11-29")
+    queue_training_rows(places, "run", [doubt("somebody else")])
+    own = tmp_path / "data" / ".notes.new"
+    own.write_text("of the user")
+    left = [
+        path.with_name(f".{path.name}.0123456789abcdef.new")
+        for path in sorted([*tmp_path.rglob("*.jsonl"), *tmp_path.rglob("*.csv"), *tmp_path.rglob("*.parquet")])
+    ]
+    assert len(left) == 5
+    for path in left:
+        path.write_text('{"text": "Ann Le')
+        os.utime(path, (0, 0))
+    busy = Path(places.feedback) / ".x.jsonl.fedcba9876543210.new"
+    busy.write_text('{"text": "somebody')
+    found = erase(places, texts=["Ann Lee again", "Ann Lee lives here"], data=str(data), corpus=AG_NEWS)
+    assert (found.requests, found.labels, found.rows) == (1, 1, 1)
+    assert b"Ann" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert busy.exists(), "somebody may be writing it"
+    assert own.exists()
+
+
+class Killed(BaseException):
+    pass
+
+
+@contextmanager
+def killed_after(left: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Kills at a change of a file; a folder may have lost one of its files by then."""
+    tally = iter(range(left))
+
+    def killing(real: Callable[..., None]) -> Callable[..., None]:
+        def act(self: LocalFiles, path: str, *rest: object) -> None:
+            if next(tally, None) is None:
+                if real.__name__ == "remove":
+                    min(Path(path).iterdir()).unlink()
+                raise Killed
+            real(self, path, *rest)
+
+        return act
+
+    with monkeypatch.context() as patch:
+        for name in ("write", "remove_file", "remove"):
+            patch.setattr(LocalFiles, name, killing(getattr(LocalFiles, name)))
+        yield
+
+
+@pytest.mark.parametrize("kept", [["somebody else"], []])
+def test_what_is_erased_is_nowhere_whenever_the_command_was_killed_and_given_again(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: list[str]
+) -> None:
+    data = tmp_path / "data"
+    for number in range(20):
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        given = [GivenLabel(text=text, label="World", by="bob", at=NOW) for text in ["Ann Lee", *kept]]
+        keep_labels(places, given, Source.API)
+        collect_labels(places, AG_NEWS, str(data), "2026-11-29")
+        killed = False
+        with killed_after(number, monkeypatch):
+            try:
+                erase(places, texts=["Ann Lee"], data=str(data), corpus=AG_NEWS)
+            except Killed:
+                killed = True
+        erase(places, texts=["Ann Lee"], data=str(data), corpus=AG_NEWS)
+        assert b"Ann" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        rows = {path: [each.text.strip() for each in read_records(str(path), AG_NEWS)] for path in data.rglob("*.csv")}
+        assert list(rows.values()) == ([kept] if kept else [])
+        assert not list(data.rglob(INCOMPLETE))
+        if not killed:
+            return
+    raise AssertionError("it was killed every time")
+
+
+def test_a_span_whose_writing_was_cut_is_written_to_the_end_by_the_next_collection(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_labels(places, [GivenLabel(text="one", label="World", by="bob", at=NOW)], Source.API)
+    with killed_after(2, monkeypatch), pytest.raises(Killed):
+        collect_labels(places, AG_NEWS, str(tmp_path), "2026-11-28")
+    assert not (tmp_path / "2026-11-28" / "train.csv").exists()
+    assert collect_labels(places, AG_NEWS, str(tmp_path), "2026-11-29").known == 1
+    assert [each.text.strip() for each in read_records(str(tmp_path / "2026-11-28" / "train.csv"), AG_NEWS)] == ["one"]
+    assert not list(tmp_path.rglob(INCOMPLETE))
 
 
 def test_labels_can_be_kept_in_a_bucket(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
