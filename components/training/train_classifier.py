@@ -207,7 +207,7 @@ def _build(devices: Devices, build: Callable[[], Classifier]) -> Classifier:
 def _train_ensemble(
     job: TrainingJob, config: EnsembleConfig, on_epoch: OnEpoch | None, keeps_backup: bool
 ) -> TrainedClassifier:
-    # They are made as sure as they are right together: `join_classifiers` takes their logits as they are.
+    # They are made as sure as they are right together, by `join_classifiers`.
     training = job.training.model_copy(update={"calibrate": False})
     alone = job.model_copy(update={"model": config.network, "training": training})
     # The one with epochs first: it may be stopped, or be taken up again where it was cut.
@@ -215,7 +215,7 @@ def _train_ensemble(
     linear = train_linear(alone, config.linear, section="model.linear")
     size = len(find_vocabulary(str(job.text.vocabulary)).vocabulary)
     evaluation = read_token_rows(job.eval_files, vocabulary_size=size, num_classes=job.num_classes)
-    return join_classifiers(network, linear, evaluation)
+    return join_classifiers(network, linear, evaluation, calibrate=job.training.calibrate)
 
 
 def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:
