@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agnews.components.corpus_files.corrections import PROVENANCE, read_corrections
 from agnews.components.corpus_files.read_records import folder_files
 from agnews.components.corpus_files.sources import CorpusFiles, corpus_folder, require_corpus_files
 from agnews.components.storage.open_binary import sha256_of
@@ -21,17 +22,25 @@ class CorpusState:
         test: Names of where test rows are read, one but for spans.
         spans: Names of the spans, oldest first; empty where the folder is none of spans.
         notes: What was passed over, a sentence each.
+        corrections: Digest of which texts people have labelled anew; empty where there are none.
     """
 
     sha256: Mapping[str, str]
     test: tuple[str, ...]
     spans: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    corrections: str = ""
 
     @property
     def digest(self) -> str:
-        """sha256 over names and sha256 of the files: it changes with any byte, and not with the folder."""
+        """sha256 over names and sha256 of the files: it changes with any byte, and not with the folder.
+
+        Of what `agnews feedback collect` writes beside the rows it covers which texts are meant, since rows of other
+        spans go for them, and not who has said what: another person who agrees trains nothing anew.
+        """
         lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(self.sha256.items()))
+        if self.corrections:
+            lines += f"{self.corrections}  {PROVENANCE}\n"
         return hashlib.sha256(lines.encode()).hexdigest()
 
     @property
@@ -65,7 +74,8 @@ def corpus_state(files: CorpusFiles, corpus: Corpus) -> CorpusState:
     paths = files.paths
     digests = {path: _sha256_of(path, corpus) for path in dict.fromkeys(paths.values())}
     sha256 = {name: digests[path] for name, path in paths.items()}
-    return CorpusState(sha256, tuple(files.test), files.spans, files.notes)
+    corrections = read_corrections(files, corpus).digest
+    return CorpusState(sha256, tuple(files.test), files.spans, files.notes, corrections)
 
 
 def _sha256_of(path: str, corpus: Corpus) -> str:

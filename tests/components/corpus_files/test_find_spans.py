@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.corpus_files.find_spans import find_spans
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
+from agnews.components.corpus_files.text_key import text_key
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
@@ -177,6 +179,30 @@ def test_the_digest_is_that_of_the_files_in_the_window(spans: Path) -> None:
     assert digests()[1] == newest
     (spans / "2026-11-22").rename(spans / "2026-11-21")
     assert digests()[1] != newest, "the same rows on another day"
+
+
+def test_the_digest_covers_which_texts_people_have_labelled_and_not_who_did(spans: Path) -> None:
+    def labelled(text: str, *people: str) -> str:
+        row = {"key": f"{text_key(text):016x}", "text": text, "label": "World", "said": [{"by": by} for by in people]}
+        (spans / "2026-11-22" / "provenance.jsonl").write_text(json.dumps(row) + "\n")
+        return read_state(str(spans), packaged_corpus()).digest
+
+    before = read_state(str(spans), packaged_corpus()).digest
+    one = labelled("one", "ann")
+    assert one != before, "rows of other spans go for it"
+    assert labelled("one", "ann", "bob") == one, "somebody agrees"
+    assert labelled("two", "ann") != one
+    (spans / "2026-11-22" / "provenance.jsonl").unlink()
+    assert read_state(str(spans), packaged_corpus()).digest == before
+
+
+@pytest.mark.parametrize("line", ['{"text": "no key"}', '{"key": "zz"}', "[]", '{"key": "00'])
+def test_a_damaged_file_of_labels_is_named(spans: Path, line: str) -> None:
+    path = spans / "2026-11-22" / "provenance.jsonl"
+    path.write_text('{"key": "00000000000000ff"}\n' + line)
+    with pytest.raises(AgnewsError) as caught:
+        read_state(str(spans), packaged_corpus())
+    assert f"{path}, line 2" in str(caught.value)
 
 
 def test_a_span_of_bad_rows_is_named(spans: Path, corpus: Corpus) -> None:
