@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from agnews.components.storage.files_at import files_at
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus, parse_corpus
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.learning_config import MODEL_CONFIGS
 
 _SCHEMA_FILE = "schema.pbtxt"
 
@@ -62,10 +64,23 @@ def load_corpus(name_or_file: str) -> LoadedCorpus:
         beside = f"{folder}/{_SCHEMA_FILE}"
         schema = _decode(b"".join(files.read(beside)), beside) if files.exists(beside) else ""
     corpus = parse_corpus(text, name_or_file)
+    _require_known_kinds(corpus, name_or_file)
     root = posixpath.normpath(posixpath.join(folder, corpus.files.root)) if "://" not in folder else folder
     if "://" in folder and corpus.files.root != ".":
         root = f"{folder}/{corpus.files.root}"
     return LoadedCorpus(corpus.model_copy(update={"schema_pbtxt": schema}) if schema else corpus, root)
+
+
+def _require_known_kinds(corpus: Corpus, origin: str) -> None:
+    # Not in the schema: nodes that read the description would then run again for a new setting of a model.
+    for kind in corpus.kinds:
+        if kind not in MODEL_CONFIGS:
+            close = difflib.get_close_matches(kind, MODEL_CONFIGS, n=1)
+            raise AgnewsError(
+                f"{origin} has settings for a kind of model that there is none of.",
+                found=f"kinds.{kind}",
+                fix=(f"Did you mean {close[0]}? " if close else "") + f"The kinds are {', '.join(MODEL_CONFIGS)}.",
+            )
 
 
 def _decode(content: bytes, path: str) -> str:

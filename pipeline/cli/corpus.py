@@ -127,7 +127,7 @@ def check(
     """Read every row and say what a run would refuse, with the settings of that run.
 
     Bad rows are told by kind, with three examples each; --json lists them all. Ends with exit code 2 if a run would
-    refuse the files.
+    refuse the files, or what the description says for any kind of model.
 
     [bold]Examples[/bold]
 
@@ -137,7 +137,11 @@ def check(
     """
     from rich.console import Console
 
+    from agnews.pipeline.load_config import load_config
+
     config, loaded = _choose(what, corpus, data, window, max_reject_share, settings)
+    for kind in loaded.kinds:
+        load_config(kind, (), config.data.corpus)
     if show_schema:
         from agnews.components.corpus_schema import corpus_schema
 

@@ -81,3 +81,12 @@ def test_a_description_in_another_encoding_names_the_line(described: Path) -> No
     described.write_bytes(TEXT.encode() + "title: Zoë\n".encode("latin-1"))
     with pytest.raises(AgnewsError, match=f"line {len(TEXT.splitlines()) + 1}, is no UTF-8"):
         load_corpus(str(described))
+
+
+def test_a_kind_of_model_that_there_is_none_of_is_refused_wherever_the_description_is_read(described: Path) -> None:
+    described.write_text(f"{TEXT}kinds: {{linaer: {{training: {{epochs: 3}}}}}}\n")
+    for read in (load_corpus, lambda path: load_config(None, corpus=path)):
+        with pytest.raises(AgnewsError) as caught:
+            read(str(described))
+        assert caught.value.found == "kinds.linaer"
+        assert "Did you mean linear?" in caught.value.fix

@@ -158,3 +158,12 @@ def test_fetch_from_a_wrong_address_is_an_error(mirror: str, tmp_path: Path) -> 
     )
     assert isinstance(result.exception, AgnewsError)
     assert "HTTP 404" in str(result.exception)
+
+
+def test_check_looks_at_what_is_said_for_kinds_of_models_that_are_not_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.yaml"
+    path.write_text("format: 1\nname: mails\nclasses: [ham, spam]\nkinds: {bert_frozen: {training: {epoch: 3}}}\n")
+    with pytest.raises(AgnewsError) as caught:
+        runner.invoke(app, ["check", str(path)], catch_exceptions=False)
+    assert "training.epoch" in caught.value.problem
+    assert "description of the corpus" in str(caught.value.found)
