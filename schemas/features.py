@@ -1,7 +1,7 @@
 """Names of splits, features and model outputs that steps hand on to each other.
 
 A raw Example (NewsExampleGen writes it, statistics and evaluation read it) holds the features under RAW. A
-transformed Example (Transform writes it, Trainer reads it) holds those under TRANSFORMED. Batches in memory use the
+transformed Example (Transform writes it, Trainer reads it) holds TOKEN_IDS and LABEL. Batches in memory use the
 tensor names of keras-hub: `token_ids` (batch, length) int32 and `padding_mask` (batch, length) bool, True on tokens.
 """
 
@@ -24,11 +24,10 @@ ROW = "row"
 """int64, 1-based number of the record in its file; leads from a prediction back to the source."""
 RAW = (TEXT, LABEL, NUM_WORDS, HAS_MARKUP, ROW)
 
-# TRANSFORMED
+# Of transformed Examples and of tokens in memory.
 TOKEN_IDS = "token_ids"  # noqa: S105, word pieces, not a secret
 """int64 list, [CLS] word pieces [SEP], at most max_length, without padding."""
 PADDING_MASK = "padding_mask"
-TRANSFORMED = (TOKEN_IDS, LABEL)
 
 # Outputs of a served model.
 CLASS_ID = "class_id"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agnews.pipeline.cli.models_promote import copy, promote
+from agnews.pipeline.cli.models_promote import copy, print_untold, promote
 from agnews.pipeline.cli.store_options import NAME, ROOT, JsonOption, NameOption, RootOption, StoreOption, open_store
 from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas.errors import AgnewsError
@@ -160,8 +160,7 @@ def rollback(
     if int(after) < int(before):
         console.print("  Runs are judged against it from now on, and those that would make the withdrawn model again")
         console.print(f"  leave it alone. Back: [bold]agnews models rollback --to {before}[/bold]")
-    if done.untold:
-        console.print(f"  [yellow]MLflow does not know of it:[/yellow] {literal(done.untold)}")
+    print_untold(done, console)
 
 
 @app.command()

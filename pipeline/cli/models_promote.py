@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
     from agnews.pipeline.promotion.judge_version import Judgement
+    from agnews.pipeline.promotion.put_into_production import Moved
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Promote although rules fail; asks for --reason.")]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the store with your name.")]
@@ -134,11 +135,23 @@ def copy(
     )
 
 
+def print_untold(done: Moved, console: Console) -> None:
+    """Says that MLflow's aliases do not follow, where they do not.
+
+    Args:
+        done: What changed.
+        console: Where to.
+    """
+    from agnews.pipeline.literal_text import literal
+
+    if done.untold:
+        console.print(f"  [yellow]MLflow does not know of it:[/yellow] {literal(done.untold)}")
+
+
 def _promote_version(models: ModelStore, version: str, test: str, root: Path, *, force: bool, reason: str) -> None:
     from rich.console import Console
 
     from agnews.components.model_store.find_pushed_model import find_pushed_model
-    from agnews.pipeline.literal_text import literal
     from agnews.pipeline.local.quiet_output import quiet_output
     from agnews.pipeline.promotion.put_into_production import put_into_production
 
@@ -159,8 +172,7 @@ def _promote_version(models: ModelStore, version: str, test: str, root: Path, *,
     console.print(
         f"[green]✓[/green] version [bold]{version}[/bold] is in production, in place of {done.before.version}"
     )
-    if done.untold:
-        console.print(f"  [yellow]MLflow does not know of it:[/yellow] {literal(done.untold)}")
+    print_untold(done, console)
 
 
 def _rows(test: str, root: Path, candidate: PushedModel, *, force: bool) -> LabelledTexts | None:
