@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agnews.components.model_store.model_digest import RECORD_FILE, model_digest
 from agnews.components.model_store.pointer import Move, Pointer
-from agnews.components.storage.explain_storage_errors import explain_storage_errors
+from agnews.components.storage.explain_storage_errors import explain_storage_errors, storage_error
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.first_problem import first_problem
@@ -109,11 +109,12 @@ class ModelStore:
             AgnewsError: The pointer is malformed or of a newer format, or cannot be read.
         """
         path = f"{self.uri}/{POINTER}"
-        with explain_storage_errors(f"reading the pointer {path}"):
-            try:
-                found = self.files.read_tagged(path)
-            except (FileNotFoundError, NotADirectoryError):
-                return Production(None, None)
+        try:
+            found = self.files.read_tagged(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return Production(None, None)
+        except OSError as error:
+            raise storage_error(error, f"reading the pointer {path}") from error
         try:
             return Production(Pointer.model_validate_json(found.content), found.etag)
         except ValidationError as error:

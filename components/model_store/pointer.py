@@ -66,7 +66,8 @@ class Pointer(ModelRecord):
     @property
     def record(self) -> ModelRecord:
         """The record of the version."""
-        return ModelRecord(**{name: getattr(self, name) for name in ModelRecord.model_fields})
+        # Its values are those of this document, which were validated when it was read.
+        return ModelRecord.model_construct(**{name: getattr(self, name) for name in ModelRecord.model_fields})
 
     def json_bytes(self) -> bytes:
         """The content of the file."""

@@ -45,5 +45,5 @@ def files_at(uri: str) -> Files:
         The operations. Those for a local disk and for S3 need no TensorFlow, so a command that only looks into such a
         store starts at once.
     """
-    scheme = uri.partition("://")[0] if "://" in uri else ""
-    return _BY_SCHEME.get(scheme, _tensorflow)()
+    scheme, separator, _ = uri.partition("://")
+    return _BY_SCHEME.get(scheme if separator else "", _tensorflow)()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import heapq
 import io
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from agnews.components.storage.claim_lock import claim_lock
 from agnews.components.storage.files import ChangedError, Files, FileState, Tagged
@@ -26,33 +27,42 @@ _QUIET = "seeded://sources"
 
 @lru_cache(maxsize=100_000)
 def _folders(path: str) -> tuple[str, ...]:
-    return tuple(path[:place] for place, sign in enumerate(path) if sign == "/")
+    start = len(f"{SCHEME}://")
+    return tuple(path[:place] for place, sign in enumerate(path) if sign == "/" and place >= start)
 
 
 class Tree(dict[str, _Value]):
-    """Values by path, with the paths below each folder at hand.
+    """Values by path, with the paths below each folder at hand."""
 
-    Args:
-        values: What to begin with.
-    """
-
-    def __init__(self, values: Mapping[str, _Value] | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._below: dict[str, dict[str, None]] = {}
-        for path, value in (values or {}).items():
-            self[path] = value
+        self._names: dict[str, list[str]] = {}
+
+    def copy(self) -> Tree[_Value]:
+        made: Tree[_Value] = Tree()
+        dict.update(made, self)
+        made._below = {folder: paths.copy() for folder, paths in self._below.items()}
+        return made
 
     def __setitem__(self, path: str, value: _Value) -> None:
         if path not in self:
             for folder in _folders(path):
-                self._below.setdefault(folder, {})[path] = None
+                self._names.pop(folder, None)
+                below = self._below.get(folder)
+                if below is None:
+                    self._below[folder] = {path: None}
+                else:
+                    below[path] = None
         super().__setitem__(path, value)
 
     def __delitem__(self, path: str) -> None:
         super().__delitem__(path)
         for folder in _folders(path):
-            del self._below[folder][path]
-            if not self._below[folder]:
+            self._names.pop(folder, None)
+            below = self._below[folder]
+            del below[path]
+            if not below:
                 del self._below[folder]
 
     def take(self, path: str) -> _Value | None:
@@ -60,6 +70,14 @@ class Tree(dict[str, _Value]):
         if path in self:
             del self[path]
         return value
+
+    def names(self, folder: str) -> list[str]:
+        found = self._names.get(folder)
+        if found is None:
+            start = len(folder) + 1
+            found = sorted({path[start:].partition("/")[0] for path in self._below.get(folder, ())})
+            self._names[folder] = found
+        return found.copy()
 
     def below(self, folder: str) -> list[str]:
         return list(self._below.get(folder, ()))
@@ -89,9 +107,13 @@ class World:
         self.steps = 0
         self.files: Tree[bytes] = Tree()
         self.tags: dict[str, int] = {}
+        self.tagged: dict[str, Tagged] = {}
         self.changed: dict[str, float] = {}
         self.written = 0
-        self.listed: Tree[list[tuple[int, bool]]] = Tree()
+        # What lists show, which change of each file that is, and the changes that they will show, by their step.
+        self.listed: Tree[int] = Tree()
+        self.newest_listed: dict[str, int] = {}
+        self.unlisted: list[tuple[int, int, str, bool]] = []
         self.disk: Tree[bytes] = Tree()
         self.unsynced: list[tuple[str, Callable[[Tree[bytes]], None]]] = []
         self.holder: Client | None = None
@@ -134,19 +156,20 @@ class World:
                 apply(self.disk)
         self.unsynced.clear()
         self.written += 1
-        self.files = Tree(self.disk)
+        self.files = self.disk.copy()
 
     def put(self, path: str, content: bytes | None) -> None:
         self.written += 1
         self.tags[path] = self.written
+        self.tagged.pop(path, None)
         self.changed[path] = self.seconds
         if content is None:
             self.files.take(path)
         else:
             self.files[path] = content
         if self.list_delay:
-            shown = self.steps + self.random.randint(0, self.list_delay)
-            self.listed[path] = [*self.listed.get(path, []), (shown, content is not None)]
+            step = self.steps + self.random.randint(0, self.list_delay)
+            heapq.heappush(self.unlisted, (step, self.written, path, content is not None))
         self.on_change(path)
 
     def later(self, folder: str, apply: Callable[[Tree[bytes]], None]) -> None:
@@ -161,17 +184,19 @@ class World:
                 left.append((where, apply))
         self.unsynced = left
 
-    def shown(self, client: Client, folder: str) -> Iterable[str]:
+    def shown(self, client: Client, folder: str) -> Tree[Any]:
+        """What a list of a folder is made from."""
         if not self.list_delay or client.observes or folder.startswith(_QUIET):
-            return self.files.below(folder)
-        return [path for path in self.listed.below(folder) if self._is_shown(path)]
-
-    def _is_shown(self, path: str) -> bool:
-        shown = False
-        for step, present in self.listed[path]:
-            if step <= self.steps:
-                shown = present
-        return shown
+            return self.files
+        while self.unlisted and self.unlisted[0][0] <= self.steps:
+            _, change, path, is_there = heapq.heappop(self.unlisted)
+            if change > self.newest_listed.get(path, 0):
+                self.newest_listed[path] = change
+                if is_there:
+                    self.listed[path] = change
+                else:
+                    self.listed.take(path)
+        return self.listed
 
 
 class Client(Files):
@@ -203,6 +228,7 @@ class Client(Files):
         self.world = world
         self.cut_at, self.power, self.meanwhile, self.observes = cut_at, power, meanwhile or {}, observes
         self.fail_at, self.lost_at = fail_at, lost_at
+        self.is_disturbed = bool(cut_at or fail_at or self.meanwhile)
         self.steps = 0
         self.is_dead = False
         self.renames_atomically = world.kind == "disk"
@@ -213,8 +239,11 @@ class Client(Files):
         if self.is_dead:
             raise CutError
         self.steps += 1
-        self.world.steps += 1
-        self.world.seconds += 0.01
+        world = self.world
+        world.steps += 1
+        world.seconds += 0.01
+        if not self.is_disturbed:
+            return
         if happens := self.meanwhile.get(self.steps):
             happens()
         if self.steps == self.cut_at:
@@ -232,17 +261,17 @@ class Client(Files):
 
     def exists(self, path: str) -> bool:
         self.step(path)
-        return path in self.world.files or self.world.files.has(path)
+        files = self.world.files
+        return path in files or files.has(path)
 
     def names(self, folder: str) -> list[str]:
         self.step(folder)
-        start = len(folder) + 1
-        return sorted({path[start:].partition("/")[0] for path in self.world.shown(self, folder)})
+        return self.world.shown(self, folder).names(folder)
 
     def files_below(self, folder: str) -> list[str]:
         self.step(folder)
         start = len(folder) + 1
-        return sorted(path[start:] for path in self.world.shown(self, folder))
+        return sorted(path[start:] for path in self.world.shown(self, folder).below(folder))
 
     def _content(self, path: str) -> bytes:
         try:
@@ -262,9 +291,16 @@ class Client(Files):
         self.step(path)
         yield self._content(path)
 
+    def read_bytes(self, path: str) -> bytes:
+        self.step(path)
+        return self._content(path)
+
     def read_tagged(self, path: str) -> Tagged:
         self.step(path)
-        return Tagged(self._content(path), str(self.world.tags[path]))
+        content, found = self._content(path), self.world.tagged.get(path)
+        if found is None or found.content is not content:
+            found = self.world.tagged[path] = Tagged(content, str(self.world.tags[path]))
+        return found
 
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
         content = b"".join(chunks)

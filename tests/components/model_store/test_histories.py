@@ -29,6 +29,7 @@ from agnews.schemas.errors import AgnewsError
 from agnews.schemas.model_record import ModelRecord
 
 OPERATIONS = 30
+MODEL_FILES = ("saved_model.pb", "variables/data", "variables/index")
 STORE = "seeded://store"
 UNKNOWN = "Nobody knows"
 
@@ -58,16 +59,18 @@ class History:
         self.refused: list[str] = []
         self.servers: list[tuple[ServingLease, str, float]] = []
         self.models = 0
+        self.digests: dict[int, str] = {}
         self.cuts = 0
         self.versions: list[str] = []
         self.checked = -1
-        self.sound: set[tuple[tuple[str, bytes], ...]] = set()
+        self.sound: dict[tuple[tuple[str, bytes], ...], str] = {}
         # The same bytes are read thousands of times.
         for document in (Pointer, ModelRecord, Move):
             patch.setattr(document, "model_validate_json", _parse(document))
         patch.setitem(door._BY_SCHEME, world.SCHEME, lambda: self.world.current)
         for module in (pointer, publish, serving_leases, transaction):
             patch.setattr(module, "datetime", self.world.clock())
+        patch.setenv("LOGNAME", "somebody")  # Or each push would look into the accounts of the machine.
         self.world.on_change = self._note
         for place in ("secrets.token_hex", "uuid.uuid4"):
             patch.setattr(place, self._token)
@@ -143,11 +146,9 @@ class History:
 
     def _publish(self, number: int) -> str:
         folder = f"seeded://sources/{number}"
-        for name in ("saved_model.pb", "variables/index", "variables/data"):
+        for name in MODEL_FILES:
             self.world.files[f"{folder}/{name}"] = f"{name} of {number}".encode()
-        digest = model_digest({"saved_model.pb": f"{folder}/saved_model.pb",
-                               "variables/data": f"{folder}/variables/data",
-                               "variables/index": f"{folder}/variables/index"})  # fmt: skip
+        digest = self._digest(number, folder)
         self.refused = [each for each in self.refused if each != digest]
         store = self.store()
         try:
@@ -169,6 +170,11 @@ class History:
         if done.is_new:
             self.acknowledged.append(done.record.model_digest)
         return f"{done.record.version} {'new' if done.is_new else 'known'}"
+
+    def _digest(self, number: int, folder: str) -> str:
+        if number not in self.digests:
+            self.digests[number] = model_digest({name: f"{folder}/{name}" for name in MODEL_FILES})
+        return self.digests[number]
 
     def push(self) -> str:
         self.models += 1
@@ -244,17 +250,20 @@ class History:
             store = self.store()
             production = store.look().pointer
             self.versions = store.versions()
+            states = {}
             for version in self.versions:
                 # What was sound is sound for as long as its bytes are the same.
                 files = self.world.files
-                state = tuple((path, files[path]) for path in files.below(store.folder(version)))
+                state = states[version] = tuple((path, files[path]) for path in files.below(store.folder(version)))
                 if state not in self.sound:
-                    store.require_sound(store.record(version))
-                    self.sound.add(state)
+                    record = store.record(version)
+                    store.require_sound(record)
+                    self.sound[state] = record.model_digest
             assert (production is None) == (not self.commits), "the pointer was lost"
             if production is not None:
                 assert production.version in self.versions, "the version in production is gone"
-                store.require_sound(production.record)
+                if self.sound[states[production.version]] != production.model_digest:
+                    store.require_sound(production.record)
                 assert production.move == self.commits[-1].move
             for before, after in zip([None, *self.commits], self.commits, strict=False):
                 assert after.move is not None
