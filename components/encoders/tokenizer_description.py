@@ -59,7 +59,9 @@ def read_tokenizer(folder: Path, *, vocab_size: int) -> EncoderText:
     fast = _read_json(folder / FAST_TOKENIZER) if (folder / FAST_TOKENIZER).is_file() else None
     settings = _read_json(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else {}
     vocabulary = _vocabulary(folder, fast, vocab_size)
-    if differing := [*_differences(settings, _SETTINGS, TOKENIZER), *_differences(fast or {}, _PARTS, FAST_TOKENIZER)]:
+    # A part that a description leaves out is none, and is not BERT's.
+    parts = {} if fast is None else {**dict.fromkeys(_STEPS), **fast}
+    if differing := [*_differences(settings, _SETTINGS, TOKENIZER), *_differences(parts, _PARTS, FAST_TOKENIZER)]:
         raise AgnewsError(
             f"{folder} wants texts to be tokenised in a way that is not BERT's.",
             found="; ".join(differing),
@@ -206,6 +208,15 @@ def _added(value: object) -> object:
     return ", ".join(found[:5]) or None
 
 
+def _added_by_id(value: object) -> object:
+    return _added(list(value.values())) if isinstance(value, dict) else value
+
+
+def _own_code(value: object) -> object:
+    return value.get("AutoTokenizer") if isinstance(value, dict) else value
+
+
+_STEPS = ("normalizer", "pre_tokenizer", "post_processor")
 _SETTINGS: Mapping[str, _Check] = {
     "tokenizer_class": lambda value: None if value is None or (isinstance(value, str) and value in _CLASSES) else value,
     "do_basic_tokenize": _one_of(True, None),
@@ -215,6 +226,8 @@ _SETTINGS: Mapping[str, _Check] = {
     "clean_text": _one_of(True, None),
     "never_split": lambda value: value or None,
     "wordpieces_prefix": _one_of("##", None),
+    "added_tokens_decoder": _added_by_id,
+    "auto_map": _own_code,
     **{name: _special(token) for name, token in _SPECIAL.items()},
 }
 _PARTS: Mapping[str, _Check] = {

@@ -116,6 +116,7 @@ def require_safe_address(url: str) -> None:
     try:
         parts = urllib.parse.urlsplit(url)
         scheme, host = parts.scheme, parts.hostname
+        _ = parts.port  # Raises where it is no number.
     except ValueError:
         scheme, host = "", None
     if (scheme == "https" and host) or (scheme == "http" and host in THIS_MACHINE):

@@ -166,6 +166,8 @@ def _split(content: bytes, name: str, size: int | None) -> tuple[str, ...]:
         raise _damaged(name, "a NUL byte: this is a binary file")
     # Lines end as they do for BERT: U+2028, which str.splitlines() would split at, is a token of the Chinese one.
     lines = tuple(line.removesuffix("\r") for line in text.removesuffix("\n").split("\n"))
+    while size is not None and len(lines) > size and not lines[-1]:
+        lines = lines[:-1]  # Empty lines at the end belong to no weight, and no text has such a token.
     if not text.endswith("\n") and len(lines) != size:
         raise _damaged(name, f"no line end after the last token, {text[-40:]!r}: the file may be cut off")
     return lines

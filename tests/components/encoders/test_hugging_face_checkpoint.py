@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
 
 from agnews.components.encoders.bert_config import BertConfig
 from agnews.components.encoders.encoder_families import FAMILIES
@@ -221,6 +222,8 @@ def test_a_whole_description_of_berts_tokenizer_is_taken(make_checkpoint, record
         "never_split": None,
         "do_basic_tokenize": True,
         "unk_token": {"content": "[UNK]"},
+        "added_tokens_decoder": {"4": {"content": "[MASK]", "special": True}},
+        "auto_map": {"AutoModel": "modeling_own.OwnModel"},
     }
     found = open_checkpoint(described(make_checkpoint(), settings))
     assert not found.do_lower_case  # tokenizer.json alone says so
@@ -259,6 +262,8 @@ def test_each_part_of_a_description_that_is_not_berts_is_named(parts, found: str
         ({"tokenizer_class": {"content": "BertTokenizer"}}, "tokenizer_class {.content"),
         ({"never_split": ["covid"]}, "never_split"),
         ({"unk_token": "<unk>"}, "unk_token <unk>"),
+        ({"added_tokens_decoder": {"9": {"content": "covid", "special": False}}}, "added_tokens_decoder covid"),
+        ({"auto_map": {"AutoTokenizer": ["tokenization_own.OwnTokenizer", None]}}, "auto_map .*OwnTokenizer"),
     ],
 )
 def test_each_setting_that_is_not_berts_is_named(settings, found: str, make_checkpoint) -> None:
@@ -311,7 +316,10 @@ def test_a_vocabulary_without_last_line_end_is_whole_if_it_has_as_many_tokens(
     file = folder / "vocab.txt"
     file.write_text(file.read_text().removesuffix("\n"))
     assert open_checkpoint(folder).digest == open_checkpoint(recordings / "cased").digest
-    file.write_text("\n".join(file.read_text().split("\n")[:-1]))
+    whole = file.read_text()
+    file.write_text(f"{whole}\n\n\n")
+    assert open_checkpoint(folder).digest == open_checkpoint(recordings / "cased").digest
+    file.write_text("\n".join(whole.split("\n")[:-1]))
     with pytest.raises(AgnewsError, match="may be cut off"):
         open_checkpoint(folder)
 
@@ -320,10 +328,25 @@ def with_fast_tokenizer(folder: Path, **model: object) -> Path:
     """Replaces vocab.txt by what transformers 5 saves."""
     tokens = (folder / "vocab.txt").read_text().split()
     shuffled = {token: number for number, token in reversed(list(enumerate(tokens)))}
+    words = {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab": shuffled}
+    described(folder, model=words | model, added_tokens=[])
     (folder / "vocab.txt").unlink()
-    content = {"model": {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab": shuffled} | model}
-    (folder / "tokenizer.json").write_text(json.dumps(content))
     return folder
+
+
+@pytest.mark.parametrize("part", ["normalizer", "pre_tokenizer", "post_processor"])
+def test_a_part_that_a_description_leaves_out_is_none(part: str, make_checkpoint) -> None:
+    folder = described(make_checkpoint())
+    content = json.loads((folder / "tokenizer.json").read_text())
+    del content[part]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    words = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+    as_read = tokenizers.Tokenizer.from_str(
+        json.dumps({"version": "1.0", "added_tokens": [], "model": content["model"] | words})
+    )
+    assert getattr(as_read, part) is None, "as Hugging Face's library has it"
+    with pytest.raises(AgnewsError, match=rf"not BERT's(?s:.*){part} none"):
+        open_checkpoint(folder)
 
 
 def test_a_vocabulary_in_the_new_file_is_read(recordings: Path, make_checkpoint) -> None:

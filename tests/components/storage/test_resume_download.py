@@ -198,7 +198,9 @@ def test_only_addresses_that_nobody_on_the_way_can_change_are_asked(url: str, tm
         resume_download(url, file, agent="test", attempts=1, wait_seconds=0.0)
 
 
-@pytest.mark.parametrize("to", ["http://hub.example/a", "ftp://hub.example/a"])
+@pytest.mark.parametrize(
+    "to", ["http://hub.example/a", "ftp://hub.example/a", "https://hub.example:a/", "http://localhost:99999/a"]
+)
 def test_no_reference_leads_elsewhere(to: str, site: Site, tmp_path: Path) -> None:
     site.answers = [Answer(302, {"Location": to})]
     with pytest.raises(AgnewsError, match="HTTPS only"):
