@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from agnews.components.drift.measure_texts import Alphabet, measure_texts
@@ -89,6 +91,7 @@ class _Asked(NamedTuple):
     probabilities: NDArray[np.float32]
     at: float
     seconds: float
+    size: int = 0
     is_shadow: bool = False
 
 
@@ -164,7 +167,8 @@ class RequestLog:
         """
         if not self._keeps(request_id):
             return
-        rows, size = len(texts), sum(map(len, texts)) + _ROW_BYTES * len(texts)
+        rows = len(texts)
+        size = sum(map(len, texts)) + _ROW_BYTES * rows
         self._offered += rows
         self._counts.set_offered(self._offered)
         if self._offered_bytes - self._taken_bytes + size > _MOST_QUEUED_BYTES:
@@ -174,7 +178,7 @@ class RequestLog:
             return
         self._offered_bytes += size
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
-        self._asked.append(_Asked(request_id, version, texts, *answers, time.time(), seconds))
+        self._asked.append(_Asked(request_id, version, texts, *answers, time.time(), seconds, size))
 
     def offer_shadow(
         self, request_id: str, version: str, texts: Sequence[bytes], outputs: Mapping[str, Any], seconds: float
@@ -198,7 +202,7 @@ class RequestLog:
         if len(self._shadowed) >= _MOST_SHADOWED:
             return False
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
-        self._shadowed.append(_Asked(request_id, version, texts, *answers, time.time(), seconds, True))
+        self._shadowed.append(_Asked(request_id, version, texts, *answers, time.time(), seconds, is_shadow=True))
         return True
 
     def _keeps(self, request_id: str) -> bool:
@@ -250,12 +254,8 @@ class RequestLog:
         now = datetime.now(UTC)
         if self._spool and (self._spool.size > _PART_BYTES or f"{now:%d%H}" != f"{self._hour:%d%H}"):
             self._end_spool()
-        taken: list[_Asked] = []
-        while self._asked:
-            taken.append(self._asked.popleft())
-        answered = taken.copy()
-        while self._shadowed:
-            taken.append(self._shadowed.popleft())
+        answered = [self._asked.popleft() for _ in range(len(self._asked))]
+        taken = answered + [self._shadowed.popleft() for _ in range(len(self._shadowed))]
         if not taken:
             return
         rows = sum(len(each.texts) for each in answered)
@@ -269,7 +269,7 @@ class RequestLog:
                 self._spool.append(_rows(taken, self.settings, self._alphabet(), self._allow(texts)))
                 logged, self._problem = True, ""
         finally:
-            self._taken_bytes += sum(sum(map(len, each.texts)) + _ROW_BYTES * len(each.texts) for each in answered)
+            self._taken_bytes += sum(each.size for each in answered)
             if logged:
                 self._synced += rows
                 self._counts.set_synced(self._synced)
@@ -343,7 +343,8 @@ class RequestLog:
 
 def _rows(asked: Sequence[_Asked], settings: LogSettings, alphabet: Alphabet, measured_rows: int) -> pa.RecordBatch:
     """Puts requests into columns. What is measured is measured before anything is taken out of the texts."""
-    texts = [text for each in asked for text in each.texts]
+    ids, versions, values, labels, probabilities, times, seconds, _, are_shadows = zip(*asked, strict=True)
+    texts = list(chain.from_iterable(values))
     # Spread over all of them: neighbours are often of one request.
     chosen = np.linspace(0, len(texts), measured_rows, endpoint=False).astype(np.int64)
     measured = measure_texts([texts[place] for place in chosen], alphabet)
@@ -354,34 +355,43 @@ def _rows(asked: Sequence[_Asked], settings: LogSettings, alphabet: Alphabet, me
     def measures(values: NDArray[Any]) -> pa.Array:
         return pa.array(_spread(values, chosen, len(texts)), mask=is_missing)
 
-    spread = np.array([len(each.texts) for each in asked])
+    counts = np.fromiter(map(len, values), np.int64, len(values))
+    # Of each text: its request, and its number there.
+    parents = np.repeat(np.arange(len(values)), counts)
+    numbers = np.arange(len(texts)) - np.repeat(np.cumsum(counts) - counts, counts)
     # Another version may have taken over meanwhile, with other classes.
-    probabilities = np.concatenate([each.probabilities.ravel() for each in asked]).astype(np.float32, copy=False)
-    widths = np.repeat(np.array([each.probabilities.shape[1] for each in asked]), spread)
+    widths = np.repeat(np.fromiter((each.shape[1] for each in probabilities), np.int64, len(values)), counts)
     ends = np.concatenate([[0], np.cumsum(widths)]).astype(np.int32)
-    decoded = [text.decode(errors="replace") for text in texts] if settings.text is not KeptText.NONE else []
-    nothing = pa.nulls(len(texts), pa.string())
     starts = np.concatenate([[0], np.cumsum(gram_counts)]).astype(np.int32)
-    times = np.repeat(np.array([1000 * each.at for each in asked]).astype(np.int64), spread)
+    nothing = pa.nulls(len(texts), pa.string())
+    decoded = _decode(texts) if settings.text is not KeptText.NONE else nothing
     return pa.record_batch(
         [
-            pa.array(times).cast(SCHEMA.field(0).type),
-            pa.array([f"{each.request_id}/{number}" for each in asked for number in range(len(each.texts))]),
-            pa.array([each.version for each in asked for _ in each.texts]),
-            settings.redaction.apply(pa.array(decoded, pa.string())) if settings.text is KeptText.ALL else nothing,
-            pa.array(map(text_hash, decoded), pa.string()) if settings.text is KeptText.HASHED else nothing,
+            pa.array((1000 * np.array(times)).astype(np.int64)[parents]).cast(SCHEMA.field(0).type),
+            pc.binary_join_element_wise(pa.array(ids).take(parents), pa.array(numbers).cast(pa.string()), "/"),
+            pa.array(versions).take(parents),
+            settings.redaction.apply(decoded) if settings.text is KeptText.ALL else nothing,
+            pa.array(map(text_hash, decoded.to_pylist())) if settings.text is KeptText.HASHED else nothing,
             pa.array(np.fromiter(map(len, texts), np.int32, len(texts))),
             measures(measured.words),
             measures(measured.has_markup),
             measures(measured.unknown_words),
             pa.ListArray.from_arrays(pa.array(starts), pa.array(measured.grams), mask=pa.array(is_missing)),
-            pa.array([label.decode(errors="replace") for each in asked for label in each.labels.tolist()], pa.string()),
-            pa.ListArray.from_arrays(ends, probabilities),
-            pa.array(np.repeat(np.array([each.seconds for each in asked], np.float32), spread)),
-            pa.array(np.repeat(np.array([each.is_shadow for each in asked], bool), spread)),
+            _decode(np.concatenate(labels).tolist()),
+            pa.ListArray.from_arrays(ends, np.concatenate(probabilities, axis=None).astype(np.float32, copy=False)),
+            pa.array(np.array(seconds, np.float32)[parents]),
+            pa.array(np.array(are_shadows, bool)[parents]),
         ],
         schema=SCHEMA,
     )
+
+
+def _decode(strings: list[bytes]) -> pa.Array:
+    """Makes a column of text, all at once unless one of them is not UTF-8."""
+    try:
+        return pa.array(strings, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([each.decode(errors="replace") for each in strings], pa.string())
 
 
 def _spread(values: NDArray[Any], places: NDArray[np.int64], rows: int) -> NDArray[Any]:

@@ -105,6 +105,16 @@ def test_what_is_measured_is_the_same_whatever_is_kept(
     assert b"ann@" not in stored
 
 
+def test_one_text_that_is_not_utf8_is_kept_readable_and_spoils_no_other(
+    start: Callable[..., RequestLog], places: Places
+) -> None:
+    log = start()
+    offer(log, "a", b"caf\xe9", "Café".encode())
+    offer(log, "b", b"\xed\xa0\x80")
+    log.close()
+    assert read_requests(places, LONG_AGO)["text"].to_pylist() == ["caf\ufffd", "Café", 3 * "\ufffd"]
+
+
 def test_nothing_that_was_redacted_is_ever_in_the_spool(start: Callable[..., RequestLog], places: Places) -> None:
     log = start(redaction=Redaction([MAIL]))
     offer(log, "a", b"ann@example.org asks")
