@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import tensorflow as tf
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.dsl.io import fileio
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance
 from tfx.types.channel import Channel
@@ -43,8 +43,8 @@ class Executor(BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         text = corpus_schema(read_carried_corpus(exec_properties["corpus"]))
         folder = get_single_instance(output_dict["schema"]).uri
-        tf.io.gfile.makedirs(folder)
-        with tf.io.gfile.GFile(f"{folder}/schema.pbtxt", "w") as file:
+        fileio.makedirs(folder)
+        with fileio.open(f"{folder}/schema.pbtxt", "w") as file:
             file.write(text)
 
 

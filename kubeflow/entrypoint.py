@@ -57,8 +57,10 @@ def _run(options: argparse.Namespace, executor_input: dict[str, Any]) -> None:
 
         run_notify_step(executor_input)
         return
+    from agnews.kubeflow.execution.defer_tensorflow import defer_tensorflow
     from agnews.kubeflow.execution.step_contract import GroupContract, StepContract
 
+    defer_tensorflow()
     if options.group:
         from agnews.kubeflow.execution.run_group import run_group
 

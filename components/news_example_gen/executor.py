@@ -7,9 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
@@ -97,8 +95,9 @@ class Executor(BaseBeamExecutor):
             remove_half_written(uri)
         card, rejects = _read_card(data_card.uri)
         require_usable(card, rejects, corpus, exec_properties["max_reject_share"])
-        examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
-        examples_utils.set_file_format(examples, "tfrecords_gzip")
+        # As `tfx.components.util.examples_utils` sets them, whose import loads all of TFX's components.
+        examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+        examples.set_string_custom_property("file_format", "tfrecords_gzip")
 
 
 def _require_digest(wanted: str, found: str, source: str) -> None:

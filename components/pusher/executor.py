@@ -24,7 +24,6 @@ from agnews.components.model_store.baseline_at import (
 from agnews.components.model_store.decisions import count_decision
 from agnews.components.model_store.publish import publish
 from agnews.components.pusher.describe_model import CARD_FILE, describe_model
-from agnews.components.pusher.write_reference import write_reference
 from agnews.components.serving_model.facts_file import ALPHABET, FACTS_FILE
 from agnews.components.storage.files_at import files_at
 from agnews.schemas.data_card import DataCard
@@ -128,6 +127,9 @@ class Executor(BaseExecutor):
         _write(description, corpus.canonical() + "\n")
         facts = json.loads(_read(f"{model}/{FACTS_FILE}"))
         _write(model_card, describe_model(store.name, corpus=corpus, facts=facts, data=card, evaluation=evaluation))
+        # It reads Examples, for which TensorFlow is loaded: what is held back needs none of it.
+        from agnews.components.pusher.write_reference import write_reference
+
         references = write_reference(
             uris["pushed_model"],
             examples=examples,
