@@ -184,7 +184,7 @@ def train(case: str, root: Path, device: Device, seconds: float) -> tuple[Row, l
     report = json.loads(max(root.glob("runs/*/report.json"), key=lambda path: path.stat().st_mtime).read_text())
     # A frozen encoder reads each row once, before training: what learns then is a few thousand weights.
     if (name := kind.partition("=")[2]) != "bert_frozen":
-        length = report["token_check"]["splits"]["train"]["mean_length"]
+        length = report["documents"]["token_check"]["splits"]["train"]["mean_length"]
         row.share = device.share(NETWORKS[name].training(length), speed, taken["precision"], taken["replicas"])
     return row, ["--root", str(root), "--version", Path(report["pushed_model"]).name]
 

@@ -116,3 +116,23 @@ def test_a_fine_tuned_encoder_shares_the_data_steps_and_can_be_taken_out_again(
     first, second = (f"encoder.layer.{layer}.output.dense.weight" for layer in (0, 1))
     np.testing.assert_array_equal(tuned.read(first), original.read(first))
     assert np.abs(tuned.read(second) - original.read(second)).max() > 1e-4
+
+
+@pytest.mark.long
+def test_the_frozen_encoder_is_exported_judged_and_pushed_and_nothing_is_trained_again(
+    run: Run, frozen: RunReport
+) -> None:
+    for name in ("openvino", "nncf"):
+        pytest.importorskip(name, reason="the extra openvino is not installed")
+    report = run("bert_frozen", "export.formats=[openvino]", "export.precision=int8", "evaluation.margin=0.05")
+
+    assert report.nodes["Trainer"].state == "cached"
+    assert {report.nodes[node].state for node in ("Exporter", "Evaluator", "SmokeTest", "Pusher")} == {"done"}
+    assert report.documents.evaluation is not None
+    (outcome,) = report.documents.evaluation.exports
+    assert outcome.passed
+    # An encoder is faster in OpenVINO, so that the figures are those of its answers.
+    assert outcome.answers
+    assert outcome.milliseconds < outcome.tensorflow_milliseconds
+    assert report.pushed_model is not None
+    assert (Path(report.pushed_model) / "assets.extra" / "engines" / "openvino-int8" / "export.json").is_file()

@@ -21,10 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import agnews
+from agnews.components.engines.find_export import find_exports
 from agnews.components.model_store import ModelStore
+from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.kubeflow.log_lines import NODE, find_lines
 from agnews.pipeline.code_version import code_versions
 from agnews.pipeline.load_config import load_config
@@ -46,6 +49,20 @@ HEAVY = {
     *("tensorflow", "tensorflow_text", "tf_keras", "keras", "tensorflow_transform", "tensorflow_data_validation"),
     *("tensorflow_model_analysis", "tfx.components", "apache_beam", "pandas", "scipy", "sklearn", "openvino", "kfp"),
 }
+_TENSORFLOW = ("tensorflow", "tf_keras", "pandas", "scipy")
+_BEAM = (*_TENSORFLOW, "apache_beam")
+_ALL_OF_TFX = sorted(HEAVY - {"sklearn", "openvino", "kfp"})
+LOADED = {
+    "NewsExampleGen": _BEAM,
+    "StatisticsGen": _BEAM,
+    "ExampleValidator": _ALL_OF_TFX,
+    "LinearBaseline": _TENSORFLOW,
+    "Transform": (*_BEAM, "tensorflow_text", "tensorflow_transform"),
+    "TokenGate": (*_TENSORFLOW, "tensorflow_text", "tensorflow_transform"),
+    "Trainer": _ALL_OF_TFX,
+    "Evaluator": (*_BEAM, "tensorflow_text", "tensorflow_model_analysis"),
+}
+"""The heavy packages that a step loads, by its node; all others read and write documents, and load none."""
 
 
 @dataclass
@@ -319,24 +336,8 @@ def test_a_second_run_is_judged_against_the_first(cluster: Cluster, first: Path,
     assert record.version == push_outcome(second)["version"] != pushed
 
 
-_TENSORFLOW = ("tensorflow", "tf_keras", "pandas", "scipy")
-_BEAM = (*_TENSORFLOW, "apache_beam")
-_ALL_OF_TFX = sorted(HEAVY - {"sklearn", "openvino", "kfp"})
-LOADED = {
-    "NewsExampleGen": _BEAM,
-    "StatisticsGen": _BEAM,
-    "ExampleValidator": _ALL_OF_TFX,
-    "LinearBaseline": _TENSORFLOW,
-    "Transform": (*_BEAM, "tensorflow_text", "tensorflow_transform"),
-    "TokenGate": (*_TENSORFLOW, "tensorflow_text", "tensorflow_transform"),
-    "Trainer": _ALL_OF_TFX,
-    "Evaluator": (*_BEAM, "tensorflow_text", "tensorflow_model_analysis"),
-}
-"""The heavy packages that a step loads, by its node; all others read and write documents, and load none."""
-
-
 @pytest.fixture(scope="module")
-def third(cluster: Cluster, config: RunConfig, first: Path) -> Path:
+def third(cluster: Cluster, config: RunConfig, second: Path) -> Path:
     """A run with a step for each node, whose model is worse."""
     worse = config.model_copy(update={"training": config.training.model_copy(update={"learning_rate": 1e-7})})
     table = load_deployment("cpu").model_copy(update={"fuse": "none"})
@@ -390,6 +391,48 @@ def test_in_one_step_a_changed_rule_judges_again_and_trains_nothing(
     assert _bytes_below(place(fifth, "trainer")[0] / "trainer-model") == _bytes_below(
         place(fourth, "trainer")[0] / "trainer-model"
     )
+
+
+@pytest.mark.long
+@pytest.mark.skipif(IMAGE is not None, reason="The image has no engines.")
+@pytest.mark.parametrize(
+    ("model", "settings", "formats", "precision"),
+    [
+        ("transformer", (), ("openvino", "onnxruntime"), "int8"),
+        ("transformer", (), ("openvino",), "float32"),
+        ("bert_frozen", ("model.num_layers=2", "training.epochs=3"), ("openvino",), "int8"),
+    ],
+)
+def test_exports_are_made_judged_and_pushed(
+    cluster: Cluster, model: str, settings: tuple[str, ...], formats: tuple[str, ...], precision: str
+) -> None:
+    for name in ("openvino", "nncf", "onnxruntime"):
+        pytest.importorskip(name, reason="the extras openvino and onnx are not installed")
+    wanted = ",".join("onnx" if name == "onnxruntime" else name for name in formats)
+    few = ["data.source=sample", "data.limit=600", "evaluation.min_accuracy=0.5", "evaluation.min_class_recall=0.3"]
+    config = load_config(model, [*few, *settings, f"export.formats=[{wanted}]", f"export.precision={precision}"])
+    store = ModelStore(str(cluster.root / f"models-{model}-{precision}"), "agnews")
+    run = cluster.run(config, push_uri=str(cluster.root / f"models-{model}-{precision}"))
+    # The node shares the step of those that decide, so there is no pod more.
+    assert {path.name for path in run.iterdir()} == {"plan", "data", "transform", "trainer", "decide"}
+    assert cluster.states("decide")["Exporter"] == "done"
+    outcomes = {outcome.name: outcome for outcome in evaluation(run).exports}
+    assert outcomes.keys() == {f"{name}-{precision}" for name in formats}
+    assert all(outcome.passed for outcome in outcomes.values()), outcomes
+    record = store.production()
+    assert record is not None
+    assert record.version == push_outcome(run)["version"]
+    folder = store.folder(record.version)
+    texts = np.array([f"Shares of company {number} rise as markets open".encode() for number in range(40)], object)
+    of_tensorflow = load_predictor(folder, record.classes, digest=record.model_digest, export=None)
+    for found in find_exports(folder):
+        engine = load_predictor(folder, record.classes, digest=record.model_digest, export=found)
+        np.testing.assert_allclose(
+            engine.probabilities(texts),
+            of_tensorflow.probabilities(texts),
+            atol=1e-3 if precision == "float32" else 0.1,
+        )
+    assert {found.export.name for found in find_exports(folder)} == outcomes.keys()
 
 
 def _bytes_below(folder: Path) -> dict[str, bytes]:
