@@ -25,6 +25,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from core_peak import peak
 
 from agnews.components.engines.find_export import find_exports
 from agnews.components.engines.optional_package import import_optional
@@ -58,33 +59,6 @@ def hand_written(cut: CutModel, calibration: Sequence[bytes], folder: str) -> An
         return found
 
     return answer
-
-
-def peak(precision: str, size: int = 1024, rows: int = 1536) -> float:
-    """What one core can do in a product of large matrices, in GFLOP/s; the best of three seconds."""
-    openvino, ops = import_optional("openvino", "This"), import_optional("openvino.opset13", "This")
-    random = np.random.default_rng(0)
-    x, weights = ops.parameter([rows, size], np.float32), ops.constant(random.normal(size=(size, size)).astype("f"))
-    inputs = x
-    if precision == "int8":
-        low, high = np.float32(-4), np.float32(4)
-        inputs = ops.fake_quantize(x, low, high * np.float32(127 / 128), low, high * np.float32(127 / 128), 256)
-        weights = ops.fake_quantize(weights, low, high, low, high, 255)
-    compiled = openvino.Core().compile_model(
-        openvino.Model([ops.matmul(inputs, weights, False, True)], [x]),
-        "CPU",
-        {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"},
-    )
-    request, values = compiled.create_infer_request(), random.normal(size=(rows, size)).astype("f")
-    request.infer({0: values})
-    best = 0.0
-    for _ in range(3):
-        began, done = time.process_time(), 0
-        while time.process_time() - began < 1.0:
-            request.infer({0: values}, share_inputs=True)
-            done += 1
-        best = max(best, 2e-9 * rows * size * size * done / (time.process_time() - began))
-    return best
 
 
 def seconds(answer: Answer, batches: Sequence[Sequence[bytes]]) -> float:
