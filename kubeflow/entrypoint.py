@@ -13,6 +13,7 @@ from typing import Any
 
 from agnews.kubeflow.execution.end_children import adopt_orphans, end_children
 from agnews.pipeline.local.explain_failure import exception_chain
+from agnews.pipeline.spared_imports import spared_imports
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, executor_input: dict[str, Any]) -> None:
     if options.plan:
-        from agnews.kubeflow.execution.run_plan_step import run_plan_step
+        with spared_imports():
+            from agnews.kubeflow.execution.run_plan_step import run_plan_step
 
         run_plan_step(executor_input)
         return
@@ -60,14 +62,14 @@ def _run(options: argparse.Namespace, executor_input: dict[str, Any]) -> None:
     from agnews.kubeflow.execution.defer_tensorflow import defer_tensorflow
     from agnews.kubeflow.execution.step_contract import GroupContract, StepContract
 
-    defer_tensorflow()
-    if options.group:
+    with spared_imports():
+        defer_tensorflow()
         from agnews.kubeflow.execution.run_group import run_group
+        from agnews.kubeflow.execution.run_step import run_step
 
+    if options.group:
         run_group(executor_input, GroupContract.model_validate_json(options.group))
         return
-    from agnews.kubeflow.execution.run_step import run_step
-
     run_step(executor_input, StepContract.model_validate_json(options.step))
 
 

@@ -24,6 +24,7 @@ from agnews.kubeflow.execution.run_note import note_outputs
 from agnews.kubeflow.execution.step_contract import StepContract, read_properties
 from agnews.kubeflow.log_lines import report_refusal, write_verdict
 from agnews.pipeline.beam.choose_pipeline import VARIABLE, config_of_environment, pipeline_maker
+from agnews.pipeline.spared_imports import spared_imports
 
 Runtime = dict[str, Any]
 """An artifact as Kubeflow Pipelines describes it: name, URI, metadata."""
@@ -148,7 +149,8 @@ def _places(contract: StepContract, inputs: _Artifacts, outputs: _Artifacts) -> 
 
 def _executor(contract: StepContract, folder: str, values: Mapping[str, Any]) -> BaseExecutor:
     module, _, name = contract.executor.rpartition(".")
-    executor_class = getattr(importlib.import_module(module), name)
+    with spared_imports():
+        executor_class = getattr(importlib.import_module(module), name)
     context = {
         "tmp_dir": folder,
         "unique_id": contract.node,

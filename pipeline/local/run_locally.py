@@ -35,6 +35,7 @@ from agnews.pipeline.paths import Paths
 from agnews.pipeline.plan_run import RunPlan, plan_run
 from agnews.pipeline.reports.report_run import report_run
 from agnews.pipeline.reports.show_report import describe_spans
+from agnews.pipeline.spared_imports import spared_imports
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import BeamConfig, NotifyConfig
 from agnews.schemas.run_config import RunConfig
@@ -212,7 +213,7 @@ def _run_nodes(
             view.started(result.node)
             view.finished(result)
         return
-    with view.loading("TensorFlow and TFX"):
+    with view.loading("TensorFlow and TFX"), spared_imports():
         from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
         from agnews.pipeline.local.local_runner import LocalRunner
