@@ -12,6 +12,7 @@ from tfx import version
 from tfx.types.artifact import Artifact, PropertyType
 
 from agnews.kubeflow.execution.guard_outputs import plain_metadata
+from agnews.kubeflow.execution.mirror_path import mirror_path
 
 SECONDS = "seconds"
 """Custom property of every output: how long the executor of its step took."""
@@ -66,30 +67,6 @@ def _element(element: Any) -> Any:
     if kind == "list_value":
         return [_element(item) for item in element.list_value.values]
     return None if kind == "null_value" else getattr(element, kind)
-
-
-_MIRRORS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
-
-
-def mirror_path(uri: str) -> str:
-    """Maps the URI of an artifact to the folder that Kubeflow's launcher mirrors it in.
-
-    The launcher downloads inputs before the step, and uploads outputs after it. TensorFlow cannot open `s3://` and
-    `minio://` itself; `gs://` it could, but would then write past the launcher, which uploads the empty mirror.
-
-    Args:
-        uri: URI of an artifact, or a path.
-
-    Returns:
-        A local path. URIs of other kinds come back as they are.
-
-    References:
-        `LocalPathForURI` in backend/src/v2/component/launcher_v2.go of github.com/kubeflow/pipelines.
-    """
-    for scheme, folder in _MIRRORS.items():
-        if uri.startswith(scheme):
-            return folder + uri.removeprefix(scheme)
-    return uri.removeprefix("file://")
 
 
 _SPLITS = "split_names"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agnews.components.model_store import ModelStore
-from agnews.kubeflow.execution.read_artifact import mirror_path
+from agnews.kubeflow.execution.mirror_path import mirror_path
 from agnews.kubeflow.execution.run_note import leave_note, nothing_new
 from agnews.kubeflow.log_lines import report_refusal
 from agnews.kubeflow.planning.plan_on_cluster import plan_on_cluster

@@ -19,7 +19,8 @@ from tfx.types.artifact import Artifact
 from agnews.components.trainer_task.delegate import Doer, delegated
 from agnews.kubeflow.execution.explain_step_failure import explain_step_failure
 from agnews.kubeflow.execution.guard_outputs import replace_links
-from agnews.kubeflow.execution.read_artifact import describe_artifact, mirror_path, read_artifact, remove_folder_markers
+from agnews.kubeflow.execution.mirror_path import mirror_path
+from agnews.kubeflow.execution.read_artifact import describe_artifact, read_artifact, remove_folder_markers
 from agnews.kubeflow.execution.run_note import note_outputs
 from agnews.kubeflow.execution.step_contract import StepContract, read_properties
 from agnews.kubeflow.log_lines import report_refusal, write_verdict

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agnews.components.storage.files_at import files_at
-from agnews.kubeflow.execution.read_artifact import mirror_path
+from agnews.kubeflow.execution.mirror_path import mirror_path
 from agnews.kubeflow.execution.run_step import Runtime
 from agnews.kubeflow.execution.step_contract import StepContract
 from agnews.schemas.document import Part

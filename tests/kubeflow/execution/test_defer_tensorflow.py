@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 import yaml
 
-HEAVY = ("tensorflow", "apache_beam", "pandas", "scipy", "tf_keras", "tfx.components")
+HEAVY = ("tensorflow", "sklearn", "apache_beam", "pandas", "scipy", "tf_keras", "tfx.components")
 WITHOUT = ("BaselineModel", "ImportSchemaGen", "DataGate", "SmokeTest", "Pusher", "Report")
-START = """
+LOADED = """
 import importlib, json, sys
+def loaded(*names):
+    return [name for name in names if name in sys.modules]
+"""
+START = """
 from agnews.kubeflow import entrypoint
 from agnews.kubeflow.execution.defer_tensorflow import defer_tensorflow
 defer_tensorflow()
 import agnews.kubeflow.execution.run_group
 import tfx.types.standard_artifacts
-def loaded(*names):
-    return [name for name in names if name in sys.modules]
 """
 
 pytestmark = pytest.mark.integration
@@ -28,11 +30,11 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def answer(tmp_path: Path) -> Callable[[str], Any]:
-    """Runs code behind what the entry point does before it runs a step; returns what it prints, JSON."""
+    """Runs code in a process of its own; returns what it prints, JSON."""
 
     def answer(code: str) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", START + code],
+            [sys.executable, "-c", LOADED + code],
             env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,
@@ -52,7 +54,7 @@ def test_executors_of_documents_load_none_of_the_heavy_packages(answer: Callable
     code = "found = {}\n" + "".join(
         f"importlib.import_module({executors[node]!r})\nfound[{node!r}] = loaded(*{HEAVY!r})\n" for node in WITHOUT
     )
-    assert answer(f"{code}print(json.dumps(found))") == {node: [] for node in WITHOUT}
+    assert answer(f"{START}{code}print(json.dumps(found))") == {node: [] for node in WITHOUT}
 
 
 def test_paths_are_this_machines_and_a_uri_loads_tensorflow(answer: Callable[[str], Any], tmp_path: Path) -> None:
@@ -62,8 +64,14 @@ def test_paths_are_this_machines_and_a_uri_loads_tensorflow(answer: Callable[[st
         "class io:\n  class gfile:\n    @staticmethod\n    def exists(path):\n      return path + ' seen'\n"
     )
     found = answer(
-        "from tfx.dsl.io import fileio\n"
+        f"{START}from tfx.dsl.io import fileio\n"
         f"found = [fileio.exists({str(package)!r}), fileio.exists({str(tmp_path / 'none')!r}), loaded('tensorflow')]\n"
         "print(json.dumps([*found, fileio.exists('gs://bucket/model'), loaded('tensorflow')]))\n"
     )
     assert found == [True, False, [], "gs://bucket/model seen", ["tensorflow"]]
+
+
+@pytest.mark.parametrize("step", ["run_plan_step", "run_notify_step"])
+def test_the_steps_around_the_nodes_load_not_even_tfx(answer: Callable[[str], Any], step: str) -> None:
+    code = f"importlib.import_module('agnews.kubeflow.execution.{step}')\nprint(json.dumps(loaded('tfx', *{HEAVY!r})))"
+    assert answer(code) == []

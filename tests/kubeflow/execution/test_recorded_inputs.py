@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agnews.kubeflow.execution import read_artifact
+from agnews.kubeflow.execution import mirror_path, read_artifact
 from agnews.kubeflow.execution.run_step import run_step
 from agnews.kubeflow.execution.step_contract import StepContract
 
@@ -93,7 +93,7 @@ def test_each_step_writes_its_own_outputs_and_leaves_the_servers_alone(
 ) -> None:
     (tmp_path / "toy_of_recordings.py").write_text(TOY)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(read_artifact._MIRRORS, "minio://", f"{tmp_path}/minio/")
+    monkeypatch.setitem(mirror_path._MIRRORS, "minio://", f"{tmp_path}/minio/")
     for path, document in _steps(recordings).items():
         node = next((node for node in NODES if node.lower() == _word(path)), None)
         if node is None:  # Plan has no contract

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agnews.kubeflow import entrypoint
-from agnews.kubeflow.execution import read_artifact
+from agnews.kubeflow.execution import mirror_path
 from agnews.kubeflow.execution.step_contract import GroupContract, StepContract
 from agnews.kubeflow.log_lines import NODE, REFUSED, find_lines, node_part
 from agnews.schemas.errors import ExitCode
@@ -47,7 +47,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     name = f"toy_group_{tmp_path.name.replace('-', '_')}"
     (tmp_path / f"{name}.py").write_text(TOY)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(read_artifact._MIRRORS, "minio://", f"{tmp_path}/minio/")
+    monkeypatch.setitem(mirror_path._MIRRORS, "minio://", f"{tmp_path}/minio/")
     return importlib.import_module(name)
 
 

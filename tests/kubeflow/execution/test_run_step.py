@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from agnews.kubeflow import entrypoint
-from agnews.kubeflow.execution import read_artifact as mirror_path
+from agnews.kubeflow.execution import mirror_path
 from agnews.kubeflow.execution.step_contract import StepContract
 from agnews.kubeflow.log_lines import REFUSED, VERDICT, find_lines
 from agnews.schemas.errors import AgnewsError, ExitCode
