@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 _TENSORFLOW = "tensorflow"
 _LOCAL_FIRST = 0
@@ -45,8 +45,9 @@ class _Deferred(ModuleType):
 
 @contextmanager
 def _in_place_of_tensorflow(module: ModuleType | None) -> Iterator[None]:
-    """None stands for a package that is not installed."""
-    sys.modules[_TENSORFLOW] = module  # type: ignore[assignment] - None is what the import system documents for this
+    """None stands for a package that is not installed, as the import system has it."""
+    modules = cast("dict[str, ModuleType | None]", sys.modules)
+    modules[_TENSORFLOW] = module
     try:
         yield
     finally:
