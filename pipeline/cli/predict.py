@@ -326,9 +326,15 @@ def _load(pushed: PushedModel, export: FoundExport | None) -> Predictor:
     from rich.console import Console
 
     from agnews.pipeline.local.quiet_output import STDERR, quiet_output
+    from agnews.pipeline.spared_imports import spared_imports
 
     loading = "Loading TensorFlow and the model ..." if export is None else "Loading the model ..."
-    with quiet_output(Path(os.devnull), (STDERR,)) as errors, Console(file=errors).status(loading):
+    with (
+        quiet_output(Path(os.devnull), (STDERR,)) as errors,
+        Console(file=errors).status(loading),
+        # The one model of this process stays to its end, so it may be spared too.
+        spared_imports(),
+    ):
         import numpy as np
 
         from agnews.components.serving_model.load_predictor import load_predictor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shlex
@@ -351,21 +350,19 @@ def _serve(
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     loading = f"Loading version {found.record.version} of {found.record.name} ..."
     from agnews.components.model_server.event_log import EventLog, writer_to
+    from agnews.pipeline.spared_imports import spared_imports
 
     write = writer_to(sys.stderr.fileno())
     with quiet_output(Path(os.devnull)) as terminal, Terminal(file=terminal).status(loading):
-        from agnews.components.model_server.batcher import Batcher
-        from agnews.components.model_server.create_app import create_app
-        from agnews.components.model_server.graceful_server import GracefulServer
-        from agnews.components.model_server.metrics import Metrics
-        from agnews.components.model_server.model_host import ModelHost
-        from agnews.components.model_server.serving_state import ServingState
-        from agnews.components.model_server.shadow import Shadow
-
-        # What was imported lives for ever, half a million objects: the collector need not look at them again and again.
         # Models come afterwards, so that nothing of them stays when they go.
-        gc.collect()
-        gc.freeze()
+        with spared_imports():
+            from agnews.components.model_server.batcher import Batcher
+            from agnews.components.model_server.create_app import create_app
+            from agnews.components.model_server.graceful_server import GracefulServer
+            from agnews.components.model_server.metrics import Metrics
+            from agnews.components.model_server.model_host import ModelHost
+            from agnews.components.model_server.serving_state import ServingState
+            from agnews.components.model_server.shadow import Shadow
         log = EventLog(lambda line: write(printable(line)))
         metrics = Metrics()
         metrics.lost_lines.set_function(lambda: log.lost)
