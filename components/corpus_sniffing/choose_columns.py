@@ -63,23 +63,15 @@ def choose_columns(
     part = _find_part(columns)
     taken = set(texts) | ({part[0]} if part else set())
     if label is None:
-        scores = {name: _label_score(name, values) for name, values in columns.items() if name not in taken}
-        good = sorted((name for name, score in scores.items() if score > 0), key=lambda name: -scores[name])
-        if not good:
-            raise AgnewsError(
-                "No column looks like a class: none has a few values that come again and again.",
-                found=_summary(columns),
-                fix="Name it: --label COLUMN.",
-            )
-        label = good[0]
-        if len(good) > 1 and scores[label] - scores[good[1]] < 1:
-            unsure.append(f"label: {label} could be {good[1]} as well (--label {good[1]})")
+        label = _find_label({name: values for name, values in columns.items() if name not in taken}, unsure)
     chosen = tuple(texts) or _find_texts({n: v for n, v in columns.items() if n != label and n not in taken})
     if not chosen:
         raise AgnewsError("No column looks like a text.", found=_summary(columns), fix="Name it: --text COLUMN.")
+    values, sets = Counter(columns[label]), guess_label_sets(columns[label])
+    if sets is None and len(values) > len(columns[label]) / 2:
+        unsure.append(f"label: hardly a value of {label} comes twice in the first {len(columns[label]):,} rows")
     if not texts and len(chosen) > 1:
         unsure.append(f"texts: {', '.join(chosen)} are joined; --text says which are meant")
-    values, sets = Counter(columns[label]), guess_label_sets(columns[label])
     apart = "" if sets is None else "as a list" if sets.separator is None else f"told apart by {sets.separator!r}"
     if sets is not None:
         unsure.append(
@@ -96,6 +88,20 @@ def choose_columns(
     return ChosenColumns(label, chosen, part, sets, seen, unsure)
 
 
+def _find_label(columns: Mapping[str, Sequence[str]], unsure: list[str]) -> str:
+    scores = {name: _label_score(name, values) for name, values in columns.items()}
+    good = sorted((name for name, score in scores.items() if score > 0), key=lambda name: -scores[name])
+    if not good:
+        raise AgnewsError(
+            "No column looks like a class: none has a few values that come again and again.",
+            found=_summary(columns),
+            fix="Name it: --label COLUMN.",
+        )
+    if len(good) > 1 and scores[good[0]] - scores[good[1]] < 1:
+        unsure.append(f"label: {good[0]} could be {good[1]} as well (--label {good[1]})")
+    return good[0]
+
+
 def _words(values: Sequence[str]) -> float:
     return sum(len(value.split()) for value in values) / max(len(values), 1)
 
@@ -109,10 +115,11 @@ def _label_score(name: str, values: Sequence[str]) -> float:
     sets = guess_label_sets(values)
     if sets is not None:
         values = [name for value in values for name in sets.split(value)]
-    distinct = len(set(values))
-    if not 2 <= distinct <= min(MAX_CLASSES, max(len(values) / 2, 2)) or _characters(values) > 80:
+    distinct, lower = len(set(values)), name.lower()
+    # Of thousands of classes few come twice in some hundred rows: then the name has to say what the column is.
+    most = len(values) - 1 if lower in _LABELS else len(values) / 2
+    if not 2 <= distinct <= min(MAX_CLASSES, max(most, 2)) or _characters(values) > 80:
         return 0.0
-    lower = name.lower()
     known = 3.0 - _LABELS.index(lower) / 20 if lower in _LABELS else 1.0 * any(each in lower for each in _LABELS[:8])
     return known + 2 * (1 - distinct / len(values)) - 3 * (lower in _NO_TEXTS)
 

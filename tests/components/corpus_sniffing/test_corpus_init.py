@@ -254,6 +254,19 @@ def test_a_column_that_is_not_there_and_two_ways_to_name_test_rows(tmp_path: Pat
         describe(tmp_path, files=[tmp_path / "trian.csv"])
 
 
+def test_of_thousands_of_classes_the_column_is_known_by_its_name_and_to_be_looked_at(tmp_path: Path) -> None:
+    names = np.random.default_rng(1).permutation(np.repeat(np.arange(1200), 3)).tolist()
+    rows = [(f"the {name} {row}", f"part {name}") for row, name in enumerate(names)]
+    (tmp_path / "train.csv").write_bytes(table([("text", "intent"), *rows]))
+    corpus, inspection, unsure = describe(tmp_path)
+    assert (corpus.label_column, corpus.texts, corpus.num_classes) == ("intent", ("text",), 1200)
+    assert any(each.startswith("label: hardly a value of intent comes twice") for each in unsure)
+    assert not any(inspection.rejects.values())
+    (tmp_path / "train.csv").write_bytes(table([("text", "note"), *rows]))
+    with pytest.raises(AgnewsError, match="No column looks like a class"):
+        describe(tmp_path)
+
+
 @pytest.mark.parametrize("separator", ["|", "; ", None])
 def test_several_classes_of_a_text_are_recognised_and_read(separator: str | None, tmp_path: Path) -> None:
     random, words = np.random.default_rng(0), {name: f"{name}ing" for name in ("sport", "film", "money")}
