@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,7 @@ from agnews.components.report.flatten_settings import flatten_settings
 from agnews.components.report.wilson_interval import wilson_interval
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard
-from agnews.schemas.evaluation import Evaluation
+from agnews.schemas.evaluation import ClassMetrics, Evaluation, Metrics
 from agnews.schemas.features import SERVE_TEXT
 
 CARD_FILE = "assets.extra/model_card.md"
@@ -54,6 +54,7 @@ def describe_model(
         kind=facts["model"]["kind"],
         data=data,
         metrics=evaluation.metrics,
+        shown=_shown(evaluation.metrics),
         abstention=evaluation.abstention,
         thresholds=evaluation.thresholds,
         slices=[each for each in evaluation.slices if each.feature != "label" and each.count],
@@ -61,6 +62,16 @@ def describe_model(
         example=_example(corpus),
         signature=SERVE_TEXT,
     )
+
+
+_CLASSES_SHOWN = 100
+
+
+def _shown(metrics: Metrics) -> Sequence[ClassMetrics]:
+    """All classes, or of very many those that are found worst."""
+    if len(metrics.per_class) <= _CLASSES_SHOWN:
+        return metrics.per_class
+    return sorted((each for each in metrics.per_class if each.count), key=lambda each: each.f1)[:_CLASSES_SHOWN]
 
 
 def _example(corpus: Corpus) -> str:

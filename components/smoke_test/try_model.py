@@ -130,10 +130,11 @@ def try_model(
             odd=list(ODD_TEXTS.values()),
             timeout_seconds=timeout_seconds,
         )
+    positions = {name: position for position, name in enumerate(corpus.class_names)}
     return judge_probe(
         findings,
         class_names=corpus.class_names,
-        golden_classes=[corpus.class_names.index(name) for name, _ in corpus.golden_pairs],
+        golden_classes=[positions[name] for name, _ in corpus.golden_pairs],
         odd_names=list(ODD_TEXTS),
         one_class=corpus.label_sets is None,
         size_mb=size_mb,

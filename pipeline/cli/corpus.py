@@ -54,6 +54,8 @@ WindowOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _BAR = 10
+_CLASSES_SHOWN = 20
+"""At each end, of more than twice as many."""
 _EXAMPLES = 3
 
 
@@ -328,11 +330,21 @@ def _classes_table(card: DataCard) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
         table.add_column("", width=_BAR)
     splits = list(card.splits.values())
-    for label in splits[0].rows_per_class:
+    most = [max(split.rows_per_class.values()) for split in splits]
+    names = list(splits[0].rows_per_class)
+    left_out = max(len(names) - 2 * _CLASSES_SHOWN, 0)
+    if left_out:
+        names.sort(key=lambda name: -splits[0].rows_per_class[name])
+        names = [*names[:_CLASSES_SHOWN], "", *names[-_CLASSES_SHOWN:]]
+    for label in names:
+        if not label:
+            between = Text(f"{left_out:,} classes between the largest and the smallest; --json has all", style="dim")
+            table.add_row(between, *[""] * (2 * len(splits)))
+            continue
         cells: list[str | Text] = [literal(label)]
-        for split in splits:
-            rows, most = split.rows_per_class[label], max(split.rows_per_class.values())
-            cells += [f"{rows:,}", Text("━" * (round(_BAR * rows / most) if most else 0), style="cyan")]
+        for split, longest in zip(splits, most, strict=True):
+            rows = split.rows_per_class[label]
+            cells += [f"{rows:,}", Text("━" * (round(_BAR * rows / longest) if longest else 0), style="cyan")]
         table.add_row(*cells)
     totals: list[str | Text] = [Text("rows", style="bold")]
     for split in splits:

@@ -112,9 +112,18 @@ def _model(report: RunReport) -> str:
     return "nothing was pushed"
 
 
+_CLASSES_SHOWN = 20
+"""Of more, those with the lowest F1: a terminal is no place to look for one of thousands."""
+
+
 def _metrics_table(metrics: Metrics) -> Table:
+    shown, title = metrics.per_class, f"{metrics.count:,} test rows"
+    if len(shown) > _CLASSES_SHOWN:
+        measured = [each for each in shown if each.count]
+        shown = tuple(sorted(measured, key=lambda each: each.f1)[:_CLASSES_SHOWN])
+        title += f", {len(metrics.per_class):,} classes; those with the lowest F1"
     table = Table(
-        title=f"{metrics.count:,} test rows",
+        title=title,
         title_justify="left",
         title_style="bold",
         box=None,
@@ -123,7 +132,7 @@ def _metrics_table(metrics: Metrics) -> Table:
     table.add_column("class")
     for name in ("precision", "recall", "F1", "rows"):
         table.add_column(name, justify="right")
-    for row in metrics.per_class:
+    for row in shown:
         table.add_row(
             literal(row.name), _percent(row.precision), _percent(row.recall), _percent(row.f1), f"{row.count:,}"
         )

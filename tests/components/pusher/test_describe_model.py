@@ -148,3 +148,18 @@ def test_what_another_run_may_find_otherwise_leaves_it_as_it_is() -> None:
     assert card() == card(evaluation=evaluation(baseline="18"), data=data(source="elsewhere"))
     assert card() == card(facts=copy.deepcopy(facts()))
     assert card() != card(facts=facts(encoder_sha256=None))
+
+
+def test_of_very_many_classes_those_that_are_found_worst_are_shown() -> None:
+    found = evaluation()
+    scores = tuple(
+        ClassMetrics(name=f"part {at}", precision=0.5, recall=0.5, f1=at / 10_000, count=at % 2) for at in range(10_000)
+    )
+    metrics = found.metrics.model_copy(update={"per_class": scores, "confusion_matrix": ()})
+    text = card(evaluation=found.model_copy(update={"metrics": metrics}))
+    assert "Of 10,000 classes the 100 with the lowest F1 are shown." in text
+    lines = [line for line in text.splitlines() if line.startswith("| part ") and "%" in line]
+    assert len(lines) == 100
+    # A class without test rows has no figures.
+    assert lines[0].startswith("| part 1 |")
+    assert len(text) < 60_000

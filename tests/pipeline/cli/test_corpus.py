@@ -55,6 +55,21 @@ def test_describe_shows_the_card() -> None:
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
 
 
+def test_of_many_classes_describe_shows_both_ends(tmp_path: Path) -> None:
+    names = [f"part{at:03}" for at in range(100)]
+    (tmp_path / "corpus.yaml").write_text(f"format: 1\nname: parts\nclasses: [{', '.join(names)}]\n")
+    for file, more in (("train.csv", 3), ("test.csv", 1)):
+        rows = [f"{name} {file} {copy},{name}\n" for at, name in enumerate(names) for copy in range(more + at // 20)]
+        (tmp_path / file).write_text("text,label\n" + "".join(rows))
+    result = runner.invoke(app, ["describe", str(tmp_path / "corpus.yaml")])
+    assert result.exit_code == 0, result.output
+    shown = [name for name in names if name in result.stdout]
+    assert shown == [*names[:20], *names[80:]]
+    assert "60 classes between the largest and the smallest" in " ".join(result.stdout.split())
+    totals = [line.split() for line in result.stdout.splitlines() if line.startswith("rows ")]
+    assert ["300"] in [line[-1:] for line in totals], "test rows of all classes"
+
+
 def test_describe_as_json_is_the_card() -> None:
     card = json.loads(runner.invoke(app, ["describe", "sample", "--json"]).stdout)
     assert card["is_sample"] is True

@@ -60,6 +60,19 @@ def test_figures_verdict_and_places_are_shown(tmp_path: Path, monkeypatch: pytes
     assert "report    root/runs/run-1/report.html" in text
 
 
+def test_of_many_classes_a_terminal_shows_the_weakest(tmp_path: Path) -> None:
+    scores = tuple(
+        ClassMetrics(name=f"part {at}", precision=0.9, recall=0.9, f1=1 - at / 1000, count=at % 3) for at in range(300)
+    )
+    metrics = _report().metrics
+    assert metrics is not None
+    text = _shown(_report(metrics=metrics.model_copy(update={"per_class": scores})), tmp_path)
+    assert "1,000 test rows, 300 classes; those with the lowest F1" in text
+    assert [line.split()[1] for line in text.splitlines() if line.strip().startswith("part ")] == [
+        str(at) for at in range(299, 269, -1) if at % 3
+    ]
+
+
 def test_the_sample_is_never_taken_for_news(tmp_path: Path) -> None:
     assert "generated text, not news" in _shown(_report(), tmp_path)
 
