@@ -325,10 +325,11 @@ def _classes_table(card: DataCard) -> Table:
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
-    table.add_column("", no_wrap=True)
+    # A long name goes on in the next line, rather than that its figures are cut.
+    table.add_column("", overflow="fold")
     for name in card.splits:
         table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("", width=_BAR)
+        table.add_column("", width=_BAR, no_wrap=True)
     splits = list(card.splits.values())
     most = [max(split.rows_per_class.values()) for split in splits]
     names = list(splits[0].rows_per_class)
@@ -338,8 +339,7 @@ def _classes_table(card: DataCard) -> Table:
         names = [*names[:_CLASSES_SHOWN], "", *names[-_CLASSES_SHOWN:]]
     for label in names:
         if not label:
-            between = Text(f"{left_out:,} classes between the largest and the smallest; --json has all", style="dim")
-            table.add_row(between, *[""] * (2 * len(splits)))
+            table.add_row(Text(f"... {left_out:,} classes", style="dim"), *[""] * (2 * len(splits)))
             continue
         cells: list[str | Text] = [literal(label)]
         for split, longest in zip(splits, most, strict=True):

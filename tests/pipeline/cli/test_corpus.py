@@ -56,18 +56,20 @@ def test_describe_shows_the_card() -> None:
 
 
 def test_of_many_classes_describe_shows_both_ends(tmp_path: Path) -> None:
-    names = [f"part{at:03}" for at in range(100)]
-    (tmp_path / "corpus.yaml").write_text(f"format: 1\nname: parts\nclasses: [{', '.join(names)}]\n")
+    names = [f"part{at:03}" for at in range(99)] + ["part099 " + "which has a long name " * 4]
+    (tmp_path / "corpus.yaml").write_text(f"format: 1\nname: parts\nclasses: [{', '.join(map(str.strip, names))}]\n")
     for file, more in (("train.csv", 3), ("test.csv", 1)):
-        rows = [f"{name} {file} {copy},{name}\n" for at, name in enumerate(names) for copy in range(more + at // 20)]
+        rows = [
+            f"{name} {file} {copy},{name.strip()}\n" for at, name in enumerate(names) for copy in range(more + at // 20)
+        ]
         (tmp_path / file).write_text("text,label\n" + "".join(rows))
-    result = runner.invoke(app, ["describe", str(tmp_path / "corpus.yaml")])
+    result = runner.invoke(app, ["describe", str(tmp_path / "corpus.yaml")], env={"COLUMNS": "80"})
     assert result.exit_code == 0, result.output
-    shown = [name for name in names if name in result.stdout]
-    assert shown == [*names[:20], *names[80:]]
-    assert "60 classes between the largest and the smallest" in " ".join(result.stdout.split())
-    totals = [line.split() for line in result.stdout.splitlines() if line.startswith("rows ")]
-    assert ["300"] in [line[-1:] for line in totals], "test rows of all classes"
+    shown = [at for at, name in enumerate(names) if name[:7] in result.stdout]
+    assert shown == [*range(20), *range(80, 100)]
+    assert "... 60 classes" in " ".join(result.stdout.split())
+    (totals,) = [line.split() for line in result.stdout.splitlines() if line.startswith("rows ")]
+    assert totals[-1] == "300", "test rows of all classes, and not cut for a long name"
 
 
 def test_describe_as_json_is_the_card() -> None:
