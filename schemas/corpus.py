@@ -292,6 +292,14 @@ class Corpus(_Part):
                 seen.add(word)
         return classes
 
+    @field_validator("texts")
+    @classmethod
+    def _named_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise _wrong_entry(f"the column {name!r} stands there more than once", name, place)
+        return names
+
     @field_validator("settings")
     @classmethod
     def _known_sections(cls, settings: _Sections) -> _Sections:
@@ -317,14 +325,13 @@ class Corpus(_Part):
             if not self.columns:
                 raise ValueError("columns: a file without a header needs the names of its columns")
             for column in (self.label_column, *self.texts):
-                if column not in self.columns:
-                    raise ValueError(f"columns: {column!r} is none of {', '.join(self.columns)}")
+                if (times := self.columns.count(column)) != 1:
+                    what = "stands there more than once" if times else f"is none of {', '.join(self.columns)}"
+                    raise ValueError(f"columns: {column!r} {what}")
         elif self.columns:
             raise ValueError("columns: names are for files without a header (read.header: false)")
         if self.label_column in self.texts:
             raise ValueError(f"texts: {self.label_column!r} is the label, and would tell the answer")
-        if len(set(self.texts)) < len(self.texts):
-            raise ValueError("texts: a column stands there more than once")
         for name in self.golden_texts:
             if name not in self.class_names:
                 raise _wrong_entry(f"there is no class {name!r}", name, "golden_texts", name)

@@ -19,6 +19,11 @@ def test_values_of_classes_are_taken_as_they_are_written() -> None:
     assert corpus.class_names == ("first", "agreed", "one", "day", "colon")
 
 
+def test_columns_that_nobody_reads_may_share_a_name() -> None:
+    corpus = read(HEAD + "classes: [a, b]\nread: {header: false}\ncolumns: [_, label, _, text]\n")
+    assert corpus.columns == ("_", "label", "_", "text")
+
+
 def test_short_forms_mean_what_long_ones_say() -> None:
     short = read(HEAD + "classes: [ham, spam]\ntexts: body\nfiles: {test: held_out.csv}\ngolden_texts: {ham: hello}\n")
     long = read(
@@ -58,6 +63,12 @@ def test_what_a_node_does_not_read_changes_nothing_for_it() -> None:
         (HEAD + "classes: [a, b]\nread: {header: false}\n", 1, "columns"),
         (HEAD + "classes: [a, b]\nread: {header: false}\ncolumns: [x, y]\n", 5, "'label' is none of"),
         (HEAD + "classes: [a, b]\nlabel: text\n", 1, "would tell the answer"),
+        (HEAD + "classes: [a, b]\ntexts:\n  - title\n  - body\n  - title\n", 7, "the column 'title' stands there"),
+        (
+            HEAD + "classes: [a, b]\nread: {header: false}\ncolumns: [label, text, text]\n",
+            5,
+            "'text' stands there more",
+        ),
         (HEAD + "classes: [a, b]\nlabel: {colum: tags}\n", 4, "Did you mean 'column'"),
         (HEAD + "classes: [a, b]\nlabel: {separator: 1}\n", 4, "valid string"),
         (HEAD + 'classes: [a, "b|c"]\nlabel: {separator: "|"}\n', 3, "'b|c' holds '|'"),
