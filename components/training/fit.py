@@ -15,7 +15,7 @@ from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import BackupPlace
 from agnews.components.training.devices import Devices, explain_device_errors, one_device
 from agnews.components.training.objective import Objective, OneClass
-from agnews.components.training.token_rows import TrainingRows, batches_per_epoch, replica_batches
+from agnews.components.training.token_rows import Cut, TrainingRows, batches_per_epoch, replica_batches
 from agnews.components.training.training_backup import TrainingBackup
 from agnews.components.training.training_monitor import AverageWeights, OnEpoch, TensorBoardLog, TrainingMonitor
 from agnews.schemas.learning_config import TrainingConfig
@@ -140,14 +140,18 @@ def fit(
             # Keras asks this object where to begin; no argument of `fit` can name a step within an epoch.
             network._training_state = keeper
 
-        def learning_batches() -> tf.data.Dataset:
+        def learning_batches(cut: Cut | None = None) -> tf.data.Dataset:
             return train.dataset(
                 batch_size=global_batch,
                 seed=settings.seed,
                 first_epoch=first_epoch,
                 first_batch=first_batch,
                 epochs=settings.epochs,
+                cut=cut,
             )
+
+        def eval_batches(cut: Cut | None = None) -> tf.data.Dataset:
+            return evaluation.dataset(batch_size=eval_batch, cut=cut)
 
         eval_batch = _EVAL_BATCH_SIZE * devices.replicas
         with stop_signal.put_off() if backup is not None and devices.workers > 1 else nullcontext():
@@ -155,7 +159,7 @@ def fit(
                 _batches(devices, learning_batches, weighted=True),
                 steps_per_epoch=steps_per_epoch,
                 epochs=settings.epochs,
-                validation_data=_batches(devices, lambda: evaluation.dataset(batch_size=eval_batch), weighted=False),
+                validation_data=_batches(devices, eval_batches, weighted=False),
                 validation_steps=batches_per_epoch(len(evaluation), eval_batch),
                 callbacks=callbacks,
                 verbose=0,
@@ -177,7 +181,7 @@ def _create_variables(network: keras.Model, rows: TrainingRows) -> None:
 
 
 def _batches(
-    devices: Devices, create: Callable[[], tf.data.Dataset], *, weighted: bool
+    devices: Devices, create: Callable[..., tf.data.Dataset], *, weighted: bool
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     if devices.kind != "none":
         return replica_batches(devices.strategy, create, weighted=weighted and devices.replicas > 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +19,11 @@ BUCKET_WIDTH = 4
 padding, and which rows share a batch still differs from epoch to epoch."""
 
 
+Cut = Callable[[tf.Tensor], tf.data.Dataset]
+"""From the numbers of a batch's rows, int32 (batch,), to those of the parts that this process takes: elements are the
+numbers of a part (rows of the part,), or these and what goes with each row."""
+
+
 def length_bucketed_dataset(
     rows: TokenRows,
     *,
@@ -28,6 +32,7 @@ def length_bucketed_dataset(
     first_epoch: int = 0,
     first_batch: int = 0,
     epochs: int = 1,
+    cut: Cut | None = None,
 ) -> tf.data.Dataset:
     """Returns batches of similar length, shuffled anew in each epoch.
 
@@ -43,20 +48,25 @@ def length_bucketed_dataset(
         first_epoch: Number of the first epoch that is handed out, from 0.
         first_batch: Batches of that epoch that are left out; they are not even made.
         epochs: Number of epochs in the whole run.
+        cut: Which rows of a batch are wanted; None wants all. Parts are as wide as their batch.
 
     Returns:
         Epochs first_epoch to epochs - 1, one behind the other. Elements are `({token_ids: int32 (batch, length),
-        padding_mask: bool (batch, length)}, labels: int64 (batch,) or (batch, classes))`.
+        padding_mask: bool (batch, length)}, labels: int64 (batch,) or (batch, classes))`, and what `cut` adds.
     """
     ids = tf.RaggedTensor.from_row_splits(rows.token_ids, rows.row_splits, validate=False)
-    labels = tf.constant(rows.labels)
+    labels, lengths = tf.constant(rows.labels), tf.constant(rows.lengths)
     buckets = tf.constant(-(-rows.lengths // BUCKET_WIDTH), tf.int32)
     batches = batches_per_epoch(len(rows), batch_size)
     longest = int(rows.lengths.max(initial=0))
 
-    def batch(indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def make(indices: tf.Tensor, whole: tf.Tensor | None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         chosen = tf.gather(ids, indices)
-        padded = chosen.to_tensor()
+        if whole is None:
+            padded = chosen.to_tensor()
+        else:
+            padded = chosen.to_tensor(shape=tf.stack([-1, tf.reduce_max(tf.gather(lengths, whole))]))
+            padded.set_shape([None, None])
         if rows.length_multiple > 1:
             width = tf.shape(padded)[1]
             wanted = tf.minimum(-(-width // rows.length_multiple) * rows.length_multiple, longest)
@@ -80,10 +90,17 @@ def length_bucketed_dataset(
         )
 
     indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches).skip(first_batch)
-    dataset = indices.map(batch, num_parallel_calls=1).prefetch(4)
+    if cut is not None:
+        return _parts(indices, cut, make)
+    dataset = indices.map(lambda batch: make(batch, None), num_parallel_calls=1).prefetch(4)
     return dataset.apply(
         tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
     )
+
+
+def _parts(indices: tf.data.Dataset, cut: Cut, make: Callable[..., tuple[object, ...]]) -> tf.data.Dataset:
+    """Makes the wanted parts of batches: of the others nothing is read."""
+    return indices.flat_map(lambda batch: cut(batch).map(lambda part, *more: (*make(part, batch), *more)))
 
 
 def batches_per_epoch(num_rows: int, batch_size: int) -> int:
@@ -144,6 +161,7 @@ class TokenRows:
         first_epoch: int = 0,
         first_batch: int = 0,
         epochs: int = 1,
+        cut: Cut | None = None,
     ) -> tf.data.Dataset:
         """Hands the rows out in batches of similar length; see `TrainingRows` and `length_bucketed_dataset`."""
         return length_bucketed_dataset(
@@ -153,6 +171,7 @@ class TokenRows:
             first_epoch=first_epoch,
             first_batch=first_batch,
             epochs=epochs,
+            cut=cut,
         )
 
 
@@ -170,6 +189,7 @@ class TrainingRows(Protocol):
         first_epoch: int = 0,
         first_batch: int = 0,
         epochs: int = 1,
+        cut: Cut | None = None,
     ) -> tf.data.Dataset:
         """Hands the rows out in batches.
 
@@ -182,10 +202,11 @@ class TrainingRows(Protocol):
             first_epoch: Number of the first epoch that is handed out, from 0.
             first_batch: Batches of that epoch that are left out.
             epochs: Number of epochs in the whole run.
+            cut: Which rows of each batch are wanted; None wants all.
 
         Returns:
             Epochs first_epoch to epochs - 1, one behind the other, each of ceil(rows / batch_size) batches. Elements
-            are (what the network takes, labels int64 (batch,)).
+            are (what the network takes, labels int64 (batch,)), and what `cut` adds.
         """
 
 
@@ -213,6 +234,7 @@ class FeatureRows:
         first_epoch: int = 0,
         first_batch: int = 0,
         epochs: int = 1,
+        cut: Cut | None = None,
     ) -> tf.data.Dataset:
         """Hands the rows out in batches; see `TrainingRows`.
 
@@ -231,7 +253,14 @@ class FeatureRows:
             )
 
         indices = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of_batches).skip(first_batch)
-        dataset = indices.map(lambda chosen: (tf.gather(features, chosen), tf.gather(labels, chosen))).prefetch(4)
+
+        def make(chosen: tf.Tensor, whole: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+            del whole
+            return tf.gather(features, chosen), tf.gather(labels, chosen)
+
+        if cut is not None:
+            return _parts(indices, cut, make)
+        dataset = indices.map(lambda batch: make(batch, None)).prefetch(4)
         return dataset.apply(
             tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
         )
@@ -308,25 +337,37 @@ def _require_range(what: str, values: npt.NDArray[np.integer], limit: int, reaso
 def _in_canonical_order(
     ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]
 ) -> TokenRows:
-    splits = np.concatenate([[0], np.cumsum(lengths)])
-    rows = [ids[start:end].tobytes() for start, end in pairwise(splits)]
-    order = sorted(range(len(rows)), key=lambda row: (lengths[row], rows[row], labels[row].tolist()))
-    ordered_ids = np.frombuffer(b"".join(rows[row] for row in order), np.int32)
-    ordered_splits = np.concatenate([[0], np.cumsum(lengths[order])])
-    return TokenRows(ordered_ids, ordered_splits, labels[order])
+    starts = np.cumsum(lengths) - lengths
+    by_label = np.lexsort(labels.reshape(len(labels), -1).T[::-1])
+    by_length = by_label[np.argsort(lengths[by_label], kind="stable")]
+    ordered_ids, order = np.empty_like(ids), np.empty_like(by_length)
+    first = taken = 0
+    # Rows of one length are a matrix, whose bytes numpy compares: objects of Python would take several times the room.
+    for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
+        rows = by_length[first : first + count]
+        if length:
+            matrix = np.lib.stride_tricks.sliding_window_view(ids, length)[starts[rows]]
+            place = np.argsort(matrix.view(f"S{matrix.itemsize * length}")[:, 0], kind="stable")
+            rows = rows[place]
+            target = ordered_ids[taken : taken + matrix.size].reshape(matrix.shape)
+            np.take(matrix, place, axis=0, out=target, mode="clip")
+        order[first : first + count] = rows
+        first, taken = first + count, taken + count * length
+    return TokenRows(ordered_ids, np.concatenate([[0], np.cumsum(lengths[order])]), labels[order])
 
 
 def replica_batches(
-    strategy: tf.distribute.Strategy, create: Callable[[], tf.data.Dataset], *, weighted: bool
+    strategy: tf.distribute.Strategy, create: Callable[[Cut], tf.data.Dataset], *, weighted: bool
 ) -> tf.distribute.DistributedDataset:
     """Cuts batches into as many parts as there are replicas.
 
-    Each process makes the same batches and takes its own parts, so rows are neither lost nor seen twice, and all parts
-    keep the padding of their batch. Rows lie in memory: making a batch is a few microseconds a row.
+    Each process finds the rows of the same batches and makes its own parts, so rows are neither lost nor seen twice,
+    and all parts keep the padding of their batch.
 
     Args:
         strategy: Says who the replicas are.
-        create: Makes the batches that all replicas share: elements (features, labels (rows,)).
+        create: Makes the parts of batches that all replicas share: elements (features, labels (rows,)), and what the
+            cut adds.
         weighted: Whether to add a weight to each row, with which the mean over replicas of the mean over rows is the
             mean over all rows, although the last batch of an epoch may leave parts of different size. (In the mean
             that Keras reports, rows of the larger parts then weigh a little more.)
@@ -340,16 +381,15 @@ def replica_batches(
         here = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * here
 
-        def cut(features: object, labels: tf.Tensor) -> tf.data.Dataset:
-            rows = tf.shape(labels)[0]
+        def cut(batch: tf.Tensor) -> tf.data.Dataset:
+            rows = tf.size(batch)
 
-            def part(replica: tf.Tensor) -> tuple[object, ...]:
+            def part(replica: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
                 start, stop = replica * rows // replicas, (replica + 1) * rows // replicas
-                taken = tf.nest.map_structure(lambda values: values[start:stop], (features, labels))
                 if not weighted:
-                    return tuple(taken)
+                    return batch[start:stop]
                 weight = tf.cast((stop - start) * replicas, tf.float32) / tf.cast(rows, tf.float32)
-                return (*taken, tf.fill([stop - start], weight))
+                return batch[start:stop], tf.fill([stop - start], weight)
 
             return tf.data.Dataset.range(first, first + here, output_type=tf.int32).map(part)
 
@@ -357,6 +397,6 @@ def replica_batches(
         # other processes to take this one for dead. There is nothing to tune.
         options = tf.data.Options()
         options.autotune.enabled = False
-        return create().flat_map(cut).prefetch(4 * here).with_options(options)
+        return create(cut).prefetch(4 * here).with_options(options)
 
     return strategy.distribute_datasets_from_function(of_this_process)

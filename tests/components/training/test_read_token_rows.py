@@ -42,6 +42,31 @@ def test_the_order_of_files_and_rows_does_not_matter(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
 
 
+@pytest.mark.parametrize("label_shape", [(), (2,)], ids=["one class", "several classes"])
+def test_rows_are_in_the_order_of_length_then_bytes_then_class(tmp_path: Path, label_shape: tuple[int, ...]) -> None:
+    """Bytes are those of the ids as they lie in memory: 256 comes before 1."""
+    random = np.random.default_rng(3)
+    rows = [
+        (random.choice([0, 1, 2, 256, 257], size=random.integers(0, 4)).tolist(), random.integers(2, size=label_shape))
+        for _ in range(300)
+    ]
+    with tf.io.TFRecordWriter(str(tmp_path / "rows.gz"), options="GZIP") as writer:
+        for ids, label in rows:
+            example = tf.train.Example()
+            example.features.feature["token_ids"].int64_list.value.extend(ids)
+            example.features.feature["label"].int64_list.value.extend(np.ravel(label).tolist())
+            writer.write(example.SerializeToString())
+
+    found = read_token_rows([str(tmp_path / "*")], vocabulary_size=300, num_classes=2, label_shape=label_shape)
+
+    def place(row: tuple[list[int], np.ndarray]) -> tuple[int, bytes, list[int]]:
+        return len(row[0]), np.array(row[0], "<i4").tobytes(), np.ravel(row[1]).tolist()
+
+    expected = sorted(rows, key=place)
+    assert [part.tolist() for part in np.split(found.token_ids, found.row_splits[1:-1])] == [ids for ids, _ in expected]
+    np.testing.assert_array_equal(found.labels, [label for _, label in expected])
+
+
 def test_no_row_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "empty.gz", [])
 

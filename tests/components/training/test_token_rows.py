@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from agnews.components.training.token_rows import (
@@ -106,3 +108,26 @@ def test_all_lengths_have_one_shape_for_tensorflow(make_rows: MakeRows) -> None:
     assert features[TOKEN_IDS].shape.as_list() == [None, None]
     assert features[PADDING_MASK].shape.as_list() == [None, None]
     assert labels.shape.as_list() == [None]
+
+
+@pytest.mark.parametrize("length_multiple", [1, 8])
+def test_parts_of_a_batch_are_its_rows_as_wide_as_all_of_it(make_rows: MakeRows, length_multiple: int) -> None:
+    """What one process of three makes of the batches that they share; of the last one, of a row, some get nothing."""
+    rows = replace(make_rows(41), length_multiple=length_multiple)
+
+    def cut(batch: tf.Tensor) -> tf.data.Dataset:
+        size = tf.size(batch)
+        return tf.data.Dataset.range(3, output_type=tf.int32).map(
+            lambda number: (batch[number * size // 3 : (number + 1) * size // 3], number)
+        )
+
+    parts = list(length_bucketed_dataset(rows, batch_size=8, seed=1, cut=cut))
+
+    whole = list(length_bucketed_dataset(rows, batch_size=8, seed=1))
+    assert [int(number) for _, _, number in parts] == [0, 1, 2] * len(whole)
+    for (features, labels), position in zip(whole, range(0, len(parts), 3), strict=True):
+        own = parts[position : position + 3]
+        for name in (TOKEN_IDS, PADDING_MASK):
+            found = np.concatenate([part[name].numpy() for part, _, _ in own])
+            np.testing.assert_array_equal(found, features[name])
+        np.testing.assert_array_equal(np.concatenate([each.numpy() for _, each, _ in own]), labels)
