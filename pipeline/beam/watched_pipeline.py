@@ -18,6 +18,7 @@ from apache_beam.runners.runner import PipelineState
 from agnews.pipeline.beam.beam_arguments import beam_arguments
 from agnews.pipeline.beam.check_engine import require_engine, unreachable
 from agnews.pipeline.beam.explain_job_failure import explain_job_failure
+from agnews.pipeline.beam.named_flink_job import NamedFlinkJob
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.execution_config import BeamConfig
 from agnews.schemas.progress import Progress, report_progress
@@ -48,7 +49,9 @@ class WatchedPipeline(beam.Pipeline):
     """
 
     def __init__(self, config: BeamConfig, node: str, shared: Sequence[str] = ()) -> None:
-        super().__init__(options=PipelineOptions(list(beam_arguments(config))))
+        self._named = NamedFlinkJob.of(config, node)
+        arguments = [*beam_arguments(config), *(self._named.arguments if self._named else ())]
+        super().__init__(options=PipelineOptions(arguments))
         self._config = config
         self._node = node
         self._shared = tuple(shared)
@@ -68,7 +71,7 @@ class WatchedPipeline(beam.Pipeline):
             KeyboardInterrupt: Ctrl-C or SIGTERM; the job is cancelled.
         """
         require_engine(self._config, self._shared)
-        job = _Job(self._config, self._node, lambda: super(WatchedPipeline, self).run(test_runner_api))
+        job = _Job(self._config, self._node, lambda: super(WatchedPipeline, self).run(test_runner_api), self._named)
         with _interruptible():
             return _Finished(job.run())
 
@@ -93,7 +96,10 @@ class _Finished:
 class _Job:
     """One run of a pipeline, in a thread of its own."""
 
-    def __init__(self, config: BeamConfig, node: str, start: Callable[[], Any]) -> None:
+    def __init__(
+        self, config: BeamConfig, node: str, start: Callable[[], Any], named: NamedFlinkJob | None = None
+    ) -> None:
+        self._named = named
         self._config = config
         self._node = node
         self._start = start
@@ -116,6 +122,8 @@ class _Job:
             self._end_workers()
             guard.close()
         if self._error is not None:
+            # It may be that only this process has lost sight of it.
+            self._cancel_named()
             raise explain_job_failure(self._error, self._config) from self._error
         return self._result
 
@@ -129,7 +137,12 @@ class _Job:
                 canceller = threading.Thread(target=self._result.cancel, daemon=True)
                 canceller.start()
                 canceller.join(CANCEL_SECONDS)
+        self._cancel_named()
         self._end_workers()
+
+    def _cancel_named(self) -> None:
+        if self._named is not None:
+            self._named.cancel()
 
     @property
     def _in_this_machine(self) -> bool:
