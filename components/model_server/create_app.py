@@ -13,6 +13,7 @@ import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -200,9 +201,15 @@ def operation_routes(state: ServingState) -> APIRouter:
         state.metrics.queue.set(state.batcher.waiting)
         return Response(state.metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
-    for path, answer in (("/healthz", health), ("/readyz", ready), (_METRICS, metrics)):
-        router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
     return router
+
+
+def _answer_head(router: APIRouter) -> None:
+    """Lets what answers GET answer HEAD, which leaves out the body (RFC 9110, 9.1)."""
+    for route in list(router.routes):
+        if isinstance(route, APIRoute) and route.methods == {"GET"}:
+            path = route.path.removeprefix(router.prefix)
+            router.add_api_route(path, route.endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 _FOLDER = Path(__file__).parent / "page"
@@ -325,6 +332,9 @@ def create_app(
     labels = feedback_routes(state, has_token=token is not None)
     inference = open_inference_routes(state, endpoint)
     models, operations = model_routes(state), operation_routes(state)
+    # Not below /v1: TensorFlow Serving answers HEAD with 400 there.
+    for router in (inference, operations, pages):
+        _answer_head(router)
     for router in (predict_routes(state, endpoint), labels, models, inference, operations, pages):
         app.include_router(router)
     if token is not None:

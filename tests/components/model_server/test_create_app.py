@@ -240,10 +240,15 @@ def test_nobody_is_sent_to_a_place_that_the_client_named(shared_server: Any, pat
     assert "location" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize(
+    "path",
+    ["/healthz", "/readyz", "/metrics", "/", "/label", "/docs", "/docs.css", "/openapi.json", "/v2", "/v2/health/live"]
+    + ["/v2/health/ready", "/v2/models/agnews", "/v2/models/agnews/ready"],
+)
 def test_who_asks_for_the_head_gets_the_code_alone(shared_server: Any, path: str) -> None:
     answer = shared_server.client.head(path)
     assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == shared_server.client.get(path).headers["content-type"]
 
 
 @pytest.mark.parametrize(
