@@ -47,7 +47,7 @@ class ParquetFormatter(PredictionFormatter):
         if not answered.rows:
             return self._pending.taken()
         arrays = [
-            pa.array([row.id.encode("utf-8", "replace").decode() for row in answered.rows], pa.string()),
+            pa.array([row.id.encode("utf-8", "backslashreplace").decode() for row in answered.rows], pa.string()),
             pa.array(self._names[answered.class_ids], pa.string()),
             self._probabilities(answered),
             pa.repeat(self._style.version, len(answered.rows)),

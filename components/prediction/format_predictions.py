@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,7 @@ _DIGITS = 6
 _ABSTAINED = "(none)"
 """Stands where a class would, if none is likely enough."""
 _WIDEST_NAME = 30
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Cells of a class's name in a line for people."""
 
 
@@ -73,7 +75,12 @@ class CsvFormatter(PredictionFormatter):
     def _write(self, rows: object) -> bytes:
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
-        return out.getvalue().encode("utf-8", "surrogateescape")
+        text = out.getvalue()
+        try:
+            return text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            # JSON can name halves of a character, which stand for no byte.
+            return _HALVES.sub(lambda half: f"\\u{ord(half[0]):x}", text).encode("utf-8", "surrogateescape")
 
 
 class JsonFormatter(PredictionFormatter):
@@ -87,7 +94,7 @@ class JsonFormatter(PredictionFormatter):
         abstained, labels = self._abstained(answered), self._labels(answered)
         for place, (row, ids, shares) in enumerate(zip(answered.rows, order.tolist(), values.tolist(), strict=True)):
             answer: dict[str, object] = {
-                columns.ID: row.id.encode("utf-8", "replace").decode(),
+                columns.ID: row.id.encode("utf-8", "backslashreplace").decode(),
                 columns.LABEL: self._style.classes[ids[0]],
                 columns.PROBABILITIES: dict(zip([self._style.classes[i] for i in ids], shares, strict=True)),
                 columns.MODEL_VERSION: self._style.version,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -140,12 +143,29 @@ def _values(column: pa.Array) -> list[str]:
 
 
 def _ids(column: pa.Array) -> list[str]:
+    """Writes ids so that different ones stay different, and as the same rows in JSON would have them."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    write: Callable[[Any], str] = str
     if _is_text(column.type):
-        return _values(column)
-    if pa.types.is_temporal(column.type):
+        column, write = column.cast(pa.large_binary()), _text_or_digits
+    elif pa.types.is_temporal(column.type) or pa.types.is_boolean(column.type):
         # Python has no type for nanoseconds.
-        return ["" if value is None else value for value in column.cast(pa.string()).to_pylist()]
-    return ["" if value is None else str(value) for value in column.to_pylist()]
+        column = column.cast(pa.string())
+    elif pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+        # Digits of a double beyond those of the number are nobody's.
+        write = lambda value: str(column.type.to_pandas_dtype()(value))  # noqa: E731
+    elif pa.types.is_nested(column.type):
+        write = partial(json.dumps, ensure_ascii=False, default=str)
+    return ["" if value is None else write(value) for value in column.to_pylist()]
+
+
+def _text_or_digits(value: bytes) -> str:
+    """A UUID, say, is sixteen bytes and no text."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
 
 
 def _row(row: int, own_id: str, values: list[str], names: Sequence[str], source: TextInput) -> TextRow | Reject:

@@ -242,8 +242,10 @@ def test_nobody_is_sent_to_a_place_that_the_client_named(shared_server: Any, pat
 
 @pytest.mark.parametrize(
     "path",
-    ["/healthz", "/readyz", "/metrics", "/", "/label", "/docs", "/docs.css", "/openapi.json", "/v2", "/v2/health/live"]
-    + ["/v2/health/ready", "/v2/models/agnews", "/v2/models/agnews/ready"],
+    [
+        *("/healthz", "/readyz", "/metrics", "/", "/label", "/docs", "/docs.css", "/openapi.json"),
+        *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/agnews", "/v2/models/agnews/ready"),
+    ],
 )
 def test_who_asks_for_the_head_gets_the_code_alone(shared_server: Any, path: str) -> None:
     answer = shared_server.client.head(path)

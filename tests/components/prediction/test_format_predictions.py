@@ -60,6 +60,22 @@ def test_the_likeliest_classes_stand_in_every_format_by_name(form: OutputFormat)
     np.testing.assert_allclose(shares, np.take_along_axis(PROBABILITIES, order, axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize("form", PART_FORMATS)
+def test_identifiers_that_are_no_text_stay_different(form: OutputFormat) -> None:
+    rows = [TextRow(number, number, 0, own, b"a text") for number, own in enumerate(("\udce8", "\udce9", "\ud800"))]
+    formatter = create_formatter(form, PredictionStyle(CLASSES, "7"))
+    block = PredictedBlock(rows, PROBABILITIES.argmax(axis=1), PROBABILITIES, [])
+    content = formatter.header + formatter.block(block) + formatter.end()
+    if form is OutputFormat.PARQUET:
+        found = pq.read_table(io.BytesIO(content))["id"].to_pylist()
+    elif form is OutputFormat.CSV:
+        found = [row["id"] for row in csv.DictReader(io.StringIO(content.decode("utf-8", "surrogateescape")))]
+    else:
+        found = [orjson.loads(line)["id"] for line in content.splitlines()]
+    bytes_as_written = form is OutputFormat.CSV
+    assert found == [*(("\udce8", "\udce9") if bytes_as_written else ("\\udce8", "\\udce9")), "\\ud800"]
+
+
 def test_csv_and_parquet_have_a_field_a_class_where_all_are_wanted() -> None:
     rows = list(csv.DictReader(io.StringIO(written(OutputFormat.CSV, top=None).decode())))
     np.testing.assert_allclose([[float(row[name]) for name in CLASSES] for row in rows], PROBABILITIES, atol=1e-6)

@@ -7,9 +7,11 @@ import gzip
 import io
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -218,6 +220,14 @@ def test_an_identifier_in_parquet_is_what_csv_would_say(read: Read) -> None:
         "big": pa.array([2**63 - 1, 2**63 - 2]),
         "time": pa.array([1, 2], pa.timestamp("ns")),
         "missing": pa.array([None, 7]),
+        "uuid": pa.array([b"\xff\xfe", b"\xff\xfd"], pa.binary(2)),
+        "bool": pa.array([True, False]),
+        "half": pa.array(np.array([0.1, 2.0], np.float16)),
+        "single": pa.array(np.array([0.1, 1e-7], np.float32)),
+        "double": pa.array([0.1, 1e22]),
+        "decimal": pa.array([Decimal("1.10"), Decimal("2.00")]),
+        "struct": pa.array([{"a": 1, "b": "x"}, {"a": None, "b": "\u00e9"}]),
+        "list": pa.array([[1, 2], []]),
     }
     data = parquet({**columns, "text": ["a", "b"]})
     found = {name: [own for own, _ in texts(read("a.parquet", data, id_column=name))] for name in columns}
@@ -227,6 +237,14 @@ def test_an_identifier_in_parquet_is_what_csv_would_say(read: Read) -> None:
         "big": ["9223372036854775807", "9223372036854775806"],
         "time": ["1970-01-01 00:00:00.000000001", "1970-01-01 00:00:00.000000002"],
         "missing": ["", "7"],
+        "uuid": ["fffe", "fffd"],
+        "bool": ["true", "false"],
+        "half": ["0.1", "2.0"],
+        "single": ["0.1", "1e-07"],
+        "double": ["0.1", "1e+22"],
+        "decimal": ["1.10", "2.00"],
+        "struct": ['{"a": 1, "b": "x"}', '{"a": null, "b": "\u00e9"}'],
+        "list": ["[1, 2]", "[]"],
     }
 
 
