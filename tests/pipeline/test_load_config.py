@@ -136,3 +136,12 @@ def test_what_is_made_for_one_class_a_text_is_refused_for_several(setting: str, 
         load_config(None, [setting], corpus=str(description))
     assert caught.value.problem.startswith(word)
     assert "--set" in caught.value.fix
+
+
+@pytest.mark.parametrize("key", ["training.epochs", "training.label_smoothing", "devices.workers", "model.num_layers"])
+@pytest.mark.parametrize("word", ["true", "False"])
+def test_truth_is_no_number(key: str, word: str) -> None:
+    with pytest.raises(AgnewsError, match=key) as caught:
+        load_config("transformer", [f"{key}={word}"])
+    assert f"--set {key}={word}" in str(caught.value.found)
+    assert load_config("transformer", [f"training.calibrate={word}"]).training.calibrate is (word == "true")
