@@ -11,7 +11,7 @@ from agnews.components.encoders.encoder_digest import encoder_digest
 from agnews.components.encoders.find_vocabulary import find_vocabulary
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.pipeline.corpus_settings import corpus_settings, network_section
-from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus import Corpus, Floors
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import LEARN, LinearConfig, TextConfig, encoder_config
 from agnews.schemas.run_config import RunConfig
@@ -88,6 +88,9 @@ def carried_corpora(corpus: Corpus, scratch_uri: str) -> dict[str, str]:
     told = {node: corpus.only(*parts) for node, parts in CORPUS_PARTS.items()}
     linear = {"linear": {"model": _linear_settings(corpus).model_dump(mode="json")}}
     told["LinearBaseline"] = told["LinearBaseline"].model_copy(update={"kinds": linear})
+    if corpus.floors.min_class_examples == 0:
+        lacking = told["NewsExampleGen"].model_copy(update={"floors": Floors(min_class_examples=0)})
+        told["NewsExampleGen"] = lacking
     return {node: carry_corpus(each, scratch_uri) for node, each in told.items()}
 
 

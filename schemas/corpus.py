@@ -199,7 +199,8 @@ class Floors(_Part):
     min_accuracy: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
     min_class_recall: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
     min_examples: Annotated[int, Field(ge=1)] | None = None
-    min_class_examples: Annotated[int, Field(ge=1)] | None = None
+    min_class_examples: Annotated[int, Field(ge=0)] | None = None
+    """0 lets classes be without test rows; otherwise rows are refused of which a class has none to be judged by."""
 
 
 class Distances(_Part):

@@ -56,8 +56,8 @@ class EvaluationConfig(Section):
     """The floor holds for every class by itself."""
     min_examples: Annotated[int, Field(ge=1)] = 400
     """Fewer test rows than this decide nothing."""
-    min_class_examples: Annotated[int, Field(ge=1)] = 50
-    """A class with fewer test rows decides nothing."""
+    min_class_examples: Annotated[int, Field(ge=0)] = 50
+    """A class with fewer test rows decides nothing. 0 lets classes be without any, where the description says so."""
     metric: Annotated[str, Field(pattern=rf"^(?:{PATTERN.pattern})$")] = "accuracy"
     """What a model is compared by with the one in production, the best ever pushed and a linear one: `accuracy`,
     `macro_f1` where rare classes count as much as common ones, `micro_f1` where a text has several classes, or

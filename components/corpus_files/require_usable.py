@@ -26,12 +26,13 @@ def require_usable(
         max_reject_share: Largest share of bad records in a file that is put up with.
 
     Raises:
-        AgnewsError: A file is cut off, has no record or too many bad ones; a split is empty; a class has no row.
+        AgnewsError: A file is cut off, has no record or too many bad ones; a split is empty; a class has no row, unless
+            it is one of test and the description allows that.
     """
     for file, counts in card.files.items():
         _require_good_records(file, counts.records, rejects.get(file, ()), card, max_reject_share)
     for split, file in ((TEST, corpus.test_name), (TRAIN, corpus.train_file), (EVAL, corpus.train_file)):
-        _require_classes(split, file, card)
+        _require_classes(split, file, card, may_lack=split == TEST and corpus.floors.min_class_examples == 0)
 
 
 def _require_good_records(
@@ -87,13 +88,13 @@ def check_command(corpus: str, source: str) -> str:
     return f"agnews corpus check {described}{source}"
 
 
-def _require_classes(split: str, file: str, card: DataCard) -> None:
+def _require_classes(split: str, file: str, card: DataCard, *, may_lack: bool) -> None:
     per_class = card.splits[split].rows_per_class
     missing = [name for name, n in per_class.items() if not n]
     shown = sorted(per_class.items(), key=lambda pair: pair[1])[:_SHOWN_CLASSES] if missing else []
     counts = ", ".join(f"{name} {n}" for name, n in (per_class.items() if len(per_class) <= _SHOWN_CLASSES else shown))
     counts += f" and {len(per_class) - len(shown)} more" if len(per_class) > len(shown) > 0 else ""
-    if not missing:
+    if not missing or (may_lack and len(missing) < len(per_class) - 1):
         return
     if len(missing) == len(per_class):
         problem = f"No row of {file} is left for the split {split!r}."
@@ -103,6 +104,8 @@ def _require_classes(split: str, file: str, card: DataCard) -> None:
         more = f" and {len(missing) - _SHOWN_CLASSES} more classes" if len(missing) > _SHOWN_CLASSES else ""
         problem = f"The split {split!r}, from {file}, has no row of {', '.join(missing[:_SHOWN_CLASSES])}{more}."
     fix = f"Add rows of every class to {file}, or leave the class out of the description."
+    if split == TEST and len(missing) < len(per_class) - 1:
+        fix += " Or judge by the others: floors: {min_class_examples: 0}."
     if split == EVAL:
         fix = f"Add rows to {file}: a class needs two different texts at least, one to learn from and one for eval."
         fix += " Or leave the class out of the description."

@@ -16,6 +16,7 @@ from agnews.schemas.corpus_document import parse_corpus
 from agnews.schemas.features import TEST, TRAIN
 
 _EVAL_SHARE = 0.05
+_SHOWN = 5
 _MIN_EXAMPLES, _MIN_CLASS_EXAMPLES = 400, 50
 
 
@@ -43,7 +44,14 @@ def settle_corpus(proposal: Proposal) -> Proposal:
         floors["min_examples"] = max(test.rows, 1)
         unsure.append(f"floors.min_examples: {test.rows:,} test rows tell little; a difference of two points is chance")
     if fewest < _MIN_CLASS_EXAMPLES:
-        floors["min_class_examples"] = max(fewest, 1)
+        floors["min_class_examples"] = fewest
+    if not fewest:
+        lacking = [name for name, rows in zip(corpus.class_names, test.label, strict=True) if not rows]
+        more = f" and {len(lacking) - _SHOWN:,} more" if len(lacking) > _SHOWN else ""
+        unsure.append(
+            f"floors.min_class_examples: no test row is of {', '.join(lacking[:_SHOWN])}{more}; nothing will be known "
+            "of how well they are found"
+        )
     tolerance = {}
     for found in measure_distances(train, test, noise=document["distances"]["noise"], tolerance={}):
         if found.value > found.threshold:

@@ -36,10 +36,10 @@ def judge(
     """Applies the rules for a push.
 
     Rules, by their short names: `min_examples` and `min_class_examples` (enough rows to decide anything), `usable`
-    (every row got a distribution), `all_classes` (no class is never given as an answer), `min_accuracy`,
-    `min_class_recall`, `not_worse` (the paired test does not find the candidate worse than the baseline),
-    `not_worse_than_best` (nor than the best model that was ever pushed on these rows, the anchor), and `beats_linear`
-    (nor than a linear model of n-grams on the same rows).
+    (every row got a distribution), `all_classes` (no class with some test rows is never given as an answer),
+    `min_accuracy`, `min_class_recall`, `not_worse` (the paired test does not find the candidate worse than the
+    baseline), `not_worse_than_best` (nor than the best model that was ever pushed on these rows, the anchor), and
+    `beats_linear` (nor than a linear model of n-grams on the same rows).
 
     The rule of the anchor looks at the whole chain of pushes: each one may be "not worse beyond noise" than the one
     before and all together two points worse. `benchmarks/promotion.py` simulates such chains.
@@ -91,6 +91,9 @@ def judge(
     )
 
 
+_ROWS_TO_TELL = 5
+
+
 def _enough_rows(metrics: Metrics, min_examples: int, min_class_examples: int) -> Iterator[_Finding]:
     enough = metrics.count >= min_examples
     yield _Finding(
@@ -100,6 +103,10 @@ def _enough_rows(metrics: Metrics, min_examples: int, min_class_examples: int) -
         f"{_number(min_examples)} are needed",
     )
     rare = [scores for scores in metrics.per_class if scores.count < min_class_examples]
+    unseen = sum(not scores.count for scores in metrics.per_class)
+    if unseen and not min_class_examples:
+        yield _Finding("min_class_examples", True, f"{_number(unseen)} of the classes have no test rows, and need none")
+        return
     yield _Finding(
         "min_class_examples",
         not rare,
@@ -119,11 +126,15 @@ def _sane_answers(metrics: Metrics, one_class: bool) -> Iterator[_Finding]:
         if metrics.unusable
         else "the probabilities of every row are " + ("a distribution" if one_class else "between 0 and 1"),
     )
-    never = [scores.name for scores in metrics.per_class if scores.count and not scores.answers]
+    # A broken model never gives a class; that none of two rows was found says nothing of the kind.
+    told = [scores for scores in metrics.per_class if scores.count >= _ROWS_TO_TELL]
+    never = [scores.name for scores in told if not scores.answers]
+    of_few = len(told) < len(metrics.per_class)
+    every = f"every class of at least {_ROWS_TO_TELL} test rows" if of_few else "every class"
     yield _Finding(
         "all_classes",
         not never,
-        f"the model never answers {_listed(never)}" if never else "the model gives every class as an answer",
+        f"the model never answers {_listed(never)}" if never else f"the model gives {every} as an answer",
     )
 
 

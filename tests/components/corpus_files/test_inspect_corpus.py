@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agnews.components.corpus_files.inspect_corpus import Inspection, inspect_corpus
-from agnews.schemas.corpus import Corpus
+from agnews.schemas.corpus import Corpus, Floors
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 
@@ -75,6 +75,22 @@ def test_a_class_without_rows_in_test(folder: Path, write_rows, corpus: Corpus) 
     problem = inspect(folder, corpus).problem
     assert problem is not None
     assert problem.problem == "The split 'test', from test.csv, has no row of Sci/Tech."
+
+
+def test_a_class_may_be_without_test_rows_where_the_description_says_so(
+    folder: Path, write_rows, corpus: Corpus
+) -> None:
+    lenient = corpus.model_copy(update={"floors": Floors(min_class_examples=0)})
+    write_rows("test.csv", [(str(1 + i % 3), f"late {i}", "text") for i in range(30)])
+    assert inspect(folder, lenient).problem is None
+    write_rows("test.csv", [("1", f"late {i}", "text") for i in range(30)])
+    problem = inspect(folder, lenient).problem
+    assert problem is not None
+    assert "of one class only" in problem.problem
+    # What is learnt has rows of every class all the same.
+    write_rows("test.csv", [(str(1 + i % 4), f"late {i}", "text") for i in range(40)])
+    write_rows("train.csv", [(str(1 + i % 3), f"headline {i}", "text") for i in range(100)])
+    assert "has no row of Sci/Tech" in str(inspect(folder, lenient).problem)
 
 
 def test_no_row_left_for_a_split(folder: Path, write_rows, corpus: Corpus) -> None:

@@ -19,6 +19,7 @@ from agnews.components.corpus_files.inspect_corpus import Inspection, inspect_co
 from agnews.components.corpus_sniffing.propose_corpus import Wanted, propose_corpus
 from agnews.components.corpus_sniffing.settle_corpus import settle_corpus
 from agnews.components.corpus_sniffing.write_description import write_description
+from agnews.pipeline.node_settings import carried_corpora
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import parse_corpus
 from agnews.schemas.errors import AgnewsError
@@ -265,6 +266,22 @@ def test_of_thousands_of_classes_the_column_is_known_by_its_name_and_to_be_looke
     (tmp_path / "train.csv").write_bytes(table([("text", "note"), *rows]))
     with pytest.raises(AgnewsError, match="No column looks like a class"):
         describe(tmp_path)
+
+
+def test_classes_without_test_rows_are_told_and_need_none(tmp_path: Path) -> None:
+    for name, classes in (("train.csv", 30), ("test.csv", 27)):
+        rows = [(f"the {each} {name} {copy}", f"part {each}") for copy in range(20) for each in range(classes)]
+        (tmp_path / name).write_bytes(table([("text", "intent"), *rows]))
+    corpus, inspection, unsure = describe(tmp_path)
+    assert corpus.floors.min_class_examples == 0
+    assert inspection.problem is None
+    (said,) = [each for each in unsure if each.startswith("floors.min_class_examples")]
+    assert "no test row is of part 27, part 28, part 29; nothing will be known" in said
+    assert '"floors":{"min_class_examples":0}' in carried_corpora(corpus, "")["NewsExampleGen"].replace(" ", "")
+    strict = corpus.model_copy(update={"floors": corpus.floors.model_copy(update={"min_class_examples": 7})})
+    other = corpus.model_copy(update={"floors": corpus.floors.model_copy(update={"min_class_examples": 8})})
+    told = [carried_corpora(each, "")["NewsExampleGen"] for each in (strict, other)]
+    assert told[0] == told[1], "a floor that only judges makes no rows anew"
 
 
 @pytest.mark.parametrize("separator", ["|", "; ", None])

@@ -239,6 +239,23 @@ def test_a_model_that_knows_one_answer_is_held_back_even_without_floors() -> Non
     assert verdict.reasons[0] == "the model never answers World, Business and Sci/Tech"
 
 
+def test_that_none_of_a_class_of_few_test_rows_was_found_is_no_flaw_of_the_model() -> None:
+    rules = {"min_accuracy": 0.0, "min_class_recall": 0.0, "min_class_examples": 1, "min_examples": 1}
+    few, some = ([[180, 10, 5, 0], [4, 190, 3, 0], [10, 5, 170, 0], [rows, 0, 0, 0]] for rows in (4, 5))
+    assert verdict_on(few, **rules).blessed
+    assert "the model gives every class of at least 5 test rows as an answer" in verdict_on(few, **rules).reasons
+    assert verdict_on(some, **rules).failed_rules == ("all_classes",)
+
+
+def test_classes_without_test_rows_are_told_where_they_need_none() -> None:
+    rules = {"min_class_recall": 0.0, "min_examples": 1}
+    lacking = [[180, 10, 5, 0], [4, 190, 3, 0], [10, 5, 170, 0], [0, 0, 0, 0]]
+    assert verdict_on(lacking, min_class_examples=1, **rules).failed_rules == ("min_class_examples",)
+    verdict = verdict_on(lacking, min_class_examples=0, **rules)
+    assert verdict.blessed
+    assert "1 of the classes have no test rows, and need none" in verdict.reasons
+
+
 def test_a_model_that_answers_nothing_gets_all_its_faults_told() -> None:
     verdict = verdict_on([[0] * 4] * 4, unusable=(100, 100, 100, 100))
 

@@ -105,7 +105,7 @@ FAULTS = {
         in_files=False,
     ),
     "a kind of model that there is not": Fault(
-        GOOD + "kinds:\n  transfomer: {}\n", ("kinds.transfomer", "'transformer'"), files(), in_files=False
+        GOOD + "kinds:\n  transfomer: {}\n", ("kinds.transfomer", "Did you mean transformer?"), files(), in_files=False
     ),
 }
 
