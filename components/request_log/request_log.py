@@ -13,17 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
-
-from agnews.components.drift.measure_texts import Alphabet, measure_texts
-from agnews.components.request_log.columns import SCHEMA
+from agnews.components.drift.measure_texts import Alphabet
 from agnews.components.request_log.places import Places
 from agnews.components.request_log.publish_spools import (
     publish_spool,
@@ -33,7 +26,7 @@ from agnews.components.request_log.publish_spools import (
 )
 from agnews.components.request_log.redaction import Redaction
 from agnews.components.request_log.spool import COUNTS, SUFFIX, Counts, Spool
-from agnews.components.request_log.text_hash import text_hash
+from agnews.components.request_log.tabulate_requests import AnsweredRequest, tabulate_requests
 from agnews.schemas.features import CLASS_LABEL, PROBABILITIES
 from agnews.schemas.kept_text import KeptText
 
@@ -83,18 +76,6 @@ class LogSettings:
         return f"{share} are kept for {self.keep_days} days, {texts}."
 
 
-class _Asked(NamedTuple):
-    request_id: str
-    version: str
-    texts: Sequence[bytes]
-    labels: NDArray[Any]
-    probabilities: NDArray[np.float32]
-    at: float
-    seconds: float
-    size: int = 0
-    is_shadow: bool = False
-
-
 class RequestLog:
     """Writes rows to a spool twice a second, and spools to files of their hour.
 
@@ -126,8 +107,8 @@ class RequestLog:
         self._count = count
         self._instance = secrets.token_hex(6)
         self._threshold = int(settings.sample * (1 << 32))
-        self._asked: deque[_Asked] = deque()
-        self._shadowed: deque[_Asked] = deque()
+        self._asked: deque[AnsweredRequest] = deque()
+        self._shadowed: deque[AnsweredRequest] = deque()
         # Each is written by one thread alone.
         self._offered = self._dropped_early = self._offered_bytes = self._taken_bytes = 0
         self._synced = self._dropped_late = 0
@@ -178,7 +159,7 @@ class RequestLog:
             return
         self._offered_bytes += size
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
-        self._asked.append(_Asked(request_id, version, texts, *answers, time.time(), seconds, size))
+        self._asked.append(AnsweredRequest(request_id, version, texts, *answers, time.time(), seconds, size))
 
     def offer_shadow(
         self, request_id: str, version: str, texts: Sequence[bytes], outputs: Mapping[str, Any], seconds: float
@@ -202,7 +183,9 @@ class RequestLog:
         if len(self._shadowed) >= _MOST_SHADOWED:
             return False
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
-        self._shadowed.append(_Asked(request_id, version, texts, *answers, time.time(), seconds, is_shadow=True))
+        self._shadowed.append(
+            AnsweredRequest(request_id, version, texts, *answers, time.time(), seconds, is_shadow=True)
+        )
         return True
 
     def _keeps(self, request_id: str) -> bool:
@@ -265,8 +248,9 @@ class RequestLog:
                 if self._spool is None:
                     self._hour, self._parts = now, self._parts + 1
                     self._spool = Spool(self._folder / spool_name(self._instance, now, self._parts))
-                texts = sum(len(each.texts) for each in taken)
-                self._spool.append(_rows(taken, self.settings, self._alphabet(), self._allow(texts)))
+                measured = self._allow(sum(len(each.texts) for each in taken))
+                kept, redaction = self.settings.text, self.settings.redaction
+                self._spool.append(tabulate_requests(taken, kept, redaction, self._alphabet(), measured))
                 logged, self._problem = True, ""
         finally:
             self._taken_bytes += sum(each.size for each in answered)
@@ -339,63 +323,3 @@ class RequestLog:
         if problem != self._problem:
             self._tell(problem)
         self._problem = problem
-
-
-def _rows(asked: Sequence[_Asked], settings: LogSettings, alphabet: Alphabet, measured_rows: int) -> pa.RecordBatch:
-    """Puts requests into columns. What is measured is measured before anything is taken out of the texts."""
-    ids, versions, values, labels, probabilities, times, seconds, _, are_shadows = zip(*asked, strict=True)
-    texts = list(chain.from_iterable(values))
-    # Spread over all of them: neighbours are often of one request.
-    chosen = np.linspace(0, len(texts), measured_rows, endpoint=False).astype(np.int64)
-    measured = measure_texts([texts[place] for place in chosen], alphabet)
-    is_missing = np.ones(len(texts), bool)
-    is_missing[chosen] = False
-    gram_counts = _spread(np.diff(measured.gram_ends, prepend=0), chosen, len(texts))
-
-    def measures(values: NDArray[Any]) -> pa.Array:
-        return pa.array(_spread(values, chosen, len(texts)), mask=is_missing)
-
-    counts = np.fromiter(map(len, values), np.int64, len(values))
-    # Of each text: its request, and its number there.
-    parents = np.repeat(np.arange(len(values)), counts)
-    numbers = np.arange(len(texts)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # Another version may have taken over meanwhile, with other classes.
-    widths = np.repeat(np.fromiter((each.shape[1] for each in probabilities), np.int64, len(values)), counts)
-    ends = np.concatenate([[0], np.cumsum(widths)]).astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(gram_counts)]).astype(np.int32)
-    nothing = pa.nulls(len(texts), pa.string())
-    decoded = _decode(texts) if settings.text is not KeptText.NONE else nothing
-    return pa.record_batch(
-        [
-            pa.array((1000 * np.array(times)).astype(np.int64)[parents]).cast(SCHEMA.field(0).type),
-            pc.binary_join_element_wise(pa.array(ids).take(parents), pa.array(numbers).cast(pa.string()), "/"),
-            pa.array(versions).take(parents),
-            settings.redaction.apply(decoded) if settings.text is KeptText.ALL else nothing,
-            pa.array(map(text_hash, decoded.to_pylist())) if settings.text is KeptText.HASHED else nothing,
-            pa.array(np.fromiter(map(len, texts), np.int32, len(texts))),
-            measures(measured.words),
-            measures(measured.has_markup),
-            measures(measured.unknown_words),
-            pa.ListArray.from_arrays(pa.array(starts), pa.array(measured.grams), mask=pa.array(is_missing)),
-            _decode(np.concatenate(labels).tolist()),
-            pa.ListArray.from_arrays(ends, np.concatenate(probabilities, axis=None).astype(np.float32, copy=False)),
-            pa.array(np.array(seconds, np.float32)[parents]),
-            pa.array(np.array(are_shadows, bool)[parents]),
-        ],
-        schema=SCHEMA,
-    )
-
-
-def _decode(strings: list[bytes]) -> pa.Array:
-    """Makes a column of text, all at once unless one of them is not UTF-8."""
-    try:
-        return pa.array(strings, pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:
-        return pa.array([each.decode(errors="replace") for each in strings], pa.string())
-
-
-def _spread(values: NDArray[Any], places: NDArray[np.int64], rows: int) -> NDArray[Any]:
-    """Puts values at their places among rows, and zeros elsewhere."""
-    found = np.zeros(rows, values.dtype)
-    found[places] = values
-    return found
