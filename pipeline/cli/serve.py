@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
-import sys
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,26 +19,14 @@ from agnews.pipeline.cli.model_options import (
     chosen_export,
     chosen_model,
 )
-from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.kept_text import KeptText
 
 if TYPE_CHECKING:
-    import socket
-
-    from rich.console import Console
-
-    from agnews.components.model_server.access_token import AccessToken
-    from agnews.components.model_server.canary import Canary
-    from agnews.components.model_server.event_log import EventLog
-    from agnews.components.model_server.json_response import Limits
-    from agnews.components.model_server.model_host import ModelHost
-    from agnews.components.model_server.serving_state import ServingState
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.find_pushed_model import PushedModel
     from agnews.components.request_log.request_log import LogSettings
 
-_SMALL_BYTES = 32 << 20
 _LIMITS = "Limits"
 _ACCESS = "Access"
 _RUNNING = "Running"
@@ -264,6 +245,7 @@ def serve(
         raise_file_limit,
     )
     from agnews.components.model_server.json_response import Limits
+    from agnews.pipeline.serving.run_server import ServerPlan, run_server
 
     check_cors_origins(cors_origins or [])
     raise_file_limit()
@@ -290,127 +272,31 @@ def serve(
     found, store = chosen
     if token is None and not is_local:
         console.print(f"[bold yellow]warning[/bold yellow]  Everybody who reaches {host} can use this server.")
-    beside = {"shadow": _pushed(store, shadow), "canary": _pushed(store, parsed.version if parsed else "")}
+    tried = _pushed(store, shadow), _pushed(store, parsed.version if parsed else "")
     listening = listening_socket(host, port)
-    grpc_address = None if grpc_port is None else (host, _free_port(host, grpc_port))
-    _serve(
-        found,
+    plan = ServerPlan(
+        found=found,
         store=store,
         follows=not version and not model,
+        engine=engine,
+        shadow=tried[0],
+        canary=parsed,
+        canary_model=tried[1],
         limits=limits,
+        listening=listening,
+        grpc_address=None if grpc_port is None else (host, _free_port(host, grpc_port)),
         token=token,
         open_metrics=open_metrics,
-        listening=listening,
-        grpc_address=grpc_address,
-        workers=workers or max(1, available_cores() // threads),
-        threads=threads,
-        engine=engine,
-        poll=poll,
-        drain=drain,
-        access_log=access_log,
         cors_origins=cors_origins or [],
         hosts=hosts,
-        settings=settings,
-        beside=beside,
-        canary=parsed,
-        console=console,
+        workers=workers or max(1, available_cores() // threads),
+        threads=threads,
+        poll_seconds=poll,
+        drain_seconds=drain,
+        access_log=access_log,
+        log_settings=settings,
     )
-
-
-def _serve(
-    found: PushedModel,
-    *,
-    store: ModelStore | None,
-    follows: bool,
-    limits: Limits,
-    token: AccessToken | None,
-    open_metrics: bool,
-    listening: socket.socket,
-    grpc_address: tuple[str, int] | None,
-    workers: int,
-    threads: int,
-    engine: EngineChoice,
-    poll: float,
-    drain: float,
-    access_log: bool,
-    cors_origins: list[str],
-    hosts: frozenset[str] | None,
-    settings: LogSettings | None,
-    beside: Mapping[str, PushedModel | None],
-    canary: Canary | None,
-    console: Console,
-) -> None:
-    from rich.console import Console as Terminal
-
-    from agnews.pipeline.local.quiet_output import quiet_output
-
-    if _is_small(found.folder):
-        # oneDNN prepares a kernel for each shape of batch and keeps it: that pays for the matrices of a BERT alone. A
-        # small model answers a fifth more without it, in half the memory, which then does not grow.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    loading = f"Loading version {found.record.version} of {found.record.name} ..."
-    from agnews.components.model_server.event_log import EventLog, writer_to
-    from agnews.pipeline.spared_imports import spared_imports
-
-    write = writer_to(sys.stderr.fileno())
-    with quiet_output(Path(os.devnull)) as terminal, Terminal(file=terminal).status(loading):
-        # Models come afterwards, so that nothing of them stays when they go.
-        with spared_imports():
-            from agnews.components.model_server.batcher import Batcher
-            from agnews.components.model_server.create_app import create_app
-            from agnews.components.model_server.graceful_server import GracefulServer
-            from agnews.components.model_server.metrics import Metrics
-            from agnews.components.model_server.model_host import ModelHost
-            from agnews.components.model_server.serving_state import ServingState
-            from agnews.components.model_server.shadow import Shadow
-        log = EventLog(lambda line: write(printable(line)))
-        metrics = Metrics()
-        metrics.lost_lines.set_function(lambda: log.lost)
-        host = ModelHost(
-            found,
-            store=store,
-            follows=follows,
-            metrics=metrics,
-            log=log,
-            threads=threads,
-            engine=engine,
-            batches=workers,
-        )
-        state = ServingState(host, Batcher(limits, metrics, workers=workers, log=log), metrics, limits)
-        if settings is not None:
-            _keep_requests(settings, state, log)
-        if (tried := beside["shadow"]) is not None:
-            state.shadow = Shadow(
-                host.load_beside(tried),
-                metrics,
-                waiting=lambda: state.batcher.waiting,
-                log=log,
-                keep=state.request_log.offer_shadow if state.request_log is not None else None,
-            )
-        if (tried := beside["canary"]) is not None:
-            host.load_beside(tried)
-            state.canary = canary
-        app = create_app(
-            state,
-            token=token,
-            open_metrics=open_metrics,
-            cors_origins=cors_origins,
-            hosts=hosts,
-            poll_seconds=poll,
-            grpc_address=grpc_address,
-            log=log,
-        )
-    with suppress(OSError):
-        # Nobody may be reading, and the server is there all the same.
-        _greet(console, host, listening, has_token=token is not None, follows=follows)
-        if grpc_address is not None:
-            console.print("  gRPC {}:{}".format(*grpc_address), soft_wrap=True, style="dim")
-        if settings is not None:
-            console.print(f"  {settings.describe()} {literal(settings.places.uri)}", soft_wrap=True)
-    GracefulServer(app, state, drain_seconds=drain, access_log=access_log, log=log).run(sockets=[listening])
-    host.close()
-    log("stopped")
-    log.flush()
+    run_server(plan, console)
 
 
 def _free_port(host: str, port: int) -> int:
@@ -458,57 +344,9 @@ def _log_settings(
     return LogSettings(places_at(uri), text, sample, keep_days, read_redaction(redact))
 
 
-def _keep_requests(settings: LogSettings, state: ServingState, log: EventLog) -> None:
-    from agnews.components.model_server.drift_watch import DriftWatch
-    from agnews.components.request_log.request_log import RequestLog
-    from agnews.components.storage.explain_storage_errors import explain_storage_errors
-
-    def count(outcome: str, rows: int) -> None:
-        state.metrics.logged_rows.labels(outcome).inc(rows)
-
-    with explain_storage_errors(f"starting the log of requests in {settings.places.spool}"):
-        state.drift_watch = DriftWatch(state.host, settings.places, state.metrics, log)
-        state.request_log = RequestLog(settings, alphabet=state.drift_watch.alphabet, tell=log, count=count)
-
-
 def _open_to_all(host: str) -> AgnewsError:
     return AgnewsError(
         "Everybody who reaches this address could use the server: there is no token.",
         found=f"--host {host}",
         fix="Give a token with --token-file, or say --no-token if that is what you want.",
     )
-
-
-def _is_small(folder: str) -> bool:
-    """Whether a model on a local disk has small matrices, by the size of its weights."""
-    weights = [path.stat().st_size for path in Path(folder).glob("variables/*")]
-    return 0 < sum(weights) < _SMALL_BYTES
-
-
-_CLASSES_NAMED = 12
-_EXAMPLE_WIDTH = 60
-
-
-def _greet(console: Console, host: ModelHost, listening: socket.socket, *, has_token: bool, follows: bool) -> None:
-    from agnews.components.model_server.describe_corpus import describe_corpus
-
-    address, port = listening.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104
-    url = f"http://{shown}:{port}"
-    record = host.current.record
-    header = " -H 'Authorization: Bearer TOKEN'" if has_token else ""
-    rest = "another one takes over when it is pushed" if follows else "and stays with it"
-    named = record.classes if len(record.classes) <= _CLASSES_NAMED else record.classes[:_CLASSES_NAMED]
-    more = f" and {len(record.classes) - len(named)} more" if len(named) < len(record.classes) else ""
-    console.print(f"[green]✓[/green] [bold]{url}[/bold]  {literal(' · '.join(named))}{more}", soft_wrap=True)
-    console.print(
-        f"  version {record.version}, accuracy {100 * record.accuracy:.2f} %, {host.current.engine}; {rest}",
-        soft_wrap=True,
-    )
-    examples: list[str] = describe_corpus(host.current.corpus)["examples"]
-    example = shorten(examples[0] if examples else "...", _EXAMPLE_WIDTH, placeholder="...")
-    body = shlex.quote(json.dumps({"instances": [example]}))
-    console.print(
-        f"  curl{header} -d {literal(body)} {url}/v1/models/{literal(record.name)}:predict", soft_wrap=True, style="dim"
-    )
-    console.print(f"  interface {url}/docs, counters {url}/metrics; stop with Ctrl-C", soft_wrap=True, style="dim")
