@@ -89,7 +89,7 @@ def _work(task_file: str) -> None:
     from pydantic import ValidationError
 
     from agnews.components.storage.files_at import files_at
-    from agnews.components.training.devices import read_tf_config
+    from agnews.components.training.tf_config import read_tf_config
     from agnews.components.training.training_job import join_training
     from agnews.schemas.first_problem import first_problem
     from agnews.schemas.trainer_task import TrainerTask

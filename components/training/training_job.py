@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from agnews.components.storage.files_at import files_at
 from agnews.components.storage.tidying import tidying
-from agnews.components.training.devices import VARIABLE, TfConfig, read_tf_config
 from agnews.components.training.rendezvous import receive_workers, ring_chief
+from agnews.components.training.tf_config import VARIABLE, TfConfig, read_tf_config
 from agnews.components.training.train_classifier import train_classifier
 from agnews.components.training.trained_classifier import TrainedClassifier
 from agnews.schemas.errors import AgnewsError, ExitCode

@@ -103,7 +103,7 @@ def run(
     from agnews.pipeline.load_execution import load_execution
     from agnews.pipeline.paths import prepare_root
 
-    _require_alone()
+    require_alone("agnews run")
     forced = ["evaluation.force_promotion=true"] if force_promotion else []
     tree = choose_config(data=data, corpus=corpus, model=model, config=config, settings=[*(settings or []), *forced])
     carried_out = load_execution(execution, beam or [])
@@ -122,16 +122,21 @@ def run(
     )
 
 
-def _require_alone() -> None:
-    """Refuses a TF_CONFIG of several processes at once: TensorFlow would wait for the others, deaf to every signal."""
-    if not os.environ.get("TF_CONFIG", "").strip():
-        return
-    from agnews.components.training.devices import read_tf_config
+def require_alone(command: str) -> None:
+    """Refuses a TF_CONFIG of several processes at once: TensorFlow would wait for the others, deaf to every signal.
+
+    Args:
+        command: What was called, `agnews run`.
+
+    Raises:
+        AgnewsError: There are several, or the variable is malformed.
+    """
+    from agnews.components.training.tf_config import read_tf_config
 
     place = read_tf_config(os.environ)
     if place is not None and place.workers > 1:
         raise AgnewsError(
-            "`agnews run` cannot be one of several processes that train together.",
+            f"`{command}` cannot be one of several processes that train together.",
             found=f"TF_CONFIG names {place.workers} processes",
             fix="Unset TF_CONFIG to train in this process alone; docs/training.md shows how several are started.",
         )

@@ -85,6 +85,7 @@ def tune(
       agnews run --config workspace/tuning/transformer.yaml       train with what was found
     """
     from agnews.components.tuning.read_search_space import show_search_space
+    from agnews.pipeline.cli.run import require_alone
     from agnews.pipeline.load_config import choose_config
     from agnews.pipeline.paths import prepare_root
     from agnews.pipeline.tuning.fit_space import fit_space
@@ -101,6 +102,7 @@ def tune(
     if show_space:
         typer.echo(show_search_space(wanted), nl=False)
         return
+    require_alone("agnews tune")
     name = _study_name(study or tree.model.kind)
     paths = prepare_root(root)
     target = (out or paths.root / "tuning" / f"{name}.yaml").expanduser()

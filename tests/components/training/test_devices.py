@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from agnews.components.training.devices import TfConfig, choose_devices, explain_device_errors, read_tf_config
+from agnews.components.training.devices import choose_devices, explain_device_errors
+from agnews.components.training.tf_config import TfConfig, read_tf_config
 from agnews.schemas.errors import AgnewsError
 
 

@@ -122,12 +122,14 @@ def test_a_full_disk_behind_standard_output_is_told() -> None:
         assert done.returncode == 1
 
 
-def test_a_run_says_at_once_that_it_is_none_of_several_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["run", "tune"])
+def test_what_trains_says_at_once_that_it_is_none_of_several_processes(command: str, tmp_path: Path) -> None:
     cluster = {"cluster": {"worker": ["one:2222", "two:2222"]}, "task": {"type": "worker", "index": 0}}
     environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
-    command = [str(AGNEWS), "run", "--root", str(tmp_path / "root")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    line = [str(AGNEWS), command, "--root", str(tmp_path / "root")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, env=environment)
     assert done.returncode == 2
+    assert done.stderr.startswith("error"), "nothing of TensorFlow's is loaded, or shown"
     assert "TF_CONFIG names 2 processes" in done.stderr
     assert not (tmp_path / "root").exists()
 
