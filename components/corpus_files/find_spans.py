@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.components.storage.files import Files
@@ -22,6 +24,7 @@ _LIKE_A_SPAN = re.compile(r"(\d{4})(?:[-_.]?(\d\d)[-_.]?(\d\d)|[-_.](\d{1,2})[-_
 _UNFINISHED_NAME = re.compile(r"[._]*\d{4}-\d{2}-\d{2}\D.*|[._]+\d{4}-\d{2}-\d{2}")
 # Forms that others use: Hive and Spark, TFX, weeks of ISO 8601, months.
 _OTHER_FORM = re.compile(r"(?i)(?:date|day|dt|ds)=.+|span[-_]?\d+|\d{4}-?w\d{1,2}(?:-?\d)?|\d{4}-\d{2}")
+_YEAR = re.compile(r"(?i)(?:y|year=)?\d{4}")
 # Hadoop and Spark write here first, and move what they wrote when it is whole.
 _TEMPORARY = "_temporary"
 _LOOKED_AT = 1 << 16
@@ -178,6 +181,9 @@ def _require_no_other_form(files: Files, folder: str, names: list[str], corpus: 
     named = [name for name in names if _OTHER_FORM.fullmatch(name)]
     others = (name for name in sorted(names)[:_TRIED] if name not in named and name.rpartition(".")[2] != "csv")
     found = [name for name in [*named, *others] if _holds(files, f"{folder}/{name}", corpus)]
+    if not found:
+        years = [name for name in names if _YEAR.fullmatch(name)]
+        found = list(islice(_below_years(files, folder, years, corpus), _TRIED))
     if found:
         raise AgnewsError(
             f"The data folder has no {corpus.train_file}, and the folders that have one are not named as spans.",
@@ -185,6 +191,18 @@ def _require_no_other_form(files: Files, folder: str, names: list[str], corpus: 
             fix=f"If they are spans, name each after its day: YYYY-MM-DD/{corpus.train_file}. Otherwise name one of "
             f"them as the data: {folder}/{found[0]}.",
         )
+
+
+def _below_years(files: Files, folder: str, years: Sequence[str], corpus: Corpus) -> Iterator[str]:
+    """Yields folders of months, or of days in them, that hold training files."""
+    for year in years[:_TRIED]:
+        for month in files.names(f"{folder}/{year}")[:_TRIED]:
+            inside = f"{year}/{month}"
+            if _holds(files, f"{folder}/{inside}", corpus):
+                yield inside
+                continue
+            days = files.names(f"{folder}/{inside}")[:_TRIED]
+            yield from (f"{inside}/{day}" for day in days if _holds(files, f"{folder}/{inside}/{day}", corpus))
 
 
 def _holds(files: Files, folder: str, corpus: Corpus) -> bool:

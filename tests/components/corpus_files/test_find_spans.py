@@ -88,9 +88,22 @@ def test_a_span_of_nothing_but_blanks_is_an_empty_one(spans: Path, corpus: Corpu
     assert found.notes == ("2026-11-24 is passed over: train.csv is empty",)
 
 
-@pytest.mark.parametrize("name", ["span-1", "date=2026-11-22", "2026-W47", "2026-11", "monday"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "span-1",
+        "date=2026-11-22",
+        "2026-W47",
+        "2026-11",
+        "monday",
+        "2026/11",
+        "2026/11/22",
+        "year=2026/month=11/day=22",
+    ],
+)
 def test_spans_of_another_form_are_told_the_form(folder: Path, corpus: Corpus, name: str) -> None:
     (folder / "train.csv").unlink()
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
     add_span(folder, name)
     with pytest.raises(AgnewsError, match="not named as spans") as caught:
         find_spans(str(folder), corpus)
