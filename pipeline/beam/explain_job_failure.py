@@ -73,6 +73,11 @@ _KNOWN = (
         "Make room in the temporary folder of that machine (Flink: io.tmp.dirs, blob.storage.directory).",
     ),
     (
+        r"could not upload job files",
+        "Flink's JobManager has not taken all files of the job; most often its disk is full.",
+        "Make room in its temporary folder (blob.storage.directory): each job brings 150 MB. Its log has the reason.",
+    ),
+    (
         r"cannot import name 'sql_util'|No module named 'agnews",
         "The workers are not those of this installation.",
         "Start the pool with `agnews beam worker-pool`, in an environment with the same packages as here.",

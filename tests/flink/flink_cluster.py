@@ -117,6 +117,12 @@ class Cluster:
         """Of Beam's jobs."""
         return f"external:localhost:{self.pool_port}"
 
+    @property
+    def pids(self) -> list[int]:
+        """Its processes; workers are children of the pool."""
+        machines = [manager.process for manager in self.task_managers]
+        return [process.pid for process in (self.job_manager, *machines, self.job_server, self.pool)]
+
     def __enter__(self) -> Self:
         """Starts everything."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +175,7 @@ class Cluster:
     def wait_until_ready(self, seconds: float = 300.0) -> None:
         """Waits until all TaskManagers have registered and the job server listens."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.job_manager.poll() is None:
             with suppress(OSError, ValueError):
                 with urllib.request.urlopen(f"http://{self.master}/overview", timeout=2) as answer:
                     overview = yaml.safe_load(answer.read())
@@ -179,7 +185,7 @@ class Cluster:
                     return
             time.sleep(0.3)
         logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("*.log")))
-        raise AssertionError(f"the cluster is not ready after {seconds:.0f} s:\n{logs}")
+        raise AssertionError(f"the cluster is not ready within {seconds:.0f} s:\n{logs}")
 
     def _write_configuration(self) -> None:
         settings = {
@@ -202,6 +208,9 @@ class Cluster:
             "io.tmp.dirs": str(self.folder / "tmp"),
             "jobmanager.memory.heap.size": "512m",
             "cluster.uncaught-exception-handling": "LOG",
+            # On a machine that has other work, ten seconds are too few for a process to start.
+            "pekko.startup-timeout": "120 s",
+            "pekko.ask.timeout": "60 s",
             **self.settings,
         }
         for name in ("conf", "blobs", "tmp", "staged"):
@@ -268,6 +277,7 @@ if __name__ == "__main__":
             "environment": started.environment,
             "parallelism": 2,
         }
-        print(yaml.safe_dump({"beam": section}), flush=True)  # noqa: T201 - what it is for
+        print(f"# processes: {' '.join(map(str, started.pids))}")  # noqa: T201 - what it is for
+        print(yaml.safe_dump({"beam": section}), flush=True)  # noqa: T201
         with suppress(KeyboardInterrupt):
             signal.sigwait({signal.SIGINT, signal.SIGTERM})

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -19,8 +21,10 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from agnews.pipeline.beam.check_engine import examine_engine
+from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import BeamConfig
 from agnews.schemas.run_report import RunReport
@@ -53,6 +57,13 @@ def is_running(cluster: Any) -> bool:
     with suppress(OSError):
         return "RUNNING" in jobs(cluster).values()
     return False
+
+
+def require_free_slots(cluster: Any) -> None:
+    deadline = time.monotonic() + 60
+    while (left := set(jobs(cluster).values()) - {"FINISHED", "CANCELED", "FAILED"}) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not left
 
 
 def workers(cluster: Any) -> list[psutil.Process]:
@@ -102,19 +113,23 @@ def test_the_data_of_real_rows_is_that_of_one_process(
     assert_same_data(run_data_path(tmp_path / "root", on(cluster), data), local)
 
 
-@pytest.mark.parametrize("victim", ["young worker", "worker", "TaskManager"])
+@pytest.mark.parametrize(
+    ("victim", "job"),
+    [("young worker", 1), ("worker", 1), ("TaskManager", 1), ("worker", 2), ("worker", 3), ("TaskManager", 3)],
+    ids=lambda part: ("", "NewsExampleGen", "StatisticsGen", "Transform")[part] if isinstance(part, int) else part,
+)
 def test_what_is_killed_is_started_again_without_holes_and_duplicates(
-    cluster: Any, run_data_path: Run, local: RunReport, assert_same_data: Same, tmp_path: Path, victim: str
+    cluster: Any, run_data_path: Run, local: RunReport, assert_same_data: Same, tmp_path: Path, victim: str, job: int
 ) -> None:
     killed: list[int] = []
 
     def kill() -> bool:
-        if not is_running(cluster) or not workers(cluster):
+        if len(jobs(cluster)) < job or not is_running(cluster) or not workers(cluster):
             return False
         if victim == "worker" and not is_at_work(cluster):
             return False
         process = (
-            psutil.Process(cluster.task_managers[0].process.pid) if victim == "TaskManager" else workers(cluster)[0]
+            psutil.Process(cluster.task_managers[0].process.pid) if victim == "TaskManager" else workers(cluster)[-1]
         )
         os.kill(process.pid, signal.SIGKILL)
         killed.append(process.pid)
@@ -129,6 +144,44 @@ def test_what_is_killed_is_started_again_without_holes_and_duplicates(
 
     assert killed
     assert_same_data(run, local)
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["undisturbed", "a worker killed"])
+def test_batch_gives_the_parts_of_one_process(
+    cluster: Any, push: Any, toy_classifier: Path, toy_texts: list[bytes], tmp_path: Path, is_killed: bool
+) -> None:
+    push(tmp_path / "models", toy_classifier)
+    # Of one line each: texts of news may have several.
+    lines = [b" ".join(text.split()) + b" %d\n" % copy for copy in range(20) for text in toy_texts if text.split()]
+    (tmp_path / "news.txt").write_bytes(b"".join(lines))
+    given = ("--input", tmp_path / "news.txt", "--models", tmp_path / "models", "--shard-rows", 100)
+    section = on(cluster).model_dump(include={"runner", "flink_master", "job_endpoint", "environment", "parallelism"})
+    engine = [word for key, value in section.items() for word in ("--beam", f"{key}={value}")]
+    killed: list[int] = []
+
+    def kill() -> bool:
+        # Some parts are there, others are not.
+        if len(list((tmp_path / "flink-out" / "predictions").glob("part-*"))) < 3 or not workers(cluster):
+            return False
+        killed.append(workers(cluster)[-1].pid)
+        os.kill(killed[0], signal.SIGKILL)
+        return True
+
+    thread = meanwhile(kill) if is_killed else None
+    parts = {}
+    for name, options in {"flink-out": engine, "local-out": []}.items():
+        done = CliRunner().invoke(app, ["batch", *map(str, given), "--output", str(tmp_path / name), *options])
+        assert done.exit_code == 0, (done.output, done.exception)
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+        assert manifest["answered"] == len(lines)
+        parts[name] = manifest["parts"]
+    if thread is not None:
+        thread.join()
+        assert killed
+    assert parts["flink-out"] == parts["local-out"]
+    for part in parts["flink-out"]:
+        content = (tmp_path / "flink-out" / "predictions" / part["name"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == part["sha256"]
 
 
 @pytest.mark.parametrize("victim", ["job_manager", "job_server", "pool"])
@@ -160,6 +213,8 @@ def test_what_goes_is_said_with_its_address_and_nothing_half_is_taken_for_whole(
     }[victim]
     assert address in str(raised.value)
     assert raised.value.fix
+    if victim != "job_manager":
+        require_free_slots(cluster)
 
     # The same command goes on in this process, with what was whole.
     assert_same_data(run_data_path(tmp_path / "root", BeamConfig()), local)
@@ -203,10 +258,7 @@ def test_a_job_that_takes_too_long_is_cancelled_and_its_slots_are_free(
     monkeypatch.setattr("agnews.pipeline.beam.watched_pipeline.MINUTE", 1.0)
     with pytest.raises(AgnewsError, match="took longer"):
         run_data_path(tmp_path / "root", on(cluster, timeout_minutes=8))
-    deadline = time.monotonic() + 60
-    while is_running(cluster) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert "RUNNING" not in jobs(cluster).values()
+    require_free_slots(cluster)
 
 
 def test_an_error_of_a_worker_keeps_its_three_parts(cluster: Any, run_data_path: Run, tmp_path: Path) -> None:

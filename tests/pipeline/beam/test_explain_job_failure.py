@@ -50,6 +50,7 @@ def test_an_error_of_ours_keeps_its_parts(problem: str, found: object, fix: str,
     [
         ("java.io.IOException: No space left on device", "disk"),
         ("Could not upload job files. File upload failed.", "disk"),
+        ("FlinkException: Could not upload job files.\nCaused by: PUT operation failed: Broken pipe", "disk is full"),
         ("ImportError: cannot import name 'sql_util' from 'tfx_bsl.arrow'", "not those of this installation"),
         ("ModuleNotFoundError: No module named 'agnews'", "not those of this installation"),
         ("NoResourceAvailableException: Could not acquire the minimum required resources.", "slots"),
