@@ -45,7 +45,8 @@ def write_rows(file: Path, count: int, seed: int, *, sets: bool = False) -> None
         for _ in range(count):
             marks = (random.random(4) < 0.4).astype(int).tolist() if sets else []
             label = [each for each, mark in enumerate(marks) if mark] if sets else [int(random.integers(4))]
-            words = [*(4 + each for each in label), *random.integers(10, 30, size=random.integers(1, 9 if sets else 12)).tolist()]
+            others = random.integers(10, 30, size=random.integers(1, 9 if sets else 12)).tolist()
+            words = [*(4 + each for each in label), *others]
             example = tf.train.Example()
             example.features.feature["token_ids"].int64_list.value.extend([2, *words, 3])
             example.features.feature["label"].int64_list.value.extend(marks or label)
