@@ -195,6 +195,8 @@ def taken_of(counts: dict[int, int], limit: int) -> dict[int, int]:
         # The largest remainders of 2.5, 1.5 and 1 get what is left; of equal ones the first class.
         ({0: 5, 1: 3, 2: 2}, 5, {0: 3, 1: 1, 2: 1}),
         ({0: 3, 1: 5, 2: 2}, 5, {0: 2, 1: 2, 2: 1}),
+        # 3, 3.3 and 3.7.
+        ({0: 30, 1: 33, 2: 37}, 10, {0: 3, 1: 3, 2: 4}),
         # 2.91, 0.03 and 0.06: each class gets a row, and the largest pays.
         ({0: 97, 1: 1, 2: 2}, 3, {0: 1, 1: 1, 2: 1}),
         ({0: 97, 1: 1, 2: 2}, 4, {0: 2, 1: 1, 2: 1}),
@@ -268,6 +270,11 @@ def test_one_row_in_eval_is_enough_for_a_small_class_and_none_is_not() -> None:
     assert topped_up([], [], 0.1) == []
 
 
+def test_rows_that_eval_has_count_for_the_share_of_their_class() -> None:
+    # Half of 0.5 of 24 texts is 6, and 4 are there.
+    assert topped_up([(key, 0) for key in range(20)], [(100 + key, 0) for key in range(4)], 0.5) == [0, 1]
+
+
 Sets = list[tuple[int, tuple[int, ...]]]
 
 
@@ -335,6 +342,14 @@ def test_a_text_of_several_classes_counts_for_each_and_the_rarest_chooses_first(
     train: Sets, evaluation: Sets, share: float
 ) -> None:
     assert topped_up_sets(train, evaluation, share) == expected_sets(train, evaluation, share)
+
+
+def test_the_rarest_class_is_the_one_with_the_fewest_texts_in_train_and_eval_together() -> None:
+    # Eight texts of class 0, two of them in eval; seven of class 1, of which text 7 is one of class 0 as well: class 1
+    # chooses first, and what it takes is enough for class 0.
+    train: Sets = [*((key, (0,)) for key in (1, 2, 3, 4, 6)), (7, (0, 1)), *((key, (1,)) for key in range(8, 14))]
+    evaluation: Sets = [(20, (0,)), (21, (0,))]
+    assert topped_up_sets(train, evaluation, 0.9) == expected_sets(train, evaluation, 0.9) == [7, 8, 9]
 
 
 def test_no_class_of_a_text_loses_its_last_row_in_train() -> None:

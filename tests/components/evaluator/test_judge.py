@@ -290,6 +290,9 @@ def test_every_sentence_is_told_whole() -> None:
     assert unusable == (
         "on 3 of 803 rows the probabilities are no distribution (not a number, negative, or not summing to one)"
     )
+    several = {"one_class": False}
+    assert verdict_on(unusable=(3, 0, 0, 0), **several).reasons[0] == "on 3 of 803 rows the probabilities are none"
+    assert "the probabilities of every row are between 0 and 1" in verdict_on(**several).reasons
     nothing = judge(metrics([[0] * 4] * 4), None, **RULES)
     assert "no class has rows to measure recall on" in nothing.reasons
     assert "min_class_recall" in nothing.failed_rules
