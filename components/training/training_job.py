@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import posixpath
@@ -54,9 +55,11 @@ def train_together(job: TrainingJob, *, start_minutes: float) -> TrainedClassifi
 
 
 def _lead(job: TrainingJob, place: TfConfig, patience_seconds: float) -> TrainedClassifier:
-    token = secrets.token_hex(8)
+    same = _digest(job)
+    token = f"{same}{secrets.token_hex(8)}"
     file = _file(job.scratch_uri, token)
     files = files_at(file)
+    _remove_left(job.scratch_uri, same)
     files.replace(file, job.model_dump_json(indent=2).encode() + b"\n")
     try:
         receive_workers(place.own, list(place.others), token, patience_seconds=patience_seconds)
@@ -71,8 +74,25 @@ def _without_others(job: TrainingJob) -> TrainingJob:
     return job.model_copy(update={"devices": job.devices.model_copy(update={"strategy": "none"})})
 
 
+_PREFIX = "training_job-"
+
+
 def _file(scratch_uri: str, token: str) -> str:
-    return posixpath.join(scratch_uri, f"training_job-{token}.json")
+    return posixpath.join(scratch_uri, f"{_PREFIX}{token}.json")
+
+
+def _digest(job: TrainingJob) -> str:
+    """Stands for a training from start to start; where it writes its logs may differ."""
+    return hashlib.sha256(job.model_dump_json(exclude={"log_dir"}).encode()).hexdigest()[:16]
+
+
+def _remove_left(scratch_uri: str, same: str) -> None:
+    """Removes the files of chiefs of the same training: two at a time have never been, so these were killed."""
+    files = files_at(scratch_uri)
+    with tidying(f"What killed chiefs have left in {scratch_uri}"):
+        for name in files.names(scratch_uri):
+            if name.startswith(f"{_PREFIX}{same}"):
+                files.remove_file(posixpath.join(scratch_uri, name))
 
 
 def join_training(scratch_uri: str, *, patience_seconds: float) -> TrainedClassifier | None:

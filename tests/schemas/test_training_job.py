@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agnews.components.training.training_job import _file, _read_job, join_training
+from agnews.components.training import training_job as module
+from agnews.components.training.training_job import _file, _read_job, join_training, train_together
 from agnews.pipeline.code_version import code_closures
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import TextConfig, TrainingConfig, parse_model_config
@@ -57,6 +58,32 @@ def test_what_a_killed_chief_has_left_is_taken_by_no_worker(tmp_path: Path, monk
     (tmp_path / "training_job.json").write_text(job(tmp_path).model_dump_json())
     with pytest.raises(AgnewsError, match="No chief has begun a training"):
         join_training(str(tmp_path), patience_seconds=0.5)
+
+
+def test_a_chief_removes_what_a_killed_one_of_the_same_training_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", WORKER.replace('"index": 1', '"index": 0'))
+    monkeypatch.setattr(module, "receive_workers", lambda *given, **named: None)
+    seen: list[set[str]] = []
+
+    def train(job: TrainingJob) -> None:
+        seen.append({path.name for path in tmp_path.iterdir()})
+
+    monkeypatch.setattr(module, "train_classifier", train)
+    given = job(tmp_path)
+    train_together(given.model_copy(update={"log_dir": "first"}), start_minutes=1.0)
+    ((left,),) = seen
+    assert not list(tmp_path.iterdir())
+    # Killed, it would have left its file; another training's chief is at work.
+    (tmp_path / left).touch()
+    other = given.model_copy(update={"num_classes": 5})
+    train_together(other, start_minutes=1.0)
+    assert left in seen[1]
+    train_together(given.model_copy(update={"log_dir": "second"}), start_minutes=1.0)
+    assert len(seen[2]) == 1
+    assert left not in seen[2]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_setting_of_data_or_evaluation_makes_no_model_train_again() -> None:
