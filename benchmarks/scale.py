@@ -6,7 +6,8 @@
 
 Each run is `agnews run --to TokenGate` in a root and a process of its own. Rows are multiplied by turning the words of
 each text, so that few are copies and none has other letters. Processor seconds are those of all processes that a run
-starts here: the workers of an engine's pool are none of them, and are added where `--pool PID` names the pool.
+starts here: an engine's own, and the workers of its pool, are none of them, and are added where `--engine PID ...`
+names them (`python tests/flink/flink_cluster.py FOLDER` says which they are).
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ def _turned(text: str, by: int) -> str:
     return " ".join([*words[by:], *words[:by]])
 
 
-def run(data: Path, root: Path, options: Sequence[str], pool: int | None) -> Cost:
+def run(data: Path, root: Path, options: Sequence[str], engine: Sequence[int] = ()) -> Cost:
     """Runs the data path; a failure ends the benchmark."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    of_pool = _processor_of(pool)
+    of_engine = sum(map(_processor_of, engine))
     command = [str(Path(sys.executable).with_name("agnews")), "run", "--data", str(data), "--root", str(root)]
     process = subprocess.Popen([*command, "--to", "TokenGate", *options], stdout=subprocess.DEVNULL)
     peak = 0.0
@@ -69,13 +70,19 @@ def run(data: Path, root: Path, options: Sequence[str], pool: int | None) -> Cos
         raise SystemExit(f"the run in {root} failed with {process.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(time.monotonic() - started, processor + _processor_of(pool) - of_pool, peak)
+    return Cost(time.monotonic() - started, processor + sum(map(_processor_of, engine)) - of_engine, peak)
 
 
-def _processor_of(pid: int | None) -> float:
-    if pid is None:
-        return 0.0
-    times = psutil.Process(pid).cpu_times()
+def _processor_of(pid: int) -> float:
+    """Of a process and all its children, those that have ended too."""
+    return sum(map(_spent, [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]))
+
+
+def _spent(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0  # Its parent has its seconds by now.
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
@@ -95,7 +102,7 @@ def main() -> None:
     parser.add_argument("--against", help="another runner, compared with this process on the same rows")
     parser.add_argument("--execution", type=Path, help="where that runner is")
     parser.add_argument("--parallelism", type=int, default=available_cores())
-    parser.add_argument("--pool", type=int, help="process of the engine's worker pool")
+    parser.add_argument("--engine", type=int, nargs="*", default=[], metavar="PID", help="the engine's own processes")
     arguments = parser.parse_args()
     other = ["--beam", f"runner={arguments.against}", "--beam", f"parallelism={arguments.parallelism}"]
     other += ["--execution", str(arguments.execution)] if arguments.execution else []
@@ -103,10 +110,10 @@ def main() -> None:
         scratch, first = Path(folder), None
         for times in [*([] if arguments.against else [1]), *arguments.times]:
             rows = multiply(arguments.data, scratch / f"data-{times}", times)
-            cost = run(scratch / f"data-{times}", scratch / f"root-{times}", [], None)
+            cost = run(scratch / f"data-{times}", scratch / f"root-{times}", [])
             print(f"{rows:>9,} rows here: {_said(cost)}", flush=True)
             if arguments.against:
-                theirs = run(scratch / f"data-{times}", scratch / f"other-{times}", other, arguments.pool)
+                theirs = run(scratch / f"data-{times}", scratch / f"other-{times}", other, arguments.engine)
                 print(f"{rows:>9,} rows on {arguments.against}: {_said(theirs)}")
                 print(
                     f"          {cost.clock / theirs.clock:.2f} times as fast by the clock, for "

@@ -5,8 +5,14 @@ epoch, once TensorFlow has traced everything: processor seconds a row of all pro
 the clock. With `--dense` two processes are timed once more, with gradients of embeddings as whole tables. What a
 process hands over in a step is counted where TensorFlow builds the step: all-reduces and all-gathers, and their bytes.
 
+`--ends` asks something else: how long two processes stand still between the last step and their end. `--tuned` leaves
+tf.data's autotune on, which is why they once did. `--hold` reads so many rows in one process, as each of several does:
+memory, and what making the batches takes.
+
     python benchmarks/scale_training.py --model transformer
     python benchmarks/scale_training.py --model bert_finetune --rows 256
+    python benchmarks/scale_training.py --ends 20 --rows 2048
+    python benchmarks/scale_training.py --hold 1000000
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ import argparse
 import json
 import logging
 import os
+import resource
 import socket
 import statistics
 import subprocess
@@ -36,6 +43,8 @@ MODEL: dict[str, dict[str, object]] = {
 MEAN_TOKENS = 50
 """Word pieces of a row of AG News."""
 VOCABULARY = 30_522
+STANDS_STILL = 10.0
+"""Seconds between the last step and the end of a process that nothing there needs."""
 
 
 def write_rows(file: Path, count: int) -> None:
@@ -61,11 +70,14 @@ class Stopwatch(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.marks: list[tuple[float, float]] = []
+        self.last = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a record of progress."""
-        if "val_loss" in vars(record)["progress"].metrics:
+        progress = vars(record)["progress"]
+        if "val_loss" in progress.metrics:
             self.marks.append((time.perf_counter(), time.process_time()))
+            self.last = time.time()
 
 
 def count_messages(tokens: float) -> list[tuple[str, float]]:
@@ -95,6 +107,8 @@ def count_messages(tokens: float) -> list[tuple[str, float]]:
 
 def child(job: dict[str, Any]) -> None:
     """Trains, and prints the figures of the second epoch."""
+    import tensorflow as tf
+
     from agnews.components.optimization import adamw
     from agnews.components.training.training_job import join_training, train_together
     from agnews.schemas.progress import LOGGER
@@ -102,6 +116,8 @@ def child(job: dict[str, Any]) -> None:
 
     if job["dense"]:
         adamw._SPARSE_ROWS = 2**40
+    if job["tuned"]:
+        tf.data.Dataset.with_options = lambda self, options: self
     workers = job["workers"]
     sent = count_messages(BATCH_SIZE[job["model"]] / workers * (MEAN_TOKENS + 3))
     watch = Stopwatch()
@@ -123,14 +139,16 @@ def child(job: dict[str, Any]) -> None:
                     "training": {"epochs": 2, "batch_size": BATCH_SIZE[job["model"]], "average_decay": 0.0},
                     "devices": {"workers": workers, "accelerator": "cpu"},
                 }
-            )
+            ),
+            start_minutes=5.0,
         )
     (clock, processor), (later, used) = watch.marks[0], watch.marks[1]
     # The step is what is built with the most to send; the rest is agreement, evaluation and the first call.
-    print("RESULT " + json.dumps({"seconds": later - clock, "processor": used - processor, "sent": sent}))
+    found = {"seconds": later - clock, "processor": used - processor, "sent": sent, "last": watch.last}
+    print("RESULT " + json.dumps(found), flush=True)
 
 
-def measure(folder: Path, model: str, workers: int, *, dense: bool) -> dict[str, Any]:
+def measure(folder: Path, model: str, workers: int, *, dense: bool = False, tuned: bool = False) -> dict[str, Any]:
     """Runs one training in as many processes and returns what they said, summed up."""
     with ExitStack() as stack:
         doors = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(workers)]
@@ -138,13 +156,13 @@ def measure(folder: Path, model: str, workers: int, *, dense: bool) -> dict[str,
     scratch = tempfile.mkdtemp(dir=folder)
     processes = []
     for index in range(workers):
-        job = {"model": model, "workers": workers, "dense": dense, "joins": index > 0, "scratch": scratch}
+        job = {"model": model, "workers": workers, "dense": dense, "tuned": tuned, "joins": index > 0}
         threads = str(2 // workers)
         environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
         if workers > 1:
             place = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
             environment["TF_CONFIG"] = json.dumps(place)
-        line = [sys.executable, __file__, "--child", json.dumps(job | {"rows": str(folder)})]
+        line = [sys.executable, __file__, "--child", json.dumps(job | {"rows": str(folder), "scratch": scratch})]
         processes.append(subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True))
     said = []
     for process in processes:
@@ -153,7 +171,9 @@ def measure(folder: Path, model: str, workers: int, *, dense: bool) -> dict[str,
             raise SystemExit(f"a process ended with {process.returncode}")
         (found,) = [line for line in output.splitlines() if line.startswith("RESULT ")]
         said.append(json.loads(found.removeprefix("RESULT ")))
+    ended = time.time()
     return {
+        "end": ended - max(each["last"] for each in said),
         "processor": sum(each["processor"] for each in said),
         "seconds": max(each["seconds"] for each in said),
         "sent": said[0]["sent"],
@@ -167,6 +187,42 @@ def describe(sent: list[tuple[str, float]]) -> str:
     return ", ".join(f"{len(sizes)} {kind}s of {sum(sizes) / 1e6:.2f} MB" for kind, sizes in kinds.items())
 
 
+def hold(rows: str) -> None:
+    """Reads rows as a process that trains does, makes all batches of an epoch, and prints what that takes."""
+    import tensorflow as tf
+
+    from agnews.components.training.token_rows import read_token_rows
+
+    def peak() -> int:
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    read_token_rows([f"{rows}/eval/*"], vocabulary_size=VOCABULARY, num_classes=4)
+    before, clock = peak(), time.process_time()
+    held = read_token_rows([f"{rows}/train/*"], vocabulary_size=VOCABULARY, num_classes=4)
+    read, after = time.process_time() - clock, peak()
+    made, count = [], len(held)
+    for cut in (None, lambda batch: tf.data.Dataset.from_tensors(batch[: tf.size(batch) // 8])):
+        clock = time.process_time()
+        for _ in held.dataset(batch_size=BATCH_SIZE["transformer"], seed=1, cut=cut):
+            pass
+        made.append(1e6 * (time.process_time() - clock) / count)
+    print(
+        f"{count:,} rows: {1e6 * read / count:.1f} us of processor a row to read and {(after - before) / count:,.0f} "
+        f"bytes a row at most, {(peak() - before) / count:,.0f} with batches, {made[0]:.1f} us a row to make the "
+        f"batches of an epoch, {made[1]:.1f} to make an eighth of each"
+    )
+
+
+def ends(folder: Path, arguments: argparse.Namespace) -> None:
+    """Prints for each training how long the end took."""
+    found = []
+    for _ in range(arguments.ends):
+        found.append(measure(folder, arguments.model, 2, tuned=arguments.tuned)["end"])
+        print(f"{found[-1]:.1f} s from the last step to the end of both processes", flush=True)
+    late = sum(each > STANDS_STILL for each in found)
+    print(f"{late} of {len(found)} took more than {STANDS_STILL:.0f} s; median {statistics.median(found):.1f} s")
+
+
 def main() -> None:
     """Prints the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -174,6 +230,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4096)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--dense", action="store_true", help="time two processes with whole tables, too")
+    parser.add_argument("--ends", type=int, metavar="N", help="how long the ends of so many trainings take")
+    parser.add_argument("--tuned", action="store_true", help="with --ends: leave autotune on")
+    parser.add_argument("--hold", type=int, metavar="ROWS", help="what so many rows take in a process")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -181,8 +240,14 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_rows(folder / "train" / "rows.gz", arguments.rows)
+        write_rows(folder / "train" / "rows.gz", arguments.hold or arguments.rows)
         write_rows(folder / "eval" / "rows.gz", 64)
+        if arguments.hold:
+            hold(name)
+            return
+        if arguments.ends:
+            ends(folder, arguments)
+            return
         kinds = {"one process": (1, False), "two processes": (2, False)}
         if arguments.dense:
             kinds["two processes, whole tables"] = (2, True)
@@ -190,6 +255,8 @@ def main() -> None:
         for _ in range(arguments.pairs):
             for kind, (workers, dense) in kinds.items():
                 found[kind].append(measure(folder, arguments.model, workers, dense=dense))
+            processor = (f"{1000 * each[-1]['processor'] / arguments.rows:.2f}" for each in found.values())
+            print(f"ms of processor a row: {', '.join(processor)}", flush=True)
     base = found["one process"]
     for kind, each in found.items():
         milliseconds = statistics.median(1000 * one["processor"] / arguments.rows for one in each)
