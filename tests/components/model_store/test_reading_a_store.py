@@ -278,7 +278,8 @@ def test_what_cannot_be_read_is_told_with_what_was_done(
     for doing, ask in done.items():
         with pytest.raises(AgnewsError) as raised:
             ask()
-        assert doing in str(raised.value), doing
+        assert raised.value.problem == f"No permission while {doing}."
+        assert "Permission denied" in str(raised.value.found)
     monkeypatch.undo()
     monkeypatch.setattr(LocalFiles, "files_below", fail)
     with pytest.raises(AgnewsError, match=f"copying {folder} to {tmp_path}/copy"):
