@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from agnews.pipeline.beam import watched_pipeline
-from agnews.pipeline.beam.watched_pipeline import GONE_SECONDS, _EngineGuard
+from agnews.pipeline.beam.named_flink_job import NamedFlinkJob
+from agnews.pipeline.beam.watched_pipeline import GONE_SECONDS, _EngineGuard, _Job
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import BeamConfig
 
@@ -84,3 +85,27 @@ def test_an_address_that_has_answered_in_between_begins_anew(
     master.open()
     at(2 * GONE_SECONDS)
     guard.look()
+
+
+class _Named(NamedFlinkJob):
+    """Notes when it is cancelled."""
+
+    def cancel(self) -> None:
+        CANCELLED.append(self.name)
+
+
+CANCELLED: list[str] = []
+
+
+def test_a_job_whose_job_server_breaks_off_is_cancelled_by_its_name() -> None:
+    """The job server cannot do it any more, and the job would keep its slots."""
+    CANCELLED.clear()
+
+    def start() -> object:
+        raise RuntimeError("<_MultiThreadedRendezvous of RPC: StatusCode.UNAVAILABLE>")
+
+    config = BeamConfig(runner="flink", flink_master="localhost:1", job_endpoint="localhost:1")
+    job = _Job(config, "Transform", start, _Named("agnews-transform-1", "localhost:1"))
+    with pytest.raises(AgnewsError, match="job server does not answer any more"):
+        job.run()
+    assert CANCELLED == ["agnews-transform-1"]
