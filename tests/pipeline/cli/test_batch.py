@@ -214,7 +214,7 @@ def test_a_killed_run_goes_on_with_what_is_missing(pushed_root: Path, tmp_path: 
         file.write(b"half")
         file.flush()
         (half,) = (out / "predictions").glob(".part-00119.parquet.*")
-        shutil.copy(half, half.with_name(half.name.replace("119.parquet.", "119.parquet.killed")))
+        shutil.copy(half, half.with_name(".part-00119.parquet.0123456789abcdef.new"))
     (out / "predictions" / "part-00119.parquet").unlink()
 
     batch(pushed_root, *options)
