@@ -356,6 +356,13 @@ def test_no_class_of_a_text_loses_its_last_row_in_train() -> None:
     # The first text is the only one of class 2: it stays, and the next one goes for class 0.
     train: Sets = [(1, (0, 2)), (2, (0, 1)), (3, (0, 1)), (4, (0, 1))]
     assert topped_up_sets(train, [], 0.1) == [2]
+    # Nobody else asks for a text here: class 0 passes over the first one by itself.
+    assert topped_up_sets([(1, (0, 2)), (2, (0,)), (3, (0,))], [], 0.1) == [2]
+
+
+def test_rows_that_eval_has_count_for_the_share_of_each_of_several_classes() -> None:
+    train: Sets = [(key, (0,)) for key in range(20)]
+    assert topped_up_sets(train, [(100 + key, (0,)) for key in range(4)], 0.5) == [0, 1]
 
 
 def test_the_border_of_eval_is_the_share_of_the_digests() -> None:
