@@ -419,7 +419,9 @@ class Corpus(_Part):
 
     def canonical(self) -> str:
         """Returns the content as JSON: the same for the same description, wherever its files are."""
-        return self.model_dump_json(exclude_defaults=True, exclude={"files": {"root"}})
+        # Taken back and not left out: files that differ in nothing else are none to speak of, as when it is read again.
+        placeless = self.model_copy(update={"files": self.files.model_copy(update={"root": Files().root})})
+        return placeless.model_dump_json(exclude_defaults=True)
 
     @property
     def digest(self) -> str:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from agnews.components.carried_corpus import read_carried_corpus
 from agnews.pipeline.load_config import load_config
-from agnews.pipeline.node_settings import resolve_text, transform_settings
+from agnews.pipeline.node_settings import carried_corpora, resolve_text, transform_settings
+from agnews.schemas.corpus_document import parse_corpus
 from agnews.schemas.errors import AgnewsError
 
 
@@ -66,3 +68,12 @@ def test_a_model_with_an_encoder_cannot_learn_its_pieces(kind: str) -> None:
     with pytest.raises(AgnewsError, match="ensemble cannot learn its own") as caught:
         resolve_text(load_config("ensemble", ["text.vocabulary=learn", f"model.network.kind={kind}"]))
     assert "model.network.encoder minilm" in str(caught.value.found)
+
+
+@pytest.mark.parametrize("more", ["", "files: {root: parts}\n", "floors: {min_class_examples: 0}\n"])
+def test_what_is_too_large_to_travel_is_read_back_by_every_node(tmp_path: Path, more: str) -> None:
+    names = "".join(f"  {i}: class number {i}\n" for i in range(5_000))
+    corpus = parse_corpus(f"format: 1\nname: large\nclasses:\n{names}{more}", "corpus.yaml")
+    for value in carried_corpora(corpus, str(tmp_path)).values():
+        assert "corpus_digest" in value
+        assert read_carried_corpus(value).class_names == corpus.class_names

@@ -37,7 +37,10 @@ def test_the_canonical_content_is_read_back_whole_and_knows_no_place() -> None:
     corpus = packaged_corpus()
     assert Corpus.model_validate_json(corpus.canonical()) == corpus
     one, other = (read(f"{HEAD}classes: [b, a]\nfiles: {{root: {root}}}\n") for root in ("here", "there"))
-    assert one.canonical() == other.canonical()
+    assert one.canonical() == other.canonical() == read(f"{HEAD}classes: [b, a]\n").canonical()
+    for corpus in (one, read(f"{HEAD}classes: [b, a]\nfiles: {{root: here, train: all.csv}}\n")):
+        again = Corpus.model_validate_json(corpus.canonical())
+        assert (again.canonical(), again.digest) == (corpus.canonical(), corpus.digest)
     assert read(HEAD + "classes: [b, a]\n").digest != read(HEAD + "classes: [a, b]\n").digest
 
 
