@@ -50,6 +50,15 @@ def test_a_wrong_setting_names_key_value_and_what_is_allowed(setting: str, words
         assert word in str(caught.value)
 
 
+def test_another_kind_that_is_set_by_hand_comes_with_its_own_configuration(tmp_path: Path) -> None:
+    (tmp_path / "corpus.yaml").write_text(
+        "format: 1\nname: mails\nclasses: [a, b]\nsettings: {model: {kind: bert_frozen}}\n"
+    )
+    corpus = str(tmp_path / "corpus.yaml")
+    assert load_config(None, ["model.kind=linear"], corpus) == load_config("linear", [], corpus)
+    assert load_config(None, [], corpus).model.kind == "bert_frozen"
+
+
 def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(AgnewsError) as caught:
         load_config("transformer", ["training.epochs=0", "text.max_length=4"])
