@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from agnews.components.corpus_files.require_usable import require_usable
 from agnews.components.corpus_files.row_batch import LeftOut, read_files
 from agnews.components.corpus_files.sample import SAMPLE
 from agnews.components.corpus_files.sources import CorpusFiles, corpus_folder, require_corpus_files
-from agnews.components.corpus_files.split_rule import SplitRule, eval_top_up
+from agnews.components.corpus_files.split_rule import SplitRule
 from agnews.components.corpus_files.tally import Tally
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard
@@ -51,9 +51,9 @@ def survey(
         tell(sum(tally.records.values()))
     rule = SplitRule(eval_share, np.unique(np.concatenate(keys)), corrections=read_corrections(files, corpus))
     learnt = _survey_training(files, corpus, rule, tell)
-    more = eval_top_up(learnt.rows(TRAIN), learnt.rows(EVAL), eval_share)
-    if len(more):
-        learnt = _survey_training(files, corpus, replace(rule, more_eval=more), tell)
+    topped_up = rule.topped_up(learnt.rows(TRAIN), learnt.rows(EVAL))
+    if topped_up is not rule:
+        learnt = _survey_training(files, corpus, topped_up, tell)
     tally.merge(learnt)
     return tally
 

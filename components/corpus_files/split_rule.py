@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,10 @@ Rows = tuple[npt.NDArray[np.uint64], Labels]
 """Digests and labels of rows."""
 
 
+def _no_keys() -> npt.NDArray[np.uint64]:
+    return np.zeros(0, np.uint64)
+
+
 @dataclass(frozen=True, eq=False)
 class Cutoffs:
     """Where a stratified subset ends: a row is in it if its rank is not above that of its split and class.
@@ -26,10 +30,13 @@ class Cutoffs:
     Attributes:
         seed: Seed of the ranks.
         last: The last (rank, row) taken, by split and class; a class that is missing has none.
+        more_train: Digests of texts that went from eval to train before the subset was drawn, sorted, uint64; see
+            `train_top_up`.
     """
 
     seed: int
     last: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    more_train: npt.NDArray[np.uint64] = field(default_factory=_no_keys)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +51,15 @@ class SplitRule:
         test_keys: Digests of the test texts, sorted, uint64; rows with one of these are left out.
         cutoffs: The subset to take, or None for all rows.
         more_eval: Digests of texts that go to eval as well, sorted, uint64; see `eval_top_up`.
+        more_train: Digests of texts that go to train as well, sorted, uint64; see `train_top_up`.
         corrections: Texts that people have labelled anew; what other files say of them is left out.
     """
 
     eval_share: float
     test_keys: npt.NDArray[np.uint64]
     cutoffs: Cutoffs | None = None
-    more_eval: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    more_eval: npt.NDArray[np.uint64] = field(default_factory=_no_keys)
+    more_train: npt.NDArray[np.uint64] = field(default_factory=_no_keys)
     corrections: Corrections = field(default_factory=Corrections)
 
     def __call__(self, batch: RowBatch) -> tuple[dict[str, Mask], LeftOut]:
@@ -66,6 +75,7 @@ class SplitRule:
         corrected = self._corrected(batch) & ~seen_in_test
         usable = ~seen_in_test & ~corrected
         to_eval = (batch.keys >> np.uint64(32)) < np.uint64(round(self.eval_share * 2**32))
+        to_eval &= ~_contains(self.more_train, batch.keys)
         masks = {TRAIN: usable & ~to_eval, EVAL: usable & to_eval}
         if self.cutoffs is not None:
             ranks = rank_rows(batch.keys, self.cutoffs.seed)
@@ -74,6 +84,22 @@ class SplitRule:
             more = _contains(self.more_eval, batch.keys) & usable
             masks = {TRAIN: masks[TRAIN] & ~more, EVAL: masks[EVAL] | more}
         return masks, LeftOut(int(seen_in_test.sum()), int(corrected.sum()))
+
+    def topped_up(self, train: Rows, evaluation: Rows) -> SplitRule:
+        """Returns the rule by which no class is missing where a text could be moved, or this one if none has to be.
+
+        Args:
+            train: Digests and labels of the rows that this rule sends to train, uint64 (n,) and `Labels`.
+            evaluation: The same of eval.
+        """
+        # A subset is drawn from what is moved already, and what it leaves out must not come back.
+        more_train = self.more_train if self.cutoffs is not None else train_top_up(train, evaluation)
+        keys, labels = evaluation
+        stays = ~_contains(more_train, keys)
+        # Not counted as train's either, which would offer it to eval again.
+        more_eval = eval_top_up(train, (keys[stays], labels[stays]), self.eval_share)
+        moves = len(more_eval) or len(more_train) > len(self.more_train)
+        return replace(self, more_eval=more_eval, more_train=more_train) if moves else self
 
     def _corrected(self, batch: RowBatch) -> Mask:
         if batch.file in self.corrections.files:
@@ -119,7 +145,48 @@ def eval_top_up(train: Rows, evaluation: Rows, eval_share: float) -> npt.NDArray
         while needed and reached[min(needed, len(reached)) - 1] >= in_train[label]:
             needed -= 1
         chosen.append(distinct[:needed])
-    return np.unique(np.concatenate(chosen)) if chosen else np.zeros(0, np.uint64)
+    return np.unique(np.concatenate(chosen)) if chosen else _no_keys()
+
+
+def train_top_up(train: Rows, evaluation: Rows) -> npt.NDArray[np.uint64]:
+    """Finds texts that have to go from eval to train, so that train has rows of every class.
+
+    A hash alone sends all texts of a small class to eval now and then: with a share of a twentieth, both of one pair in
+    four hundred. Such a class gets the text with the largest digest back, which a smaller share would leave in train.
+    Classes that have rows in train get nothing.
+
+    Args:
+        train: Digests and labels of the rows of train, uint64 (n,) and `Labels`.
+        evaluation: The same of eval.
+
+    Returns:
+        Digests, sorted. A single text of a class is taken, too; but for that, no class loses its last row in eval, and
+        where a text is of several classes, the rarest class chooses first.
+    """
+    (_, labels), (keys, eval_labels) = train, evaluation
+    several = eval_labels.ndim == 2
+    classes = eval_labels.shape[1] if several else int(max(labels.max(initial=0), eval_labels.max(initial=0))) + 1
+    in_train, in_eval = (count_labels(each, classes) for each in (labels, eval_labels))
+    lacking = np.flatnonzero(in_train == 0)
+    if not len(lacking):
+        return _no_keys()
+    rows, of_class = np.nonzero(eval_labels) if several else (np.arange(len(keys)), eval_labels)
+    texts = keys[rows]
+    near = np.isin(texts, texts[np.isin(of_class, lacking)])
+    texts, of_class = texts[near], of_class[near]
+    chosen: list[np.uint64] = []
+    for label in lacking[np.argsort(in_eval[lacking], kind="stable")].tolist():
+        candidates = np.unique(texts[of_class == label])[::-1]
+        for text in candidates:
+            if in_train[label]:
+                break
+            of_text = np.bincount(of_class[texts == text], minlength=classes)
+            spared = (of_text == 0) | (of_text < in_eval)
+            spared[label] |= len(candidates) == 1
+            if spared.all():
+                chosen.append(text)
+                in_train, in_eval = in_train + of_text, in_eval - of_text
+    return np.sort(np.array(chosen, np.uint64))
 
 
 def _top_up_sets(

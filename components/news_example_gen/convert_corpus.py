@@ -31,7 +31,7 @@ from agnews.components.corpus_files.read_csv_rows import MisplacedEndError
 from agnews.components.corpus_files.read_range import read_range
 from agnews.components.corpus_files.row_batch import LeftOut, RowBatch, read_files
 from agnews.components.corpus_files.sources import CorpusFiles
-from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, Strata, eval_top_up, stratified_cutoffs
+from agnews.components.corpus_files.split_rule import Cutoffs, SplitRule, stratified_cutoffs, train_top_up
 from agnews.components.corpus_files.tally import Tally
 from agnews.components.example_files.write_records import whole_records
 from agnews.components.storage.files_at import files_at
@@ -218,16 +218,17 @@ class _ConvertFile(beam.DoFn):
             tally, written = self.write(read_files(dict(files), self._corpus), rule)
             _remove(shards - written)
             shards = written
-        more = eval_top_up(tally.rows(TRAIN), tally.rows(EVAL), self._eval_share)
-        if len(more):
+        topped_up = rule.topped_up(tally.rows(TRAIN), tally.rows(EVAL))
+        if topped_up is not rule:
             # Only a corpus with small classes is read twice.
-            tally, written = self.write(read_files(dict(files), self._corpus), replace(rule, more_eval=more))
+            tally, written = self.write(read_files(dict(files), self._corpus), topped_up)
             _remove(shards - written)
         yield tally
 
     def rule(self, test_keys: _Keys, cutoffs: Cutoffs | None) -> SplitRule:
         """Which training rows go where."""
-        return SplitRule(self._eval_share, test_keys, cutoffs, corrections=self._corrections)
+        rule = SplitRule(self._eval_share, test_keys, cutoffs, corrections=self._corrections)
+        return rule if cutoffs is None else replace(rule, more_train=cutoffs.more_train)
 
     def read(self, part: FileRange) -> Iterator[RowBatch]:
         """Reads a range."""
@@ -319,18 +320,32 @@ class _FindCutoffs(beam.DoFn):
 
     def process(self, files: _Files, test_keys: _Keys) -> Iterator[Cutoffs]:
         rule = SplitRule(self._eval_share, test_keys, corrections=self._corrections)
-        parts: dict[tuple[str, int], list[tuple[_Keys, npt.NDArray[np.int64]]]] = {}
+        parts: list[list[npt.NDArray[Any]]] = []
         for batch in read_files(dict(files), self._corpus):
-            for split, mask in rule(batch)[0].items():
-                stratum = stratify(batch.labels)
-                for label in np.unique(stratum[mask]).tolist():
-                    taken = mask & (stratum == label)
-                    parts.setdefault((split, label), []).append((batch.keys[taken], batch.rows[taken]))
-        strata: Strata = {
-            stratum: (np.concatenate([keys for keys, _ in pairs]), np.concatenate([rows for _, rows in pairs]))
-            for stratum, pairs in parts.items()
+            masks, _ = rule(batch)
+            usable = masks[TRAIN] | masks[EVAL]
+            parts.append([each[usable] for each in (batch.keys, batch.labels, batch.rows, masks[EVAL])])
+        if not parts:
+            yield Cutoffs(self._seed)
+            return
+        keys, labels, rows, to_eval = (np.concatenate(column) for column in zip(*parts, strict=True))
+        more_train = train_top_up((keys[~to_eval], labels[~to_eval]), (keys[to_eval], labels[to_eval]))
+        to_eval &= ~np.isin(keys, more_train)
+        strata = {
+            (split, label): (keys[taken], rows[taken])
+            for split, mask in ((TRAIN, ~to_eval), (EVAL, to_eval))
+            for label, taken in _by_stratum(np.flatnonzero(mask), stratify(labels))
         }
-        yield stratified_cutoffs(strata, self._limit, self._seed)
+        yield replace(stratified_cutoffs(strata, self._limit, self._seed), more_train=more_train)
+
+
+def _by_stratum(
+    places: npt.NDArray[np.int64], stratum: npt.NDArray[np.integer[Any]]
+) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Yields each stratum of some places with these, in their order."""
+    ordered = places[np.argsort(stratum[places], kind="stable")]
+    found, starts = np.unique(stratum[ordered], return_index=True)
+    yield from zip(found.tolist(), np.split(ordered, starts[1:]), strict=False)
 
 
 class _WriteCard(beam.DoFn):

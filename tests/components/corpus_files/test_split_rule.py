@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from agnews.components.corpus_files.corrections import Corrections
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.row_batch import RowBatch, read_batches
-from agnews.components.corpus_files.split_rule import SplitRule, Strata, eval_top_up, stratified_cutoffs
+from agnews.components.corpus_files.split_rule import SplitRule, Strata, eval_top_up, stratified_cutoffs, train_top_up
 from agnews.schemas.corpus_document import parse_corpus
-from agnews.schemas.features import EVAL
+from agnews.schemas.features import EVAL, TRAIN
 
 NO_TEST = np.zeros(0, np.uint64)
 SHARES = (0.4, 0.3, 0.2, 0.1)
@@ -369,3 +369,155 @@ def test_the_border_of_eval_is_the_share_of_the_digests() -> None:
     keys = np.array([(2**31 - 1) << 32, 2**31 << 32], np.uint64)
     masks, _ = SplitRule(0.5, NO_TEST)(replace(batch_of(2), keys=keys))
     assert masks["eval"].tolist() == [True, False]
+
+
+def split_of(batch: RowBatch, share: float) -> dict[str, Any]:
+    """Splits rows as a run does: by the hash first, and anew where a class would be missing."""
+    rule = SplitRule(share, NO_TEST)
+    masks, _ = rule(batch)
+    train, evaluation = ((batch.keys[masks[part]], batch.labels[masks[part]].astype(int)) for part in (TRAIN, EVAL))
+    return rule.topped_up(train, evaluation)(batch)[0]
+
+
+def rows_with(texts: list[tuple[int, int]]) -> RowBatch:
+    """Rows with digests, of which at a share of a half those below 0 go to eval, and classes."""
+    keys = np.array([(text % 2**64) ^ 2**63 for text, _ in texts], np.uint64)
+    return replace(batch_of(len(texts)), keys=keys, labels=np.array([label for _, label in texts], np.uint16))
+
+
+tiny_classes = st.lists(
+    # Digests on both sides of the border, most of them in eval; each text has one class.
+    st.lists(st.tuples(st.integers(-(2**63), 2**61), st.integers(1, 3)), min_size=1, max_size=3),
+    min_size=1,
+    max_size=6,
+).filter(lambda classes: len({text for texts in classes for text, _ in texts}) == sum(map(len, classes)))
+
+
+@given(tiny_classes, st.randoms())
+@settings(max_examples=200, deadline=None)
+def test_a_class_of_two_texts_has_one_in_train_and_one_in_eval(
+    classes: list[list[tuple[int, int]]], random: Any
+) -> None:
+    rows = [(text, label) for label, texts in enumerate(classes) for text, copies in texts for _ in range(copies)]
+    batch = rows_with(rows)
+    masks = split_of(batch, 0.5)
+
+    assert (masks[TRAIN] ^ masks[EVAL]).all()
+    side = dict(zip([text for text, _ in rows], masks[TRAIN].tolist(), strict=True))
+    assert [side[text] for text, _ in rows] == masks[TRAIN].tolist(), "equal texts go the same way"
+    for texts in classes:
+        in_train = [text for text, _ in texts if side[text]]
+        assert in_train, "no class is missing in train"
+        assert len(texts) == 1 or len(in_train) < len(texts), "nor in eval, if it has two texts"
+        if all(text < 0 for text, _ in texts):
+            assert in_train == [max(text for text, _ in texts)], "one text comes back, the nearest to the border"
+    if not any(all(text < 0 for text, _ in texts) for texts in classes):
+        assert not (masks[TRAIN] & ~SplitRule(0.5, NO_TEST)(batch)[0][TRAIN]).any(), "else none comes back"
+
+    random.shuffle(rows)
+    shuffled = split_of(rows_with(rows), 0.5)[TRAIN].tolist()
+    assert [side[text] for text, _ in rows] == shuffled, "in whatever order rows come"
+
+
+def test_of_a_class_that_is_all_in_eval_the_text_with_the_largest_digest_comes_back() -> None:
+    # Class 0 has both; all of 1 is in eval, text -5 twice; 2 has a single text; of 3 all is in train.
+    rows = [(-9, 0), (7, 0), (-8, 1), (-5, 1), (-5, 1), (-6, 1), (-4, 2), (3, 3), (2, 3)]
+    masks = split_of(rows_with(rows), 0.5)
+    assert [row for row, taken in zip(rows, masks[EVAL].tolist(), strict=True) if taken] == [
+        (-9, 0),
+        (-8, 1),
+        (-6, 1),
+        (2, 3),
+    ]
+
+
+def test_where_no_class_is_missing_the_rule_stays_the_very_same() -> None:
+    batch = batch_of(5_000)
+    rule = SplitRule(0.05, NO_TEST)
+    masks, _ = rule(batch)
+    train, evaluation = ((batch.keys[masks[part]], batch.labels[masks[part]].astype(int)) for part in (TRAIN, EVAL))
+    assert rule.topped_up(train, evaluation) is rule
+    assert train_top_up(train, evaluation).tolist() == []
+
+
+def test_an_empty_corpus_has_nothing_to_move() -> None:
+    nothing = (NO_TEST, np.zeros(0, np.int64))
+    assert train_top_up(nothing, nothing).tolist() == []
+
+
+def returned(train: Sets, evaluation: Sets, classes: int = 3) -> list[int]:
+    def rows(texts: Sets) -> tuple[Any, Any]:
+        marks = np.zeros((len(texts), classes), np.uint8)
+        for row, (_, labels) in enumerate(texts):
+            marks[row, list(labels)] = 1
+        return np.array([key for key, _ in texts], np.uint64), marks
+
+    found = train_top_up(rows(train), rows(evaluation))
+    assert found.dtype == np.uint64
+    return found.tolist()
+
+
+def expected_returns(train: Sets, evaluation: Sets, classes: int = 3) -> list[int]:
+    """The rule as the documentation says it, text by text."""
+    here, there = list(train), list(evaluation)
+
+    def count(texts: Sets, label: int) -> int:
+        return sum(label in labels for _, labels in texts)
+
+    for label in sorted(range(classes), key=lambda label: count(evaluation, label)):
+        candidates = sorted({key for key, labels in there if label in labels}, reverse=True)
+        for key in candidates:
+            if count(here, label):
+                break
+            going = [each for each in there if each[0] == key]
+            left = [each for each in there if each[0] != key]
+            others = {each for _, labels in going for each in labels} - ({label} if len(candidates) == 1 else set())
+            if all(count(left, each) for each in others):
+                here, there = here + going, left
+    return sorted({key for key, _ in evaluation} - {key for key, _ in there})
+
+
+@given(
+    st.lists(st.tuples(st.integers(20, 30), st.sets(st.integers(0, 2), max_size=1).map(tuple)), max_size=3),
+    st.lists(st.tuples(st.integers(0, 8), st.sets(st.integers(0, 2)).map(tuple)), max_size=12),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_text_that_comes_back_counts_for_each_of_its_classes(train: Sets, evaluation: Sets) -> None:
+    assert returned(train, evaluation) == expected_returns(train, evaluation)
+
+
+def test_no_class_of_a_text_that_comes_back_loses_its_last_row_in_eval() -> None:
+    # Text 3 is the only one of class 1 in eval: the next one comes back for class 0.
+    assert returned([(20, (1,))], [(3, (0, 1)), (2, (0,)), (1, (0,))]) == [2]
+    # Class 1 is rarer and chooses first: what comes back for it is enough for class 0.
+    assert returned([], [(5, (0,)), (4, (0,)), (3, (0, 1)), (2, (1,))]) == [3]
+    # A single text has to be learnt from, unless another class needs it in eval.
+    assert returned([], [(1, (0,))]) == [1]
+    assert returned([(20, (1,))], [(1, (0, 1))]) == []
+
+
+def test_what_a_class_takes_from_eval_is_made_good_to_other_classes_of_the_text() -> None:
+    # Text -1 stands there as one of class 0 and as one of class 1, which has half of its share in eval and no more.
+    rows = [(-1, 0), (-2, 0), (-1, 1), (-3, 1), *((key, 1) for key in range(5, 12))]
+    masks = split_of(rows_with(rows), 0.5)
+    in_eval = [row for row, taken in zip(rows, masks[EVAL].tolist(), strict=True) if taken]
+    assert in_eval == [(-2, 0), (-3, 1), (5, 1)]
+    assert masks[TRAIN].sum() == 8
+
+
+def test_a_class_that_is_all_in_eval_is_learnt_from(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(300)]
+    corpus = parse_corpus(f"format: 1\nname: pairs\nclasses: [{', '.join(names)}]\n", "corpus.yaml")
+    (tmp_path / "train.csv").write_text(
+        "label,text\n" + "".join(f"{name},text {i} of {name}\n" for name in names for i in range(2))
+    )
+    (tmp_path / "test.csv").write_text("label,text\n" + "".join(f"{name},{name} tested\n" for name in names))
+    (batch,) = read_batches(str(tmp_path / "train.csv"), "train.csv", corpus)
+    by_hash = SplitRule(0.2, NO_TEST)(batch)[0]
+    assert len(set(batch.labels[by_hash[TRAIN]].tolist())) < 300, "nothing to mend"
+
+    found = inspect_corpus(str(tmp_path), corpus, eval_share=0.2, max_reject_share=0.0)
+
+    assert found.problem is None
+    for split in (TRAIN, EVAL):
+        assert set(found.card.splits[split].rows_per_class.values()) == {1}

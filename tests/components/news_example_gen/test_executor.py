@@ -20,6 +20,7 @@ from agnews.components.corpus_files.corpus_state import read_state
 from agnews.components.corpus_files.file_ranges import FileRange
 from agnews.components.corpus_files.inspect_corpus import inspect_corpus
 from agnews.components.corpus_files.row_batch import RowBatch
+from agnews.components.corpus_files.text_key import text_key
 from agnews.components.feedback.collect_labels import collect_labels
 from agnews.components.feedback.label_store import keep_labels
 from agnews.components.news_example_gen import convert_corpus
@@ -292,6 +293,48 @@ def test_a_limit_takes_texts_of_several_classes_by_their_first_one(run: Run, tmp
         of_first = sum(next((i for i, mark in enumerate(row["label"]) if mark), 3) == first for row in whole)
         assert abs(taken - 50 * of_first / len(whole)) <= 1
     assert limited.card.left_out_by_limit == 400 - 50 - len(limited.rows("eval"))
+
+
+@pytest.mark.parametrize("limit", [0, 50])
+def test_a_class_that_the_hash_sends_to_eval_as_a_whole_is_learnt_from(
+    run: Run, tmp_path: Path, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = parse_corpus("format: 1\nname: uneven\nclasses: [a, b, rare]\n", "corpus")
+    to_eval = [text for i in range(100) if text_key(text := f"rare text {i}") < 0.2 * 2**64][:3]
+    rows = [f"{'ab'[i % 2]},text {i}\n" for i in range(200)]
+    rows[50:50] = [f"rare,{text}\n" for text in to_eval]
+    rows.append(f"rare,{to_eval[0].upper()}\n")
+    test = "label,text\n" + "".join(f"{name},{name} tested\n" for name in ("a", "b", "rare"))
+    one, days = tmp_path / "one", tmp_path / "days"
+    for part, lines in ((one, rows), (days / "2026-11-18", rows[100::-1]), (days / "2026-11-19", rows[101:])):
+        part.mkdir(parents=True)
+        (part / "train.csv").write_text("label,text\n" + "".join(lines))
+    for folder in (one, days):
+        (folder / "test.csv").write_text(test)
+
+    def split(folder: Path) -> dict[str, list[str]]:
+        digest = read_state(str(folder), corpus, None).digest
+        result = run(folder, limit=limit, corpus=corpus.canonical(), digest=digest)
+        if not limit:
+            described = inspect_corpus(str(folder), corpus, eval_share=0.2, max_reject_share=0.01)
+            assert result.card == described.card
+        return {part: sorted(row["text"] for row in result.rows(part)) for part in ("train", "eval")}
+
+    found = split(one)
+    assert len(found["train"]) + len(found["eval"]) == 204 or len(found["train"]) == limit
+    kept = max(to_eval, key=text_key)
+    assert {text.lower() for text in found["train"] if "rare" in text.lower()} == {kept}
+    in_eval = {text.lower() for text in found["eval"] if "rare" in text.lower()}
+    assert in_eval
+    assert in_eval <= {*to_eval} - {kept}
+    if not limit:
+        assert in_eval == {*to_eval} - {kept}
+        assert split(days) == found, "in spans, and in another order"
+    monkeypatch.setattr(convert_corpus, "_has_workers", lambda pipeline: True)
+    monkeypatch.setattr(row_batch.read_batches, "__defaults__", (16, "train"))
+    assert split(one) == found, "in ranges, too"
+    if not limit:
+        assert split(days) == found
 
 
 @pytest.mark.parametrize("limit", [0, 60])
