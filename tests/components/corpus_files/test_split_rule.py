@@ -429,6 +429,8 @@ def test_of_a_class_that_is_all_in_eval_the_text_with_the_largest_digest_comes_b
         (-6, 1),
         (2, 3),
     ]
+    # Where that is all there is to move, too.
+    assert split_of(rows_with([(-1, 0), (-2, 0)]), 0.5)[TRAIN].tolist() == [True, False]
 
 
 def test_where_no_class_is_missing_the_rule_stays_the_very_same() -> None:
@@ -491,6 +493,8 @@ def test_no_class_of_a_text_that_comes_back_loses_its_last_row_in_eval() -> None
     assert returned([(20, (1,))], [(3, (0, 1)), (2, (0,)), (1, (0,))]) == [2]
     # Class 1 is rarer and chooses first: what comes back for it is enough for class 0.
     assert returned([], [(5, (0,)), (4, (0,)), (3, (0, 1)), (2, (1,))]) == [3]
+    # Class 2 has given text 5 for class 0, and keeps text 4, whatever class 1 asks for.
+    assert returned([(20, (2,))], [(5, (0, 2)), (4, (1, 2)), (2, (1,)), (1, (0,))]) == [2, 5]
     # A single text has to be learnt from, unless another class needs it in eval.
     assert returned([], [(1, (0,))]) == [1]
     assert returned([(20, (1,))], [(1, (0, 1))]) == []
