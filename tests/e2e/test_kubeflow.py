@@ -49,7 +49,8 @@ PACKAGES = {
     *("tensorflow", "tensorflow_text", "tensorflow_transform", "tensorflow_data_validation"),
     *("tensorflow_model_analysis", "tfx.components", "apache_beam"),
 }
-HEAVY = PACKAGES | {"tf_keras", "keras", "pandas", "scipy", "sklearn", "openvino", "kfp"}
+# Not pandas: Arrow loads it for any list that it is given.
+HEAVY = PACKAGES | {"tf_keras", "keras", "scipy", "sklearn", "openvino", "kfp"}
 LOADED = {
     "NewsExampleGen": {"tensorflow", "apache_beam"},
     "StatisticsGen": {"tensorflow", "apache_beam", "tensorflow_data_validation"},
@@ -137,7 +138,10 @@ class Cluster:
         """The heavy packages that the process of a step has loaded in the latest run that had it."""
         lines = (self.logs / f"{step}.log").read_text().splitlines()
         names = {line.rpartition("|")[2].strip() for line in lines if line.startswith(IMPORTED)}
-        return HEAVY & names
+        # Python leaves out a package that was asked for by `importlib`, and lists what lies in it. What stands for
+        # TensorFlow has parts of its own.
+        parts = {package: "tensorflow.python" if package == "tensorflow" else package for package in HEAVY}
+        return {package for package, part in parts.items() if any(f"{name}.".startswith(f"{part}.") for name in names)}
 
 
 def place(run: Path, node: str) -> tuple[Path, str]:
