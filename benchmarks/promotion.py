@@ -189,10 +189,10 @@ def main() -> None:
         through = large_losses(world, rules, options.retrainings, options.chains, with_anchor)
         kept[name] = (steady, decay, gain, through)
         print(f"\n{name}")
-        print(f"  equally good            {steady}")
-        print(f"  0.1 points a week worse {decay}")
-        print(f"  0.1 points a week better{gain}")
-        print(f"  1 point worse           pushed in {100 * through:.2f} %")
+        print(f"  equally good             {steady}")
+        print(f"  0.1 points a week worse  {decay}")
+        print(f"  0.1 points a week better {gain}")
+        print(f"  1 point worse            pushed in {100 * through:.2f} %")
     steady, decay, gain, through = kept["with the anchor"]
     reached = {
         "a model 1 point worse is pushed in under 1 %": through < 0.01,
