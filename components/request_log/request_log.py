@@ -8,7 +8,6 @@ import shutil
 import threading
 import time
 import zlib
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,12 +25,13 @@ from agnews.components.request_log.publish_spools import (
 )
 from agnews.components.request_log.redaction import Redaction
 from agnews.components.request_log.spool import COUNTS, SUFFIX, Counts, Spool
-from agnews.components.request_log.tabulate_requests import AnsweredRequest, tabulate_requests
+from agnews.components.request_log.tabulate_requests import tabulate_requests
+from agnews.components.request_log.waiting_rows import WaitingRows
 from agnews.schemas.features import CLASS_LABEL, PROBABILITIES
 from agnews.schemas.kept_text import KeptText
 
 _FLUSH_SECONDS = 0.5
-_MOST_QUEUED_BYTES = 32 << 20
+_MOST_WAITING_BYTES = 32 << 20
 _PART_BYTES = 64 << 20
 _MOST_SPOOL_BYTES = 1 << 30
 _LEAST_FREE_BYTES = 256 << 20
@@ -41,8 +41,6 @@ _TIDY_SECONDS = 3600.0
 # A day of 2,000 requests is measured whole; under load a few in a second are enough to see drift.
 _MEASURED_PER_SECOND = 8.0
 _MEASURED_AT_ONCE = 2000.0
-# What a row needs in the queue beside its text.
-_ROW_BYTES = 400
 _MOST_SHADOWED = 1024
 """Requests whose second answer waits to be written."""
 
@@ -79,7 +77,7 @@ class LogSettings:
 class RequestLog:
     """Writes rows to a spool twice a second, and spools to files of their hour.
 
-    `offer` is all that a request pays for: it appends to a queue. A thread measures, redacts and writes; a row counts
+    `offer` is all that a request pays for: it copies into columns. A thread measures, redacts and writes; a row counts
     as logged once the spool is synced. Another thread writes files. What does not fit, into memory or onto the disk, is
     dropped and counted.
 
@@ -107,11 +105,12 @@ class RequestLog:
         self._count = count
         self._instance = secrets.token_hex(6)
         self._threshold = int(settings.sample * (1 << 32))
-        self._asked: deque[AnsweredRequest] = deque()
-        self._shadowed: deque[AnsweredRequest] = deque()
+        # Held for as long as it takes to add a row, or to take all of them away.
+        self._lock = threading.Lock()
+        self._waiting = WaitingRows()
         # Each is written by one thread alone.
-        self._offered = self._dropped_early = self._offered_bytes = self._taken_bytes = 0
-        self._synced = self._dropped_late = 0
+        self._offered = self._dropped_early = 0
+        self._synced = self._dropped_late = self._writing_bytes = 0
         self._folder = settings.places.spool
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._counts = Counts(self._folder / f"{self._instance}{COUNTS}")
@@ -149,17 +148,17 @@ class RequestLog:
         if not self._keeps(request_id):
             return
         rows = len(texts)
-        size = sum(map(len, texts)) + _ROW_BYTES * rows
         self._offered += rows
         self._counts.set_offered(self._offered)
-        if self._offered_bytes - self._taken_bytes + size > _MOST_QUEUED_BYTES:
+        answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
+        with self._lock:
+            has_room = self._waiting.size + self._writing_bytes < _MOST_WAITING_BYTES
+            if has_room:
+                self._waiting.add(request_id, version, texts, *answers, time.time(), seconds)
+        if not has_room:
             self._dropped_early += rows
             self._counts.set_dropped(self._dropped_early + self._dropped_late)
             self._count("dropped", rows)
-            return
-        self._offered_bytes += size
-        answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
-        self._asked.append(AnsweredRequest(request_id, version, texts, *answers, time.time(), seconds, size))
 
     def offer_shadow(
         self, request_id: str, version: str, texts: Sequence[bytes], outputs: Mapping[str, Any], seconds: float
@@ -180,13 +179,12 @@ class RequestLog:
         """
         if not self._keeps(request_id):
             return True
-        if len(self._shadowed) >= _MOST_SHADOWED:
-            return False
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
-        self._shadowed.append(
-            AnsweredRequest(request_id, version, texts, *answers, time.time(), seconds, is_shadow=True)
-        )
-        return True
+        with self._lock:
+            has_room = self._waiting.shadows < _MOST_SHADOWED
+            if has_room:
+                self._waiting.add(request_id, version, texts, *answers, time.time(), seconds, is_shadow=True)
+        return has_room
 
     def _keeps(self, request_id: str) -> bool:
         return self._threshold >> 32 != 0 or zlib.crc32(request_id.encode()) < self._threshold
@@ -237,23 +235,24 @@ class RequestLog:
         now = datetime.now(UTC)
         if self._spool and (self._spool.size > _PART_BYTES or f"{now:%d%H}" != f"{self._hour:%d%H}"):
             self._end_spool()
-        answered = [self._asked.popleft() for _ in range(len(self._asked))]
-        taken = answered + [self._shadowed.popleft() for _ in range(len(self._shadowed))]
-        if not taken:
+        with self._lock:
+            taken, self._waiting = self._waiting, WaitingRows()
+            self._writing_bytes = taken.size
+        if not taken.ids:
             return
-        rows = sum(len(each.texts) for each in answered)
+        rows = taken.answered
         logged = False
         try:
             if self._may_write():
                 if self._spool is None:
                     self._hour, self._parts = now, self._parts + 1
                     self._spool = Spool(self._folder / spool_name(self._instance, now, self._parts))
-                measured = self._allow(sum(len(each.texts) for each in taken))
+                measured = self._allow(taken.rows)
                 kept, redaction = self.settings.text, self.settings.redaction
                 self._spool.append(tabulate_requests(taken, kept, redaction, self._alphabet(), measured))
                 logged, self._problem = True, ""
         finally:
-            self._taken_bytes += sum(each.size for each in answered)
+            self._writing_bytes = 0
             if logged:
                 self._synced += rows
                 self._counts.set_synced(self._synced)
