@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -47,6 +47,9 @@ def running(
     command: list[str], probe: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Keeps a server running that answers at a URL."""
+    with suppress(httpx.TransportError):
+        httpx.get(probe, timeout=10)
+        raise SystemExit(f"{probe} answers already: end the server that was left there")
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
