@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from scipy.stats import binom
+from median_interval import median_interval
 from serving import processor_seconds, running
 from wrk_load import run_wrk
 
-CONFIDENCE = 0.95
 PORTS = 8731, 8732
 CLIENTS = 8
 WARM_UP_SECONDS = 3.0
@@ -45,10 +44,8 @@ class Comparison:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval of order statistics that holds the median with 95 % confidence."""
-        ordered = sorted(self.ratios)
-        skipped = max(int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5)) - 1, 0)
-        return ordered[skipped], ordered[-1 - skipped]
+        """See `median_interval`."""
+        return median_interval(self.ratios)
 
 
 def compare_servers(

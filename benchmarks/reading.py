@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import binom
+from median_interval import median_interval
 
 FORMATS = {"csv": "train.csv", "jsonl": "train.jsonl", "parquet": "train.parquet"}
 NAMES = ("label", "title", "description")
@@ -54,13 +54,6 @@ classes: {{1: World, 2: Sports, 3: Business, 4: Sci/Tech}}
 files: {{train: {file}}}
 """
 _WITHOUT_HEADER = "read: {header: false}\ncolumns: [label, title, description]\n"
-
-
-def median_interval(values: list[float]) -> tuple[float, float]:
-    """The interval of order statistics that holds the median with 95 % confidence."""
-    ordered = sorted(values)
-    first = int(binom.ppf(0.025, len(values), 0.5))
-    return ordered[max(0, first - 1)], ordered[min(len(values) - 1, len(values) - first)]
 
 
 def write_formats(data: Path, folder: Path, copies: int) -> int:

@@ -68,9 +68,14 @@ def _keys(path: str, content: bytes) -> Iterator[int]:
         try:
             yield int(json.loads(line)["key"], 16)
         except (ValueError, KeyError, TypeError) as error:
-            raise AgnewsError(
-                "What says which texts of a span people have labelled is damaged.",
-                found=f"{path}, line {number}: {error!r}",
-                fix="Restore the file from a backup, or delete the span and collect its labels anew: "
-                "`agnews feedback collect --span YYYY-MM-DD`.",
-            ) from None
+            raise damaged_provenance(path, number, repr(error)) from None
+
+
+def damaged_provenance(path: str, number: int, problem: str) -> AgnewsError:
+    """Returns the error for the line of this number, from 1, which names no text, and what is wrong with it."""
+    return AgnewsError(
+        "What says which texts of a span people have labelled is damaged.",
+        found=f"{path}, line {number}: {problem}",
+        fix="Restore the file from a backup, or delete the span and collect its labels anew: "
+        "`agnews feedback collect --span YYYY-MM-DD`.",
+    )

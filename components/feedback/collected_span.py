@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agnews.components.corpus_files.corrections import PROVENANCE
+from agnews.components.corpus_files.corrections import PROVENANCE, damaged_provenance
 from agnews.components.corpus_files.find_spans import INCOMPLETE
 from agnews.components.feedback.resolve_labels import LabelledText
 from agnews.components.feedback.write_rows import write_rows
@@ -87,12 +87,7 @@ def _rows(path: str) -> Iterator[CollectedRow]:
         try:
             yield CollectedRow.model_validate_json(line)
         except ValidationError as error:
-            raise AgnewsError(
-                "What says which texts of a span people have labelled is damaged.",
-                found=f"{path}, line {number}: {first_problem(error)}",
-                fix="Restore the file from a backup, or delete the span and collect its labels anew: "
-                "`agnews feedback collect --span YYYY-MM-DD`.",
-            ) from None
+            raise damaged_provenance(path, number, first_problem(error)) from None
 
 
 def write_span(folder: str, rows: Sequence[CollectedRow], corpus: Corpus) -> None:

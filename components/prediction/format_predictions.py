@@ -24,8 +24,9 @@ _DIGITS = 6
 _ABSTAINED = "(none)"
 """Stands where a class would, if none is likely enough."""
 _WIDEST_NAME = 30
-_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Cells of a class's name in a line for people."""
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Of a character, but for those that stand for a byte that is no UTF-8."""
 
 
 class CsvFormatter(PredictionFormatter):

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from agnews.components.report.flatten_settings import flatten_settings
+from agnews.components.report.weakest_classes import weakest_classes
 from agnews.components.report.wilson_interval import wilson_interval
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.data_card import DataCard
@@ -71,7 +72,7 @@ def _shown(metrics: Metrics) -> Sequence[ClassMetrics]:
     """All classes, or of very many those that are found worst."""
     if len(metrics.per_class) <= _CLASSES_SHOWN:
         return metrics.per_class
-    return sorted((each for each in metrics.per_class if each.count), key=lambda each: each.f1)[:_CLASSES_SHOWN]
+    return weakest_classes(metrics.per_class, _CLASSES_SHOWN)
 
 
 def _example(corpus: Corpus) -> str:

@@ -14,8 +14,9 @@ from markupsafe import Markup
 from agnews.components.report.assemble_report import headline
 from agnews.components.report.flatten_settings import flatten_settings
 from agnews.components.report.plots.svg_picture import draw_calibration, draw_coverage, draw_interval, draw_training
+from agnews.components.report.weakest_classes import weakest_classes
 from agnews.components.report.wilson_interval import wilson_interval
-from agnews.schemas.evaluation import ClassMetrics, Evaluation, SliceMetrics
+from agnews.schemas.evaluation import Evaluation, SliceMetrics
 from agnews.schemas.run_report import RunReport
 
 _HERE = files("agnews.components.report")
@@ -92,7 +93,7 @@ def render_report(report: RunReport) -> str:
         classes_shown=_CLASSES_SHOWN,
         confusions_shown=_CONFUSIONS_SHOWN,
         tall_matrix=_is_tall(evaluation) if evaluation else False,
-        weakest=_weakest(evaluation) if evaluation else [],
+        weakest=weakest_classes(evaluation.metrics.per_class, _MATRIX_CLASSES) if evaluation else [],
         rows_of={each.name: each.count for each in evaluation.metrics.per_class} if evaluation else {},
         slice_scale=_scale(slices),
         settings=flatten_settings({"model": report.model, **report.settings}),
@@ -121,11 +122,6 @@ def _is_tall(evaluation: Evaluation) -> bool:
     """Whether names of columns stand upright, since they would be wider than what is below them."""
     names = [each.name for each in evaluation.metrics.per_class]
     return len(names) > _UPRIGHT_CLASSES or max(map(len, names), default=0) > _UPRIGHT_CHARACTERS
-
-
-def _weakest(evaluation: Evaluation) -> list[ClassMetrics]:
-    measured = [each for each in evaluation.metrics.per_class if each.count]
-    return sorted(measured, key=lambda each: each.f1)[:_MATRIX_CLASSES]
 
 
 def _slices(evaluation: Evaluation) -> list[Slice]:

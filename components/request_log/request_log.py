@@ -26,7 +26,7 @@ from agnews.components.request_log.publish_spools import (
 from agnews.components.request_log.redaction import Redaction
 from agnews.components.request_log.spool import COUNTS, SUFFIX, Counts, Spool
 from agnews.components.request_log.tabulate_requests import tabulate_requests
-from agnews.components.request_log.waiting_rows import WaitingRows
+from agnews.components.request_log.waiting_rows import WaitingRows, request_bytes
 from agnews.schemas.features import CLASS_LABEL, PROBABILITIES
 from agnews.schemas.kept_text import KeptText
 
@@ -151,8 +151,9 @@ class RequestLog:
         self._offered += rows
         self._counts.set_offered(self._offered)
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
+        size = request_bytes(texts, answers[1])
         with self._lock:
-            has_room = self._waiting.size + self._writing_bytes < _MOST_WAITING_BYTES
+            has_room = self._waiting.size + self._writing_bytes + size <= _MOST_WAITING_BYTES
             if has_room:
                 self._waiting.add(request_id, version, texts, *answers, time.time(), seconds)
         if not has_room:
@@ -180,8 +181,10 @@ class RequestLog:
         if not self._keeps(request_id):
             return True
         answers = outputs[CLASS_LABEL], outputs[PROBABILITIES]
+        size = request_bytes(texts, answers[1])
         with self._lock:
-            has_room = self._waiting.shadows < _MOST_SHADOWED
+            # The first to be left out: rows that somebody got fill the other half of the memory.
+            has_room = self._waiting.shadows < _MOST_SHADOWED and self._waiting.size + size <= _MOST_WAITING_BYTES // 2
             if has_room:
                 self._waiting.add(request_id, version, texts, *answers, time.time(), seconds, is_shadow=True)
         return has_room

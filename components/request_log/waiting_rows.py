@@ -21,6 +21,16 @@ _ROW_BYTES = 200
 """What a row takes beside its text and its probabilities."""
 
 
+def request_bytes(texts: Sequence[bytes], probabilities: NDArray[np.float32]) -> int:
+    """Says what a request will take, about.
+
+    Args:
+        texts: Of it.
+        probabilities: A row a text.
+    """
+    return sum(map(len, texts)) + probabilities.nbytes + _ROW_BYTES * len(texts)
+
+
 class WaitingRows:
     """Rows in columns, as bytes and numbers.
 

@@ -6,13 +6,13 @@ import json
 import secrets
 import socket
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from agnews.pipeline.beam.ask_flink import ask_flink
 from agnews.pipeline.beam.beam_arguments import ENGINES, pool_address
 from agnews.pipeline.beam.installation import check_folder, describe_installation, differences
 from agnews.schemas.errors import AgnewsError, ExitCode
@@ -84,7 +84,7 @@ def examine_engine(config: BeamConfig, shared: Sequence[str] = ()) -> list[Findi
         found.append(_job_server(config.job_endpoint))
     machines = 0
     if config.flink_master:
-        overview = _ask_flink(config.flink_master, "/overview")
+        overview = _examine_flink(config.flink_master, "/overview")
         if isinstance(overview, Finding):
             return [*found, overview]
         machines = int(overview.get("taskmanagers", 0))
@@ -160,12 +160,11 @@ def _call(address: str, ask: Callable[[Any], Any]) -> Any:
         channel.close()
 
 
-def _ask_flink(master: str, path: str) -> dict[str, Any] | Finding:
+def _examine_flink(master: str, path: str) -> dict[str, Any] | Finding:
     what = f"Flink's JobManager at {master}"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{master}{path}", timeout=SECONDS) as answer:
-            return {"answer": json.loads(answer.read())} if path != "/overview" else dict(json.loads(answer.read()))
+        answer = json.loads(ask_flink(master, path, seconds=SECONDS))
+        return {"answer": answer} if path != "/overview" else dict(answer)
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         return Finding(
@@ -190,7 +189,7 @@ def _flink(config: BeamConfig, master: str, overview: dict[str, Any]) -> Iterato
         else "Lower beam.parallelism, add TaskManagers, or end other jobs (flink list, flink cancel).",
         is_fatal=free < wanted,
     )
-    settings = _ask_flink(master, "/jobmanager/config")
+    settings = _examine_flink(master, "/jobmanager/config")
     if isinstance(settings, Finding):
         yield settings
         return
@@ -207,7 +206,7 @@ def _flink(config: BeamConfig, master: str, overview: dict[str, Any]) -> Iterato
 
 def _buffers(master: str, what: str, said: dict[str, str], slots: int) -> Iterator[Finding]:
     least = int(said.get("taskmanager.network.sort-shuffle.min-buffers", 512))
-    managers = _ask_flink(master, "/taskmanagers")
+    managers = _examine_flink(master, "/taskmanagers")
     if isinstance(managers, Finding):
         yield managers
         return

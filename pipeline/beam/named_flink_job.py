@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-import urllib.request
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
+from agnews.pipeline.beam.ask_flink import ask_flink
 from agnews.schemas.execution_config import BeamConfig
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,15 +58,9 @@ class NamedFlinkJob:
         if self.master is None:
             return
         try:
-            jobs = json.loads(self._ask("GET", "/jobs/overview"))["jobs"]
+            jobs = json.loads(ask_flink(self.master, "/jobs/overview", seconds=_SECONDS))["jobs"]
             for job in jobs:
                 if job["name"] == self.name and job["state"] not in _ENDED:
-                    self._ask("PATCH", f"/jobs/{job['jid']}?mode=cancel")
+                    ask_flink(self.master, f"/jobs/{job['jid']}?mode=cancel", seconds=_SECONDS, method="PATCH")
         except (OSError, ValueError, KeyError, TypeError) as error:
             _LOGGER.warning("Flink at %s was not asked to cancel %s: %s", self.master, self.name, error)
-
-    def _ask(self, method: str, path: str) -> Any:
-        # A proxy of the environment is none for addresses of an engine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(f"http://{self.master}{path}", method=method), timeout=_SECONDS) as got:
-            return got.read()

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from agnews.components.report.weakest_classes import weakest_classes
 from agnews.pipeline.literal_text import literal, printable
 from agnews.schemas.run_report import SpansSummary
 
@@ -119,8 +120,7 @@ _CLASSES_SHOWN = 20
 def _metrics_table(metrics: Metrics) -> Table:
     shown, title = metrics.per_class, f"{metrics.count:,} test rows"
     if len(shown) > _CLASSES_SHOWN:
-        measured = [each for each in shown if each.count]
-        shown = tuple(sorted(measured, key=lambda each: each.f1)[:_CLASSES_SHOWN])
+        shown = tuple(weakest_classes(shown, _CLASSES_SHOWN))
         title += f", {len(metrics.per_class):,} classes; those with the lowest F1"
     table = Table(
         title=title,

@@ -170,8 +170,23 @@ def test_memory_is_bounded_and_what_is_dropped_is_counted(
     for number in range(100):
         offer(log, f"{number}", b"x" * 600)
     log.close()
-    assert counted == {"logged": 13, "dropped": 87}, "816 bytes each, and the last may reach over"
-    assert read_requests(places, LONG_AGO).num_rows == 13
+    assert counted == {"logged": 12, "dropped": 88}, "816 bytes each"
+    assert read_requests(places, LONG_AGO).num_rows == 12
+
+
+def test_what_a_shadow_says_is_left_out_before_what_somebody_was_answered(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING_BYTES", 10_000)
+    counted: dict[str, int] = {}
+    log = RequestLog(
+        LogSettings(places), count=lambda outcome, rows: counted.update({outcome: counted.get(outcome, 0) + rows})
+    )
+    taken = [log.offer_shadow(f"{number}", "18", [b"x" * 600], answers(1), 0.02) for number in range(100)]
+    assert sum(taken) == 6, "816 bytes each, in half of the room"
+    for number in range(6):
+        offer(log, f"{number}", b"x" * 600)
+    assert counted == {}, "there was room for all of these"
 
 
 def test_the_disk_is_bounded_and_a_full_one_loses_nothing_that_was_synced(
