@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,7 @@ class Days:
         rest = np.setdiff1d(own, day)
         if kind == "class":
             rest = self._thin_out(self._random.permutation(rest), 0.1)
-        answered = build_reference(
-            [], alphabet="", classes=CLASSES, probabilities=self._answers[rest], labels=self._labels[rest]
-        )
+        answered = _reference([], self._answers[rest], self._labels[rest])
         kept = ("test_rows", "answers", "confidence", "right")
         fresh = reference.model_copy(update={name: getattr(answered, name) for name in kept})
         return fresh, self._live(self._random.permutation(day))
@@ -109,6 +108,19 @@ class Days:
         )
 
 
+def _reference(
+    blocks: Sequence[Sequence[bytes]], probabilities: NDArray[np.float64], labels: NDArray[np.int64]
+) -> MonitorReference:
+    return build_reference(
+        blocks,
+        alphabet="",
+        classes=CLASSES,
+        answers=probabilities.argmax(axis=1),
+        confidence=probabilities.max(axis=1),
+        labels=labels,
+    )
+
+
 def main() -> None:
     """Simulates and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -128,7 +140,7 @@ def main() -> None:
     asked = [*texts[:HELD_OUT], *bank]
     answers = model.predict_proba(words.transform(asked))
     blocks = [texts[start : start + 1000] for start in range(HELD_OUT, len(texts), 1000)]
-    reference = build_reference(blocks, alphabet="", classes=CLASSES, probabilities=answers[:1], labels=labels[:1])
+    reference = _reference(blocks, answers[:1], labels[:1])
     days = Days(asked, answers, labels[:HELD_OUT], arguments.requests)
     shares = {}
     for kind in ("same", "mixed", "class"):

@@ -21,7 +21,8 @@ def build_reference(
     *,
     alphabet: str,
     classes: Sequence[str],
-    probabilities: NDArray[np.floating[Any]],
+    answers: NDArray[np.int64],
+    confidence: NDArray[np.floating[Any]],
     labels: NDArray[np.int64],
     on_measured: Callable[[Sequence[bytes], MeasuredTexts], None] = lambda texts, measured: None,
 ) -> MonitorReference:
@@ -31,7 +32,8 @@ def build_reference(
         texts: The training texts in blocks.
         alphabet: Characters that the vocabulary has pieces for.
         classes: Names of the classes.
-        probabilities: Of the test texts, (rows, classes).
+        answers: The likeliest classes of the test texts, (rows,).
+        confidence: Their probabilities, (rows,).
         labels: True classes of the test texts, (rows,).
         on_measured: Receives each block with what was measured of it, for whoever learns from that as well.
 
@@ -52,8 +54,7 @@ def build_reference(
         unknown += int((measured.unknown_words > 0).sum())
         rows += len(block)
     edges = _quantile_edges(words)
-    answer, top = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    bins = np.digitize(top, _CONFIDENCE_EDGES)
+    bins = np.digitize(confidence, _CONFIDENCE_EDGES)
     return MonitorReference(
         rows=rows,
         alphabet=letters.characters,
@@ -64,10 +65,10 @@ def build_reference(
         grams=(pack_grams(grams[0]), pack_grams(grams[1])),
         test_rows=len(labels),
         classes=tuple(classes),
-        answers=tuple(np.bincount(answer, minlength=len(classes)).tolist()),
+        answers=tuple(np.bincount(answers, minlength=len(classes)).tolist()),
         confidence_edges=_CONFIDENCE_EDGES,
         confidence=tuple(np.bincount(bins, minlength=len(_CONFIDENCE_EDGES) + 1).tolist()),
-        right=tuple(np.bincount(bins[answer == labels], minlength=len(_CONFIDENCE_EDGES) + 1).tolist()),
+        right=tuple(np.bincount(bins[answers == labels], minlength=len(_CONFIDENCE_EDGES) + 1).tolist()),
     )
 
 

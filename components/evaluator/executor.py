@@ -22,7 +22,7 @@ from agnews.components.evaluator.measure_abstention import measure_abstention
 from agnews.components.evaluator.measure_sets import measure_sets
 from agnews.components.evaluator.next_anchor import next_anchor
 from agnews.components.evaluator.predict_split import Predict, SplitPredictions, predict_split
-from agnews.components.evaluator.raw_rows import read_rows
+from agnews.components.evaluator.raw_rows import read_rows, rows_at_once
 from agnews.components.evaluator.scored import read_scored
 from agnews.components.evaluator.split_answers import (
     ANCHOR,
@@ -141,7 +141,10 @@ class Executor(BaseBeamExecutor):
         abstention = None
         if wanted := exec_properties["abstain_precision"]:
             abstention = measure_abstention(
-                read_rows(record_files(get_split_uris(input_dict["examples"], EVAL))),
+                read_rows(
+                    record_files(get_split_uris(input_dict["examples"], EVAL)),
+                    chunk_rows=rows_at_once(len(class_names)),
+                ),
                 candidate,
                 test=read_scored(path, classes=len(class_names)),
                 wanted=wanted,
@@ -231,7 +234,7 @@ def _predict(
         report_progress(Progress("Evaluator", rows, metrics={"rows_per_second": rows / max(seconds, 1e-9)}))
 
     answers = predict_split(
-        read_rows(files, label_shape=label_shape),
+        read_rows(files, label_shape=label_shape, chunk_rows=rows_at_once(len(class_names))),
         candidate=candidate,
         baseline=others.get(BASELINE),
         anchor=others.get(ANCHOR),

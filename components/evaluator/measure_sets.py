@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from agnews.components.evaluator.analyse import LENGTH_BUCKETS
 from agnews.components.evaluator.answer_columns import from_column
+from agnews.components.evaluator.answered_rows import open_predictions
 from agnews.components.evaluator.count_cells import class_figures
 from agnews.components.evaluator.tally import CALIBRATION_BINS, calibration_bin
-from agnews.components.storage.files_at import files_at
 from agnews.schemas import predictions as columns
 from agnews.schemas.evaluation import Figure, Metrics, SliceMetrics
 
@@ -101,9 +100,7 @@ def _slices(sums: _Sums, class_names: Sequence[str]) -> Iterator[SliceMetrics]:
 
 
 def _batches(path: str, classes: int) -> Iterator[pa.RecordBatch]:
-    with files_at(path).open(path) as stream:
-        file = pq.ParquetFile(pa.BufferReader(stream.read()))
-    yield from file.iter_batches(
+    yield from open_predictions(path).iter_batches(
         max(1, _CELLS // classes),
         columns=[columns.LABEL, columns.CLASS_ID, columns.PROBABILITIES, columns.LENGTH, columns.HAS_MARKUP],
     )

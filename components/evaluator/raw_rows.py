@@ -32,7 +32,19 @@ class Rows:
     has_markup: NDArray[np.object_]
 
 
-def read_rows(files: Sequence[str], *, label_shape: tuple[int, ...] = (), chunk_rows: int = 2048) -> Iterator[Rows]:
+_ROWS, _CELLS = 2048, 1 << 22
+
+
+def rows_at_once(classes: int) -> int:
+    """Returns how many rows to answer at a time, so that their probabilities take some megabytes.
+
+    Args:
+        classes: How many the models know.
+    """
+    return max(1, min(_ROWS, _CELLS // max(classes, 1)))
+
+
+def read_rows(files: Sequence[str], *, label_shape: tuple[int, ...] = (), chunk_rows: int = _ROWS) -> Iterator[Rows]:
     """Reads raw Examples, a bounded number at a time.
 
     Args:

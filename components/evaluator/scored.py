@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from agnews.components.evaluator.answered_rows import open_predictions
 from agnews.components.evaluator.tally import Cell
 from agnews.schemas import predictions as columns
 
@@ -64,13 +62,8 @@ def read_scored(path: str, *, classes: int) -> Iterator[Scored]:
     Yields:
         The rows, in the order of the file.
     """
-    if "://" in path:
-        with tf.io.gfile.GFile(path, "rb") as source:
-            file = pq.ParquetFile(pa.BufferReader(source.read()))
-    else:
-        file = pq.ParquetFile(path, memory_map=True)
     wanted = [columns.LABEL, columns.CLASS_ID, columns.PROBABILITIES]
-    for batch in file.iter_batches(max(1, min(_ROWS, _PROBABILITIES // classes)), columns=wanted):
+    for batch in open_predictions(path).iter_batches(max(1, min(_ROWS, _PROBABILITIES // classes)), columns=wanted):
         label, answer, probabilities = (batch.column(name) for name in wanted)
         values = probabilities.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(label), -1)
         usable = answer.to_numpy() != columns.NO_CLASS

@@ -74,14 +74,16 @@ class Tally:
             length: (rows,) positions in `LENGTH_BUCKETS`.
             has_markup: (rows,).
         """
-        usable = np.where((answer != NO_CLASS)[:, None], probabilities, 0.0).astype(np.float64)
-        bins = calibration_bin(usable.max(axis=1))
+        confidence = np.where(answer != NO_CLASS, probabilities.max(axis=1), 0.0).astype(np.float64)
+        bins = calibration_bin(confidence)
         keys, cell_of_row = np.unique(
             np.stack([label, answer, bins, length, has_markup.astype(np.int64)], axis=1), axis=0, return_inverse=True
         )
         counts = np.bincount(cell_of_row, minlength=len(keys))
-        sums = np.zeros((len(keys), usable.shape[1] if usable.shape[1] <= MANY_CLASSES else 0))
+        classes = probabilities.shape[1]
+        sums = np.zeros((len(keys), classes if classes <= MANY_CLASSES else 0))
         if sums.size:
+            usable = np.where((answer != NO_CLASS)[:, None], probabilities, 0.0).astype(np.float64)
             np.add.at(sums, cell_of_row, usable)
         for key_row, count, total in zip(keys.tolist(), counts.tolist(), sums, strict=True):
             key = (key_row[0], key_row[1], key_row[2], key_row[3], bool(key_row[4]))

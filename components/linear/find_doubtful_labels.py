@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from agnews.components.optimization.row_blocks import row_blocks
+
+Blocks = Callable[[], Iterable[tuple[slice, NDArray[np.floating[Any]]]]]
+"""Gives some rows after the other, which they are and their probabilities (rows, classes), anew each time."""
 
 
 def find_doubtful_labels(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
@@ -29,23 +35,35 @@ def find_doubtful_labels(labels: NDArray[np.int64], probabilities: NDArray[np.fl
         margin. We do not prune by estimated noise rates: people look at the rows.
     """
     rows, classes = probabilities.shape
-    given = probabilities[np.arange(rows), labels].astype(np.float64)
+    return find_doubtful_in(
+        lambda: ((block, probabilities[block]) for block in row_blocks(rows, classes)), labels, classes=classes
+    )
+
+
+def find_doubtful_in(blocks: Blocks, labels: NDArray[np.int64], *, classes: int) -> NDArray[np.int64]:
+    """Does the same where not all probabilities are in memory.
+
+    Args:
+        blocks: The probabilities, gone through twice.
+        labels: As for `find_doubtful_labels`.
+        classes: How many there are.
+
+    Returns:
+        As `find_doubtful_labels`.
+    """
+    given, margins = np.empty(len(labels)), np.empty(len(labels))
+    for block, shares in blocks():
+        given[block] = shares[np.arange(len(shares)), labels[block]]
     count = np.bincount(labels, minlength=classes)
     # A class without rows has no threshold to reach.
     thresholds = np.full(classes, np.inf)
     np.divide(np.bincount(labels, given, minlength=classes), count, out=thresholds, where=count > 0)
-    confident, margins = np.empty(rows, np.int64), np.empty(rows)
-    step = max(1, _CELLS // classes)
-    for start in range(0, rows, step):
-        part = slice(start, start + step)
-        confident[part], best_other = _place(labels[part], probabilities[part], thresholds)
-        margins[part] = given[part] - best_other
+    confident = np.empty(len(labels), np.int64)
+    for block, shares in blocks():
+        confident[block], best_other = _place(labels[block], shares, thresholds)
+        margins[block] = given[block] - best_other
     doubtful = np.flatnonzero(confident != labels)
     return doubtful[np.argsort(margins[doubtful], kind="stable")]
-
-
-_CELLS = 1 << 22
-"""Rows times classes at once."""
 
 
 def _place(

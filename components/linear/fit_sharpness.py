@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import optimize
+
+from agnews.components.optimization.row_blocks import cross_entropies
 
 
 def fit_sharpness(scores: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
@@ -21,7 +23,6 @@ def fit_sharpness(scores: NDArray[np.floating[Any]], labels: NDArray[np.int64]) 
     """
 
     def cross_entropy(sharpness: float) -> float:
-        scaled = sharpness * scores
-        return float(np.mean(special.logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]))
+        return float(np.mean(cross_entropies(scores, labels, scale=sharpness)))
 
     return float(optimize.minimize_scalar(cross_entropy, bounds=(0.1, 20.0), method="bounded").x)

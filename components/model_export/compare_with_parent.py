@@ -89,27 +89,31 @@ def compare_with_parent(
         machine meets them alike.
     """
     sides = (parent, export)
-    found: list[list[NDArray[np.float32]]] = [[], []]
+    found: list[list[NDArray[np.int64]]] = [[], []]
+    classes, largest = 0, 0.0
     seconds = [0.0, 0.0]
     timed = 0
     order = sorted(range(len(rows.texts)), key=lambda each: -len(rows.texts[each]))
     for start in range(0, len(order), _BATCH):
         texts = [rows.texts[each] for each in order[start : start + _BATCH]]
         is_timed = start >= _WARM_UP * _BATCH or len(order) <= _WARM_UP * _BATCH
+        said: list[NDArray[np.float32]] = []
         for side, answer in enumerate(sides):
             began = time.process_time()
-            found[side].append(answer(texts))
+            said.append(answer(texts))
             seconds[side] += (time.process_time() - began) * is_timed
+            found[side].append(answers(said[side]))
+        classes = said[0].shape[1]
+        largest = max(largest, float(np.nan_to_num(np.abs(said[0] - said[1]), nan=1.0).max()))
         timed += len(texts) * is_timed
         on_rows(start + len(texts))
-    before, after = (np.concatenate(each) for each in found)
+    old, new = (np.concatenate(each) for each in found)
     labels = np.array(rows.labels)[order]
-    old, new = answers(before), answers(after)
     test = ExportTest(
         rows=len(order),
         source=rows.source,
         changed_answers=int((old != new).sum()),
-        largest_difference=float(np.nan_to_num(np.abs(before - after), nan=1.0).max()),
+        largest_difference=largest,
         paired=paired_test(
             baseline=version,
             rows=len(order),
@@ -122,7 +126,7 @@ def compare_with_parent(
     speed = ExportSpeed(
         tensorflow=1000.0 * seconds[0] / timed, engine=1000.0 * seconds[1] / timed, processor=_processor()
     )
-    return Comparison(test, speed, int((new == NO_CLASS).sum()), before.shape[1])
+    return Comparison(test, speed, int((new == NO_CLASS).sum()), classes)
 
 
 def _processor() -> str:

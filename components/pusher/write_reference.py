@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import pyarrow.parquet as pq
 import tensorflow as tf
 from numpy.typing import NDArray
 from pydantic import BaseModel
@@ -15,6 +13,7 @@ from pydantic import BaseModel
 from agnews.components.drift.build_reference import build_reference
 from agnews.components.drift.measure_texts import MeasuredTexts
 from agnews.components.evaluator.answer_columns import exact, from_column
+from agnews.components.evaluator.answered_rows import AnsweredRows, open_predictions
 from agnews.components.example_files.read_records import open_records, record_files
 from agnews.components.second_opinion.fit_hashed_words import SampledRows, fit_hashed_words
 from agnews.components.storage.files_at import files_at
@@ -43,25 +42,25 @@ def write_reference(
     Returns:
         The files, by their places in the folder of a version.
     """
-    answered = pq.read_table(
-        io.BytesIO(files_at(predictions).read_bytes(predictions)),
-        columns=[columns.TEXT, columns.LABEL, columns.CLASS_ID, columns.PROBABILITIES],
-    )
+    rows = AnsweredRows(open_predictions(predictions), len(classes))
+    answered = rows.table
     answers, labels = (from_column(answered[name], len(classes)) for name in (columns.CLASS_ID, columns.LABEL))
     one_class = labels.ndim == 1
     usable = answers.reshape(len(answers), -1)[:, 0] != columns.NO_CLASS
-    shares = answered[columns.PROBABILITIES].combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
+    likeliest, confidence = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.float32)
+    for block, shares in rows.blocks():
+        likeliest[block], confidence[block] = shares.argmax(axis=1), shares.max(axis=1)
     watched = labels.astype(np.int64)
     if not one_class:
         # What is watched is the likeliest class: it is right where it is one of the text's.
-        likeliest = shares.argmax(axis=1)
         watched = np.where(labels[np.arange(len(labels)), likeliest] > 0, likeliest, columns.NO_CLASS)
     train = _LinearRows()
     reference = build_reference(
         train.texts(_rows(examples, one_class)),
         alphabet=alphabet,
         classes=classes,
-        probabilities=shares[usable],
+        answers=likeliest[usable],
+        confidence=confidence[usable],
         labels=watched[usable],
         on_measured=train.take if one_class else lambda texts, measured: None,
     )

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from agnews.components.evaluator.answered_rows import open_predictions
 from agnews.components.model_store.baseline_at import baseline_at
 from agnews.components.report.review_predictions import review_predictions
 from agnews.components.report.review_sets import review_sets
@@ -218,6 +218,7 @@ def read_documents(uris: Mapping[tuple[str, str], str]) -> RunDocuments:
 
 def _review(uri: str, class_names: Sequence[str]) -> PredictionReview:
     path = posixpath.join(uri, FILE.format(split=TEST))
-    table = pq.read_table(pa.BufferReader(b"".join(files_at(uri).read(path))))
-    review = review_sets if pa.types.is_list(table.schema.field(LABEL).type) else review_predictions
-    return review(table, class_names)
+    file = open_predictions(path)
+    if pa.types.is_list(file.schema_arrow.field(LABEL).type):
+        return review_sets(file.read(), class_names)
+    return review_predictions(file, class_names)

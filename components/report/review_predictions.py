@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from agnews.components.evaluator.answered_rows import AnsweredRows
 from agnews.components.evaluator.tally import CALIBRATION_BINS, calibration_bin
-from agnews.components.linear.find_doubtful_labels import find_doubtful_labels
+from agnews.components.linear.find_doubtful_labels import find_doubtful_in
 from agnews.schemas import predictions as columns
 from agnews.schemas.prediction_review import CalibrationBin, CoveragePoint, DoubtfulRow, PredictionReview
 
@@ -18,43 +19,54 @@ _SHOWN, _LOST_SHOWN = 20, 10
 _MOST_CHARACTERS = 500
 
 
-def review_predictions(table: pa.Table, class_names: Sequence[str]) -> PredictionReview:
+def review_predictions(source: pa.Table | pq.ParquetFile, class_names: Sequence[str]) -> PredictionReview:
     """Reviews predictions.
 
     Args:
-        table: With the columns of `agnews.schemas.predictions`; at least one row.
+        source: With the columns of `agnews.schemas.predictions`; at least one row. Of a file, few probabilities are in
+            memory at once.
         class_names: Names of the classes.
 
     Returns:
         The review. Rows without an answer count for calibration as answers without any confidence, as they do in the
         evaluation, and are not listed: no model that gives such answers is of use.
     """
-    labels = table[columns.LABEL].to_numpy()
-    answers = table[columns.CLASS_ID].to_numpy()
-    probabilities = table[columns.PROBABILITIES].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
+    all_rows = AnsweredRows(source, len(class_names))
+    table = all_rows.table
+    labels, answers = (table[name].to_numpy() for name in (columns.LABEL, columns.CLASS_ID))
     answered = answers != columns.NO_CLASS
-    confidence = np.where(answered, np.nan_to_num(probabilities.max(axis=1)), 0.0).astype(np.float64)
+    confidence = np.zeros(len(labels))
+    for block, shares in all_rows.blocks():
+        confidence[block] = np.where(answered[block], np.nan_to_num(shares.max(axis=1)), 0.0)
     right = answers == labels
     mistakes = _surest_first(np.flatnonzero(answered & ~right), confidence)
     usable = np.flatnonzero(answered)
-    doubtful = usable[find_doubtful_labels(labels[usable], probabilities[usable])] if len(usable) else usable
+
+    def of_usable() -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        start = 0
+        for block, shares in all_rows.blocks():
+            kept = shares[answered[block]]
+            yield slice(start, start + len(kept)), kept
+            start += len(kept)
+
+    doubtful = usable[find_doubtful_in(of_usable, labels[usable], classes=len(class_names))] if len(usable) else usable
     # The surest mistakes are the most doubtful labels as well: nobody has to read them twice.
     others = doubtful[~np.isin(doubtful, mistakes[:_SHOWN])]
     baseline = table[columns.BASELINE_CLASS_ID].to_numpy(zero_copy_only=False)
     lost = mistakes[baseline[mistakes] == labels[mistakes]]
-
-    def rows(positions: NDArray[np.int64]) -> tuple[DoubtfulRow, ...]:
-        return tuple(_rows(table, positions.tolist(), probabilities, class_names))
+    parts = mistakes[:_SHOWN], others[:_SHOWN], lost[:_LOST_SHOWN]
+    probabilities = all_rows.at(np.concatenate(parts).tolist())
+    shown = [tuple(_rows(table, part.tolist(), probabilities, class_names)) for part in parts]
 
     return PredictionReview(
         rows=len(labels),
         calibration=tuple(calibration_bins(confidence, right)),
         coverage=tuple(_coverage(confidence, right)),
-        mistakes=rows(mistakes[:_SHOWN]),
+        mistakes=shown[0],
         mistakes_in_all=len(mistakes),
-        doubtful_labels=rows(others[:_SHOWN]),
+        doubtful_labels=shown[1],
         doubtful_labels_in_all=len(doubtful),
-        lost=rows(lost[:_LOST_SHOWN]),
+        lost=shown[2],
     )
 
 
@@ -105,7 +117,10 @@ _POINTS = 60
 
 
 def _rows(
-    table: pa.Table, positions: Sequence[int], probabilities: NDArray[np.floating[Any]], class_names: Sequence[str]
+    table: pa.Table,
+    positions: Sequence[int],
+    probabilities: Mapping[int, NDArray[np.float32]],
+    class_names: Sequence[str],
 ) -> Iterable[DoubtfulRow]:
     for position, row in zip(positions, table.take(pa.array(positions, pa.int64())).to_pylist(), strict=True):
         label, text = row[columns.LABEL], row[columns.TEXT]
@@ -118,6 +133,6 @@ def _rows(
             text=text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1].rstrip() + "…",
             label=class_names[label],
             answer=class_names[answer],
-            label_probability=float(probabilities[position, label]),
-            answer_probability=float(probabilities[position, answer]),
+            label_probability=float(probabilities[position][label]),
+            answer_probability=float(probabilities[position][answer]),
         )

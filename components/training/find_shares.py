@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
+from agnews.components.optimization.row_blocks import row_blocks
+
 _MOST = 10.0
 
 
@@ -29,18 +31,30 @@ def find_shares(logits: Sequence[NDArray[np.float32]], labels: NDArray[np.int64]
     """
     if not len(labels):
         return [1.0] * len(logits)
-    wide = np.stack([each.astype(np.float64) for each in logits])
-    smoothing = 1.0 / (len(labels) + wide.shape[2])
-    given = (1.0 - smoothing) * wide[:, np.arange(len(labels)), labels] + smoothing * wide.mean(axis=2)
+    rows, classes = logits[0].shape
+    smoothing = 1.0 / (rows + classes)
+    given = np.empty((len(logits), rows))
+    for block in row_blocks(rows, classes):
+        wide = _wide(logits, block)
+        right = wide[:, np.arange(wide.shape[1]), labels[block]]
+        given[:, block] = (1.0 - smoothing) * right + smoothing * wide.mean(axis=2)
 
     def cross_entropy(shares: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        joint = np.tensordot(shares, wide, axes=1)
-        total = special.logsumexp(joint, axis=1)
-        probabilities = np.exp(joint - total[:, np.newaxis])
-        gradient = (probabilities * wide).sum(axis=2).mean(axis=1) - given.mean(axis=1)
+        total, expected = np.empty(rows), np.empty((len(logits), rows))
+        for block in row_blocks(rows, classes):
+            wide = _wide(logits, block)
+            joint = np.tensordot(shares, wide, axes=1)
+            total[block] = special.logsumexp(joint, axis=1)
+            probabilities = np.exp(joint - total[block, np.newaxis])
+            expected[:, block] = (probabilities * wide).sum(axis=2)
+        gradient = expected.mean(axis=1) - given.mean(axis=1)
         return float(np.mean(total - shares @ given)), gradient
 
     start = np.full(len(logits), 1.0 / len(logits))
     found = optimize.minimize(cross_entropy, start, jac=True, method="L-BFGS-B", bounds=[(0.0, _MOST)] * len(logits))
     shares: list[float] = found.x.tolist()
     return shares
+
+
+def _wide(logits: Sequence[NDArray[np.float32]], block: slice) -> NDArray[np.float64]:
+    return np.stack([each[block].astype(np.float64) for each in logits])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
+
+from agnews.components.optimization.row_blocks import by_row
 
 MOST_TEMPERATURE = 10.0
 
@@ -32,13 +35,25 @@ def find_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> 
     """
     if not len(labels):
         return 1.0
-    wide = logits.astype(np.float64)
-    smoothing = 1.0 / (len(labels) + wide.shape[1])
-    given = (1.0 - smoothing) * wide[np.arange(len(labels)), labels] + smoothing * wide.mean(axis=1)
+    rows, classes = logits.shape
+    smoothing = 1.0 / (rows + classes)
+
+    def of_label(block: slice) -> NDArray[np.floating[Any]]:
+        wide = logits[block].astype(np.float64)
+        right = wide[np.arange(len(wide)), labels[block]]
+        found: NDArray[np.floating[Any]] = (1.0 - smoothing) * right + smoothing * wide.mean(axis=1)
+        return found
+
+    given = by_row(of_label, rows, classes)
 
     def cross_entropy(log_temperature: float) -> float:
         scale = math.exp(-log_temperature)
-        return float(np.mean(special.logsumexp(wide * scale, axis=1) - given * scale))
+
+        def of_all(block: slice) -> NDArray[np.floating[Any]]:
+            found: NDArray[np.floating[Any]] = special.logsumexp(logits[block].astype(np.float64) * scale, axis=1)
+            return found
+
+        return float(np.mean(by_row(of_all, rows, classes) - given * scale))
 
     reach = math.log(MOST_TEMPERATURE)
     found = optimize.minimize_scalar(cross_entropy, bounds=(-reach, reach), method="bounded", options={"xatol": 1e-4})

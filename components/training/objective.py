@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tf_keras as keras
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from agnews.components.optimization.find_thresholds import find_thresholds
+from agnews.components.optimization.row_blocks import by_row, cross_entropies, row_blocks
 from agnews.components.optimization.sets_of_classes import SubsetAccuracy, SummedBinaryCrossEntropy
 from agnews.components.optimization.smoothed_cross_entropy import SmoothedCrossEntropy, SummedAccuracy
 from agnews.components.training.find_temperature import MOST_TEMPERATURE, find_temperature
 
 _Logits = NDArray[np.float32]
 _Labels = NDArray[np.int64]
+_Costs = NDArray[np.floating[Any]]
 
 
 class Objective(ABC):
@@ -36,15 +39,17 @@ class Objective(ABC):
         """Which rows are right, (rows,)."""
 
     @abstractmethod
-    def cross_entropy(self, logits: _Logits, labels: _Labels) -> float:
-        """The mean over the rows, nats."""
+    def cross_entropy(self, logits: _Logits, labels: _Labels, *, temperature: float = 1.0) -> float:
+        """The mean over the rows, nats; logits are divided by the temperature before."""
 
     @abstractmethod
     def find_temperature(self, logits: _Logits, labels: _Labels) -> float:
         """What logits are to be divided by, so that probabilities are as high as the model is right."""
 
     @abstractmethod
-    def find_thresholds(self, logits: _Logits, labels: _Labels) -> tuple[float, ...] | None:
+    def find_thresholds(
+        self, logits: _Logits, labels: _Labels, *, temperature: float = 1.0
+    ) -> tuple[float, ...] | None:
         """From which probability on a class is given, (classes,); None where the likeliest is."""
 
 
@@ -64,16 +69,19 @@ class OneClass(Objective):
         right: NDArray[np.bool_] = logits.argmax(axis=1) == labels
         return right
 
-    def cross_entropy(self, logits: _Logits, labels: _Labels) -> float:
+    def cross_entropy(self, logits: _Logits, labels: _Labels, *, temperature: float = 1.0) -> float:
         """See `Objective`."""
-        wide = logits.astype(np.float64)
-        return float(np.mean(special.logsumexp(wide, axis=1) - wide[np.arange(len(labels)), labels]))
+
+        def of_block(block: slice) -> _Costs:
+            return cross_entropies((logits[block] / temperature).astype(np.float64), labels[block])
+
+        return float(np.mean(by_row(of_block, *logits.shape)))
 
     def find_temperature(self, logits: _Logits, labels: _Labels) -> float:
         """See `Objective`."""
         return find_temperature(logits, labels)
 
-    def find_thresholds(self, logits: _Logits, labels: _Labels) -> None:
+    def find_thresholds(self, logits: _Logits, labels: _Labels, *, temperature: float = 1.0) -> None:
         """See `Objective`."""
         return
 
@@ -96,21 +104,30 @@ class ClassSets(Objective):
         right: NDArray[np.bool_] = ((logits > 0.0) == (labels > 0)).all(axis=1)
         return right
 
-    def cross_entropy(self, logits: _Logits, labels: _Labels) -> float:
+    def cross_entropy(self, logits: _Logits, labels: _Labels, *, temperature: float = 1.0) -> float:
         """See `Objective`."""
-        wide = logits.astype(np.float64)
-        return float(np.mean((np.logaddexp(0.0, wide) - labels * wide).sum(axis=1)))
+
+        def of_block(block: slice) -> _Costs:
+            wide = (logits[block] / temperature).astype(np.float64)
+            costs: _Costs = (np.logaddexp(0.0, wide) - labels[block] * wide).sum(axis=1)
+            return costs
+
+        return float(np.mean(by_row(of_block, *logits.shape)))
 
     def find_temperature(self, logits: _Logits, labels: _Labels) -> float:
         """See `Objective`. Labels are smoothed by one row in all, as `find_temperature` does."""
         if not len(labels):
             return 1.0
         smoothing = 1.0 / (len(labels) + 2)
-        smoothed = labels * (1.0 - smoothing) + smoothing * labels.mean(axis=0)
+        means = smoothing * labels.mean(axis=0)
 
         def cross_entropy(log_temperature: float) -> float:
-            scaled = logits.astype(np.float64) * math.exp(-log_temperature)
-            return float(np.mean(np.logaddexp(0.0, scaled) - smoothed * scaled))
+            total = 0.0
+            for block in row_blocks(*logits.shape):
+                scaled = logits[block].astype(np.float64) * math.exp(-log_temperature)
+                smoothed = labels[block] * (1.0 - smoothing) + means
+                total += float(np.sum(np.logaddexp(0.0, scaled) - smoothed * scaled))
+            return total / logits.size
 
         reach = math.log(MOST_TEMPERATURE)
         found = optimize.minimize_scalar(
@@ -118,9 +135,9 @@ class ClassSets(Objective):
         )
         return math.exp(float(found.x))
 
-    def find_thresholds(self, logits: _Logits, labels: _Labels) -> tuple[float, ...]:
+    def find_thresholds(self, logits: _Logits, labels: _Labels, *, temperature: float = 1.0) -> tuple[float, ...]:
         """See `Objective`."""
-        return tuple(find_thresholds(special.expit(logits.astype(np.float32)), labels).tolist())
+        return tuple(find_thresholds(special.expit((logits / temperature).astype(np.float32)), labels).tolist())
 
 
 def objective_of(label_shape: tuple[int, ...]) -> Objective:

@@ -25,5 +25,15 @@ def predict_rows(network: keras.Model, rows: TrainingRows) -> tuple[NDArray[np.f
         Logits (rows, classes) and labels (rows,), in one order.
     """
     answer = tf.function(partial(network, training=False), reduce_retracing=True)
-    pairs = [(answer(features).numpy(), labels.numpy()) for features, labels in rows.dataset(batch_size=_BATCH_SIZE)]
-    return np.concatenate([logits for logits, _ in pairs]), np.concatenate([labels for _, labels in pairs])
+    found: list[NDArray[np.int64]] = []
+    logits = np.zeros((0, 0), np.float32)
+    done = 0
+    for features, labels in rows.dataset(batch_size=_BATCH_SIZE):
+        said = answer(features).numpy()
+        if not done:
+            # Of many classes, what is put together at the end would be in memory twice.
+            logits = np.empty((len(rows), said.shape[1]), said.dtype)
+        logits[done : done + len(said)] = said
+        done += len(said)
+        found.append(labels.numpy())
+    return logits, np.concatenate(found)

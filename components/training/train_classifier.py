@@ -187,7 +187,7 @@ def _train_network(
         if training.calibrate:
             temperature = objective.find_temperature(logits, labels)
             _LOGGER.info("Temperature: %.3f", temperature)
-        thresholds = objective.find_thresholds(logits / temperature, labels)
+        thresholds = objective.find_thresholds(logits, labels, temperature=temperature)
     return TrainedClassifier(
         classifier, result, encoder, len(train), taken, training.batch_size, place, warm, temperature, thresholds
     )

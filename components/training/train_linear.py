@@ -82,9 +82,9 @@ def train_linear(
     temperature = objective.find_temperature(scores, evaluation.labels) if job.training.calibrate else 1.0
     entry = {
         "epoch": 1.0,
-        "loss": objective.cross_entropy(fitted.scores / temperature, train.labels),
+        "loss": objective.cross_entropy(fitted.scores, train.labels, temperature=temperature),
         "accuracy": float(objective.right(fitted.scores, train.labels).mean()),
-        "val_loss": objective.cross_entropy(scores / temperature, evaluation.labels),
+        "val_loss": objective.cross_entropy(scores, evaluation.labels, temperature=temperature),
         "val_accuracy": float(objective.right(scores, evaluation.labels).mean()),
         "learning_rate": 0.0,
         "seconds": time.perf_counter() - started,
@@ -105,5 +105,5 @@ def train_linear(
         backup=None,
         warm_start=WarmStart("fresh weights, since a linear model is solved for") if job.training.warm_start else None,
         temperature=temperature,
-        thresholds=objective.find_thresholds(scores / temperature, evaluation.labels),
+        thresholds=objective.find_thresholds(scores, evaluation.labels, temperature=temperature),
     )

@@ -18,6 +18,7 @@ from agnews.components.evaluator.split_answers import BASELINE, CANDIDATE, Answe
 from agnews.components.model_export.labelled_texts import LabelledTexts
 from agnews.components.model_store.find_pushed_model import PushedModel
 from agnews.components.model_store.sound_copy import sound_copy
+from agnews.components.optimization.row_blocks import row_blocks
 from agnews.components.serving_model.load_predictor import load_predictor
 from agnews.components.smoke_test.try_model import try_model
 from agnews.pipeline.corpus_settings import corpus_settings
@@ -123,13 +124,17 @@ def _answers(model: PushedModel, rows: LabelledTexts) -> Answers:
         with sound_copy(folder, digest):
             pass
     predictor = load_predictor(folder, model.record.classes, digest=digest, export=export)
-    texts = np.array(rows.texts, object)
-    return read_answer_rule(folder)(predictor.probabilities(texts, batch_size=_BATCH))
+    texts, rule = np.array(rows.texts, object), read_answer_rule(folder)
+    return np.concatenate(
+        [
+            rule(predictor.probabilities(texts[block], batch_size=_BATCH))
+            for block in row_blocks(len(texts), len(model.record.classes))
+        ]
+    )
 
 
 def _metrics(labels: Answers, answered: Answers, names: tuple[str, ...]) -> Metrics:
-    has, given = (_marks(each, len(names)) for each in (labels, answered))
-    right, of_class, answers = (each.sum(axis=0, dtype=np.int64) for each in (has & given, has, given))
+    right, of_class, answers = _counts(labels, answered, len(names))
     per_class = class_figures(right, of_class, answers, names)
     return Metrics(
         count=len(labels),
@@ -142,7 +147,10 @@ def _metrics(labels: Answers, answered: Answers, names: tuple[str, ...]) -> Metr
     )
 
 
-def _marks(values: Answers, classes: int) -> NDArray[np.bool_]:
-    """Which classes each row has, (rows, classes)."""
-    marks: NDArray[np.bool_] = values > 0 if values.ndim == 2 else values[:, np.newaxis] == np.arange(classes)
-    return marks
+def _counts(labels: Answers, answered: Answers, classes: int) -> list[NDArray[np.int64]]:
+    """Rows of each class that were given it, rows of each class, and rows that were given it, (classes,) each."""
+    if labels.ndim == 2:
+        has, given = labels > 0, answered > 0
+        return [each.sum(axis=0, dtype=np.int64) for each in (has & given, has, given)]
+    whose = labels[labels == answered], labels, answered[answered != NO_CLASS]
+    return [np.bincount(each, minlength=classes) for each in whose]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +15,7 @@ from rich.text import Text
 from scipy import stats
 
 from agnews.components.evaluator.answer_columns import Answers, exact, from_column, named
+from agnews.components.evaluator.answered_rows import open_predictions
 from agnews.components.evaluator.paired_test import paired_test
 from agnews.components.report.flatten_settings import flatten_settings
 from agnews.components.storage.files_at import files_at
@@ -123,7 +123,8 @@ def _predictions(run: RunReport) -> pa.Table:
             found=f"no {path}",
             fix="Run it again: `agnews run` with the settings of that run (`agnews report show RUN --json`).",
         )
-    return pq.read_table(pa.BufferReader(b"".join(files_at(path).read(path))))
+    # Without the probabilities, which are nearly all of it where classes are many.
+    return open_predictions(path).read([columns.ROW, columns.TEXT, columns.LABEL, columns.CLASS_ID])
 
 
 def _no_predictions(run: RunReport) -> AgnewsError:

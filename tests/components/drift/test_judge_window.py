@@ -39,7 +39,14 @@ def reference(random: np.random.Generator, texts: int = 6000, answers: int = 400
     labels = (random.random(answers) > probabilities[:, 0]).astype(np.int64)
     learnt = draw(random, texts)
     blocks = [learnt[start : start + 500] for start in range(0, texts, 500)]
-    return build_reference(blocks, alphabet=LETTERS, classes=CLASSES, probabilities=probabilities, labels=labels)
+    return build_reference(
+        blocks,
+        alphabet=LETTERS,
+        classes=CLASSES,
+        answers=probabilities.argmax(axis=1),
+        confidence=probabilities.max(axis=1),
+        labels=labels,
+    )
 
 
 def live(texts: list[bytes], probabilities: np.ndarray) -> LiveTexts:

@@ -61,7 +61,12 @@ def reference() -> MonitorReference:
     probabilities = answers(random, 2000)
     labels = (random.random(2000) > probabilities[:, 0]).astype(np.int64)
     return build_reference(
-        [texts], alphabet="abcdefghijklmnopqrstuvwxyz", classes=CLASSES, probabilities=probabilities, labels=labels
+        [texts],
+        alphabet="abcdefghijklmnopqrstuvwxyz",
+        classes=CLASSES,
+        answers=probabilities.argmax(axis=1),
+        confidence=probabilities.max(axis=1),
+        labels=labels,
     )
 
 

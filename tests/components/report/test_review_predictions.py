@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
+from agnews.components.evaluator import answered_rows
 from agnews.components.linear.find_doubtful_labels import find_doubtful_labels
 from agnews.components.report.assemble_report import read_documents
 from agnews.components.report.review_predictions import review_predictions
@@ -125,6 +126,22 @@ def test_planted_labels_are_found_first(make_run: Any) -> None:
     found = find_doubtful_labels(made.labels, made.probabilities.astype(np.float64))
     assert set((found[: len(made.planted)] + 1).tolist()) == made.planted
     assert len(found) < 40, "most rows are beyond doubt"
+
+
+def test_a_file_is_reviewed_as_its_rows_are_in_memory(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_run(rows=2000)
+    table = table_of(made)
+    answers = table["class_id"].to_numpy().copy()
+    answers[::9] = -1
+    position = table.column_names.index("class_id")
+    table = table.set_column(position, "class_id", pa.array(answers))
+    file = Path(made.uris["Evaluator", "predictions"]) / "some.parquet"
+    pq.write_table(table, file, row_group_size=90)
+    whole = review_predictions(table, NAMES)
+    assert whole.mistakes
+    assert whole.doubtful_labels_in_all
+    monkeypatch.setattr(answered_rows, "_CELLS", 100)
+    assert review_predictions(pq.ParquetFile(file), NAMES) == whole
 
 
 def test_rows_that_are_sure_of_their_labels_are_left_alone() -> None:
