@@ -236,13 +236,21 @@ def show_comparison(found: RunComparison, console: Console) -> None:
             _print_flips(flips, console)
 
 
+_CLASSES_SHOWN = 20
+"""Of more, those with most rows won and lost: a terminal is no place to look for one of thousands."""
+
+
 def _classes(found: RunComparison) -> Table:
-    table = _table()
+    shown, table = found.classes, _table()
+    if len(shown) > _CLASSES_SHOWN:
+        shown = tuple(sorted(shown, key=lambda each: -(each.won + each.lost))[:_CLASSES_SHOWN])
+        table.title = f"{len(found.classes):,} classes; those with most rows won and lost"
+        table.title_justify, table.title_style = "left", "bold"
     # In a narrow terminal names are folded, and figures stay whole.
     table.add_column("class", overflow="fold")
     for name in ("recall", "", "precision", "", "won", "lost"):
         table.add_column(name, justify="right", no_wrap=True)
-    for each in found.classes:
+    for each in shown:
         table.add_row(
             literal(each.name), *_change(each.recall), *_change(each.precision), f"{each.won:,}", f"{each.lost:,}"
         )

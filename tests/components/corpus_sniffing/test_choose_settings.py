@@ -67,12 +67,14 @@ def test_few_rows_get_the_steps_that_they_need_and_many_no_more_than_before(rows
     assert RunConfig.model_validate(tree).training.epochs == training["epochs"]
 
 
-def test_many_classes_get_a_table_of_word_pairs_that_can_be_trained() -> None:
-    few, many = (
-        choose_settings([SENTENCE], rows=500, language="en", class_rows=[5] * classes) for classes in (77, 10_000)
+def test_a_transformer_is_as_wide_as_its_classes_need_and_its_table_of_pairs_can_be_trained() -> None:
+    few, some, many = (
+        choose_settings([SENTENCE], rows=500, language="en", class_rows=[5] * classes) for classes in (20, 77, 10_000)
     )
     assert "model" not in few.kinds["transformer"]
-    assert many.kinds["transformer"]["model"] == {"bigram_buckets": 4096}
+    assert some.kinds["transformer"]["model"] == {"head_dim": 256}
+    assert "77 classes" in some.reasons["model.head_dim"]
+    assert many.kinds["transformer"]["model"] == {"head_dim": 512, "bigram_buckets": 4096}
     assert "10,000 classes" in many.reasons["model.bigram_buckets"]
 
 

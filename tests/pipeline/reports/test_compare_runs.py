@@ -120,3 +120,17 @@ def test_figures_are_whole_in_a_terminal_of_80_columns(make_run: Any) -> None:
         assert recall in line
         assert precision in line
         assert line.split()[-2:] == [str(each.won), str(each.lost)]
+
+
+def test_of_many_classes_those_with_most_flips_are_shown(make_run: Any) -> None:
+    found = compare_runs(make_run("a", FIRST, labels=LABELS), make_run("b", BETTER, labels=LABELS))
+    many = [
+        found.classes[0].model_copy(update={"name": f"part-{number:03}", "won": number % 150, "lost": 0})
+        for number in range(300)
+    ]
+    console = Console(width=120, record=True, file=io.StringIO())
+    show_comparison(found.model_copy(update={"classes": tuple(many)}), console)
+    text = console.export_text()
+    assert "300 classes; those with most rows won and lost" in text
+    shown = [line.split()[0] for line in text.splitlines() if line.startswith("part-")]
+    assert sorted(shown) == sorted(f"part-{first + last:03}" for first in (0, 150) for last in range(140, 150))
