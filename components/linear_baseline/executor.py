@@ -14,9 +14,11 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import get_single_instance, get_split_uris
 
 from agnews.components.carried_corpus import read_carried_corpus
+from agnews.components.evaluator.answer_columns import named
 from agnews.components.example_files.read_records import open_records, record_files
 from agnews.components.linear.counted_texts import CountedTexts, count_texts
 from agnews.components.linear.find_doubtful_labels import find_doubtful_labels
+from agnews.components.linear.find_doubtful_sets import find_doubtful_sets, log_probability
 from agnews.components.linear.measure_linear import LabelledSets, measure_linear, measure_linear_sets
 from agnews.components.linear.score_out_of_fold import score_out_of_fold
 from agnews.components.storage.files_at import files_at
@@ -74,7 +76,7 @@ class Executor(BaseExecutor):
             if corpus.label_sets is None:
                 check, doubts = _measure(train, test, corpus.class_names, settings)
             else:
-                check = _measure_sets(train, held, test, settings)
+                check, doubts = _measure_sets(train, held, test, corpus.class_names, settings)
         uri = get_single_instance(output_dict["report"]).uri
         files_at(uri).write(f"{uri}/{DOUBTS_FILE}", [each.model_dump_json().encode() + b"\n" for each in doubts])
         check.write(uri, files_at(uri).write)
@@ -115,7 +117,7 @@ def _measure(
     found = measure_linear(counted, labels, asked, test[1], num_classes=num_classes)
     doubted, doubts = None, _NO_DOUBTS
     if len(words) >= _LEAST_ROWS:
-        doubted, doubts = _doubt(words, counted, labels, class_names)
+        doubted, doubts = _list(_doubt(words, counted, labels, class_names), len(words))
     check = LinearCheck(
         train_rows=len(texts),
         accuracy=found.accuracy,
@@ -125,33 +127,39 @@ def _measure(
     return check, doubts
 
 
-def _measure_sets(train: _Rows, held: _Rows, test: _Rows, settings: LinearConfig) -> LinearCheck:
+def _measure_sets(
+    train: _Rows, held: _Rows, test: _Rows, class_names: Sequence[str], settings: LinearConfig
+) -> tuple[LinearCheck, _Doubts]:
     most = max(1, min(_MOST_ROWS, _MOST_CELLS // train[1].shape[1]))
     texts, marks = train[0][:most], train[1][:most]
     if not texts or not held[0] or not test[0]:
-        return LinearCheck(skipped="there are no rows")
+        return LinearCheck(skipped="there are no rows"), _NO_DOUBTS
     words, kept, asked = ([text.decode(errors="replace") for text in each] for each in (texts, held[0], test[0]))
-    found = measure_linear_sets(
-        count_texts(words, settings), marks, LabelledSets(kept, held[1]), LabelledSets(asked, test[1])
-    )
+    counted = count_texts(words, settings)
+    found = measure_linear_sets(counted, marks, LabelledSets(kept, held[1]), LabelledSets(asked, test[1]))
+    doubted, doubts = None, _NO_DOUBTS
+    if len(words) >= _LEAST_ROWS:
+        doubted, doubts = _list(_doubt_sets(words, counted, marks, class_names), len(words))
     given = (np.flatnonzero(row).tolist() for row in found.answers)
-    return LinearCheck(
+    check = LinearCheck(
         train_rows=len(texts),
         accuracy=found.accuracy,
         answers={digest_text(text): tuple(answer) for text, answer in zip(test[0], given, strict=True)},
+        labels=doubted,
     )
+    return check, doubts
 
 
 def _doubt(
     texts: Sequence[str], counted: CountedTexts, labels: NDArray[np.int64], class_names: Sequence[str]
-) -> tuple[LabelDoubts, _Doubts]:
+) -> list[DoubtfulLabel]:
     # Words say nearly as much as characters besides, in a quarter of the time; some languages have no spaces.
     probabilities = score_out_of_fold(counted.without_characters(), labels, num_classes=len(class_names))
     doubtful = find_doubtful_labels(labels, probabilities)
     answers = probabilities.argmax(axis=1)
     # Where the likeliest class is the label, it is not sure enough of it for that class.
     shown = [row for row in doubtful.tolist() if answers[row] != labels[row]]
-    doubts = tuple(
+    return [
         DoubtfulLabel(
             text=texts[row],
             label=class_names[labels[row]],
@@ -159,10 +167,34 @@ def _doubt(
             label_probability=float(probabilities[row, labels[row]]),
             answer_probability=float(probabilities[row, answers[row]]),
         )
-        for row in shown[:_LISTED]
-    )
+        for row in shown
+    ]
+
+
+def _doubt_sets(
+    texts: Sequence[str], counted: CountedTexts, marks: NDArray[np.int64], class_names: Sequence[str]
+) -> list[DoubtfulLabel]:
+    probabilities = score_out_of_fold(counted.without_characters(), marks, num_classes=len(class_names))
+    rows, mended = find_doubtful_sets(marks, probabilities)
+    shares, given = probabilities[rows], marks[rows]
+    of_label, of_answer = (np.exp(log_probability(shares, each)).tolist() for each in (given, mended))
+    return [
+        DoubtfulLabel(
+            text=texts[row],
+            label=named(np.flatnonzero(label).tolist(), class_names) or "",
+            answer=named(np.flatnonzero(answer).tolist(), class_names) or "",
+            label_probability=before,
+            answer_probability=after,
+        )
+        for row, label, answer, before, after in zip(rows.tolist(), given, mended, of_label, of_answer, strict=True)
+    ]
+
+
+def _list(doubted: Sequence[DoubtfulLabel], rows: int) -> tuple[LabelDoubts, _Doubts]:
+    """What a report shows of doubtful rows, and what is listed for whoever mends them."""
+    doubts = tuple(doubted[:_LISTED])
     worst = tuple(each.model_copy(update={"text": _cut(each.text)}) for each in doubts[:_SHOWN])
-    return LabelDoubts(rows=len(texts), in_all=len(shown), worst=worst), doubts
+    return LabelDoubts(rows=rows, in_all=len(doubted), worst=worst), doubts
 
 
 def _cut(text: str) -> str:

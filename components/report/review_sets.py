@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agnews.components.evaluator.answer_columns import Answers, exact, from_column, named
+from agnews.components.evaluator.answer_columns import exact, from_column, named
+from agnews.components.linear.find_doubtful_sets import log_probability
 from agnews.components.report.review_predictions import calibration_bins
 from agnews.schemas import predictions as columns
 from agnews.schemas.prediction_review import DoubtfulRow, PredictionReview
 
 _SHOWN, _LOST_SHOWN = 20, 10
 _MOST_CHARACTERS = 500
-_LEAST = 1e-7
 
 
 def review_sets(table: pa.Table, class_names: Sequence[str]) -> PredictionReview:
@@ -34,7 +34,7 @@ def review_sets(table: pa.Table, class_names: Sequence[str]) -> PredictionReview
     labels, answers = (from_column(table[name], classes) for name in (columns.LABEL, columns.CLASS_ID))
     shares = table[columns.PROBABILITIES].combine_chunks().flatten().to_numpy().reshape(len(labels), -1)
     usable = answers[:, 0] != columns.NO_CLASS
-    of_label, of_answer = (_log_probability(shares, each) for each in (labels, answers))
+    of_label, of_answer = (log_probability(shares, each) for each in (labels, answers))
     mistakes = np.flatnonzero(usable & ~exact(answers, labels))
     mistakes = mistakes[np.argsort((of_label - of_answer)[mistakes], kind="stable")]
     lost = mistakes[:0]
@@ -54,12 +54,6 @@ def review_sets(table: pa.Table, class_names: Sequence[str]) -> PredictionReview
         doubtful_labels_in_all=0,
         lost=rows(lost[:_LOST_SHOWN]),
     )
-
-
-def _log_probability(shares: NDArray[np.float32], marks: Answers) -> NDArray[np.float64]:
-    bounded = np.clip(np.nan_to_num(shares.astype(np.float64)), _LEAST, 1.0 - _LEAST)
-    found: NDArray[np.float64] = np.log(np.where(marks > 0, bounded, 1.0 - bounded)).sum(axis=1)
-    return found
 
 
 def _rows(

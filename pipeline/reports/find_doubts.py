@@ -24,7 +24,7 @@ def find_doubts(run: str, root: Path) -> tuple[str, list[DoubtfulLabel]]:
         A name for the list, which sorts as runs do, and the rows, the most doubtful first.
 
     Raises:
-        AgnewsError: There is no such run, or no such list, or nobody has looked.
+        AgnewsError: There is no such run, or no such list, or nobody has looked; or texts have several classes.
     """
     if "/" in run:
         folder = run.rstrip("/").removesuffix(f"/{DOUBTS_FILE}")
@@ -49,7 +49,14 @@ def find_doubts(run: str, root: Path) -> tuple[str, list[DoubtfulLabel]]:
         )
     lines = files.read_bytes(f"{folder}/{DOUBTS_FILE}").splitlines()
     rows = [DoubtfulLabel.model_validate_json(line) for line in lines]
-    if not rows and (why := LinearCheck.read(folder, files.read).skipped):
+    check = LinearCheck.read(folder, files.read)
+    if any(isinstance(each, tuple) for each in check.answers.values()):
+        raise AgnewsError(
+            "The page of labels asks for one class of a text, and the texts of this run have several.",
+            found=folder,
+            fix=f"Mend the labels in the training file: {folder}/{DOUBTS_FILE} lists the rows.",
+        )
+    if not rows and (why := check.skipped):
         raise AgnewsError(
             "Nobody looked at the labels of this run's training rows.",
             found=f"{folder}: {why}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,14 @@ from agnews.components.artifact_types import StepReport
 from agnews.components.linear_baseline import executor
 from agnews.components.linear_baseline.executor import Executor
 from agnews.components.storage.files_at import files_at
+from agnews.schemas.corpus import LabelSets
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.linear_check import DOUBTS_FILE, DoubtfulLabel, LinearCheck
 
 pytestmark = pytest.mark.integration
 
 WORDS = ("minister", "coach", "profit", "software")
-Rows = list[tuple[str, int]]
+Rows = Sequence[tuple[str, int | list[int]]]
 
 
 def rows_of(count: int, *, wrong_every: int = 0) -> Rows:
@@ -35,7 +36,7 @@ def rows_of(count: int, *, wrong_every: int = 0) -> Rows:
 def check(tmp_path: Path) -> Callable[..., LinearCheck]:
     """Runs the executor on rows by split."""
 
-    def run(splits: Mapping[str, Rows], *, unwanted: str = "", **model: object) -> LinearCheck:
+    def run(splits: Mapping[str, Rows], *, unwanted: str = "", sets: bool = False, **model: object) -> LinearCheck:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         for split, rows in splits.items():
             (folder / f"Split-{split}").mkdir(parents=True)
@@ -44,12 +45,15 @@ def check(tmp_path: Path) -> Callable[..., LinearCheck]:
                 for text, label in rows:
                     example = tf.train.Example()
                     example.features.feature["text"].bytes_list.value.append(text.encode())
-                    example.features.feature["label"].int64_list.value.append(label)
+                    values = label if isinstance(label, list) else [label]
+                    example.features.feature["label"].int64_list.value.extend(values)
                     writer.write(example.SerializeToString())
         examples, report = standard_artifacts.Examples(), StepReport()
         examples.uri, report.uri = str(folder), str(folder / "report")
         examples.split_names = encode_split_names(["train", "eval", "test"])
         corpus = packaged_corpus().model_copy(update={"kinds": {"linear": {"model": model}}})
+        if sets:
+            corpus = corpus.model_copy(update={"label": LabelSets(column="class")})
         settings = {"corpus": corpus.canonical(), "unwanted": unwanted, "code_version": ""}
         Executor().Do({"examples": [examples]}, {"report": [report]}, settings)
         return LinearCheck.read(report.uri, files_at(report.uri).read)
@@ -91,6 +95,44 @@ def test_wrong_labels_of_training_rows_are_found_by_models_that_have_not_learnt_
     clean = check({"train": rows_of(400), "test": rows_of(40)}).labels
     assert clean is not None
     assert (clean.in_all, clean.worst) == (0, ())
+
+
+def test_a_class_too_many_or_too_few_is_found_where_texts_have_several(
+    check: Callable[..., LinearCheck], tmp_path: Path
+) -> None:
+    def rows(first: int, last: int) -> list[tuple[str, list[int]]]:
+        made = []
+        for row in range(first, last):
+            marks = [row >> each & 1 for each in range(4)]
+            said = " and ".join(word for word, has in zip(WORDS, marks, strict=True) if has)
+            made.append((f"{said} spoke {row}", marks))
+        return made
+
+    train = rows(0, 480)
+    for place in range(3, 480, 40):
+        text, marks = train[place]
+        train[place] = text, [1 - marks[0], *marks[1:]]
+    planted = {text for text, marks in train if (WORDS[0] in text) != marks[0]}
+    assert len(planted) == 12
+
+    found = check({"train": train, "eval": rows(480, 560), "test": rows(560, 640)}, sets=True)
+
+    assert found.labels is not None
+    # Only where the model is as sure as it is of other rows of the class: not all, and nothing else.
+    doubted = {each.text for each in found.labels.worst}
+    assert doubted <= planted
+    assert len(doubted) >= 6
+    assert (found.labels.rows, found.labels.in_all) == (480, len(doubted))
+    listed = [
+        DoubtfulLabel.model_validate_json(line) for line in next(tmp_path.rglob(DOUBTS_FILE)).read_text().splitlines()
+    ]
+    assert listed == list(found.labels.worst)
+    names = packaged_corpus().class_names
+    for each in listed:
+        right = [name for name, word in zip(names, WORDS, strict=True) if word in each.text]
+        assert each.answer == (" + ".join(right) or "(none)")
+        assert each.label != each.answer
+        assert each.answer_probability > each.label_probability
 
 
 def test_nobody_who_does_not_want_to_know_waits_for_it(check: Callable[..., LinearCheck]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -156,11 +156,13 @@ ROW = DoubtfulLabel(
 def doubting(tmp_path: Path) -> Callable[..., Path]:
     """Writes what LinearBaseline leaves behind."""
 
-    def write(*rows: DoubtfulLabel, skipped: str = "") -> Path:
+    def write(
+        *rows: DoubtfulLabel, skipped: str = "", answers: Mapping[str, int | tuple[int, ...]] = MappingProxyType({})
+    ) -> Path:
         folder = tmp_path / "LinearBaseline" / "7"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DOUBTS_FILE).write_text("".join(f"{row.model_dump_json()}\n" for row in rows))
-        LinearCheck(skipped=skipped).write(str(folder), files_at(str(folder)).write)
+        LinearCheck(skipped=skipped, answers=dict(answers)).write(str(folder), files_at(str(folder)).write)
         return folder
 
     return write
@@ -205,6 +207,14 @@ def test_a_run_is_asked_for_its_doubts_by_its_name(
     found = agnews("queue", "--log", places.uri, "--doubtful", "latest")
     assert isinstance(found.exception, AgnewsError)
     assert "did not come to look" in found.exception.problem
+
+
+def test_rows_of_several_classes_are_mended_in_their_file(places: Places, doubting: Callable[..., Path]) -> None:
+    found = agnews("queue", "--log", places.uri, "--doubtful", doubting(ROW, answers={"a": (), "b": (0, 1)}))
+    assert isinstance(found.exception, AgnewsError)
+    assert "have several" in found.exception.problem
+    assert DOUBTS_FILE in found.exception.fix
+    assert not Path(places.training_rows).exists()
 
 
 def test_where_nobody_looked_for_doubts_the_reason_is_told(
