@@ -23,6 +23,21 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
+def damaged_parquet(path: str, error: BaseException, row: int) -> AgnewsError:
+    """Makes the error of a file that cannot be read.
+
+    Args:
+        path: What the file is called in messages.
+        error: One of `PARQUET_ERRORS`.
+        row: The last row that was read.
+    """
+    return AgnewsError(
+        f"{path} is no Parquet file, or it is damaged.",
+        found=f"{first_line(error)}, behind row {row:,}",
+        fix="Write or download it again, or say what it is with read.format.",
+    )
+
+
 def read_parquet_records(stream: io.BufferedReader, path: str, check: RecordChecker) -> Iterator[Record | Reject]:
     """Reads a Parquet file, no more than a few pages of it in memory. A text that is null counts as an empty one.
 
@@ -54,11 +69,7 @@ def read_parquet_records(stream: io.BufferedReader, path: str, check: RecordChec
                         record = check(row, 0, label, values, "")
                         yield record if isinstance(record, Record) else check(row, 0, label, values, " ".join(values))
         except PARQUET_ERRORS as error:
-            raise AgnewsError(
-                f"{path} is no Parquet file, or it is damaged.",
-                found=f"{first_line(error)}, behind row {row:,}",
-                fix="Write or download it again, or say what it is with read.format.",
-            ) from error
+            raise damaged_parquet(path, error, row) from error
 
 
 def _require(schema: pa.Schema, wanted: tuple[str, ...], texts: list[str], path: str) -> None:

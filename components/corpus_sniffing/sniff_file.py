@@ -56,15 +56,24 @@ def sniff_file(path: Path) -> SniffedFile:
         return SniffedFile(Reading(format="folders"), ("label", "text"), ["a folder of text files for each class"])
     head = _read_head(path)
     if head.startswith(b"PAR1"):
-        import pyarrow.parquet as pq
-
-        return SniffedFile(Reading(format="parquet"), tuple(pq.read_schema(path).names), ["a Parquet file"])
+        return SniffedFile(Reading(format="parquet"), _parquet_columns(path), ["a Parquet file"])
     encoding, seen, unsure = _sniff_encoding(path, head)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     if text.lstrip()[:1] in ("{", "["):
         columns = _json_columns(text, path)
         return SniffedFile(_reading(path, "jsonl", encoding=encoding), columns, ["JSON Lines", *seen], unsure)
     return _sniff_table(path, text, encoding, seen, unsure)
+
+
+def _parquet_columns(path: Path) -> tuple[str, ...]:
+    import pyarrow.parquet as pq
+
+    from agnews.components.corpus_files.read_parquet_records import PARQUET_ERRORS, damaged_parquet
+
+    try:
+        return tuple(pq.read_schema(path).names)
+    except PARQUET_ERRORS as error:
+        raise damaged_parquet(str(path), error, 0) from error
 
 
 def _read_head(path: Path) -> bytes:
@@ -131,7 +140,7 @@ def _json_columns(text: str, path: Path) -> tuple[str, ...]:
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if names:
                 break
             fix = "Write an object a line: jq -c '.[]' OLD > NEW.jsonl turns a list of objects into that."

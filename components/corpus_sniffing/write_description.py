@@ -30,7 +30,7 @@ def write_description(document: Mapping[str, Any], unsure: Sequence[str]) -> str
     files = document["files"]
     lines = [_HEAD]
     if unsure:
-        lines += ["# To look at:", *(f"# - {each}" for each in unsure), ""]
+        lines += ["# To look at:", *(f"# - {_on_one_line(each)}" for each in unsure), ""]
     lines += [
         "format: 1  # of this file",
         f"name: {_scalar(document['name'])}  # what records and reports call the corpus",
@@ -78,7 +78,7 @@ def write_description(document: Mapping[str, Any], unsure: Sequence[str]) -> str
         "# golden_texts:",
         f'#   {_scalar(document["classes"][0])}: ["...", "..."]',
         f"example_texts:{'' if document['example_texts'] else ' []'}  # what the page of the server offers to try",
-        *(f"  - {json.dumps(each, ensure_ascii=False)}" for each in document["example_texts"]),
+        *(f"  - {_quoted(each)}" for each in document["example_texts"]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -120,7 +120,7 @@ def _settings(document: Mapping[str, Any]) -> list[str]:
         lines += [f"    {section}: {_flow(keys)}" for section, keys in sections.items()]
     if document.get("reasons"):
         lines.append("reasons:  # why, shown by `agnews config show --corpus FILE` and in the report")
-        lines += [f"  {key}: {json.dumps(why, ensure_ascii=False)}" for key, why in document["reasons"].items()]
+        lines += [f"  {key}: {_quoted(why)}" for key, why in document["reasons"].items()]
     return lines
 
 
@@ -143,8 +143,20 @@ def _scalar(value: object, *, key: bool = False) -> str:
     if isinstance(value, str):
         if (_PLAIN.fullmatch(value) and yaml.safe_load(value) == value) or (key and re.fullmatch(r"\d+", value)):
             return value
-        return json.dumps(value, ensure_ascii=False)
+        return _quoted(value)
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    return _on_one_line(json.dumps(text, ensure_ascii=False))
+
+
+def _on_one_line(text: str) -> str:
+    """Escapes, as YAML does within double quotes, what would end a line, and what YAML holds in no other way."""
+    return "".join(
+        each if each.isprintable() else f"\\u{ord(each):04x}" if each <= "\uffff" else f"\\U{ord(each):08x}"
+        for each in text
+    )
 
 
 def _flow(value: object) -> str:
@@ -156,4 +168,4 @@ def _flow(value: object) -> str:
 
 
 def _inside(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and "," in value else _scalar(value)
+    return _quoted(value) if isinstance(value, str) and "," in value else _scalar(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from agnews.components.model_server.predict_request import check_count, check_le
 from agnews.components.model_server.served_version import Outputs
 
 _SHOWN = 200
+_HALVES = re.compile("[\ud800-\udfff]")
 _DEEPEST = 8
 _BYTES = "BYTES"
 _OF_ARRAYS = {"f4": "FP32", "i8": "INT64", "i4": "INT32", "b1": "BOOL"}
@@ -65,7 +67,10 @@ def read_infer_request(body: bytes, argument: str, outputs: Sequence[str], limit
         raise HttpError(400, f"The model has no input {_show(tensor.get('name'))}; its only one is `{argument}`.")
     if tensor.get("datatype") != _BYTES:
         raise HttpError(400, f"The datatype of `{argument}` is {_BYTES}, not {_show(tensor.get('datatype'))}.")
-    if "binary_data_size" in (tensor.get("parameters") or {}):
+    parameters = tensor.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise HttpError(400, f"`parameters` must be an object, not {_show(parameters)}.")
+    if "binary_data_size" in parameters:
         raise HttpError(400, "This server does not read the binary extension; send `data` as JSON.")
     shape = _shape(tensor.get("shape"))
     check_count(math.prod(shape), limits)
@@ -74,10 +79,14 @@ def read_infer_request(body: bytes, argument: str, outputs: Sequence[str], limit
         raise HttpError(400, f"`data` has {len(values):,} texts, and shape {list(shape)} is for {math.prod(shape):,}.")
     if not values:
         raise HttpError(400, "There is no text in the request.")
-    name = document.get("id")
-    if name is not None and not isinstance(name, str):
-        raise HttpError(400, f"`id` must be a string, not {_show(name)}.")
-    return InferRequest(values, _wanted(document.get("outputs"), outputs), name)
+    return InferRequest(values, _wanted(document.get("outputs"), outputs), _id(document.get("id")))
+
+
+def _id(given: Any) -> str | None:
+    # Bytes that are no UTF-8 are taken in texts; here they would have to be sent back.
+    if given is not None and not (isinstance(given, str) and _HALVES.search(given) is None):
+        raise HttpError(400, f"`id` must be a string of UTF-8, not {_show(given)}.")
+    return given
 
 
 def _shape(given: Any) -> tuple[int, ...]:

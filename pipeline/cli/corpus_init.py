@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agnews.pipeline.literal_text import literal
+from agnews.pipeline.literal_text import literal, printable
 
 if TYPE_CHECKING:
     from agnews.components.corpus_sniffing.propose_corpus import Proposal
@@ -50,6 +50,7 @@ def init(
     from agnews.components.corpus_sniffing.propose_corpus import Wanted, propose_corpus
     from agnews.components.corpus_sniffing.settle_corpus import settle_corpus
     from agnews.components.corpus_sniffing.write_description import write_description
+    from agnews.components.storage.atomic_output import write_atomically
     from agnews.pipeline.load_corpus import load_corpus
     from agnews.pipeline.local.quiet_output import STDERR, quiet_output
     from agnews.schemas.errors import AgnewsError
@@ -76,7 +77,7 @@ def init(
     document = proposal.document
     if root != ".":
         document = {**document, "files": {"root": root, **document["files"]}}
-    out.write_text(write_description(document, proposal.unsure), encoding="utf-8")
+    write_atomically(out, write_description(document, proposal.unsure))
     load_corpus(str(out.absolute()))
     _tell(proposal, out, console)
 
@@ -88,11 +89,11 @@ def _tell(proposal: Proposal, out: Path, console: object) -> None:
     assert isinstance(console, Console)  # noqa: S101 - for the type checker
     console.print(Text("saw", style="bold"))
     for each in proposal.seen:
-        console.print(Text(f"  {each}"), soft_wrap=True)
+        console.print(Text(printable(f"  {each}")), soft_wrap=True)
     if proposal.unsure:
         console.print(Text("to look at", style="bold yellow"))
         for each in proposal.unsure:
-            console.print(Text(f"  {each}"), soft_wrap=True)
+            console.print(Text(printable(f"  {each}")), soft_wrap=True)
     console.print(f"\n[green]✓[/green] [bold]{literal(out)}[/bold] is written; read it once. Then:")
     console.print(f"  agnews corpus check {literal(out)}", soft_wrap=True)
     console.print(f"  agnews run --corpus {literal(out)}", soft_wrap=True)

@@ -43,15 +43,29 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="agnews-fuzz-", dir=_SHM if _SHM.is_dir() else None))
 
 
+_INFER = b"/v2"
+"""Begins a request of the Open Inference Protocol."""
+
+
 def _request() -> Callable[[bytes], None]:
+    import numpy as np
+
     from agnews.components.model_server.json_response import HttpError, Limits
+    from agnews.components.model_server.open_inference import read_infer_request, write_infer_response
     from agnews.components.model_server.predict_request import read_predict_request
 
     limits = Limits(instances=64, text_bytes=4096)
 
+    def read(content: bytes) -> Any:
+        if not content.startswith(_INFER):
+            return read_predict_request(content, lambda _: "text", limits)
+        asked = read_infer_request(content.removeprefix(_INFER), "text", ("class_id",), limits)
+        write_infer_response("agnews", "17", asked, {"class_id": np.zeros(len(asked.values), np.int64)})
+        return asked
+
     def eat(content: bytes) -> None:
         try:
-            found = read_predict_request(content, lambda _: "text", limits)
+            found = read(content)
         except HttpError as error:
             if error.status not in (400, 422) or len(str(error)) > 10_000:
                 raise
@@ -67,6 +81,8 @@ def _request_seeds() -> Iterator[bytes]:
         if len(row["body_base64"]) < 4_000:
             yield base64.b64decode(row["body_base64"])
     yield b'{"instances": ["a", {"b64": "Zm8="}]}'
+    tensor = b'{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a"], "parameters": {}}'
+    yield _INFER + b'{"id": "a", "inputs": [' + tensor + b'], "outputs": [{"name": "class_id"}], "parameters": {}}'
     yield b'{"inputs": {"text": [["a"], ["b"]]}, "signature_name": "explain", "n": NaN}'
 
 
@@ -233,6 +249,8 @@ def _rows(form: str) -> Callable[[], Callable[[bytes], None]]:
     def make() -> Callable[[bytes], None]:
         from agnews.components.corpus_files.read_records import read_records
         from agnews.components.corpus_files.record import Record, Reject
+        from agnews.components.corpus_sniffing.read_raw_rows import read_raw_rows
+        from agnews.components.corpus_sniffing.sniff_file import sniff_file
         from agnews.components.prediction.read_texts import open_texts, read_texts
         from agnews.components.prediction.resolve_columns import resolve_columns
         from agnews.components.prediction.text_input import TextFormat, TextInput, TextRow
@@ -249,6 +267,11 @@ def _rows(form: str) -> Callable[[], Callable[[bytes], None]]:
             try:
                 for record in read_records(str(path), corpus):
                     assert isinstance(record, Record | Reject)
+            except AgnewsError:
+                pass
+            try:
+                for values in read_raw_rows(path, sniff_file(path)):
+                    assert all(name.encode() or True for name in (*values, *values.values()))
             except AgnewsError:
                 pass
             try:
@@ -471,7 +494,11 @@ def _saved_model_seeds() -> Iterator[bytes]:
 
 _JSON = ("{", "}", "[", "]", ":", ",", '"', "null", "NaN", "\\u")
 TARGETS = {
-    "request": Target(_request, _request_seeds, (*_JSON, "instances", "inputs", "b64", "text", "signature_name")),
+    "request": Target(
+        _request,
+        _request_seeds,
+        (*_JSON, "instances", "inputs", "b64", "text", "signature_name", "/v2", "parameters", "shape", "BYTES"),
+    ),
     "safetensors": Target(
         _safetensors, _safetensors_seeds, (*_JSON, "dtype", "shape", "data_offsets", "__metadata__", "BF16")
     ),

@@ -236,6 +236,8 @@ def test_columns_that_somebody_named(tmp_path: Path) -> None:
         (b"text,label\nonly one,a\nof each,b\n", "train.csv", "class"),
         (b"  \n", "train.csv", "empty"),
         (b"\x1f\x8b\x08 cut", "train.csv.gz", "cannot be read"),
+        (b"PAR1 and so on", "train.parquet", "no Parquet file"),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "train.jsonl", "not an object a line"),
     ],
 )
 def test_what_is_no_corpus_is_refused_with_words(tmp_path: Path, content: bytes, name: str, message: str) -> None:
@@ -243,6 +245,28 @@ def test_what_is_no_corpus_is_refused_with_words(tmp_path: Path, content: bytes,
     with pytest.raises(AgnewsError, match=message) as caught:
         describe(tmp_path)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+def test_what_stands_in_rows_gets_no_line_of_the_description(tmp_path: Path, end: str) -> None:
+    rows = [("category", "text"), *make(("a", f"b{end}floors: {{}}"), 100)]
+    rows += [(f"x{end}golden_texts: {{a: [owned]}}", "the only one of its class")]
+    (tmp_path / "train.csv").write_bytes(table(rows))
+    corpus, _, unsure = describe(tmp_path)
+    assert any("golden_texts:" in each for each in unsure)
+    assert not corpus.golden_texts
+    assert corpus.floors.min_accuracy is not None
+    # A reader may end a line elsewhere than YAML does, but nothing of it becomes a key.
+    assert [each.value.split(end)[0] for each in corpus.classes] == ["a", "b"]
+
+
+def test_rows_with_half_a_character_are_passed_over(tmp_path: Path) -> None:
+    rows = [{"label": label, "text": text} for label, text in make(("a", "b"), 100)]
+    rows += [{"label": "a\ud800", "text": "half of one"}, {"label": "a", "text": "and \udcff here"}] * 2
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    corpus, found, _ = describe(tmp_path)
+    assert [each.value for each in corpus.classes] == ["a", "b"]
+    assert len(found.rejects["train.jsonl"]) == 4
 
 
 def test_a_column_that_is_not_there_and_two_ways_to_name_test_rows(tmp_path: Path) -> None:

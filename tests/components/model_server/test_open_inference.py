@@ -75,6 +75,9 @@ def test_nested_and_flat_data_are_the_same_texts(shared_server: Any, sent: dict[
         (body("a", data=[3]), 400, "a list of texts, not 3"),
         (body(), 400, "no text"),
         (body("a", data=None, parameters={"binary_data_size": 5}), 400, "binary extension"),
+        (body("a", parameters=5), 400, "`parameters` must be an object, not 5"),
+        (body("a", parameters=["binary_data_size"]), 400, "`parameters` must be an object"),
+        ({**body("a"), "id": 7}, 400, "`id` must be a string of UTF-8, not 7"),
         ({**body("a"), "outputs": [{"name": "score"}]}, 400, 'no output "score"; it has class_id, label'),
         (body("a", shape=[10**12], data=["a"]), 422, "1,024"),
         (body("a" * 70_000), 422, "65,536"),
@@ -84,6 +87,12 @@ def test_what_is_wrong_is_said(shared_server: Any, sent: dict[str, Any], status:
     answer = shared_server.client.post(INFER, json=sent)
     assert (answer.status_code, set(answer.json())) == (status, {"error"})
     assert words in answer.json()["error"]
+
+
+def test_an_id_that_could_not_be_sent_back_is_refused(shared_server: Any) -> None:
+    sent = json.dumps({**body("a"), "id": "x"}).encode().replace(b'"x"', b'"\xff"')
+    answer = shared_server.client.post(INFER, content=sent)
+    assert (answer.status_code, answer.json()) == (400, {"error": '`id` must be a string of UTF-8, not "\\udcff".'})
 
 
 def test_the_server_and_its_model_say_what_they_are(shared_server: Any) -> None:

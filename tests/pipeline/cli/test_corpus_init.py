@@ -48,6 +48,16 @@ def test_what_it_writes_is_what_check_accepts(files: Path, tmp_path: Path) -> No
     assert f"agnews run --corpus {out}" in checked.output.replace("\n", "")
 
 
+def test_what_a_terminal_would_obey_is_shown_and_not_obeyed(files: Path, tmp_path: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        content = (files / name).read_text().replace("category", "cate\x1b]0;owned\x07gory", 1)
+        (files / name).write_text(content)
+    shown = CliRunner().invoke(app, ["corpus", "init", str(files), "--out", str(tmp_path / "c.yaml")])
+    assert shown.exit_code == 0
+    assert "\x1b" not in shown.output
+    assert "cate\\x1b]0;owned" in shown.output.replace("\n", "")
+
+
 def test_libraries_keep_their_chatter_to_themselves(files: Path, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("agnews"), "corpus", "init", files, "--out", tmp_path / "corpus.yaml"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, timeout=120)
