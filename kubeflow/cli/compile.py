@@ -85,8 +85,10 @@ def compile_(
       agnews compile --out pipeline.yaml --image registry.example/agnews@sha256:... --profile gpu --model bert_finetune
       agnews submit pipeline.yaml --param data_uri=/mnt/news --param model=transformer --wait
     """
+    from rich.text import Text
+
     from agnews.components.storage.atomic_output import write_atomically
-    from agnews.kubeflow.cli.follow_run import open_console
+    from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline
     from agnews.pipeline.load_execution import load_execution
 
@@ -104,14 +106,15 @@ def compile_(
     console = open_console()
     compiled = CompiledPipeline.read(made.text)
     write_atomically(out, made.text)
-    console.print(f"[green]✓[/green] [bold]{out}[/bold]  digest {compiled.digest[:12]}  image {made.image}")
+    about = f"  digest {compiled.digest[:12]}  image {made.image}"
+    console.print(Text.assemble(("✓", "green"), " ", (str(out), "bold"), about))
     for name, parameter in compiled.parameters.items():
         default = "required" if parameter.required else f"default {parameter.default!r}"
         console.print(f"  {name:<16} {default}", highlight=False)
     for number, line in enumerate(made.retries):
-        console.print(f"  {'' if number else 'retries':<16} {line}", highlight=False, markup=False)
+        console.print(f"  {'' if number else 'retries':<16} {line}", highlight=False)
     for note in made.notes:
-        console.print(f"  note: {note}", highlight=False, markup=False, style="yellow")
+        console.print(f"  note: {note}", highlight=False, style="yellow")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from agnews.kubeflow.cli.open_console import Printable
 from agnews.kubeflow.cli.tell_end import tell_end
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.resume_run import resume_run
@@ -75,10 +76,10 @@ def follow_run(
                     )
                 for each in tell_end(notifications or NotifyConfig(), view, run, link):
                     if each.problem:
-                        console.print(f"  nobody was told by {each.channel}: {each.problem}", markup=False)
+                        console.print(f"  nobody was told by {each.channel}: {each.problem}")
                 return code
             run_id = resume_run(api, run).run_id
-            console.print(f"{_clock()} retry {number + 1} of {retries}: run {run_id} goes on", markup=False)
+            console.print(f"{_clock()} retry {number + 1} of {retries}: run {run_id} goes on")
     except KeyboardInterrupt:
         console.print(f"\nThe run goes on. To stop it: agnews runs stop {run_id}")
         return ExitCode.INTERRUPTED
@@ -89,18 +90,22 @@ def _watch(api: KfpApi, lines: _Lines, run_id: str, interval: float) -> RunRecor
     if not lines.console.is_terminal:
         return watch_run(api, run_id, lines, interval=interval)
     with Live(console=lines.console, refresh_per_second=4) as live:
-        return watch_run(api, run_id, lambda seen: live.update(show_run(seen, lines.view)), interval=interval)
+
+        def show(seen: RunRecord) -> None:
+            live.update(Printable(show_run(seen, lines.view)))
+
+        return watch_run(api, run_id, show, interval=interval)
 
 
 def _tell_end(view: RunView, run: RunRecord, console: Console) -> ExitCode:
-    console.print(f"{_clock()} run {run.outcome}{f': {run.error}' if run.error else ''}", markup=False)
+    console.print(f"{_clock()} run {run.outcome}{f': {run.error}' if run.error else ''}")
     try:
         verdict = view.verdict(run) if run.state == "SUCCEEDED" else None
     except AgnewsError as error:
-        console.print(f"  whether a model was pushed could not be read: {error.problem}", markup=False, style="yellow")
+        console.print(f"  whether a model was pushed could not be read: {error.problem}", style="yellow")
         return run.exit_code
     if verdict is not None:
-        console.print(f"  {'pushed' if verdict.get('pushed') else 'not pushed'}: {verdict.get('reason')}", markup=False)
+        console.print(f"  {'pushed' if verdict.get('pushed') else 'not pushed'}: {verdict.get('reason')}")
     return view.exit_code(run)
 
 
@@ -122,7 +127,7 @@ class _Lines:
             words = self.view.last_words(run, task).text
             tries = f" (try {len(task.pods)})" if len(task.pods) > 1 else ""
             said = f": {words}" if words else ""
-            self.console.print(f"{_clock()} {task.title} {task.state}{tries}{said}", markup=False)
+            self.console.print(f"{_clock()} {task.title} {task.state}{tries}{said}")
 
 
 def show_run(run: RunRecord, view: RunView) -> RenderableType:
@@ -171,15 +176,6 @@ def _duration(time: timedelta | None) -> str:
 
 def _clock() -> str:
     return f"{datetime.now(UTC):%H:%M:%S}"
-
-
-_WIDE = 400
-
-
-def open_console() -> Console:
-    """Returns a console that folds nothing where no person looks: other programs read lines."""
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)
 
 
 def version_label(api: KfpApi, pipeline_id: str, version_id: str, known: dict[str, str]) -> str:

@@ -38,7 +38,8 @@ def list_runs(
     """
     from rich.table import Table
 
-    from agnews.kubeflow.cli.follow_run import elapsed, open_console, state_text
+    from agnews.kubeflow.cli.follow_run import elapsed, state_text
+    from agnews.kubeflow.cli.open_console import open_console
     from agnews.schemas.errors import AgnewsError
 
     experiment_id = api.find_experiment(experiment) if experiment else ""
@@ -85,7 +86,8 @@ def show(api: KfpApi, run: RunArgument) -> None:
     """
     import json
 
-    from agnews.kubeflow.cli.follow_run import open_console, show_run
+    from agnews.kubeflow.cli.follow_run import show_run
+    from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.client.run_view import RunView
     from agnews.kubeflow.client.submit_pipeline import run_link
     from agnews.schemas.errors import AgnewsError, ExitCode
@@ -96,22 +98,22 @@ def show(api: KfpApi, run: RunArgument) -> None:
         words = view.last_words(found, task)
         for name, report in (words.report or {}).items():
             text = json.dumps(report, ensure_ascii=False)
-            console.print(f"{name} of {words.node or task.title}: {text}", markup=False)
+            console.print(f"{name} of {words.node or task.title}: {text}")
     code = ExitCode.OK
     if found.finished:
         try:
             verdict, code = view.verdict(found), view.exit_code(found)
         except AgnewsError as error:
             code = found.exit_code
-            console.print(f"whether a model was pushed could not be read: {error.problem}", markup=False)
+            console.print(f"whether a model was pushed could not be read: {error.problem}")
         else:
             if verdict is not None:
                 said = "pushed" if verdict.get("pushed") else "not pushed"
-                console.print(f"{said}: {verdict.get('reason')}", markup=False)
+                console.print(f"{said}: {verdict.get('reason')}")
     _tell_lost(api, found)
     for name, value in found.parameters.items():
-        console.print(f"{name} = {value}", markup=False, style="dim")
-    console.print(run_link(api, run), markup=False)
+        console.print(f"{name} = {value}", style="dim")
+    console.print(run_link(api, run))
     raise typer.Exit(code)
 
 
@@ -214,15 +216,16 @@ def retry(
     Steps that succeeded are not run again, and a Trainer goes on at its last backup. A server that cannot do that gets
     a new run with the same version and parameters. With --wait the exit code is that of the run, as for agnews submit.
     """
-    from agnews.kubeflow.cli.follow_run import follow_run, open_console
+    from agnews.kubeflow.cli.follow_run import follow_run
+    from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.client.resume_run import resume_run
     from agnews.kubeflow.client.submit_pipeline import run_link
 
     going_on, console = resume_run(api, api.get_run(run)), open_console()
     if going_on.run_id == run:
-        console.print(f"Run {run} goes on.", markup=False)
+        console.print(f"Run {run} goes on.")
     else:
-        console.print(f"This server cannot take up a run: run {going_on.run_id} starts in its place.", markup=False)
-    console.print(run_link(api, going_on.run_id), markup=False)
+        console.print(f"This server cannot take up a run: run {going_on.run_id} starts in its place.")
+    console.print(run_link(api, going_on.run_id))
     if wait:
         raise typer.Exit(follow_run(api, going_on.run_id, console, interval))

@@ -46,7 +46,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the s
 @with_server
 def plan(api: KfpApi, pipeline: PipelineArgument = None, version: VersionOption = "", file: FileOption = None) -> None:
     """Show what would change on the server, and the next five starts. Changes nothing."""
-    from agnews.kubeflow.cli.follow_run import open_console
+    from agnews.kubeflow.cli.open_console import open_console
 
     console = open_console()
     made = _plan(api, _compiled(pipeline, version), version, file)
@@ -73,7 +73,7 @@ def apply(
     A schedule that has changed is replaced: the new one is created disabled, the old one is disabled, the new one is
     enabled, the old one is deleted. Two are never enabled at the same time.
     """
-    from agnews.kubeflow.cli.follow_run import open_console
+    from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.client.submit_pipeline import git_commit
     from agnews.kubeflow.schedules.apply_schedule import apply_plan
     from agnews.schemas.errors import AgnewsError, ExitCode
@@ -97,7 +97,7 @@ def apply(
         prune=prune,
         on_step=lambda step: console.print(f"  {step.action} {step.record.name} {step.record.recurring_run_id}"),
     )
-    console.print(f"[green]✓[/green] {steps or 'no'} change{'s' * (steps != 1)}")
+    console.print(f"[green]✓[/green] {steps or 'no'} change{'s' * (steps != 1)}", markup=True)
 
 
 @app.command(name="list")
@@ -106,7 +106,8 @@ def list_schedules(api: KfpApi) -> None:
     """List the recurring runs on the server, also those that were made by hand."""
     from rich.table import Table
 
-    from agnews.kubeflow.cli.follow_run import open_console, version_label
+    from agnews.kubeflow.cli.follow_run import version_label
+    from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.schedules.managed_runs import Mark
 
     table = Table(box=None, padding=(0, 2), pad_edge=False, header_style="dim")
@@ -224,12 +225,14 @@ def _managed(api: KfpApi, name: str) -> ManagedRuns:
 
 
 def _show(made: Plan, console: Console) -> None:
+    from rich.text import Text
+
     for change in made.changes:
-        console.print(f"[bold]{change.name}[/bold]  {change.kind}")
+        console.print(Text.assemble((change.name, "bold"), f"  {change.kind}"))
         for field, before, after in change.differences:
-            console.print(f"  {field}: {before} -> {after}", markup=False)
+            console.print(f"  {field}: {before} -> {after}")
         for note in change.notes:
-            console.print(f"  {note}", markup=False, style="yellow")
+            console.print(f"  {note}", style="yellow")
         if change.kind == "not in the file":
             console.print("  stays on the server; apply --prune deletes it")
         _show_times(change, console)
@@ -239,7 +242,7 @@ def _show_times(change: Change, console: Console) -> None:
     if change.schedule is None or change.wanted is None:
         return
     if change.wanted.cron:
-        console.print(f"  on the server: {change.wanted.cron}", markup=False, style="dim")
+        console.print(f"  on the server: {change.wanted.cron}", style="dim")
     for time in change.fire_times:
         local = time.astimezone(change.schedule.zone)
         console.print(f"  {time:%a %Y-%m-%d %H:%M} UTC   {local:%a %Y-%m-%d %H:%M} {change.schedule.time_zone}")

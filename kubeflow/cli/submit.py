@@ -70,7 +70,9 @@ def submit(
       agnews submit pipeline.yaml --param data_uri=/data/news --param push_uri=/data/models --wait
       agnews submit --image registry.example/agnews:1a2b3c4 --set training.epochs=2 --param data_uri=gs://news/spans ...
     """
-    from agnews.kubeflow.cli.follow_run import open_console
+    from rich.text import Text
+
+    from agnews.kubeflow.cli.open_console import open_console
     from agnews.kubeflow.client.compiled_pipeline import CompiledPipeline, parse_parameters
     from agnews.kubeflow.client.run_tasks import read_spec_tasks
     from agnews.kubeflow.client.server_retries import describe_retries
@@ -99,11 +101,12 @@ def submit(
         mlflow_experiment=mlflow_experiment,
     )
     console = open_console()
-    console.print(f"[green]✓[/green] run [bold]{submission.run.run_id}[/bold]  version {submission.version.name}")
+    run_id = (submission.run.run_id, "bold")
+    console.print(Text.assemble(("✓", "green"), " run ", run_id, f"  version {submission.version.name}"))
     console.print(f"  {submission.link}")
     console.print(f"  {describe_retries(compiled.spec, api.server_version)}", style="dim")
     if mlflow_experiment:
-        console.print(f"  MLflow: {submission.run.mlflow or 'nothing was said about it'}", markup=False)
+        console.print(f"  MLflow: {submission.run.mlflow or 'nothing was said about it'}")
     if notifications.channels and any("Notify" in task.nodes for task in read_spec_tasks(compiled.spec)):
         console.print("  note: this pipeline tells of its end itself; this command does not", style="yellow")
         notifications = NotifyConfig()

@@ -358,6 +358,20 @@ def test_runs_are_listed_newest_first_with_one_question(server: Twin, agnews: Ag
     assert "There is no experiment other" in str(agnews("runs", "list", "--experiment", "other").exception)
 
 
+def test_what_a_server_and_a_step_say_is_shown_as_it_is(server: Twin, agnews: Agnews, whole: Path) -> None:
+    hostile, shown = "[/b] [red]\x1b]0;owned", "[/b] [red]\\x1b]0;owned"
+    server.outcomes["data-gate"] = ["failed"]
+    refusal = {**REFUSAL, "problem": hostile}
+    server.says["data-gate"] = f"AGNEWS-REPORT {json.dumps(refusal)}\n{LAUNCHER}"
+    followed = _submit(agnews, whole, "--wait", "--run-name", hostile)
+    run_id = _only_run(server)
+    server.runs[run_id]["error"] = {"code": 1, "message": hostile}
+    for result in (followed, agnews("runs", "show", run_id), agnews("runs", "list")):
+        assert not isinstance(result.exception, Exception), result.exception
+        assert shown in result.stdout
+        assert "\x1b" not in result.stdout
+
+
 @pytest.mark.parametrize(("limit", "pages"), [(20, 1), (100, 1), (101, 2), (230, 3)])
 def test_the_number_of_questions_does_not_grow_with_the_versions(
     server: Twin, agnews: Agnews, pipeline_file: Path, limit: int, pages: int

@@ -100,3 +100,15 @@ def test_back_to_an_older_version(server: Any, agnews: Agnews, file: Path, pipel
     )
     assert agnews("plan", "--version", f"agnews/{first['name']}", "--file", file).exit_code == 0
     assert "no version none" in str(agnews("apply", "--version", "none", "--file", file).exception)
+
+
+def test_names_on_the_server_are_shown_as_they_are(
+    server: Any, agnews: Agnews, file: Path, pipeline_file: Path
+) -> None:
+    agnews("apply", pipeline_file, "--file", file)
+    (record,) = server.recurring.values()
+    record["display_name"] = record["service_account"] = "[/b] [red]weekly\x1b]0;owned\x07"
+    for result in (agnews("list"), agnews("plan", "--file", file), agnews("apply", "--file", file, "--prune")):
+        assert result.exit_code == 0, result.exception
+        assert "[/b] [red]weekly\\x1b]0;owned" in result.stdout
+        assert "\x1b" not in result.stdout
