@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import filelock
 
 from agnews.schemas.errors import AgnewsError, ExitCode
 
 _PATTERN_SIGNS = "[]*?\\"
+_ADDRESS = re.compile(r"(?:^|/)[a-z][a-z0-9+.-]+:/")
+"""As it is left of one that was taken for a path."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,19 @@ class Paths:
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Refuses an address, which would become a folder of its name.
+
+        Raises:
+            AgnewsError: The root is no path.
+        """
+        if _ADDRESS.search(str(self.root)):
+            raise AgnewsError(
+                "The root folder is a folder of this machine.",
+                found=self.root,
+                fix="Name one with --root DIR; `agnews models copy VERSION --to URI` takes a model elsewhere.",
+            )
 
     @property
     def metadata(self) -> Path:
@@ -87,20 +104,23 @@ def prepare_root(root: Path) -> Paths:
     Raises:
         AgnewsError: The folder cannot be made or written, or its path would be taken for a pattern.
     """
-    root = root.expanduser().absolute()
+    paths = Paths(root.expanduser().absolute())
+    root = paths.root
     require_plain_path(root, "the root folder")
-    probe = root / ".writable"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
+        # What others may read has to be found, too: models are served by other users, rows are nobody else's.
+        for private in (paths.artifacts, paths.runs, paths.scratch):
+            private.mkdir(mode=0o700, exist_ok=True)
+        with TemporaryFile(dir=root):
+            pass
     except OSError as error:
         raise AgnewsError(
             "The root folder cannot be written.",
             found=f"{root} ({error.strerror or error})",
             fix="Choose a folder of your own with --root DIR, or mend its permissions.",
         ) from error
-    return Paths(root)
+    return paths
 
 
 def require_plain_path(path: str | Path, what: str) -> None:

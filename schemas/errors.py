@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from agnews.schemas.hide_credentials import hide_credentials
+
 
 class ExitCode(IntEnum):
     """What the command line returns to a shell or a scheduler.
@@ -32,6 +34,8 @@ class AgnewsError(Exception):
 
     The command line prints the three parts and no traceback. Raise a plain Python exception for a bug.
 
+    Addresses are often what was found. User names and passwords in them are shown to nobody, whoever raises this.
+
     Args:
         problem: What is wrong, one sentence, with the place (file, line, configuration key, step).
         found: The value that was found, as it stands.
@@ -42,9 +46,9 @@ class AgnewsError(Exception):
     def __init__(
         self, problem: str, *, found: object = None, fix: str = "", exit_code: ExitCode = ExitCode.USAGE
     ) -> None:
-        self.problem = problem
-        self.found = found
-        self.fix = fix
+        self.problem = problem = hide_credentials(problem)
+        self.found = found = found if found is None else _without_credentials(found)
+        self.fix = fix = hide_credentials(fix)
         self.exit_code = exit_code
         lines = [problem]
         if found is not None:
@@ -56,6 +60,12 @@ class AgnewsError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Survives pickling, which Beam does to errors that cross a worker's border."""
         return (_rebuild, (type(self), self.problem, self.found, self.fix, self.exit_code))
+
+
+def _without_credentials(found: object) -> object:
+    text = str(found)
+    shown = hide_credentials(text)
+    return found if shown == text else shown
 
 
 def _rebuild(kind: type[AgnewsError], problem: str, found: object, fix: str, exit_code: ExitCode) -> AgnewsError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from agnews.schemas.hide_credentials import hide_credentials
 from agnews.schemas.learning_config import Section
 
 Event = Literal["failed", "held_back", "pushed", "nothing_new", "drift"]
@@ -129,6 +131,9 @@ _SAID_BY: Mapping[str, str] = {
 """Options of Beam that keys of the section stand for."""
 
 
+_SECRET = re.compile(r"(?i)secret|token|passw|credential|access_?key|api_?key")
+
+
 class BeamConfig(Section):
     """What runs the steps over many rows."""
 
@@ -156,8 +161,15 @@ class BeamConfig(Section):
     def _is_a_place(cls, place: str | None) -> str | None:
         if place is not None:
             host, _, port = place.rpartition(":")
-            if not host or "/" in place or not port.isdecimal() or not 0 < int(port) < 65_536:
+            if not host or "/" in place or "@" in place or not port.isdecimal() or not 0 < int(port) < 65_536:
                 raise ValueError("an address is HOST:PORT, without http://")
+        return place
+
+    @field_validator("temp_location")
+    @classmethod
+    def _holds_no_credentials(cls, place: str | None) -> str | None:
+        if place is not None and hide_credentials(place) != place:
+            raise ValueError("the address holds credentials; stores take them from the environment")
         return place
 
     @field_validator("environment")
@@ -178,6 +190,8 @@ class BeamConfig(Section):
             if not option.startswith("--") or len(option) == 2:
                 raise ValueError(f"{option!r} is no option: --name=value")
             name = option[2:].partition("=")[0]
+            if _SECRET.search(name):
+                raise ValueError(f"--{name} holds a secret, which others could read here; put it into the environment")
             if "multi_threading" in option or "data_buffer_time_limit_ms" in option:
                 raise ValueError(f"with {option} Beam loses rows: it sends buffers while they are written")
             if name in _SAID_BY:

@@ -7,6 +7,7 @@ import string
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agnews.components.encoders.fetch_encoder import fetch_encoder
+from agnews.components.model_registry.mlflow_registry import tell_mlflow
 from agnews.components.model_server.access_token import read_access_token
-from agnews.components.storage.read_secret import hide_credentials, read_secret, show_command
+from agnews.components.storage.read_secret import read_secret, show_command
 from agnews.components.storage.s3_files import connect_s3
 from agnews.kubeflow.client.connection import Connection
 from agnews.pipeline.cli.main import app
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.hide_credentials import hide_credentials
 
 # The core is what must not show: unmistakable, and whole whatever surrounds it.
 CORES = st.text(string.ascii_letters + string.digits + "-_", min_size=16, max_size=40)
@@ -88,8 +91,25 @@ def _in_addresses(userinfo: str, tmp_path: Path) -> list[tuple[Environment, Act]
         ({}, _cli("predict", "--model", f"https://{userinfo}@example.org/model", "text")),
         ({}, _cli("serve", "--models", f"s3://{userinfo}@bucket/models")),
         ({}, _cli("batch", "--input", "x.csv", "--output", str(tmp_path / "o"), "--models", f"s3://{userinfo}@b/m")),
+        ({}, _cli("serve", "--root", root, "--log-requests", f"s3://{userinfo}@bucket/log")),
+        ({}, _cli("batch", "--input", f"s3://{userinfo}@bucket/x.csv", "--output", "o", "--root", root)),
+        *[({}, _cli("models", *what, "--store", f"s3://{userinfo}@bucket/m")) for what in (["list"], ["show", "1"])],
+        ({}, _cli("models", "rollback", "--store", f"gs://{userinfo}@bucket/m")),
+        ({}, _cli("feedback", "queue", "--log", f"s3://{userinfo}@bucket/log")),
+        ({}, _cli("feedback", "erase", "--text", "a", "--log", root, "--data", f"s3://{userinfo}@bucket/d")),
+        ({}, _cli("corpus", "init", f"s3://{userinfo}@bucket/train.csv")),
+        ({}, _cli("run", "--root", f"s3://{userinfo}@bucket/root")),
+        ({}, _cli("report", "show", "latest", "--root", f"s3://{userinfo}@bucket/root")),
+        ({}, _cli("beam", "doctor", "--beam", f"temp_location=s3://{userinfo}@bucket/t")),
+        ({}, _cli("beam", "doctor", "--beam", f"options=--s3_secret_access_key={userinfo}")),
+        ({"MLFLOW_TRACKING_URI": address}, lambda: tell_mlflow(_unreachable, otherwise="It is not told")),
         ({}, lambda: print(show_command(["/bin/agnews", "run", "--data", address]))),  # noqa: T201
     ]
+
+
+def _unreachable(client: Any) -> None:
+    """Fails as MLflow does."""
+    raise OSError(f"API request to {client.tracking_uri}/api/2.0/mlflow/runs/create failed")
 
 
 def _require_hidden(
@@ -166,6 +186,9 @@ def test_credentials_in_addresses_show_nowhere(
         ("mail a@b.c", "mail a@b.c"),
         ("http://h:9000/a@b", "http://h:9000/a@b"),
         ("http://k:s/e@h", "http://***@h"),
+        ("there is no s3:/k:s@b/x", "there is no s3:/***@b/x"),
+        ("/data/s3:/k:s/e@b/x", "/data/s3:/***@b/x"),
+        ("/a:b/c@d", "/a:b/c@d"),
     ],
 )
 def test_what_is_hidden_and_what_stays(address: str, shown: str) -> None:

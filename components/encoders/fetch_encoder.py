@@ -24,11 +24,12 @@ from agnews.components.encoders.hugging_face_checkpoint import (
 )
 from agnews.components.encoders.tokenizer_description import FAST_TOKENIZER, TOKENIZER, VOCABULARY
 from agnews.components.model_trust.require_harmless import require_harmless
-from agnews.components.storage.read_secret import hide_credentials, read_secret, require_no_credentials
+from agnews.components.storage.read_secret import read_secret, require_no_credentials
 from agnews.components.storage.resume_download import require_safe_address
 from agnews.components.storage.unpack_archive import unpack_archive
 from agnews.components.text.vocabulary import EMBEDDED
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.hide_credentials import hide_credentials
 from agnews.schemas.json_text import read_json
 
 _ENDPOINT = "https://huggingface.co"

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agnews.schemas.hide_credentials import hide_credentials
 from agnews.schemas.model_record import ModelRecord
 
 _LOGGER = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ def tell_mlflow(work: Callable[[Any], None], *, otherwise: str) -> str:
     except ImportError:
         problem = "MLflow's client is not installed: pip install 'agnews[mlflow]'"
     except Exception as error:  # noqa: BLE001 - MLflow raises what its transport raises
-        problem = " ".join(str(error).split())[:300]
+        # The address stands in it, and MLflow takes user and password there too.
+        problem = hide_credentials(" ".join(str(error).split()))[:300]
     else:
         return ""
     _LOGGER.warning("%s: %s", otherwise, problem)

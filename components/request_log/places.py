@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from agnews.components.storage.read_secret import require_no_credentials
+
 _VARIABLE = "AGNEWS_SPOOL"
 _DEFAULT = "~/.local/state/agnews/spool"
 
@@ -85,5 +87,9 @@ def places_at(uri: str) -> Places:
 
     Args:
         uri: Folder or URI.
+
+    Raises:
+        AgnewsError: The address holds credentials, and everybody is told where the log is.
     """
+    require_no_credentials(uri, "the log of requests")
     return Places(uri.rstrip("/") if "://" in uri else str(Path(uri).expanduser().absolute()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agnews.components.storage.files import Files
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.hide_credentials import hide_credentials
 
 
 def _local() -> Files:
@@ -44,6 +46,15 @@ def files_at(uri: str) -> Files:
     Returns:
         The operations. Those for a local disk and for S3 need no TensorFlow, so a command that only looks into such a
         store starts at once.
+
+    Raises:
+        AgnewsError: The address holds a user name or a password: addresses are written into reports and logs.
     """
-    scheme, separator, _ = uri.partition("://")
+    scheme, separator, place = uri.partition("://")
+    if "@" in place and hide_credentials(uri) != uri:
+        raise AgnewsError(
+            "The address of a store holds credentials.",
+            found=uri,
+            fix="Leave them out: stores take them from the environment, as all tools of AWS and Google do.",
+        )
     return _BY_SCHEME.get(scheme if separator else "", _tensorflow)()

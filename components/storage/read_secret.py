@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,14 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from agnews.schemas.errors import AgnewsError
-
-HIDDEN = "***"
-"""Stands where a secret was."""
-
-# The second form is no address, and what people write whose password has a slash in it. A port is no password.
-_CREDENTIALS = re.compile(r"(?<=://)(?:[^/\s?#]*|[^/\s?#@:]*:(?!\d{1,5}(?:[/?#\s]|$))\S*)@")
-# What is signed or keyed in the query of an address lets others in as well.
-_SIGNED = re.compile(r"(?i)([?&][\w.-]*(?:token|key|sig|signature|secret|password|credential)[\w.-]*=)[^&\s#]+")
+from agnews.schemas.hide_credentials import hide_credentials
 
 
 def read_secret(
@@ -78,18 +70,6 @@ def _no_secret(place: str, problem: str) -> AgnewsError:
         found=f"{problem} in {place}; the rest is not shown",
         fix="Put the secret there and nothing else.",
     )
-
-
-def hide_credentials(text: str) -> str:
-    """Takes user names, passwords and signatures out of addresses, for messages, logs and reports.
-
-    Args:
-        text: An address, or any text with addresses in it.
-
-    Returns:
-        The text with `***` in their place.
-    """
-    return _SIGNED.sub(rf"\g<1>{HIDDEN}", _CREDENTIALS.sub(f"{HIDDEN}@", text))
 
 
 def require_no_credentials(address: str, what: str) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
-from agnews.components.storage.read_secret import hide_credentials
 from agnews.schemas.errors import AgnewsError, ExitCode
+from agnews.schemas.hide_credentials import hide_credentials
 
 _CHUNK = 1 << 16
 _TIMEOUT_SECONDS = 30.0

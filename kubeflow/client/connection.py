@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from agnews.components.storage.read_secret import hide_credentials, read_secret
+from agnews.components.storage.read_secret import read_secret
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.hide_credentials import hide_credentials
 
 PREFIX = "AGNEWS_KFP_"
 

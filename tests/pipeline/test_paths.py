@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,7 @@ def test_the_root_is_made_and_absolute(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     paths = prepare_root(Path("a/b"))
     assert paths.root == tmp_path / "a" / "b"
-    assert list(paths.root.iterdir()) == []
+    assert not [path for path in paths.root.iterdir() if not path.is_dir()]
 
 
 def test_a_file_in_the_way_is_a_clear_error(tmp_path: Path) -> None:
@@ -75,3 +76,22 @@ def test_a_root_that_libraries_take_for_a_pattern_is_refused_at_once(tmp_path: P
     assert f"`{sign}`" in caught.value.problem
     assert list(tmp_path.iterdir()) == []
     prepare_root(tmp_path / "a {b} c")
+
+
+def test_rows_in_a_root_are_the_users_own_and_models_are_for_servers(tmp_path: Path) -> None:
+    paths = prepare_root(tmp_path / "workspace")
+    for folder in (paths.artifacts, paths.runs, paths.scratch):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert sorted(paths.root.iterdir()) == sorted([paths.artifacts, paths.runs, paths.scratch])
+    shared = tmp_path / "shared"
+    (shared / "runs").mkdir(parents=True)
+    (shared / "runs").chmod(0o755)
+    prepare_root(shared)
+    assert stat.S_IMODE((shared / "runs").stat().st_mode) == 0o755, "what somebody has decided stays"
+
+
+def test_an_address_is_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AgnewsError, match="a folder of this machine"):
+        prepare_root(Path("s3://bucket/root"))
+    assert not list(tmp_path.iterdir())
