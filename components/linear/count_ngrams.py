@@ -101,26 +101,31 @@ class NgramColumns:
 
     Attributes:
         table: int32 (buckets,), column of each bucket, -1 of those that are not known.
-        rarity: float32 (columns,), inverse document frequency.
+        rarity: float32 (columns,), inverse document frequency to the power that was asked for.
     """
 
     table: NDArray[np.int32]
     rarity: NDArray[np.float32]
 
 
-def choose_columns(families: Sequence[Counts], *, buckets: int, min_count: int) -> NgramColumns:
+def choose_columns(
+    families: Sequence[Counts], *, buckets: int, min_count: int, rarity_power: float = 1.0
+) -> NgramColumns:
     """Keeps the n-grams that occur in enough texts.
 
     Args:
         families: Counts of the training texts.
         buckets: What n-grams are hashed into.
         min_count: Least number of texts that an n-gram has to occur in.
+        rarity_power: What inverse document frequencies are raised to.
 
     Returns:
         The columns; at least one.
 
     References:
-        Inverse document frequency is scikit-learn's smooth one: ln((1 + texts) / (1 + texts with it)) + 1.
+        Inverse document frequency is scikit-learn's smooth one: ln((1 + texts) / (1 + texts with it)) + 1. Squared, it
+        is that of Lucene's classic similarity. To a linear model larger values of rare n-grams mean that their weights
+        are held back less, each n-gram by a prior of its own.
     """
     frequency = np.zeros(buckets, np.int64)
     for counts in families:
@@ -129,7 +134,8 @@ def choose_columns(families: Sequence[Counts], *, buckets: int, min_count: int) 
     known[0] |= not known.any()
     rows = len(families[0].row_splits) - 1
     table = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
-    return NgramColumns(table, (np.log((1 + rows) / (1 + frequency[known])) + 1).astype(np.float32))
+    rarity = (np.log((1 + rows) / (1 + frequency[known])) + 1) ** rarity_power
+    return NgramColumns(table, rarity.astype(np.float32))
 
 
 def weigh_ngrams(families: Sequence[Counts], columns: NgramColumns) -> sparse.csr_matrix:

@@ -56,6 +56,7 @@ def fit_linear(
     num_classes: int,
     min_count: int,
     cost: float,
+    rarity_power: float = 1.0,
     class_weights: NDArray[np.float32] | None = None,
     section: str = "model",
 ) -> LinearFit:
@@ -68,6 +69,7 @@ def fit_linear(
         num_classes: Classes to tell apart.
         min_count: Least number of texts that an n-gram has to occur in.
         cost: See `fit_squared_hinge`.
+        rarity_power: See `choose_columns`.
         class_weights: See `fit_squared_hinge`.
         section: Where the model stands in a configuration.
 
@@ -77,7 +79,7 @@ def fit_linear(
     Raises:
         AgnewsError: The weights would not fit into memory.
     """
-    columns = choose_columns(counts, buckets=ngrams.buckets, min_count=min_count)
+    columns = choose_columns(counts, buckets=ngrams.buckets, min_count=min_count, rarity_power=rarity_power)
     if len(columns.rarity) * num_classes > _MOST_WEIGHTS:
         raise AgnewsError(
             "A linear model of so many n-grams and classes does not fit into memory.",

@@ -80,6 +80,7 @@ def measure_linear(
         num_classes=num_classes,
         min_count=train.settings.min_count,
         cost=train.settings.cost,
+        rarity_power=train.settings.rarity_power,
     )
     answers = fitted.score(*train.cut(test_texts)).argmax(axis=1)
     return LinearMeasure(float(np.mean(answers == np.asarray(test_labels))), answers)
@@ -106,6 +107,7 @@ def measure_linear_sets(
         num_classes=train_marks.shape[1],
         min_count=train.settings.min_count,
         cost=train.settings.cost,
+        rarity_power=train.settings.rarity_power,
     )
     shares, asked = (special.expit(fitted.score(*train.cut(each.texts))) for each in (held, test))
     answers = (asked >= find_thresholds(shares, held.marks)).astype(np.int8)

@@ -27,7 +27,9 @@ def score_out_of_fold(
         Probabilities (texts, classes), as sure as they are right on the whole; of marks each is one of its own.
     """
     settings, counts = texts.settings, texts.families
-    columns = choose_columns(counts, buckets=settings.buckets, min_count=settings.min_count)
+    columns = choose_columns(
+        counts, buckets=settings.buckets, min_count=settings.min_count, rarity_power=settings.rarity_power
+    )
     matrix, fold = weigh_ngrams(counts, columns), np.arange(len(labels)) % folds
     scores = np.zeros((len(labels), num_classes))
     for number in range(folds):

@@ -74,6 +74,7 @@ def train_linear(
         num_classes=job.num_classes,
         min_count=config.min_count,
         cost=config.cost,
+        rarity_power=config.rarity_power,
         class_weights=weigh_classes(train.labels, job.num_classes, job.training.class_weights),
         section=section,
     )

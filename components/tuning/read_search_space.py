@@ -171,6 +171,7 @@ DEFAULT_SPACES: Mapping[str, Mapping[str, Dimension]] = {
         "model.char_ngrams": Dimension(values=("1-4", "1-5", "2-5", "3-5", "3-6", None)),
         "model.word_ngrams": Dimension(low=1, high=3),
         "model.min_count": Dimension(low=1, high=3),
+        "model.rarity_power": Dimension(low=0.5, high=3.0),
     },
     "ensemble": {
         "model.linear.cost": Dimension(low=0.03, high=3.0, log=True),

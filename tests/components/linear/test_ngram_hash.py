@@ -54,16 +54,21 @@ def test_each_ngram_has_a_bucket_of_its_own_and_counts_as_scikit_learn_counts(
     assert sorted(frequency[frequency > 0]) == sorted(np.diff(expected.tocsc().indptr))
 
 
-def test_texts_weigh_what_scikit_learns_tf_idf_says(texts: list[str], cut: Cut, hash_of: HashOf) -> None:
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
+def test_texts_weigh_what_scikit_learns_tf_idf_says(texts: list[str], cut: Cut, hash_of: HashOf, power: float) -> None:
     """Angles between texts: the columns have another order."""
     shared = {"sublinear_tf": True, "min_df": 2}
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\S+", **shared).fit_transform(spelled(texts))
-    characters = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **shared).fit_transform(spelled(texts))
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\S+", **shared).fit(spelled(texts))
+    characters = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **shared).fit(spelled(texts))
+    expected = np.zeros((len(texts), len(texts)))
+    for vectorizer in (words, characters):
+        vectorizer.idf_ = vectorizer.idf_**power
+        weights = vectorizer.transform(spelled(texts))
+        expected += (weights @ weights.T).toarray()
     counts = count_ngrams(hash_of(), *cut(texts))
 
-    ours = weigh_ngrams(counts, choose_columns(counts, buckets=2**22, min_count=2))
+    ours = weigh_ngrams(counts, choose_columns(counts, buckets=2**22, min_count=2, rarity_power=power))
 
-    expected = (words @ words.T + characters @ characters.T).toarray()
     np.testing.assert_allclose((ours @ ours.T).toarray(), expected, atol=1e-5)
 
 
