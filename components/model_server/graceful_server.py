@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
+from agnews.components.model_server.collected_seldom import collected_seldom
 from agnews.components.model_server.event_log import EventLogHandler
 from agnews.components.model_server.limited_protocol import Connections, LimitedProtocol
 from agnews.schemas.errors import AgnewsError
@@ -79,6 +80,12 @@ class GracefulServer(uvicorn.Server):
         self._state = state
         self._drain_seconds = drain_seconds
         self._stop_at = float("inf")
+
+    @override
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves; see the class."""
+        with collected_seldom():
+            await super().serve(sockets)
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from agnews.components.engines.engine_choice import EngineChoice
+from agnews.components.model_server.collected_seldom import keep_what_is_there
 from agnews.components.model_server.event_log import never_raising
 from agnews.components.model_server.json_response import HttpError
 from agnews.components.model_server.load_version import load_version
@@ -385,4 +386,5 @@ class ModelHost:
 
 def _free(version: ServedVersion) -> None:
     version.close()
+    keep_what_is_there()
     return_memory()

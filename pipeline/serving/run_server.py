@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from agnews.components.engines.optional_package import is_installed
 from agnews.components.model_server.event_log import EventLog, writer_to
 from agnews.pipeline.literal_text import literal, printable
 from agnews.pipeline.local.quiet_output import quiet_output
@@ -107,6 +108,9 @@ def run_server(plan: ServerPlan, console: Console) -> None:
             from agnews.components.model_server.serving_state import ServingState
             from agnews.components.model_server.shadow import Shadow
             from agnews.pipeline.serving.greet import greet
+
+            if is_installed("tensorflow"):
+                import tensorflow  # noqa: F401
         log = EventLog(lambda line: write(printable(line)))
         metrics = Metrics()
         metrics.lost_lines.set_function(lambda: log.lost)
