@@ -6,8 +6,7 @@ import base64
 import json
 import time
 import zlib
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,11 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from agnews.components.model_server.gate import REQUEST_ID
 from agnews.components.model_server.json_response import HttpError, Limits, error_response, json_response
+from agnews.components.model_server.onlookers import Answered, Onlookers
 from agnews.components.model_server.predict_request import PredictRequest, read_predict_request
 from agnews.components.model_server.served_version import Outputs, ServedVersion
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
 from agnews.components.model_server.top_classes import name_chosen, take_top_classes
-from agnews.schemas.features import CLASS_LABEL, SERVE_TEXT
+from agnews.schemas.features import SERVE_TEXT
 from agnews.schemas.model_record import ModelRecord
 
 _Asked = TypeVar("_Asked")
@@ -182,6 +182,7 @@ class PredictEndpoint:
 
     def __init__(self, state: ServingState) -> None:
         self._state = state
+        self._onlookers = Onlookers(state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a request."""
@@ -241,7 +242,8 @@ class PredictEndpoint:
             signature, values, asked = read(model)
             outputs = await state.batcher.run(model, signature, values)
         if state.is_watching and signature == SERVE_TEXT:
-            self._note(request_id, model.record.version, values, outputs, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._onlookers.note(Answered(request_id, model.record.version, values, outputs, seconds))
         return model.record, asked, outputs
 
     async def _predictions(self, scope: Scope, receive: Receive, name: str, version: str) -> tuple[bytes, str]:
@@ -257,17 +259,6 @@ class PredictEndpoint:
             answered, asked, outputs = await self.ask(scope[REQUEST_ID], name, version, read)
             outputs = take_top_classes(name_chosen(outputs, answered.classes), asked.k, answered.classes)
         return write_predict_response(outputs, is_row_form=asked.is_row_form, shape=asked.shape), answered.version
-
-    def _note(self, request_id: str, version: str, values: Sequence[bytes], outputs: Outputs, seconds: float) -> None:
-        """Hands an answer on to whoever looks on; nobody waits for them."""
-        state = self._state
-        if state.request_log is not None:
-            state.request_log.offer(request_id, version, values, outputs, seconds)
-        if state.shadow is not None:
-            state.shadow.offer(request_id, values, outputs)
-        if state.shadow is not None or state.canary is not None:
-            for label, count in Counter(outputs[CLASS_LABEL].tolist()).items():
-                state.metrics.answered_rows.labels(version, label.decode(errors="replace")).inc(count)
 
 
 def signature_argument(model: ServedVersion, signature: str) -> str:

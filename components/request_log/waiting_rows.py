@@ -96,10 +96,15 @@ class WaitingRows:
         rows = len(texts)
         # All that may fail comes first: half a request would shift those behind it.
         request = _REQUEST.pack(at, seconds, rows, probabilities.shape[1], is_shadow)
-        values = np.asarray(probabilities, np.float32).tobytes()
-        names: list[bytes] = labels.tolist()
-        lengths = b"".join(map(_LENGTHS.pack, map(len, texts), map(len, names)))
-        text, label = b"".join(texts), b"".join(names)
+        values = probabilities.astype(np.float32, copy=False).tobytes()
+        if rows == 1:
+            # Nearly all requests, in half the time.
+            text, label = texts[0], labels.item(0)
+            lengths = _LENGTHS.pack(len(text), len(label))
+        else:
+            names: list[bytes] = labels.tolist()
+            lengths = b"".join(map(_LENGTHS.pack, map(len, texts), map(len, names)))
+            text, label = b"".join(texts), b"".join(names)
         self.ids.append(request_id)
         self.versions.append(version)
         self.requests += request
