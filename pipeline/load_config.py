@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agnews.pipeline.class_sets import require_room_for_sets
 from agnews.pipeline.corpus_settings import corpus_settings, dotted_keys, merge_sections, network_section
 from agnews.pipeline.load_corpus import is_file, load_corpus
-from agnews.schemas.corpus import AG_NEWS
+from agnews.schemas.corpus import AG_NEWS, Corpus
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.learning_config import MODEL_CONFIGS, TransformerConfig
 from agnews.schemas.promotion_metric import promotion_metric
@@ -77,13 +77,26 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
         tree["data"]["corpus"] = _absolute(name)
     config = _validate(tree, str(path), origins)
     _require_valid_kinds(loaded.corpus, name, {str(wanted), *loaded.corpus.kinds} - {str(kind)})
-    promotion_metric(config.evaluation.metric, loaded.corpus.class_names)
-    if loaded.corpus.label_sets is not None:
+    require_learnable(config, loaded.corpus)
+    return config
+
+
+def require_learnable(config: RunConfig, corpus: Corpus) -> None:
+    """Makes sure that a model of a configuration can learn a corpus, and be judged on it.
+
+    Args:
+        config: Of a run.
+        corpus: What it is to be run on.
+
+    Raises:
+        AgnewsError: It cannot; the message names the setting.
+    """
+    promotion_metric(config.evaluation.metric, corpus.class_names)
+    if corpus.label_sets is not None:
         require_room_for_sets(config)
     section, trained = network_section(config.model)
     if isinstance(trained, TransformerConfig):
-        trained.require_room(loaded.corpus.num_classes, section)
-    return config
+        trained.require_room(corpus.num_classes, section)
 
 
 def _require_valid_kinds(corpus: Corpus, name: str, kinds: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ from agnews.schemas.learning_config import MODEL_CONFIGS, TextConfig, Transforme
 from agnews.schemas.run_config import RunConfig
 from agnews.schemas.yaml_text import write_yaml
 
+_LOGGER = logging.getLogger(__name__)
+
 
 def model_choices(chosen: RunConfig) -> dict[str, RunConfig]:
     """Puts the settings of the other kinds beside the one that was chosen.
@@ -51,11 +54,17 @@ def model_choices(chosen: RunConfig) -> dict[str, RunConfig]:
     Returns:
         By kind. The others have the text, model and training of their packaged configuration, because those of the
         chosen one were not made for them, and everything else as it was chosen. Whether a training starts from the
-        model in production is part of the graph, hence the same for all.
+        model in production is part of the graph, hence the same for all. A kind that cannot learn the corpus is left
+        out, and who asks for it when a run starts is told so.
     """
     choices: dict[str, RunConfig] = {chosen.model.kind: chosen}
     for kind in sorted(set(MODEL_CONFIGS) - set(choices)):
-        own = load_config(kind, corpus=chosen.data.corpus)
+        try:
+            own = load_config(kind, corpus=chosen.data.corpus)
+        except AgnewsError as refused:
+            # What the description says of each kind was found valid before: this one does not fit its classes.
+            _LOGGER.info("Compiled without %s: %s (%s)", kind, refused.problem, refused.found)
+            continue
         training = own.training.model_copy(update={"warm_start": chosen.training.warm_start})
         choices[kind] = chosen.model_copy(update={"text": own.text, "model": own.model, "training": training})
     return choices

@@ -24,6 +24,7 @@ from agnews.kubeflow.planning.run_parameters import (
     corpus_output,
 )
 from agnews.pipeline.code_version import code_versions
+from agnews.pipeline.load_config import require_learnable
 from agnews.pipeline.load_corpus import load_corpus
 from agnews.pipeline.node_settings import (
     carried_corpora,
@@ -74,6 +75,8 @@ def plan_on_cluster(values: Mapping[str, Any]) -> ClusterPlan:
     code = _require_same_code(values[CODE])
     config = _configure(values)
     corpus = _corpus(values)
+    # Another corpus than the one that the pipeline was compiled with may have classes of another form.
+    require_learnable(config, corpus)
     plan = plan_run(config, corpus, ModelStore(values[PUSH_URI], config.name), code)
     told = carried_corpora(corpus, values[SCRATCH_URI])
     text = resolve_text(config)

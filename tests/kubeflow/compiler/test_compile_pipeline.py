@@ -17,6 +17,7 @@ from agnews.pipeline.beam.choose_pipeline import config_of_environment
 from agnews.pipeline.load_config import load_config
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.execution_config import BeamConfig, NotifyConfig
+from agnews.schemas.learning_config import MODEL_CONFIGS
 from agnews.schemas.nodes import NODES
 from agnews.schemas.run_config import RunConfig
 
@@ -197,6 +198,20 @@ def test_other_kinds_of_models_keep_their_own_settings() -> None:
     finetune = choices["bert_finetune"]
     assert (finetune.model, finetune.text, finetune.training) == (own.model, own.text, own.training)
     assert (finetune.data, finetune.evaluation) == (chosen.data, chosen.evaluation)
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "left_out"),
+    [('{column: topics, separator: "|"}', 3, {"ensemble"}), ("topics", 2000, {"ensemble", "transformer"})],
+)
+def test_kinds_that_cannot_learn_the_corpus_are_left_out(
+    label: str, classes: int, left_out: set[str], tmp_path: Path
+) -> None:
+    names = ", ".join(f"class-{number}" for number in range(classes))
+    description = tmp_path / "corpus.yaml"
+    description.write_text(f"format: 1\nname: some\nclasses: [{names}]\nlabel: {label}\n")
+    choices = model_choices(load_config("bert_frozen", corpus=str(description)))
+    assert set(MODEL_CONFIGS) - set(choices) == left_out
 
 
 def test_a_warm_start_is_the_same_for_all_kinds(request_: Any) -> None:

@@ -73,6 +73,18 @@ def push(values: dict[str, Any], plan: ClusterPlan, tmp_path: Path) -> str:
     return published.record.version
 
 
+def test_a_corpus_of_its_own_has_to_be_one_that_the_compiled_settings_can_learn(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    description = tmp_path / "corpus.yaml"
+    description.write_text("format: 1\nname: sets\nclasses: [a, b]\nlabel: {column: topics, separator: '|'}\n")
+    with pytest.raises(AgnewsError, match="for texts of one class"):
+        plan_on_cluster({**values, "corpus_uri": str(description), "model": "ensemble"})
+    metric = {**values["configs"]["linear"], "evaluation": {"metric": "recall:World"}}
+    with pytest.raises(AgnewsError, match="a class that the corpus does not have"):
+        plan_on_cluster({**values, "corpus_uri": str(description), "model": "linear", "configs": {"linear": metric}})
+
+
 def test_a_first_plan_finds_something_to_learn(values: dict[str, Any], data: Path) -> None:
     plan = plan_on_cluster(values)
     assert plan.outputs.keys() == PLAN_OUTPUTS.keys()
