@@ -136,6 +136,7 @@ def test_a_transformer_learns_the_words_of_a_language_from_the_rows(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(5400)
 def test_ten_thousand_classes_go_all_the_way(load_benchmark: Callable[[str], Any], tmp_path: Path) -> None:
     """As in benchmarks/many_classes.py, with as few rows as each class needs."""
     made = load_benchmark("many_classes")
@@ -148,12 +149,12 @@ def test_ten_thousand_classes_go_all_the_way(load_benchmark: Callable[[str], Any
 
     assert report.error is None
     assert report.metrics is not None
-    # One in ten thousand is right by chance.
-    assert report.metrics.accuracy > 0.05
+    # One in ten thousand is right by chance; most classes have two rows to learn from, and eight epochs are few.
+    assert report.metrics.accuracy > 0.2
     assert report.documents.data_card is not None
     assert len(report.documents.data_card.splits["eval"].rows_per_class) == 10_000
     assert min(report.documents.data_card.splits["eval"].rows_per_class.values()) >= 1
     (page,) = (tmp_path / "root").glob("runs/*/report.html")
     assert page.stat().st_size < 8 << 20
     assert report.peak_rss_mb is not None
-    assert report.peak_rss_mb < 8_000
+    assert report.peak_rss_mb < 5_000
