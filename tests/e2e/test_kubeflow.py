@@ -449,11 +449,12 @@ def test_texts_of_several_classes_go_the_same_way(cluster: Cluster, quick: tuple
     folder = cluster.root / "sets"
     folder.mkdir()
     words = ("card", "transfer", "loan")
-    for name, rows in (("train.csv", 900), ("test.csv", 300)):
-        has = [[word for at, word in enumerate(words) if (row >> at) & 1] for row in range(rows)]
+    for name, rows in (("train.csv", range(900)), ("test.csv", range(900, 1200))):
+        has = {row: [word for at, word in enumerate(words) if (row >> at) & 1] for row in rows}
+        # Each text by a number of its own, as long in one file as in the other: the gate compares them.
         lines = [
-            f"please see to {' and '.join(each) or 'nothing'} {name} {row},{'|'.join(each)}\n"
-            for row, each in enumerate(has)
+            f"please see to {' and '.join(each) or 'nothing'} {1000 + 7 * row % 1200},{'|'.join(each)}\n"
+            for row, each in has.items()
         ]
         (folder / name).write_text("text,topics\n" + "".join(lines))
     (folder / "corpus.yaml").write_text(
