@@ -29,6 +29,8 @@ _UNEVEN = 20
 _MOST_LINEAR = 2000
 """Classes: each is a problem of its own to a linear model, with a weight for every n-gram."""
 _WIDEST_HEAD = 512
+_SHORT, _DROPPED_OF_SHORT = 24, 0.2
+"""Word pieces of a text, and what share of them is left out in training where classes are many."""
 _MOST_EPOCHS, _EPOCHS = 60, TrainingConfig().epochs
 _BATCHES = ((20_000, 128), (5_000, 64), (1_000, 32), (0, 16))
 """Batch sizes by the least rows to learn from: small corpora need the steps, large ones the speed."""
@@ -106,7 +108,7 @@ def choose_settings(
     reasons["training.epochs"] = f"{epochs * steps:,} steps of {batch} rows; at least {_STEPS:,} are wanted"
     reasons["training.patience"] = "a third of the epochs"
     kinds["transformer"] = {**kinds.get("transformer", {}), "training": training}
-    if model := _fit_to_classes(len(class_rows), reasons):
+    if model := _fit_to_classes(len(class_rows), int(np.median(lengths)), reasons):
         kinds["transformer"]["model"] = model
     most, least = max(class_rows, default=1), max(min(class_rows, default=1), 1)
     if one_class and most >= _UNEVEN * least:
@@ -130,13 +132,19 @@ def _kind(*, english: bool, num_classes: int) -> tuple[str, str]:
     return "linear", f"{only}, and n-grams of words and characters fit any language"
 
 
-def _fit_to_classes(num_classes: int, reasons: dict[str, str]) -> dict[str, Any]:
-    """What of a transformer's settings follows from the number of classes."""
-    model, usual = {}, TransformerConfig()
+def _fit_to_classes(num_classes: int, length: int, reasons: dict[str, str]) -> dict[str, Any]:
+    """What of a transformer's settings follows from the number of classes, and the word pieces of a usual text."""
+    model: dict[str, Any] = {}
+    usual = TransformerConfig()
     # Where many classes share few values, those of a class with a handful of rows are never found.
     if num_classes > usual.head_dim:
         model["head_dim"] = min(1 << (2 * num_classes - 1).bit_length(), _WIDEST_HEAD)
         reasons["model.head_dim"] = f"{num_classes:,} classes, which {usual.head_dim} values would not tell apart"
+        if length <= _SHORT:
+            model["word_dropout"] = _DROPPED_OF_SHORT
+            reasons["model.word_dropout"] = (
+                f"half of the texts have at most {length} word pieces, and {num_classes:,} classes need most of them"
+            )
     if (buckets := fitting_buckets(num_classes or 2)) < usual.bigram_buckets:
         model["bigram_buckets"] = buckets
         reasons["model.bigram_buckets"] = f"a weight for each of {num_classes:,} classes"

@@ -72,9 +72,12 @@ def test_a_transformer_is_as_wide_as_its_classes_need_and_its_table_of_pairs_can
         choose_settings([SENTENCE], rows=500, language="en", class_rows=[5] * classes) for classes in (20, 77, 10_000)
     )
     assert "model" not in few.kinds["transformer"]
-    assert some.kinds["transformer"]["model"] == {"head_dim": 256}
+    assert some.kinds["transformer"]["model"] == {"head_dim": 256, "word_dropout": 0.2}
     assert "77 classes" in some.reasons["model.head_dim"]
-    assert many.kinds["transformer"]["model"] == {"head_dim": 512, "bigram_buckets": 4096}
+    assert "77 classes" in some.reasons["model.word_dropout"]
+    long = choose_settings([3 * f"{SENTENCE} "], rows=500, language="en", class_rows=[5] * 77)
+    assert long.kinds["transformer"]["model"] == {"head_dim": 256}
+    assert many.kinds["transformer"]["model"] == {"head_dim": 512, "word_dropout": 0.2, "bigram_buckets": 4096}
     assert "10,000 classes" in many.reasons["model.bigram_buckets"]
 
 
