@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -14,9 +15,7 @@ from google.protobuf import any_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
 )
 
 from agnews.components.model_server.access_token import AccessToken
@@ -33,6 +32,7 @@ _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     422: grpc.StatusCode.INVALID_ARGUMENT,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -43,6 +43,10 @@ _BUG = "This is a fault of the server; its log says more."
 _REQUEST_ID = "x-request-id"
 _MARGIN = 64 << 10
 """Bytes of a message around its texts."""
+_IDLE_MS = 75_000
+"""After which a connection without a call ends, as over HTTP."""
+_AGE_MS = 3_600_000
+"""After which a client has to connect anew, which it does by itself: who takes no answers does not stay for ever."""
 
 Context = Any
 """`grpc.aio.ServicerContext`."""
@@ -75,6 +79,9 @@ class GrpcServer:
         self._log = log
         self._ids = RequestIds()
         self._server: Any = None
+        limits = state.limits
+        # Nobody knows how long a message is before it is there.
+        self._arriving = asyncio.Semaphore(max(1, limits.inflight_bytes // limits.body_bytes))
 
     async def start(self) -> None:
         """Starts to answer; to be called in the event loop.
@@ -83,18 +90,28 @@ class GrpcServer:
             AgnewsError: The address cannot be used.
         """
         limits: Limits = self._state.limits
+        patience = math.ceil(1000 * limits.deadline_seconds)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", limits.body_bytes + _MARGIN),
                 ("grpc.max_metadata_size", limits.head_bytes),
+                ("grpc.absolute_max_metadata_size", limits.head_bytes),
+                ("grpc.max_allowed_incoming_connections", limits.connections),
+                ("grpc.server_handshake_timeout_ms", patience),
+                ("grpc.http2.settings_timeout", patience),
+                ("grpc.max_connection_idle_ms", _IDLE_MS),
+                ("grpc.max_connection_age_ms", _AGE_MS),
+                ("grpc.max_connection_age_grace_ms", 2 * patience + math.ceil(1000 * limits.work_seconds)),
+                # Whoever is gone without a word, or reads nothing any more.
+                ("grpc.keepalive_time_ms", 2 * patience),
+                ("grpc.keepalive_timeout_ms", patience),
                 # A second server on the same port would take half of the calls.
                 ("grpc.so_reuseport", 0),
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
             maximum_concurrent_rpcs=limits.connections,
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Prediction(self), self._server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(self), self._server)
+        self._server.add_generic_rpc_handlers(self._handlers())
         host, port = self._address
         try:
             self._state.grpc_port = self._server.add_insecure_port(
@@ -113,13 +130,65 @@ class GrpcServer:
         if self._server is not None:
             await self._server.stop(2 * self._state.limits.deadline_seconds)
 
-    async def call(self, name: str, context: Context, work: Callable[[str], Awaitable[Any]]) -> Any:
-        """Answers a call: asks for the token, counts, and turns errors into gRPC's codes.
+    def _handlers(self) -> list[Any]:
+        """What is left out here (Classify, Regress, MultiInference, HandleReloadConfigRequest) answers UNIMPLEMENTED.
+
+        The pointer of the store says what is served.
+        """
+        return [
+            self._service(
+                "PredictionService",
+                Predict=("predict", predict_pb2.PredictRequest, self.predict),
+                GetModelMetadata=("metadata", get_model_metadata_pb2.GetModelMetadataRequest, self.metadata),
+            ),
+            self._service(
+                "ModelService",
+                GetModelStatus=("status", get_model_status_pb2.GetModelStatusRequest, self.status),
+            ),
+        ]
+
+    def _service(self, service: str, **methods: tuple[str, Any, Callable[[Any, str], Awaitable[Any]]]) -> Any:
+        def handler(name: str, kind: Any, work: Callable[[Any, str], Awaitable[Any]]) -> Any:
+            async def answer(messages: AsyncIterator[Any], context: Context) -> Any:
+                return await self.call(name, context, messages, work)
+
+            # To a client there is no difference. Here, the call is known before its message has been read.
+            return grpc.stream_unary_rpc_method_handler(
+                answer,
+                request_deserializer=kind.FromString,
+                response_serializer=lambda found: found.SerializeToString(),
+            )
+
+        handlers = {method: handler(*how) for method, how in methods.items()}
+        return grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", handlers)
+
+    async def _receive(self, messages: AsyncIterator[Any], held: HeldBytes) -> Any:
+        """Reads the message of a call: in time, and no more of them at once than there is room for."""
+        limits = self._state.limits
+        try:
+            async with asyncio.timeout(limits.deadline_seconds), self._arriving:
+                async for message in messages:
+                    held.add(message.ByteSize())
+                    return message
+        except TimeoutError:
+            self._state.metrics.refused.labels("body").inc()
+            raise HttpError(408, f"The message did not come within {limits.deadline_seconds:g} seconds.") from None
+        raise HttpError(400, "There is no message in the call.")
+
+    async def call(
+        self,
+        name: str,
+        context: Context,
+        messages: AsyncIterator[Any],
+        work: Callable[[Any, str], Awaitable[Any]],
+    ) -> Any:
+        """Answers a call: asks for the token, reads the message, counts, and turns errors into gRPC's codes.
 
         Args:
             name: Of the method, for the counters.
             context: Of the call.
-            work: Makes the answer; gets the id of the request.
+            messages: Those of the client, of which the first one counts.
+            work: Makes the answer; gets the message and the id of the request.
         """
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         request_id = self._ids.accept(metadata.get(_REQUEST_ID, "").encode()).decode()
@@ -130,7 +199,8 @@ class GrpcServer:
                 kind = "wrong token" if "authorization" in metadata else "no token"
                 self._state.metrics.refused.labels(kind).inc()
                 raise HttpError(401, "Send the metadata `authorization: Bearer TOKEN` with the token of this server.")
-            answer = await work(request_id)
+            with HeldBytes(self._state) as held:
+                answer = await work(await self._receive(messages, held), request_id)
             status = 200
         except HttpError as error:
             status = error.status
@@ -156,10 +226,8 @@ class GrpcServer:
             wanted = _wanted(tuple(request.output_filter), model.returned(asked_for))
             return asked_for, read_texts(request.inputs[argument], state.limits), wanted
 
-        with HeldBytes(state) as held:
-            held.add(request.ByteSize())
-            version = requested_version(spec)
-            answered, wanted, outputs = await self._endpoint.ask(request_id, spec.name, version, read)
+        version = requested_version(spec)
+        answered, wanted, outputs = await self._endpoint.ask(request_id, spec.name, version, read)
         return write_answer(spec.name, answered.version, asked_for, wanted, outputs)
 
     async def metadata(self, request: Any, request_id: str) -> Any:
@@ -188,29 +256,6 @@ class GrpcServer:
             status.status.error_code = 0 if each["status"]["error_code"] == "OK" else 2
             status.status.error_message = each["status"]["error_message"]
         return answer
-
-
-class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """What is left out here (Classify, Regress, MultiInference) answers UNIMPLEMENTED."""
-
-    def __init__(self, server: GrpcServer) -> None:
-        self._server = server
-
-    async def Predict(self, request: Any, context: Context) -> Any:  # noqa: N802 - gRPC's name
-        return await self._server.call("predict", context, lambda key: self._server.predict(request, key))
-
-    async def GetModelMetadata(self, request: Any, context: Context) -> Any:  # noqa: N802
-        return await self._server.call("metadata", context, lambda key: self._server.metadata(request, key))
-
-
-class _Models(model_service_pb2_grpc.ModelServiceServicer):
-    """HandleReloadConfigRequest answers UNIMPLEMENTED: the pointer of the store says what is served."""
-
-    def __init__(self, server: GrpcServer) -> None:
-        self._server = server
-
-    async def GetModelStatus(self, request: Any, context: Context) -> Any:  # noqa: N802 - gRPC's name
-        return await self._server.call("status", context, lambda key: self._server.status(request, key))
 
 
 def requested_version(spec: Any) -> str:

@@ -249,6 +249,8 @@ def serve(
 
     check_cors_origins(cors_origins or [])
     raise_file_limit()
+    # The files that may be open are for both of its doors.
+    room = most_connections() // (1 if grpc_port is None else 2)
     limits = Limits(
         body_bytes=max_body_kb << 10,
         instances=max_instances,
@@ -256,7 +258,7 @@ def serve(
         queue_rows=max_queue,
         batch_rows=max_batch,
         deadline_seconds=deadline,
-        connections=min(max_connections or most_connections(), most_connections()),
+        connections=min(max_connections or room, room),
         inflight_bytes=max(max_inflight_mb << 20, max_body_kb << 10),
     )
     console = Console(stderr=True, highlight=False)

@@ -235,3 +235,79 @@ def test_two_servers_do_not_share_a_port(toy_store: Any, toy_models: Any, server
         listening_socket("127.0.0.1", server.state.grpc_port)
     with socket.create_connection(("127.0.0.1", server.state.grpc_port)):
         pass
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+HEADERS_FRAME, END_HEADERS = b"\1", b"\4"
+
+
+def _literal(name: bytes, value: bytes) -> bytes:
+    """A header without compression (RFC 7541, 6.2.2)."""
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def begin_call(server: Any, *more: tuple[bytes, bytes]) -> socket.socket:
+    """Opens a connection and begins a call whose message never comes."""
+    connection = socket.create_connection(("127.0.0.1", server.state.grpc_port), timeout=20)
+    headers = [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", b"/tensorflow.serving.PredictionService/Predict"),
+        (b":authority", b"here"),
+        (b"content-type", b"application/grpc"),
+        (b"te", b"trailers"),
+        *more,
+    ]
+    block = b"".join(_literal(name, value) for name, value in headers)
+    frame = len(block).to_bytes(3, "big") + HEADERS_FRAME + END_HEADERS + (1).to_bytes(4, "big") + block
+    connection.sendall(PREFACE + frame)
+    return connection
+
+
+def read_until(connection: socket.socket, wanted: bytes) -> bytes:
+    found = b""
+    while wanted not in found:
+        part = connection.recv(65536)
+        if not part:
+            break
+        found += part
+    return found
+
+
+def test_a_stranger_is_refused_before_a_message_has_come(toy_store: Any, toy_models: Any, start_server: Any) -> None:
+    toy_store.push(toy_models["sure"])
+    token = AccessToken("0123456789abcdef")
+    with start_server(toy_store.store, token=token, grpc_address=("127.0.0.1", 0)) as server:
+        with begin_call(server) as connection:
+            assert b"grpc-status" in read_until(connection, b"Bearer TOKEN")
+        assert 'agnews_refused_total{limit="no token"} 1.0' in server.state.metrics.page().decode()
+
+
+def test_a_message_has_to_come_in_time_and_leaves_room_for_others(
+    toy_store: Any, toy_models: Any, start_server: Any
+) -> None:
+    toy_store.push(toy_models["sure"])
+    limits = Limits(deadline_seconds=1.0, body_bytes=1 << 20, inflight_bytes=2 << 20)
+    with start_server(toy_store.store, limits=limits, grpc_address=("127.0.0.1", 0)) as server:
+        slow = [begin_call(server) for _ in range(2)]
+        for connection in slow:
+            assert b"did not come within 1 seconds" in read_until(connection, b"did not come within 1 seconds")
+            connection.close()
+        client = Client(server)
+        assert client.predict(SPORTS).model_spec.name == "agnews"
+        client.channel.close()
+        assert server.state.bytes_in_flight == 0
+        assert 'agnews_refused_total{limit="body"} 2.0' in server.state.metrics.page().decode()
+
+
+def test_there_are_only_so_many_connections(toy_store: Any, toy_models: Any, start_server: Any) -> None:
+    toy_store.push(toy_models["sure"])
+    with start_server(toy_store.store, limits=Limits(connections=4), grpc_address=("127.0.0.1", 0)) as server:
+        place = ("127.0.0.1", server.state.grpc_port)
+        held = [socket.create_connection(place, timeout=20) for _ in range(8)]
+        for connection in held:
+            connection.sendall(PREFACE)
+        answered = [bool(read_until(connection, b"\0\0\0\4")) for connection in held]
+        assert sorted(answered) == [False] * 4 + [True] * 4
+        for connection in held:
+            connection.close()
