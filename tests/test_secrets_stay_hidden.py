@@ -91,6 +91,14 @@ def _in_addresses(userinfo: str, tmp_path: Path) -> list[tuple[Environment, Act]
         ({}, _cli("predict", "--model", f"https://{userinfo}@example.org/model", "text")),
         ({}, _cli("serve", "--models", f"s3://{userinfo}@bucket/models")),
         ({}, _cli("batch", "--input", "x.csv", "--output", str(tmp_path / "o"), "--models", f"s3://{userinfo}@b/m")),
+        ({}, lambda: print(show_command(["/bin/agnews", "run", "--data", address]))),  # noqa: T201
+    ]
+
+
+def _in_more_addresses(userinfo: str, tmp_path: Path) -> list[tuple[Environment, Act]]:
+    """Roads that take longer."""
+    address, root = f"https://{userinfo}@example.org/x", str(tmp_path / "root")
+    return [
         ({}, _cli("serve", "--root", root, "--log-requests", f"s3://{userinfo}@bucket/log")),
         ({}, _cli("batch", "--input", f"s3://{userinfo}@bucket/x.csv", "--output", "o", "--root", root)),
         *[({}, _cli("models", *what, "--store", f"s3://{userinfo}@bucket/m")) for what in (["list"], ["show", "1"])],
@@ -103,7 +111,6 @@ def _in_addresses(userinfo: str, tmp_path: Path) -> list[tuple[Environment, Act]
         ({}, _cli("beam", "doctor", "--beam", f"temp_location=s3://{userinfo}@bucket/t")),
         ({}, _cli("beam", "doctor", "--beam", f"options=--s3_secret_access_key={userinfo}")),
         ({"MLFLOW_TRACKING_URI": address}, lambda: tell_mlflow(_unreachable, otherwise="It is not told")),
-        ({}, lambda: print(show_command(["/bin/agnews", "run", "--data", address]))),  # noqa: T201
     ]
 
 
@@ -174,6 +181,14 @@ def test_credentials_in_addresses_show_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     _require_hidden(core, _in_addresses(quoted.format(core), tmp_path), capsys, caplog, tmp_path)
+
+
+@pytest.mark.parametrize("quoted", ["user:{}", "u:{}/x"])
+def test_credentials_in_addresses_show_nowhere_on_other_roads(
+    quoted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    core = "a-Password-of-some-length"
+    _require_hidden(core, _in_more_addresses(quoted.format(core), tmp_path), capsys, caplog, tmp_path)
 
 
 @pytest.mark.parametrize(

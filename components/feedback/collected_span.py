@@ -113,7 +113,7 @@ def write_span(folder: str, rows: Sequence[CollectedRow], corpus: Corpus) -> Non
     # In this order: a span with rows and no provenance would be somebody else's, and one that was cut is written to the
     # end from its provenance.
     lines = [json.dumps(row.model_dump(), ensure_ascii=False).encode() + b"\n" for row in rows]
-    files.write(f"{folder}/{PROVENANCE}", lines)
+    files.write_private(f"{folder}/{PROVENANCE}", lines)
     if not rows:
         files.remove_file(f"{folder}/{corpus.train_file}")
         files.remove(folder)

@@ -35,7 +35,7 @@ def write_lines(path: str, documents: Iterable[BaseModel]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    files_at(path).write(path, [document.model_dump_json().encode() + b"\n" for document in documents])
+    files_at(path).write_private(path, [document.model_dump_json().encode() + b"\n" for document in documents])
 
 
 def remove_lines(paths: Iterable[str], kind: type[_Document], has_to_go: Callable[[_Document], bool]) -> int:

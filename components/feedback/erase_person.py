@@ -114,5 +114,5 @@ def _erase_requests(places: Places, erasures: Erasures) -> int:
         elif kept.num_rows < rows.num_rows:
             sink = io.BytesIO()
             pq.write_table(kept, sink, compression="zstd")
-            files.write(path, [sink.getvalue()])
+            files.write_private(path, [sink.getvalue()])
     return removed

@@ -41,12 +41,12 @@ def write_rows(path: str, rows: Sequence[Row], corpus: Corpus) -> None:
         files.remove(path)
         for text, value in labelled:
             name = hashlib.sha256(text.encode()).hexdigest()[:20]
-            files.write(f"{path}/{value}/{name}.txt", [_encode(text, corpus)])
+            files.write_private(f"{path}/{value}/{name}.txt", [_encode(text, corpus)])
         return
     content = _parquet(labelled, corpus) if corpus.form == "parquet" else _encode(_lines(labelled, corpus), corpus)
     if path.lower().endswith(".gz"):
         content = gzip.compress(content, mtime=0)
-    files_at(path).write(path, [content])
+    files_at(path).write_private(path, [content])
 
 
 def _without_nul(text: str) -> str:

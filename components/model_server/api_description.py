@@ -283,7 +283,7 @@ _PROBLEMS = {
     503: "Too many bytes or connections are under way; Retry-After says how many seconds to stay away.",
     504: "The request waited for too long, or the model does not come back.",
 }
-_LABELLING = (400, 403, 404, 408, 413, 415, 503)
+_LABELLING = (400, 403, 404, 408, 413, 415, 422, 503)
 _ASKING = (400, 404, 408, 413, 415, 422, 429, 503, 504)
 _TELLING = (400, 404)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from agnews.components.feedback.random_share import TRAINING_ROW
 from agnews.components.model_server.api_description import FEEDBACK, QUEUE
 from agnews.components.model_server.json_response import HttpError, json_response
 from agnews.components.model_server.predict_endpoint import read_body
+from agnews.components.model_server.predict_request import check_length
 from agnews.components.model_server.serving_state import HeldBytes, ServingState
 from agnews.components.request_log.places import Places
 from agnews.schemas.errors import AgnewsError
@@ -34,9 +36,14 @@ if TYPE_CHECKING:
 Name = Annotated[str, PathParameter(pattern=r"^[^/:]+$", description="Name of the model.")]
 _Model = TypeVar("_Model", bound=BaseModel)
 _MOST_LABELS = 1000
+_SHOWN = 20
+_LONGEST_SHOWN = 500
 _MOST_TEXTS = 20_000
 _DAYS = timedelta(days=7)
 _FRESH_SECONDS = 20.0
+_UNREADABLE = (OSError, AgnewsError, ValueError)
+"""What storage, Arrow and pydantic raise for files that are away or damaged."""
+_LOG = logging.getLogger("uvicorn.error")
 
 
 class _Labels(BaseModel):
@@ -108,9 +115,10 @@ class LabellingDesk:
         asked = _parse(_Labels, body)
         classes = self._state.host.current.record.classes
         keeps_text = self._state.request_log is not None and self._state.request_log.settings.text is KeptText.ALL
-        for each in asked.labels:
+        for number, each in enumerate(asked.labels):
+            check_length(each.text.encode(), number, self._state.limits)
             if each.label not in classes:
-                raise HttpError(400, f"There is no class {each.label!r}; classes are {', '.join(classes)}.")
+                raise HttpError(400, f"There is no class {each.label!r}; {_classes(classes)}.")
             if not each.text and not keeps_text and not each.row.startswith(TRAINING_ROW):
                 raise HttpError(
                     400, "Texts are not kept here (--log-text all keeps them): send the text with its label."
@@ -118,7 +126,12 @@ class LabellingDesk:
         try:
             kept = await asyncio.to_thread(keep_labels, places, asked.labels, asked.source)
         except (OSError, AgnewsError) as error:
-            raise HttpError(503, "The labels could not be written; none was kept.", {"Retry-After": "10"}) from error
+            # A disk or a bucket that says no may have taken them all the same.
+            raise HttpError(
+                503,
+                "The labels could not be written for certain. Send them again: of one person the newest label counts.",
+                {"Retry-After": "10"},
+            ) from error
         return {"kept": [each.id for each in kept]}
 
     async def choose(self, name: str, body: bytes) -> dict[str, Any]:
@@ -132,11 +145,16 @@ class LabellingDesk:
             The answer.
 
         Raises:
-            HttpError: The server keeps no texts.
+            HttpError: The server keeps no texts, or what it has kept cannot be read.
         """
         places = self.places(name)
         wish = _parse(_Wish, body)
-        chosen = await asyncio.to_thread(self._choose, places, wish)
+        try:
+            chosen = await asyncio.to_thread(self._choose, places, wish)
+        except _UNREADABLE as error:
+            # Files of the log are named in it: for people who run the server, and not for those who label.
+            _LOG.warning("texts to label cannot be chosen: %s: %s", type(error).__name__, error)
+            raise HttpError(503, "The log of requests cannot be read; the log of the server says more.") from error
         return {
             "classes": list(self._state.host.current.record.classes),
             "waiting": len(chosen),
@@ -173,11 +191,17 @@ class LabellingDesk:
         ]
 
 
+def _classes(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"classes are {shown}" + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
+
+
 def _parse(kind: type[_Model], body: bytes) -> _Model:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        raise HttpError(400, first_problem(error)) from None
+        # Names that a client made up stand in it.
+        raise HttpError(400, first_problem(error)[:_LONGEST_SHOWN]) from None
 
 
 def feedback_routes(state: ServingState, *, has_token: bool) -> APIRouter:

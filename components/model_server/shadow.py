@@ -102,7 +102,16 @@ class Shadow:
                 continue
             while self._waiting() and not self._is_closing.is_set():
                 time.sleep(_PATIENCE_SECONDS)
-            self._compare(first)
+            try:
+                self._compare(first)
+            except Exception as error:  # noqa: BLE001 - one answer that is none must not end the trial unseen
+                self._fail(len(first.values), error)
+
+    def _fail(self, rows: int, error: Exception) -> None:
+        self._metrics.shadow_rows.labels("", "failed").inc(rows)
+        if not self._has_failed:
+            self._log(f"the shadow, version {self.version.record.version}, fails: {error}")
+        self._has_failed = True
 
     def _compare(self, answered: _Answered) -> None:
         started, kept = time.perf_counter(), []
@@ -111,10 +120,7 @@ class Shadow:
             try:
                 outputs = self.version.run(SERVE_TEXT, answered.values[part])
             except Exception as error:  # noqa: BLE001 - a version that fails is what a shadow is to find
-                self._metrics.shadow_rows.labels("", "failed").inc(len(answered.values[part]))
-                if not self._has_failed:
-                    self._log(f"the shadow, version {self.version.record.version}, fails: {error}")
-                self._has_failed = True
+                self._fail(len(answered.values[part]), error)
                 continue
             found = outputs[CLASS_LABEL]
             kept.append(outputs)

@@ -82,4 +82,4 @@ def note_erasures(places: Places, erasures: Erasures) -> None:
     """
     path = f"{places.erased}/{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.json"
     content = orjson.dumps({"hashes": sorted(erasures.hashes), "requests": sorted(erasures.requests)})
-    files_at(path).write(path, [content])
+    files_at(path).write_private(path, [content])

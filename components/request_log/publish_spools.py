@@ -64,7 +64,7 @@ def publish_spool(places: Places, path: Path) -> int:
         pq.write_table(rows, sink, compression="zstd")
         hour = datetime.strptime(path.name.split("-")[1], _HOUR).replace(tzinfo=UTC)
         target = f"{places.hour_folder(hour)}/{file_name(path)}"
-        files_at(target).write(target, [sink.getvalue()])
+        files_at(target).write_private(target, [sink.getvalue()])
     path.unlink()
     return int(rows.num_rows)
 

@@ -88,6 +88,10 @@ class Files(ABC):
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
         """Writes a file and the folders above it; returns once it is safe from a power cut."""
 
+    def write_private(self, path: str, chunks: Iterable[bytes]) -> None:
+        """Writes a file with rows of data: nobody but its owner may read it, where the storage knows users."""
+        self.write(path, chunks)
+
     @abstractmethod
     def create(self, path: str, content: bytes) -> str:
         """Writes a small file that must not be there yet, whole and in one step.

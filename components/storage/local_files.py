@@ -70,6 +70,12 @@ class LocalFiles(Files):
                 file.write(chunk)
 
     @override
+    def write_private(self, path: str, chunks: Iterable[bytes]) -> None:
+        with replaced_file(Path(path), private=True) as file:
+            for chunk in chunks:
+                file.write(chunk)
+
+    @override
     def create(self, path: str, content: bytes) -> str:
         if Path(path).exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)

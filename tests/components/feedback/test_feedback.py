@@ -371,7 +371,7 @@ def killed_after(left: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return act
 
     with monkeypatch.context() as patch:
-        for name in ("write", "remove_file", "remove"):
+        for name in ("write", "write_private", "remove_file", "remove"):
             patch.setattr(LocalFiles, name, killing(getattr(LocalFiles, name)))
         yield
 

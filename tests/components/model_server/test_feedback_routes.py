@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,32 @@ def test_what_is_no_label_is_refused_with_words(server: Any, places: Places, bod
     assert answer.status_code == 400
     assert words in answer.json()["error"]
     assert read_labels(places) == []
+
+
+def test_what_is_too_long_is_neither_kept_nor_sent_back(server: Any, places: Places) -> None:
+    body = {"labels": [{"text": "a" * 70_000, "label": "Sports", "by": "ann"}]}
+    assert post(server, "feedback", body).status_code == 422
+    body = {"labels": [{"text": "a", "label": "Sports", "by": "ann", "k" * 1_000_000: 1}]}
+    answer = post(server, "feedback", body)
+    assert (answer.status_code, len(answer.text) < 1000) == (400, True)
+    assert read_labels(places) == []
+
+
+def test_a_log_that_cannot_be_read_is_told_without_its_paths(server: Any, places: Places) -> None:
+    assert post(server, "feedback", {"labels": [{"request": "r1", "label": "Sports", "by": "ann"}]}).status_code == 200
+    (file,) = Path(places.feedback).rglob("*.jsonl")
+    file.write_text("{damaged")
+    answer = post(server, "queue", {"by": "ann"})
+    assert answer.status_code == 503
+    assert str(places.uri) not in answer.text
+
+
+def test_what_people_have_said_and_asked_is_for_nobody_else(server: Any, places: Places) -> None:
+    post(server, "feedback", {"labels": [{"request": "r1", "label": "Sports", "by": "ann"}]})
+    server.state.request_log.close()
+    kept = [path for path in Path(places.uri).rglob("*") if path.suffix in (".jsonl", ".parquet")]
+    assert {path.suffix for path in kept} == {".jsonl", ".parquet"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
 
 
 def test_nobody_gives_labels_without_a_token(server: Any) -> None:

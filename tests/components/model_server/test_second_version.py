@@ -124,6 +124,21 @@ def test_a_shadow_that_fails_fails_nobody(server: Any, toy_store: Any, versions:
     assert len(told) == 1
 
 
+def test_an_answer_that_is_none_does_not_end_the_shadow(server: Any, toy_store: Any, versions: tuple[str, str]) -> None:
+    state, told = server.state, []
+    tried = state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
+    run = tried.run
+    tried.run = lambda *_: {}
+    state.shadow = Shadow(tried, state.metrics, waiting=lambda: 0, log=told.append)
+    state.shadow.start()
+    assert server.predict("the coach").status_code == 200
+    server.wait_for(lambda: shadow_rows(server) == {("", "failed"): 1})
+    tried.run = run
+    assert server.predict("the coach").status_code == 200
+    server.wait_for(lambda: shadow_rows(server).get(("Sports", "different")) == 1)
+    assert len(told) == 1
+
+
 def test_a_canary_answers_its_share_and_the_same_id_gets_the_same_version(
     server: Any, toy_store: Any, versions: tuple[str, str]
 ) -> None:

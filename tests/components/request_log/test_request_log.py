@@ -320,7 +320,7 @@ def test_a_log_that_cannot_be_written_keeps_its_spool(
     offer(log, "a", b"text")
     assert log.flush()
     with monkeypatch.context() as patch:
-        patch.setattr(LocalFiles, "write", fail)
+        patch.setattr(LocalFiles, "write_private", fail)
         log.close()
     assert any("nobody there" in line for line in told)
     assert read_requests(places, LONG_AGO)["id"].to_pylist() == ["a/0"]
