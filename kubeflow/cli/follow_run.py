@@ -10,7 +10,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from agnews.kubeflow.cli.open_console import Printable
 from agnews.kubeflow.cli.tell_end import tell_end
 from agnews.kubeflow.client.kfp_api import KfpApi
 from agnews.kubeflow.client.resume_run import resume_run
@@ -18,6 +17,7 @@ from agnews.kubeflow.client.run_record import RunRecord
 from agnews.kubeflow.client.run_tasks import TaskRecord, TaskState
 from agnews.kubeflow.client.run_view import RunView
 from agnews.kubeflow.client.watch_run import watch_run
+from agnews.pipeline.printable_console import Printable
 from agnews.schemas.errors import AgnewsError, ExitCode
 from agnews.schemas.execution_config import NotifyConfig
 

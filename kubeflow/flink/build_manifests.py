@@ -13,6 +13,10 @@ Tree = dict[str, Any]
 
 POOL_PORT, JOB_PORT, ARTIFACT_PORT, REST_PORT = 50_000, 8099, 8098, 8081
 _VOLUME = "shared"
+_USER = 10_001
+"""Of our image."""
+_BOUND = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_SECCOMP = {"seccompProfile": {"type": "RuntimeDefault"}}
 _FLINK_VERSIONS = ("1.17", "1.18", "1.19", "1.20")
 _LONGEST_NAME = 40
 """The operator adds to it, and a name of a Service has 63 characters at most."""
@@ -55,13 +59,14 @@ def flink_manifests(request: FlinkRequest) -> list[Tree]:
 
     Returns:
         A FlinkDeployment of the Flink operator, a session cluster with fixed TaskManagers, each with a worker pool
-        beside it; the Deployment of Beam's job server and its Service.
+        beside it; the Deployment of Beam's job server and its Service; NetworkPolicies, since neither Flink nor Beam
+        asks who it is that sends a program.
 
     Raises:
         AgnewsError: Something of it cannot be.
     """
     _check(request)
-    return [_cluster(request), _job_server(request), _service(request)]
+    return [_cluster(request), _job_server(request), _service(request), *_policies(request)]
 
 
 def table_settings(request: FlinkRequest) -> list[str]:
@@ -120,6 +125,7 @@ def _cluster(request: FlinkRequest) -> Tree:
         "command": ["agnews", "beam", "worker-pool", "--port", str(POOL_PORT), "--logs", "/tmp/agnews-workers"],  # noqa: S108
         "resources": {"requests": quantities, "limits": quantities},
         "volumeMounts": [{"name": _VOLUME, "mountPath": request.path}],
+        "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": _USER, **_BOUND},
     }
     return {
         "apiVersion": "flink.apache.org/v1beta1",
@@ -138,6 +144,7 @@ def _cluster(request: FlinkRequest) -> Tree:
                 "resource": {"cpu": 1, "memory": "2048m"},
                 "podTemplate": {
                     "spec": {
+                        "securityContext": _SECCOMP,
                         "containers": [{"name": "flink-main-container"}, pool],
                         "volumes": [{"name": _VOLUME, "persistentVolumeClaim": {"claimName": request.claim}}],
                     }
@@ -165,6 +172,13 @@ def _job_server(request: FlinkRequest) -> Tree:
         "ports": [{"containerPort": JOB_PORT, "name": "jobs"}, {"containerPort": ARTIFACT_PORT, "name": "artifacts"}],
         "readinessProbe": {"tcpSocket": {"port": JOB_PORT}},
         "resources": {"requests": quantities, "limits": quantities},
+        "securityContext": _BOUND,
+    }
+    pod = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _SECCOMP,
+        "containers": [container],
     }
     return {
         "apiVersion": "apps/v1",
@@ -175,7 +189,7 @@ def _job_server(request: FlinkRequest) -> Tree:
             "replicas": 1,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
 
@@ -190,6 +204,36 @@ def _service(request: FlinkRequest) -> Tree:
             "selector": labels,
             "ports": [{"name": "jobs", "port": JOB_PORT}, {"name": "artifacts", "port": ARTIFACT_PORT}],
         },
+    }
+
+
+def _policies(request: FlinkRequest) -> list[Tree]:
+    steps = {"podSelector": {"matchLabels": {"pipelines.kubeflow.org/v2_component": "true"}}}
+    # Flink labels its own pods.
+    cluster = {"podSelector": {"matchLabels": {"app": request.name}}}
+    jobs = {"podSelector": {"matchLabels": _labels(request, "job-server")}}
+    operator = {
+        "namespaceSelector": {},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "flink-kubernetes-operator"}},
+    }
+    ports = [{"port": JOB_PORT}, {"port": ARTIFACT_PORT}]
+    return [
+        _policy(request, "jobs", jobs, [{"from": [steps, cluster], "ports": ports}]),
+        _policy(
+            request,
+            "cluster",
+            cluster,
+            [{"from": [cluster, jobs]}, {"from": [steps, operator], "ports": [{"port": REST_PORT}]}],
+        ),
+    ]
+
+
+def _policy(request: FlinkRequest, suffix: str, whom: Tree, ingress: list[Tree]) -> Tree:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": f"{request.name}-{suffix}", "labels": _labels(request, "network")},
+        "spec": {**whom, "policyTypes": ["Ingress"], "ingress": ingress},
     }
 
 

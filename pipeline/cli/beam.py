@@ -35,7 +35,9 @@ def worker_pool(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one and says which.")] = 50_000,
     logs: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for what workers print; default: one below the temporary folder."),
+        typer.Option(
+            metavar="DIR", help="Folder for what workers print; default: a new one where temporary files are."
+        ),
     ] = None,
 ) -> None:
     """Start workers for the engine on this machine, when it asks for them.
@@ -60,7 +62,8 @@ def worker_pool(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    folder = logs or Path(tempfile.gettempdir()) / "agnews-workers"
+    # A name that others could guess might be a link of theirs.
+    folder = logs or Path(tempfile.mkdtemp(prefix="agnews-workers-"))
     serve_workers(f"{host}:{port}", folder.expanduser().absolute(), lambda line: typer.echo(line), stop)
 
 
@@ -87,14 +90,13 @@ def doctor(
       agnews beam doctor --execution execution.yaml --shared /mnt/agnews
       agnews beam doctor --beam runner=flink --beam job_endpoint=localhost:8099 --beam flink_master=localhost:8081
     """
-    from rich.console import Console
-
     from agnews.pipeline.beam.beam_arguments import beam_arguments
     from agnews.pipeline.beam.check_engine import examine_engine
     from agnews.pipeline.load_execution import load_execution
+    from agnews.pipeline.printable_console import printable_console
 
     config = load_execution(execution, beam or []).beam
-    console = Console(highlight=False)
+    console = printable_console()
     arguments = beam_arguments(config) if config.runner != "auto" else ()
     console.print(f"runner {config.runner}  {literal(' '.join(arguments))}", soft_wrap=True)
     findings = examine_engine(config, shared or [])

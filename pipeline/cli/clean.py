@@ -130,10 +130,11 @@ def _clean_bucket(root: str, wish: Wish, *, dry_run: bool, as_json: bool) -> Non
 
 
 def _show(items: Iterable[tuple[str, str, int]], *, kept: Iterable[tuple[str, str]], dry_run: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
+    from agnews.pipeline.printable_console import printable_console
+
+    console = printable_console(soft_wrap=True)
     rows = list(items)
     table = Table(box=None, padding=(0, 2), pad_edge=False, show_header=False)
     for kind, path, size in rows:

@@ -35,9 +35,8 @@ def compare(
 
     Exit codes: 0 compared, 2 they cannot be compared, 3 worse beyond noise (with --fail-if-worse).
     """
-    from rich.console import Console
-
     from agnews.pipeline.paths import Paths
+    from agnews.pipeline.printable_console import printable_console
     from agnews.pipeline.reports.compare_runs import compare_runs, show_comparison
     from agnews.pipeline.reports.find_run import find_run
 
@@ -46,6 +45,6 @@ def compare(
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:
-        show_comparison(found, Console(highlight=False))
+        show_comparison(found, printable_console())
     if fail_if_worse and found.outcome == "worse":
         raise typer.Exit(ExitCode.NOT_BLESSED)

@@ -15,10 +15,10 @@ app = typer.Typer(help="List configurations, and show what one amounts to.", no_
 @app.command(name="list")
 def list_configs() -> None:
     """List the configurations that come with the package, with their cost and the figures to expect."""
-    from rich.console import Console
     from rich.table import Table
 
     from agnews.pipeline.load_config import CONFIGS, config_names
+    from agnews.pipeline.printable_console import printable_console
 
     table = Table(box=None, padding=(0, 2))
     table.add_column("name", style="bold")
@@ -30,7 +30,7 @@ def list_configs() -> None:
             if line.startswith("#")
         ]
         table.add_row(name, "\n".join(line for line in header if line) + "\n")
-    Console().print(table)
+    printable_console().print(table)
 
 
 @app.command()
@@ -49,14 +49,14 @@ def show(
 ) -> None:
     """Print every key of a configuration with its value, what the key means, and why a corpus chose the value."""
     from pydantic import BaseModel
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
     from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.printable_console import printable_console
     from agnews.pipeline.setting_reasons import setting_reasons
 
-    console = Console(highlight=False)
+    console = printable_console()
 
     def tell(section: BaseModel, prefix: str) -> None:
         for key, field in type(section).model_fields.items():

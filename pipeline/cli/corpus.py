@@ -73,13 +73,12 @@ def fetch(
     Their sha256 is enforced, a download that was cut goes on where it stopped, and a file that is there already is
     never replaced.
     """
-    from rich.console import Console
-
     from agnews.components.corpus_files.fetch_corpus import fetch_corpus
     from agnews.pipeline.load_corpus import load_corpus
+    from agnews.pipeline.printable_console import printable_console
 
     wanted = load_corpus(corpus or AG_NEWS).corpus
-    console = Console(highlight=False)
+    console = printable_console()
     with _download_bars(wanted) as on_progress:
         files = fetch_corpus(wanted, folder, base_url=base_url, on_progress=on_progress)
     if as_json:
@@ -137,9 +136,8 @@ def check(
       agnews corpus check corpus.yaml --set data.max_reject_share=0.05
       agnews corpus check DIR                               files of AG News
     """
-    from rich.console import Console
-
     from agnews.pipeline.load_config import load_config
+    from agnews.pipeline.printable_console import printable_console
 
     config, loaded = _choose(what, corpus, data, window, max_reject_share, settings)
     for kind in loaded.kinds:
@@ -153,7 +151,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
     else:
-        console = Console(highlight=False)
+        console = printable_console()
         for file in found.card.files:
             _print_file(console, file, found)
         for note in found.notes:
@@ -179,14 +177,14 @@ def describe(
 
     The splits are those of a run.
     """
-    from rich.console import Console
+    from agnews.pipeline.printable_console import printable_console
 
     config, loaded = _choose(what, corpus, data, window, None, settings)
     found = _inspect(config, loaded)
     if as_json:
         typer.echo(found.card.model_dump_json(indent=2))
         return
-    console = Console(highlight=False)
+    console = printable_console()
     for part in _card(found, loaded):
         console.print(part)
 

@@ -53,6 +53,7 @@ def init(
     from agnews.components.storage.atomic_output import write_atomically
     from agnews.pipeline.load_corpus import load_corpus
     from agnews.pipeline.local.quiet_output import STDERR, quiet_output
+    from agnews.pipeline.printable_console import printable_console
     from agnews.schemas.errors import AgnewsError
 
     if out.is_dir():
@@ -65,7 +66,7 @@ def init(
         )
     if not out.absolute().parent.is_dir():
         raise AgnewsError("There is no such folder.", found=out.absolute().parent, fix="Make it, or name another one.")
-    console = Console(highlight=False)
+    console = printable_console()
     with quiet_output(Path(os.devnull), (STDERR,)) as errors, Console(file=errors).status("Reading ...") as status:
         wanted = Wanted(files, test, test_share, label, text or (), name)
         proposal = settle_corpus(propose_corpus(wanted))

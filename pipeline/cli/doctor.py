@@ -29,13 +29,13 @@ def doctor(
     """
     import json
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from agnews.pipeline.diagnose import can_train, diagnose
+    from agnews.pipeline.printable_console import printable_console
 
-    console = Console(highlight=False)
+    console = printable_console()
     with console.status("Looking around (TensorFlow takes a few seconds to load) ..."):
         findings = diagnose(None if installation else root)
     broken = any(finding.level == "broken" for finding in findings)

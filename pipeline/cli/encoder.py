@@ -32,10 +32,10 @@ def list_encoders(as_json: JsonOption = False) -> None:
     The cache is the folder that the environment variable AGNEWS_CACHE names, or ~/.cache/agnews. What is in it can be
     deleted.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from agnews.components.encoders.encoder_cache import EncoderCache
+    from agnews.pipeline.printable_console import printable_console
 
     rows = list(_rows())
     if as_json:
@@ -47,7 +47,7 @@ def list_encoders(as_json: JsonOption = False) -> None:
     table.add_column("MB", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(literal(row["name"]), literal(row["what"]), f"{row['bytes'] / 1e6:,.0f}")  # type: ignore[operator]
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     console.print(table)
     console.print(f"\n{literal(EncoderCache().root)}", style="dim")
 
@@ -163,9 +163,9 @@ def _fetch(handle: str, expected: LockedEncoder, trust: bool) -> dict[str, str]:
 
 
 def _print_fetched(fetched: Sequence[dict[str, str]]) -> None:
-    from rich.console import Console
+    from agnews.pipeline.printable_console import printable_console
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     for each in fetched:
         revision = f"  commit {literal(each['revision'])}" if each["revision"] else ""
         console.print(f"[green]✓[/green] [bold]{literal(each['handle'])}[/bold]{revision}")
@@ -189,8 +189,9 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Check an encoder, convert it if that was not done before, and print what a run would use."""
-    from rich.console import Console
     from rich.text import Text
+
+    from agnews.pipeline.printable_console import printable_console
 
     with _quietly("Reading, and converting if needed ..."):
         from agnews.components.encoders.resolve_encoder import resolve_encoder
@@ -199,7 +200,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(vars(encoder), indent=2, default=str))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     for name, value in _facts(encoder).items():
         console.print(Text.assemble((f"{name:<14}", "bold"), value))
 
@@ -244,13 +245,13 @@ def export(
     The folder gets config.json, vocab.txt, tokenizer_config.json and model.safetensors, for
     `transformers.AutoModel.from_pretrained`. The classes are left out.
     """
-    from rich.console import Console
+    from agnews.pipeline.printable_console import printable_console
 
     with _quietly("Reading ..."):
         from agnews.components.encoders.convert_checkpoint import export_checkpoint
 
         export_checkpoint(_model_folder(model, root, name), target)
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     console.print(f"[green]✓[/green] [bold]{literal(target)}[/bold]")
     console.print(f"\nUse it here: [bold]agnews encoder show {literal(target)}[/bold]")
     console.print(f'or there:    [bold]transformers.AutoModel.from_pretrained("{literal(target)}")[/bold]')

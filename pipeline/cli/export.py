@@ -78,7 +78,7 @@ def export(
       agnews export --to onnx --precision float32 --test news/test.csv
       agnews export 1763820000 --to openvino --precision bfloat16 --root DIR
     """
-    from rich.console import Console
+    from agnews.pipeline.printable_console import printable_console
 
     if to is None:
         raise AgnewsError(
@@ -96,7 +96,7 @@ def export(
     if as_json:
         typer.echo(found.export.model_dump_json(indent=2))
     else:
-        _tell(found, Console(highlight=False))
+        _tell(found, printable_console())
     if not found.export.passed:
         raise typer.Exit(ExitCode.NOT_BLESSED)
 

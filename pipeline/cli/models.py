@@ -34,16 +34,17 @@ def list_models(
     root: RootOption = ROOT, store: StoreOption = None, name: NameOption = NAME, as_json: JsonOption = False
 ) -> None:
     """List the versions, newest first: accuracy, size, which one is in production, and which servers use them."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from agnews.pipeline.printable_console import printable_console
 
     models = open_store(root, store, name)
     rows = _describe(models)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     if not rows:
         console.print(f"No version was pushed to {literal(models.uri)} yet. Next: [bold]agnews run[/bold]")
         return
@@ -79,11 +80,11 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print what is known about a version: its record, the servers that use it, and its model card."""
-    from rich.console import Console
     from rich.markdown import Markdown
     from rich.text import Text
 
     from agnews.components.model_store.find_pushed_model import find_pushed_model
+    from agnews.pipeline.printable_console import printable_console
 
     models = open_store(root, store, name)
     found = find_pushed_model(models, version)
@@ -109,7 +110,7 @@ def show(
         "served by": ", ".join(row["served_by"]),
         "folder": found.folder,
     }
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     for fact, value in facts.items():
         if value:
             console.print(Text.assemble((f"{fact:<16}", "bold"), printable(value)))
@@ -137,8 +138,7 @@ def rollback(
       agnews models rollback --why "sports texts come out as business"
       agnews models rollback --to 1763820000
     """
-    from rich.console import Console
-
+    from agnews.pipeline.printable_console import printable_console
     from agnews.pipeline.promotion.put_into_production import put_into_production
 
     done = put_into_production(open_store(root, store, name), to, why=why)
@@ -146,7 +146,7 @@ def rollback(
     if as_json:
         typer.echo(json.dumps({"before": before, "after": after}, indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     if before == after:
         console.print(f"Version [bold]{after}[/bold] is in production already; nothing was changed.")
         return
@@ -188,11 +188,10 @@ def sign(
       agnews models sign --key key.pem
       agnews models verify --key key.pub
     """
-    from rich.console import Console
-
     from agnews.components.model_store.find_pushed_model import find_pushed_model
     from agnews.components.model_store.signatures import sign_version
     from agnews.components.storage.read_secret import read_secret
+    from agnews.pipeline.printable_console import printable_console
 
     models = open_store(root, store, name)
     found = find_pushed_model(models, version).record.version
@@ -200,7 +199,7 @@ def sign(
     if as_json:
         typer.echo(json.dumps({"version": found, "signature": path}, indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     console.print(f"[green]✓[/green] version [bold]{found}[/bold] is signed")
     console.print(f"  {literal(path)}", style="dim")
 
@@ -215,10 +214,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check that a version is what the holder of a key has signed. Ends with 1 where it is not, or is not signed."""
-    from rich.console import Console
-
     from agnews.components.model_store.find_pushed_model import find_pushed_model
     from agnews.components.model_store.signatures import verify_version
+    from agnews.pipeline.printable_console import printable_console
 
     models = open_store(root, store, name)
     record = verify_version(models, find_pushed_model(models, version).record.version, key.expanduser())
@@ -226,7 +224,7 @@ def verify(
         typer.echo(record.model_dump_json(indent=2))
         return
     learnt = record.learnt_from.digest if record.learnt_from else "unknown"
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     console.print(f"[green]✓[/green] version [bold]{record.version}[/bold] is what was signed")
     console.print(
         f"  run {literal(record.run_id)}, data sha256 {literal(learnt)}, configuration and code "
@@ -248,11 +246,11 @@ def prune(
 
     Besides the N newest, what is in production, what a running server uses, and what was rolled back from stay.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from agnews.components.model_store.prune import prune as remove_old
+    from agnews.pipeline.printable_console import printable_console
 
     prunings = remove_old(open_store(root, store, name), keep, dry_run=dry_run)
     if as_json:
@@ -275,7 +273,7 @@ def prune(
             Text(printable(f"kept: {each.kept_because}")) if each.kept_because else Text(removed, style="bold yellow")
         )
         table.add_row(each.version, f"{each.size / 1e6:,.1f} MB", fate)
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     console.print(table)
     gone = [each for each in prunings if not each.kept_because]
     size = sum(each.size for each in gone) / 1e6

@@ -111,12 +111,11 @@ def copy(
 
       agnews models copy 1795943805 --to s3://bucket/production
     """
-    from rich.console import Console
-
     from agnews.components.model_store import ModelStore
     from agnews.components.model_store.copy_version import copy_version
     from agnews.components.storage.read_secret import require_no_credentials
     from agnews.pipeline.literal_text import literal
+    from agnews.pipeline.printable_console import printable_console
 
     _require_reason(force, reason)
     require_no_credentials(to, "the other store (--to)")
@@ -125,7 +124,7 @@ def copy(
     if as_json:
         typer.echo(json.dumps({"from": version, "to": done.record.version, "store": target.uri, "new": done.is_new}))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     if not done.is_new:
         console.print(f"The model is in production there already, as version [bold]{done.record.version}[/bold].")
         return
@@ -153,9 +152,10 @@ def _promote_version(models: ModelStore, version: str, test: str, root: Path, *,
 
     from agnews.components.model_store.find_pushed_model import find_pushed_model
     from agnews.pipeline.local.quiet_output import quiet_output
+    from agnews.pipeline.printable_console import printable_console
     from agnews.pipeline.promotion.put_into_production import put_into_production
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     candidate, current = find_pushed_model(models, version), models.production()
     if current is not None and current.version == version:
         console.print(f"Version [bold]{version}[/bold] is in production already; nothing was changed.")

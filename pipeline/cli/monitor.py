@@ -57,12 +57,11 @@ def monitor(
       agnews monitor --log s3://bucket/requests --json --hours 1
       agnews monitor --log requests --execution execution.yaml
     """
-    from rich.console import Console
-
     from agnews.components.monitoring.monitor_requests import monitor_requests, require_reference
     from agnews.components.request_log.places import places_at
     from agnews.components.storage.explain_storage_errors import explain_storage_errors
     from agnews.pipeline.load_execution import load_execution
+    from agnews.pipeline.printable_console import printable_console
     from agnews.schemas.errors import ExitCode
 
     notifications = load_execution(execution).notify
@@ -83,7 +82,7 @@ def monitor(
     if as_json:
         typer.echo(report.model_dump_json())
     else:
-        _show(Console(highlight=False), report)
+        _show(printable_console(), report)
     if report.state == "alarm":
         raise typer.Exit(ExitCode.NOT_BLESSED)
 

@@ -35,11 +35,10 @@ def send_test(
 
       agnews notify test --execution execution.yaml
     """
-    from rich.console import Console
-
     from agnews.pipeline.load_execution import load_execution
     from agnews.pipeline.notification.message import Message
     from agnews.pipeline.notification.notify import notify
+    from agnews.pipeline.printable_console import printable_console
 
     config = load_execution(execution).notify
     if not config.channels:
@@ -56,7 +55,7 @@ def send_test(
         detail="Nothing happened. Somebody has called `agnews notify test`.",
         test=True,
     )
-    console = Console(highlight=False, soft_wrap=True)
+    console = printable_console(soft_wrap=True)
     deliveries = notify(config, [message])
     for each in deliveries:
         tries = f"  (try {each.tries})" if each.tries > 1 else ""

@@ -45,8 +45,7 @@ def open_page(run: RunArgument = "latest", root: RootOption = _ROOT) -> None:
 @app.command()
 def show(run: RunArgument = "latest", root: RootOption = _ROOT, as_json: JsonOption = False) -> None:
     """Print decision, figures, and where things are."""
-    from rich.console import Console
-
+    from agnews.pipeline.printable_console import printable_console
     from agnews.pipeline.reports.find_run import find_run
     from agnews.pipeline.reports.show_report import show_report
 
@@ -55,7 +54,7 @@ def show(run: RunArgument = "latest", root: RootOption = _ROOT, as_json: JsonOpt
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
         return
-    show_report(report, paths, Console(highlight=False))
+    show_report(report, paths, printable_console())
 
 
 @app.command(name="list")
@@ -65,8 +64,7 @@ def list_all(
     as_json: JsonOption = False,
 ) -> None:
     """List runs, the newest first."""
-    from rich.console import Console
-
+    from agnews.pipeline.printable_console import printable_console
     from agnews.pipeline.reports.find_run import list_runs, read_report, show_runs
 
     paths = _paths(root)
@@ -85,7 +83,7 @@ def list_all(
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
-    show_runs(reports, len(names) - len(reports), Console(highlight=False))
+    show_runs(reports, len(names) - len(reports), printable_console())
 
 
 def _paths(root: Path) -> Paths:

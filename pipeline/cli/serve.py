@@ -231,8 +231,6 @@ def serve(
 
       curl -d '{"instances": ["Oil prices soar to all-time record"]}' http://127.0.0.1:8501/v1/models/agnews:predict
     """
-    from rich.console import Console
-
     from agnews.components.available_cores import available_cores
     from agnews.components.model_server.access_token import read_access_token
     from agnews.components.model_server.allowed_origins import allowed_hosts as hosts_of
@@ -245,6 +243,7 @@ def serve(
         raise_file_limit,
     )
     from agnews.components.model_server.json_response import Limits
+    from agnews.pipeline.printable_console import printable_console
     from agnews.pipeline.serving.run_server import ServerPlan, run_server
 
     check_cors_origins(cors_origins or [])
@@ -261,7 +260,7 @@ def serve(
         connections=min(max_connections or room, room),
         inflight_bytes=max(max_inflight_mb << 20, max_body_kb << 10),
     )
-    console = Console(stderr=True, highlight=False)
+    console = printable_console(stderr=True)
     token = read_access_token(token_file)
     is_local = is_loopback(host)
     if token is None and not is_local and not no_token:

@@ -238,6 +238,7 @@ def test_two_servers_do_not_share_a_port(toy_store: Any, toy_models: Any, server
 
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+SETTINGS_ACK = b"\0\0\0\4\1\0\0\0\0"
 HEADERS_FRAME, END_HEADERS = b"\1", b"\4"
 
 
@@ -260,7 +261,7 @@ def begin_call(server: Any, *more: tuple[bytes, bytes]) -> socket.socket:
     ]
     block = b"".join(_literal(name, value) for name, value in headers)
     frame = len(block).to_bytes(3, "big") + HEADERS_FRAME + END_HEADERS + (1).to_bytes(4, "big") + block
-    connection.sendall(PREFACE + frame)
+    connection.sendall(PREFACE + SETTINGS_ACK + frame)
     return connection
 
 

@@ -31,8 +31,26 @@ def test_job_server_and_service_are_what_kubernetes_takes() -> None:
         kubernetes_validate.validate(document, "1.34", strict=True)
 
 
+def test_only_steps_and_the_operator_reach_what_runs_any_program() -> None:
+    cluster, jobs, _, *policies = flink_manifests(REQUEST)
+    selected = [policy["spec"]["podSelector"]["matchLabels"] for policy in policies]
+    pod = jobs["spec"]["template"]
+    assert selected[0].items() <= pod["metadata"]["labels"].items()
+    # The operator gives Flink's pods the name of the cluster.
+    assert selected[1] == {"app": cluster["metadata"]["name"]}
+    for policy in policies:
+        assert policy["spec"]["policyTypes"] == ["Ingress"]
+        assert all(rule["from"] for rule in policy["spec"]["ingress"])
+    pool = cluster["spec"]["taskManager"]["podTemplate"]["spec"]["containers"][1]
+    for container in (pool, pod["spec"]["containers"][0]):
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert pool["securityContext"]["runAsNonRoot"] is True
+    assert pod["spec"]["automountServiceAccountToken"] is False
+
+
 def test_each_taskmanager_has_a_pool_of_its_own_and_the_volume() -> None:
-    cluster, _, service = flink_manifests(REQUEST)
+    cluster, _, service, *_ = flink_manifests(REQUEST)
     pod = cluster["spec"]["taskManager"]["podTemplate"]["spec"]
     pool = next(container for container in pod["containers"] if container["name"] == "agnews-worker-pool")
     assert pool["image"] == REQUEST.image
@@ -49,7 +67,7 @@ def test_each_taskmanager_has_a_pool_of_its_own_and_the_volume() -> None:
 
 def test_the_settings_for_the_table_lead_there() -> None:
     config = load_execution(None, table_settings(REQUEST)).beam
-    _, jobs, service = flink_manifests(REQUEST)
+    _, jobs, service, *_ = flink_manifests(REQUEST)
     ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
     assert config.job_endpoint == f"{service['metadata']['name']}:{ports['jobs']}"
     assert f"--artifact_endpoint={service['metadata']['name']}:{ports['artifacts']}" in beam_arguments(config)
@@ -79,5 +97,5 @@ def test_the_command_writes_what_kubectl_takes(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     kinds = [document["kind"] for document in yaml.safe_load_all(file.read_text())]
-    assert kinds == ["FlinkDeployment", "Deployment", "Service"]
+    assert kinds == ["FlinkDeployment", "Deployment", "Service", "NetworkPolicy", "NetworkPolicy"]
     assert "beam.runner=flink" in file.read_text()
