@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from agnews.components.storage.files import ChangedError
 from agnews.components.storage.files_at import files_at
 
 SUFFIX = ".jsonl"
@@ -26,7 +27,46 @@ def read_lines(path: str, kind: type[_Document]) -> list[_Document]:
         OSError: It cannot be read.
         pydantic.ValidationError: A line is none of the kind.
     """
-    return [kind.model_validate_json(line) for line in files_at(path).read_bytes(path).splitlines()]
+    return _documents(files_at(path).read_bytes(path), kind)
+
+
+def _documents(content: bytes, kind: type[_Document]) -> list[_Document]:
+    return [kind.model_validate_json(line) for line in content.splitlines()]
+
+
+def _lines(documents: Iterable[BaseModel]) -> list[bytes]:
+    return [document.model_dump_json().encode() + b"\n" for document in documents]
+
+
+def rewrite(path: str, without: Callable[[bytes], tuple[bytes | None, int]]) -> int:
+    """Takes something out of a file for good, also where somebody else takes something else out of it meanwhile.
+
+    Args:
+        path: The file; nothing happens where there is none.
+        without: Gets the content; gives what stays of it, None for nothing, and how much goes.
+
+    Returns:
+        How much went.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    files = files_at(path)
+    while True:
+        try:
+            found = files.read_tagged(path)
+        except FileNotFoundError:
+            return 0
+        content, gone = without(found.content)
+        try:
+            if content is None:
+                files.remove_file(path)
+            elif gone:
+                files.replace(path, content, found.etag)
+        except ChangedError:
+            # What the other one has taken out must not come back.
+            continue
+        return gone
 
 
 def write_lines(path: str, documents: Iterable[BaseModel]) -> None:
@@ -35,7 +75,7 @@ def write_lines(path: str, documents: Iterable[BaseModel]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    files_at(path).write_private(path, [document.model_dump_json().encode() + b"\n" for document in documents])
+    files_at(path).write_private(path, _lines(documents))
 
 
 def remove_lines(paths: Iterable[str], kind: type[_Document], has_to_go: Callable[[_Document], bool]) -> int:
@@ -49,13 +89,10 @@ def remove_lines(paths: Iterable[str], kind: type[_Document], has_to_go: Callabl
     Returns:
         How many.
     """
-    removed = 0
-    for path in (path for path in paths if path.endswith(SUFFIX)):
-        documents = read_lines(path, kind)
+
+    def without(content: bytes) -> tuple[bytes | None, int]:
+        documents = _documents(content, kind)
         kept = [each for each in documents if not has_to_go(each)]
-        removed += len(documents) - len(kept)
-        if not kept:
-            files_at(path).remove_file(path)
-        elif len(kept) < len(documents):
-            write_lines(path, kept)
-    return removed
+        return b"".join(_lines(kept)) or None, len(documents) - len(kept)
+
+    return sum(rewrite(path, without) for path in paths if path.endswith(SUFFIX))

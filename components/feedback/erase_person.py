@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow.parquet as pq
 
 from agnews.components.feedback.collected_span import remove_collected
+from agnews.components.feedback.document_lines import rewrite
 from agnews.components.feedback.label_store import read_labels, remove_labels
 from agnews.components.feedback.read_logged_texts import read_logged_texts
 from agnews.components.feedback.training_rows import remove_training_rows
@@ -106,13 +107,14 @@ def _erase_requests(places: Places, erasures: Erasures) -> int:
     files = files_at(places.uri)
     removed = 0
     for path in list(request_files(files, places, _EVER, datetime.now(UTC) + timedelta(days=1))):
-        rows = pq.read_table(io.BytesIO(files.read_bytes(path)))
-        kept = erasures.apply(rows)
-        removed += rows.num_rows - kept.num_rows
-        if not kept.num_rows:
-            files.remove_file(path)
-        elif kept.num_rows < rows.num_rows:
-            sink = io.BytesIO()
-            pq.write_table(kept, sink, compression="zstd")
-            files.write_private(path, [sink.getvalue()])
+        removed += rewrite(path, lambda content: _without(content, erasures))
     return removed
+
+
+def _without(content: bytes, erasures: Erasures) -> tuple[bytes | None, int]:
+    rows = pq.read_table(io.BytesIO(content))
+    kept = erasures.apply(rows)
+    sink = io.BytesIO()
+    if kept.num_rows:
+        pq.write_table(kept, sink, compression="zstd")
+    return sink.getvalue() or None, rows.num_rows - kept.num_rows

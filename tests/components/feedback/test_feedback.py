@@ -33,6 +33,7 @@ from agnews.components.request_log.read_requests import read_requests
 from agnews.components.request_log.request_log import LogSettings, RequestLog
 from agnews.components.second_opinion.fit_hashed_words import SampledRows, fit_hashed_words
 from agnews.components.second_opinion.hashed_words import HashedWords
+from agnews.components.storage.files import Tagged
 from agnews.components.storage.local_files import LocalFiles
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.corpus_document import packaged_corpus
@@ -371,7 +372,7 @@ def killed_after(left: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return act
 
     with monkeypatch.context() as patch:
-        for name in ("write", "write_private", "remove_file", "remove"):
+        for name in ("write", "write_private", "replace", "remove_file", "remove"):
             patch.setattr(LocalFiles, name, killing(getattr(LocalFiles, name)))
         yield
 
@@ -422,3 +423,20 @@ def test_labels_can_be_kept_in_a_bucket(bucket: str, tmp_path: Path, monkeypatch
     collect_labels(places, AG_NEWS, f"{bucket}/data", "2026-11-29")
     with open_corpus_file(f"{bucket}/data/2026-11-29/train.csv", AG_NEWS) as stream:
         assert io.BytesIO(stream.read()).getvalue() == b"2,one,\n"
+
+
+def test_what_two_erase_at_once_does_not_come_back(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [GivenLabel(text=f"text {number}", label="Sports", by="ann") for number in range(3)]
+    keep_labels(places, given, Source.API)
+    read, calls = LocalFiles.read_tagged, []
+
+    def read_and_let_another_erase(self: LocalFiles, path: str) -> Tagged:
+        found = read(self, path)
+        if path.endswith(".jsonl") and not calls:
+            calls.append(path)
+            erase(places, texts=["text 0"])
+        return found
+
+    monkeypatch.setattr(LocalFiles, "read_tagged", read_and_let_another_erase)
+    assert erase(places, texts=["text 1"]).labels == 1
+    assert [each.text for each in read_labels(places)] == ["text 2"]
