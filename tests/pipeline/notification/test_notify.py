@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -113,6 +114,24 @@ def test_what_is_not_taken_is_said_and_raises_nothing(listener: Listener, status
 
     assert (told.tries, told.problem) == (tries, f"the answer was {status}")
     assert len(listener.requests) == tries
+
+
+def test_an_answer_that_trickles_holds_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                for letter in b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100:
+                    connection.sendall(bytes([letter]))
+                    time.sleep(0.1)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        channel = {"kind": "webhook", "url": f"http://127.0.0.1:{server.getsockname()[1]}"}
+        started = time.monotonic()
+        (delivery,) = notify(config(channel, timeout_seconds=0.5, deadline_seconds=0.5), [MESSAGE])
+        assert time.monotonic() - started < 4
+        assert "within 0.5 seconds" in delivery.problem
 
 
 def test_a_run_waits_no_longer_than_the_deadline(listener: Listener) -> None:
