@@ -58,7 +58,14 @@ def sniff_file(path: Path) -> SniffedFile:
     if head.startswith(b"PAR1"):
         return SniffedFile(Reading(format="parquet"), _parquet_columns(path), ["a Parquet file"])
     encoding, seen, unsure = _sniff_encoding(path, head)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    try:
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    except UnicodeError as error:
+        raise AgnewsError(
+            "The encoding of the file cannot be told.",
+            found=f"{path} is not UTF-8, and not {encoding} either: {error}",
+            fix="Write it in UTF-8: iconv -f ENCODING -t UTF-8 OLD > NEW.",
+        ) from error
     if text.lstrip()[:1] in ("{", "["):
         columns = _json_columns(text, path)
         return SniffedFile(_reading(path, "jsonl", encoding=encoding), columns, ["JSON Lines", *seen], unsure)
@@ -164,7 +171,9 @@ def _sniff_table(path: Path, text: str, encoding: str, seen: list[str], unsure: 
     }
     best = max(tries, key=lambda each: (_evenness(tries[each]), each[1], -list(_DELIMITERS).index(each[0])))
     rows = tries[best]
-    if _evenness(rows) < 0.5 or len(rows) < 2:
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    even = [row for row in rows if len(row) == width]
+    if _evenness(rows) < 0.5 or len(even) < 2:
         raise AgnewsError(
             "The file is no table of texts and labels.",
             found=f"{path}: {_DELIMITERS[best[0]]} would be the best guess of what separates columns, and "
@@ -172,8 +181,6 @@ def _sniff_table(path: Path, text: str, encoding: str, seen: list[str], unsure: 
             fix="Lines of columns, JSON Lines and Parquet can be read; save it as one of them.",
         )
     delimiter, quotes = best
-    width = Counter(map(len, rows)).most_common(1)[0][0]
-    even = [row for row in rows if len(row) == width]
     header, certain = looks_like_header(even[0], even[1:])
     form: Format = "tsv" if delimiter == "\t" else "csv"
     columns = tuple(even[0]) if header else tuple(f"column_{i}" for i in range(1, width + 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
 
@@ -76,7 +76,7 @@ class LoadedModel:
         """The names of the classes, in the order of the probabilities."""
         return self.record.classes
 
-    def predict(self, texts: Sequence[str], *, batch_size: int = 128) -> list[Prediction]:
+    def predict(self, texts: Iterable[str], *, batch_size: int = 128) -> list[Prediction]:
         """Classifies texts.
 
         Args:
@@ -107,7 +107,7 @@ class LoadedModel:
             )
         ]
 
-    def probabilities(self, texts: Sequence[str], *, batch_size: int = 128) -> NDArray[np.float32]:
+    def probabilities(self, texts: Iterable[str], *, batch_size: int = 128) -> NDArray[np.float32]:
         """Computes the probabilities of the classes.
 
         Args:
@@ -120,16 +120,18 @@ class LoadedModel:
         Raises:
             AgnewsError: One text was given in place of a list, or the model cannot answer.
         """
-        if isinstance(texts, str | bytes) or not all(isinstance(text, str) for text in texts):
-            wrong = texts if isinstance(texts, str | bytes) else next(x for x in texts if not isinstance(x, str))
+        # Whatever gives strings will do; a string gives its letters, which nobody means.
+        given: list[object] = [None] if isinstance(texts, str | bytes) or not isinstance(texts, Iterable) else [*texts]
+        if not all(isinstance(text, str) for text in given):
+            wrong = texts if given == [None] else next(text for text in given if not isinstance(text, str))
             raise AgnewsError(
                 "predict takes a list of strings.",
                 found=f"{type(wrong).__name__} {str(wrong)[:60]!r}",
                 fix='Put a single text into a list: model.predict(["..."]).',
             )
-        rows = np.empty(len(texts), object)
+        rows = np.empty(len(given), object)
         # Half a pair of UTF-16, which a string of Python can hold, has no form in UTF-8.
-        rows[:] = [text.encode("utf-8", "replace") for text in texts]
+        rows[:] = [str(text).encode("utf-8", "replace") for text in given]
         return self._predictor.probabilities(rows, batch_size=batch_size)
 
 
@@ -167,8 +169,8 @@ def load(uri: str, *, version: str = "", engine: str = "auto", trust_model: bool
             require_harmless_version(uri)
         pushed = pushed_model_at(uri)
     else:
-        parent, _, name = uri.rpartition("/")
-        pushed = find_pushed_model(ModelStore(parent or ".", name), version)
+        parent, separator, name = uri.rpartition("/")
+        pushed = find_pushed_model(ModelStore(parent or separator or ".", name), version)
     export = choose_export(pushed.folder, pushed.record.version, _choice(engine))
     if export is not None and is_version and not trust_model:
         require_harmless_export(export)

@@ -237,6 +237,12 @@ def test_columns_that_somebody_named(tmp_path: Path) -> None:
         (b"  \n", "train.csv", "empty"),
         (b"\x1f\x8b\x08 cut", "train.csv.gz", "cannot be read"),
         (b"PAR1 and so on", "train.parquet", "no Parquet file"),
+        (b"text,label\none cell alone\n", "train.csv", "no table"),
+        (
+            b'kam,"\n\xfe\xff\xff\xff\xff\xff\xff\xff\x07\nyx\0\0\0x\ny",2\n\0""n""$i\npal,"x\ny",z\n',
+            "train.csv",
+            "encoding",
+        ),
         (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "train.jsonl", "not an object a line"),
     ],
 )

@@ -112,9 +112,10 @@ def test_no_text_and_texts_that_utf_8_cannot_hold_are_answered(store: ModelStore
     assert model.predict([]) == []
     assert model.probabilities([]).shape == (0, 4)
     assert model.predict(["coach \ud83d"])[0].label == "Sports"
+    assert [found.label for found in model.predict(text for text in ["the coach"] * 2)] == ["Sports"] * 2
 
 
-@pytest.mark.parametrize("texts", ["the coach", b"the coach", ["the coach", None], [3]])
+@pytest.mark.parametrize("texts", ["the coach", b"the coach", ["the coach", None], [3], 3, None])
 def test_what_is_no_list_of_texts_is_refused(store: ModelStore, texts: object) -> None:
     with pytest.raises(AgnewsError, match="list of strings"):
         agnews.load(store.uri).predict(texts)  # type: ignore[arg-type]
@@ -123,6 +124,9 @@ def test_what_is_no_list_of_texts_is_refused(store: ModelStore, texts: object) -
 def test_a_model_that_is_not_there_or_not_what_was_pushed_is_not_loaded(store: ModelStore, tmp_path: Path) -> None:
     with pytest.raises(AgnewsError, match="No model was pushed yet"):
         agnews.load(str(tmp_path / "agnews"))
+    with pytest.raises(AgnewsError, match="No model was pushed yet") as caught:
+        agnews.load("/agnews-that-nobody-has")
+    assert "in //agnews" in str(caught.value.found) or "in /agnews" in str(caught.value.found), "not below this folder"
     version = agnews.load(store.uri).version
     copied = tmp_path / "models" / "agnews"
     copied.mkdir(parents=True)
