@@ -16,7 +16,11 @@ from agnews.kubeflow.worker_pods.train_on_pods import train_on_pods
 from agnews.schemas.corpus_document import packaged_corpus
 from agnews.schemas.trainer_task import TrainerTask
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # The kill is a part of the test.
+    pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 MODEL = {"hidden_dim": 16, "num_heads": 2, "intermediate_dim": 32}
 POD = {
