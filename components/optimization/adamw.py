@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -18,7 +17,7 @@ _SPARSE_ROWS = 4096
 _Pairs = Sequence[tuple[tf.Tensor | tf.IndexedSlices | None, tf.Variable]]
 
 
-def sum_gradients(grads_and_vars: _Pairs, *, sends_slices: bool = False) -> _Pairs:
+def sum_gradients(grads_and_vars: _Pairs, *, sends_slices: bool = False, most_slices: int | None = None) -> _Pairs:
     """Sums gradients over all replicas; an optimizer's `gradient_aggregator`.
 
     The gradient of an embedding comes as slices, one for each occurrence of a token, and the norm of slices is not that
@@ -26,18 +25,20 @@ def sum_gradients(grads_and_vars: _Pairs, *, sends_slices: bool = False) -> _Pai
 
     Args:
         grads_and_vars: Pairs of a gradient and its variable.
-        sends_slices: Whether processes exchange the slices of large tables as they are: a batch has a thousand tokens,
-            a table of word pieces tens of megabytes, nearly all of them zeros. Only for steps that Python starts one
-            by one: within a loop TensorFlow holds a message to the size that it had in the first step.
+        sends_slices: Whether processes exchange the slices of large tables: a batch has a thousand tokens, a table of
+            word pieces tens of megabytes, nearly all of them zeros.
+        most_slices: Slices that a replica has at most in a step. Within a loop TensorFlow holds a message to the size
+            that it had in the first step, so there are always as many, some of them empty, and tables to which the
+            whole is less are exchanged whole. None is for steps that Python starts one by one: slices as they are.
 
     Returns:
         The same pairs with the sums.
     """
     travels = sends_slices and isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
     apart = {
-        number: _gather_slices(gradient)
+        number: _gather_slices(gradient, most_slices)
         for number, (gradient, weight) in enumerate(grads_and_vars)
-        if travels and isinstance(gradient, tf.IndexedSlices) and weight.shape[0] >= _SPARSE_ROWS
+        if travels and isinstance(gradient, tf.IndexedSlices) and _are_less(weight, most_slices)
     }
     rest = [
         (None if number in apart else _whole(gradient), weight)
@@ -47,10 +48,21 @@ def sum_gradients(grads_and_vars: _Pairs, *, sends_slices: bool = False) -> _Pai
     return [(_whole(apart.get(number, gradient)), weight) for number, (gradient, weight) in enumerate(summed)]
 
 
-def _gather_slices(slices: tf.IndexedSlices) -> tf.IndexedSlices:
+def _are_less(table: tf.Variable, slices: int | None) -> bool:
+    """Whether slices are less to send than a table: each replica's to all others, where sums go round twice."""
+    rows, width = table.shape[0], table.shape.num_elements() // table.shape[0]
+    if slices is None:
+        return bool(rows >= _SPARSE_ROWS)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return bool(rows >= _SPARSE_ROWS and slices * (width + 1) * replicas < 2 * rows * width)
+
+
+def _gather_slices(slices: tf.IndexedSlices, most: int | None) -> tf.IndexedSlices:
     """Puts the slices of all replicas behind each other; rows and their numbers travel in one message."""
     numbers = tf.bitcast(tf.cast(slices.indices, tf.int32), tf.float32)
     mine = tf.concat([tf.cast(slices.values, tf.float32), numbers[:, tf.newaxis]], axis=1)
+    if most is not None:
+        mine = tf.pad(mine, [[0, most - tf.shape(mine)[0]], [0, 0]])
     everyone = tf.distribute.get_replica_context().all_gather(mine, axis=0)
     return tf.IndexedSlices(everyone[:, :-1], tf.bitcast(everyone[:, -1], tf.int32), slices.dense_shape)
 
@@ -224,6 +236,5 @@ def create_model_garden_adamw(
     # Its own clipping comes before the gradients of several replicas are summed, that of Keras after.
     optimizer.gradient_clip_norm = 0.0
     optimizer.global_clipnorm = clip_norm
-    # An encoder is trained a step at a time; see `fit`.
-    optimizer.gradient_aggregator = partial(sum_gradients, sends_slices=True)
+    optimizer.gradient_aggregator = sum_gradients
     return optimizer

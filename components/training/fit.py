@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import tensorflow as tf
 import tf_keras as keras
 
 from agnews.components.modeling.classifier import CreateOptimizer
+from agnews.components.optimization.adamw import sum_gradients
 from agnews.components.training import stop_signal
 from agnews.components.training.agreement import Agreement
 from agnews.components.training.backup_place import BackupPlace
@@ -90,14 +92,22 @@ def fit(
         global_batch = devices.global_batch(settings.batch_size)
         steps_per_epoch = batches_per_epoch(len(train), global_batch)
         total_steps = steps_per_epoch * settings.epochs
+        optimizer = create_optimizer(
+            learning_rate=settings.learning_rate,
+            warmup_steps=round(settings.warmup_share * total_steps),
+            total_steps=total_steps,
+            weight_decay=settings.weight_decay,
+            clip_norm=settings.clip_norm,
+        )
+        if devices.workers > 1:
+            rows = -(-global_batch // devices.replicas)
+            optimizer.gradient_aggregator = partial(
+                sum_gradients,
+                sends_slices=True,
+                most_slices=rows * train.longest if steps_per_execution > 1 else None,
+            )
         network.compile(
-            optimizer=create_optimizer(
-                learning_rate=settings.learning_rate,
-                warmup_steps=round(settings.warmup_share * total_steps),
-                total_steps=total_steps,
-                weight_decay=settings.weight_decay,
-                clip_norm=settings.clip_norm,
-            ),
+            optimizer=optimizer,
             loss=objective.loss(settings.label_smoothing, class_weights),
             metrics=[objective.accuracy()],
             steps_per_execution=steps_per_execution,

@@ -58,7 +58,7 @@ def length_bucketed_dataset(
     labels, lengths = tf.constant(rows.labels), tf.constant(rows.lengths)
     buckets = tf.constant(-(-rows.lengths // BUCKET_WIDTH), tf.int32)
     batches = batches_per_epoch(len(rows), batch_size)
-    longest = int(rows.lengths.max(initial=0))
+    longest = rows.longest
 
     def make(indices: tf.Tensor, whole: tf.Tensor | None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         chosen = tf.gather(ids, indices)
@@ -142,6 +142,11 @@ class TokenRows:
         """Word pieces of each row, int64 (rows,)."""
         return np.diff(self.row_splits)
 
+    @property
+    def longest(self) -> int:
+        """Positions of the longest row, to which batches are padded at most."""
+        return int(self.lengths.max(initial=0))
+
     def token_counts(self, vocabulary_size: int) -> npt.NDArray[np.int64]:
         """Counts each word piece.
 
@@ -180,6 +185,10 @@ class TrainingRows(Protocol):
 
     def __len__(self) -> int:
         """How many rows there are."""
+
+    @property
+    def longest(self) -> int:
+        """Positions of the longest row; 1 where a row is one vector."""
 
     def dataset(
         self,
@@ -225,6 +234,11 @@ class FeatureRows:
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self.labels)
+
+    @property
+    def longest(self) -> int:
+        """Positions of a row."""
+        return 1
 
     def dataset(
         self,
@@ -373,7 +387,8 @@ def replica_batches(
             that Keras reports, rows of the larger parts then weigh a little more.)
 
     Returns:
-        Elements (features, labels) or (features, labels, weights float32 (rows of the part,)) for each replica.
+        Elements (features, labels) or (features, labels, weights float32 (rows of the part,)) for each replica; after
+        the last one, the first again.
     """
 
     def of_this_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -397,6 +412,8 @@ def replica_batches(
         # other processes to take this one for dead. There is nothing to tune.
         options = tf.data.Options()
         options.autotune.enabled = False
-        return create(cut).prefetch(4 * here).with_options(options)
+        # Nobody asks for more than there is. Of rows that may end, TensorFlow has the processes ask each other before
+        # each step whether one of them has none left.
+        return create(cut).prefetch(4 * here).repeat().with_options(options)
 
     return strategy.distribute_datasets_from_function(of_this_process)
