@@ -18,6 +18,8 @@ an executor is made: two seconds a node, and 52 MB left in the temporary folder.
 POOL = "localhost:50000"
 """Where each machine of an engine has its worker pool, unless the configuration says otherwise."""
 
+_JAR = "--flink_job_server_jar="
+
 ENGINES = frozenset({"prism", "flink", "spark", "dataflow", "portable"})
 """Runners whose workers are not children of this process."""
 
@@ -29,7 +31,7 @@ def beam_arguments(config: BeamConfig) -> tuple[str, ...]:
         config: The section; `auto` has been decided.
 
     Raises:
-        AgnewsError: The runner is a program that is not there.
+        AgnewsError: The runner is a program that is not there, or that nobody has named.
     """
     if config.runner == "local":
         return (*LOCAL_ARGUMENTS, *config.options)
@@ -57,6 +59,12 @@ def _engine(config: BeamConfig) -> tuple[str, ...]:
     if config.runner == "dataflow":
         return ("--runner=DataflowRunner",)
     if config.job_endpoint is None:
+        if not any(option.startswith(_JAR) for option in config.options):
+            raise AgnewsError(
+                "Beam's job server is not named: Beam would fetch it, a program, and compare it with nothing.",
+                found=f"flink_master {config.flink_master} without job_endpoint",
+                fix=f"Start one and name it with beam.job_endpoint, or give its file with --beam options={_JAR}FILE.",
+            )
         return ("--runner=FlinkRunner", f"--flink_master={config.flink_master}")
     master = (f"--flink_master={config.flink_master}",) if config.flink_master else ()
     return ("--runner=PortableRunner", f"--job_endpoint={config.job_endpoint}", *master)

@@ -43,6 +43,14 @@ def test_what_is_said_reaches_beam() -> None:
     assert two[-2:] == ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
 
+def test_no_program_is_fetched_that_nobody_has_looked_at() -> None:
+    with pytest.raises(AgnewsError, match="job server is not named") as caught:
+        beam_arguments(BeamConfig(runner="flink", flink_master="master:8081"))
+    assert "job_endpoint" in caught.value.fix
+    jar = "--flink_job_server_jar=/opt/jobs.jar"
+    assert jar in beam_arguments(BeamConfig(runner="flink", flink_master="master:8081", options=(jar,)))
+
+
 def test_processes_are_as_many_as_the_cores_that_a_container_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
