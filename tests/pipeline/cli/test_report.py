@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from agnews.components.report.render_report import render_report
 from agnews.pipeline.cli.main import app
 from agnews.pipeline.paths import Paths
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.run_report import RunReport
 
 LABELS = [row % 4 for row in range(40)]
 WRONG = [(row + 1) % 4 if row < 20 else row % 4 for row in range(40)]
@@ -127,3 +130,21 @@ def test_compare_fails_on_a_worse_run_only_if_asked(agnews: Any, two_runs: None)
     assert agnews("compare", "20261123", "20261122", "--fail-if-worse").exit_code == 0
     document = json.loads(agnews("compare", "20261122", "20261123", "--json").stdout)
     assert (document["outcome"], document["rows"]) == ("worse", 40)
+
+
+def test_a_report_of_0_1_0_is_read(agnews: Any, root: Path, repository: Path, make_run: Any) -> None:
+    folder = Paths(root).runs / "20261130T001348-b10f"
+    folder.mkdir(parents=True)
+    shutil.copy(repository / "tests/golden/report_0_1_0.json", folder / "report.json")
+    (line,) = agnews("report", "list").stdout.splitlines()[1:]
+    assert line.split()[:2] == [folder.name, "transformer"]
+    assert "90.84 %" in line
+    shown = agnews("report", "show", "latest").stdout
+    for part in ("30,537 train", "90.84 %", "blessed", "/root/models/agnews/"):
+        assert part in shown
+    read = json.loads(agnews("report", "show", folder.name, "--json").stdout)
+    assert (read["versions"]["agnews"], read["metrics"]["count"]) == ("0.1.0", 7600)
+    # The same page as for a report of today.
+    assert "text 0" in render_report(RunReport.model_validate(read))
+    make_run("20261201T140000-aaaa", LABELS, labels=LABELS, blessed=True)
+    assert folder.name in agnews("report", "list").stdout
