@@ -40,12 +40,15 @@ def sum_gradients(grads_and_vars: _Pairs, *, sends_slices: bool = False, most_sl
         for number, (gradient, weight) in enumerate(grads_and_vars)
         if travels and isinstance(gradient, tf.IndexedSlices) and _are_less(weight, most_slices)
     }
+    # Without those that are summed already: Keras would warn of gradients that do not exist.
     rest = [
-        (None if number in apart else _whole(gradient), weight)
-        for number, (gradient, weight) in enumerate(grads_and_vars)
+        (_whole(gradient), weight) for number, (gradient, weight) in enumerate(grads_and_vars) if number not in apart
     ]
-    summed = all_reduce_sum_gradients(rest)
-    return [(_whole(apart.get(number, gradient)), weight) for number, (gradient, weight) in enumerate(summed)]
+    summed = iter(all_reduce_sum_gradients(rest))
+    return [
+        (_whole(apart[number]), weight) if number in apart else next(summed)
+        for number, (_, weight) in enumerate(grads_and_vars)
+    ]
 
 
 def _are_less(table: tf.Variable, slices: int | None) -> bool:
