@@ -3,7 +3,7 @@
 Both train the same model on the same rows, in turns, so that a busy machine is busy for both. Figures are of the second
 epoch, once TensorFlow has traced everything: processor seconds a row of all processes together, and rows a second by
 the clock. With `--dense` two processes are timed once more, with gradients of embeddings as whole tables. What a
-process hands over in a step is counted where TensorFlow builds the step: all-reduces and all-gathers, and their bytes.
+process hands over in a step is counted as it runs: all-reduces and all-gathers of more than a kilobyte, and bytes.
 
 `--ends` asks something else: how long two processes stand still between the last step and their end. `--tuned` leaves
 tf.data's autotune on, which is why they once did. `--hold` reads so many rows in one process, as each of several does:
@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import resource
 import socket
@@ -40,11 +41,11 @@ MODEL: dict[str, dict[str, object]] = {
     "transformer": {"kind": "transformer"},
     "bert_finetune": {"kind": "bert_finetune", "encoder": "minilm"},
 }
-MEAN_TOKENS = 50
-"""Word pieces of a row of AG News."""
 VOCABULARY = 30_522
 STANDS_STILL = 10.0
 """Seconds between the last step and the end of a process that nothing there needs."""
+SMALL = 1024
+"""Bytes up to which a message is not counted."""
 
 
 def write_rows(file: Path, count: int) -> None:
@@ -65,44 +66,54 @@ def write_rows(file: Path, count: int) -> None:
 
 
 class Stopwatch(logging.Handler):
-    """Notes clock and processor time at the end of each epoch."""
+    """Notes clock, processor time and messages at the end of each epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, messages: Messages) -> None:
         super().__init__()
-        self.marks: list[tuple[float, float]] = []
+        self.messages = messages
+        self.marks: list[tuple[float, float, dict[str, list[float]]]] = []
         self.last = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a record of progress."""
         progress = vars(record)["progress"]
         if "val_loss" in progress.metrics:
-            self.marks.append((time.perf_counter(), time.process_time()))
+            self.marks.append((time.perf_counter(), time.process_time(), self.messages.read()))
             self.last = time.time()
 
 
-def count_messages(tokens: float) -> list[tuple[str, float]]:
-    """Has TensorFlow note what it sends while it builds the steps.
+class Messages:
+    """Counts what TensorFlow hands over to other processes, in the graph, where sizes are known: number and bytes."""
 
-    Args:
-        tokens: Word pieces of a batch that a process sees: the length of slices, which is not known then.
-    """
-    from tensorflow.python.distribute.cross_device_utils import CollectiveReplicaLauncher as Launcher
+    def __init__(self) -> None:
+        self._counted: dict[str, Any] = {}
 
-    sent: list[tuple[str, float]] = []
+    def watch(self) -> None:
+        """Begins; before the strategy is made."""
+        from tensorflow.python.distribute.cross_device_utils import CollectiveReplicaLauncher as Launcher
 
-    def noted(kind: str, method: Any) -> Any:
-        def call(self: Any, tensor: Any, *arguments: Any, **named: Any) -> Any:
-            count = 1.0
-            for size in tensor.shape:
-                count *= tokens if size is None else size
-            sent.append((kind, count * tensor.dtype.size))
-            return method(self, tensor, *arguments, **named)
+        Launcher.all_reduce = self._watched("all-reduce", Launcher.all_reduce)
+        Launcher._all_gather = self._watched("all-gather", Launcher._all_gather)
+
+    def read(self) -> dict[str, list[float]]:
+        """Returns number and bytes of each kind so far."""
+        return {kind: count.numpy().tolist() for kind, count in self._counted.items()}
+
+    def _watched(self, kind: str, method: Any) -> Any:
+        import tensorflow as tf
+        from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+
+        def call(launcher: Any, tensor: Any, *arguments: Any, **named: Any) -> Any:
+            if kind not in self._counted:
+                with tf.init_scope(), tf.device("CPU:0"):
+                    # As TensorFlow's own counters are made: a variable of the strategy would be one for each replica.
+                    self._counted[kind] = ResourceVariable([0.0, 0.0], dtype=tf.float64)
+            size = tf.cast(tf.size(tensor) * tensor.dtype.size, tf.float64)
+            # Beside gradients there are counts and lengths, of a few bytes.
+            self._counted[kind].assign_add(tf.where(size > SMALL, tf.stack([1.0, size]), tf.zeros(2, tf.float64)))
+            return method(launcher, tensor, *arguments, **named)
 
         return call
-
-    Launcher.all_reduce = noted("all-reduce", Launcher.all_reduce)
-    Launcher._all_gather = noted("all-gather", Launcher._all_gather)
-    return sent
 
 
 def child(job: dict[str, Any]) -> None:
@@ -119,8 +130,9 @@ def child(job: dict[str, Any]) -> None:
     if job["tuned"]:
         tf.data.Dataset.with_options = lambda self, options: self
     workers = job["workers"]
-    sent = count_messages(BATCH_SIZE[job["model"]] / workers * (MEAN_TOKENS + 3))
-    watch = Stopwatch()
+    messages = Messages()
+    messages.watch()
+    watch = Stopwatch(messages)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
     LOGGER.addHandler(watch)
@@ -142,8 +154,8 @@ def child(job: dict[str, Any]) -> None:
             ),
             start_minutes=5.0,
         )
-    (clock, processor), (later, used) = watch.marks[0], watch.marks[1]
-    # The step is what is built with the most to send; the rest is agreement, evaluation and the first call.
+    (clock, processor, before), (later, used, after) = watch.marks
+    sent = {kind: [now - then for now, then in zip(after[kind], before[kind], strict=True)] for kind in before}
     found = {"seconds": later - clock, "processor": used - processor, "sent": sent, "last": watch.last}
     print("RESULT " + json.dumps(found), flush=True)
 
@@ -180,11 +192,11 @@ def measure(folder: Path, model: str, workers: int, *, dense: bool = False, tune
     }
 
 
-def describe(sent: list[tuple[str, float]]) -> str:
-    """Says what a process hands over; all that is built for a step or beside it."""
-    large = [(kind, size) for kind, size in sent if size > 1024]
-    kinds = {kind: [size for each, size in large if each == kind] for kind in ("all-reduce", "all-gather")}
-    return ", ".join(f"{len(sizes)} {kind}s of {sum(sizes) / 1e6:.2f} MB" for kind, sizes in kinds.items())
+def describe(sent: dict[str, list[float]], steps: int) -> str:
+    """Says what a process hands over in a step."""
+    return ", ".join(
+        f"{number / steps:.2f} {kind}s and {size / steps / 1e6:.2f} MB" for kind, (number, size) in sent.items()
+    )
 
 
 def hold(rows: str) -> None:
@@ -268,7 +280,8 @@ def main() -> None:
             f"({ratios[0]:.2f} to {ratios[-1]:.2f}) times the processor time of one, {clock:.2f} times its rows/s"
         )
         if each[0]["sent"]:
-            print(f"    a process hands over {describe(each[0]['sent'])}")
+            steps = math.ceil(arguments.rows / BATCH_SIZE[arguments.model])
+            print(f"    a process hands over {describe(each[0]['sent'], steps)} a step")
 
 
 if __name__ == "__main__":
