@@ -460,6 +460,7 @@ def test_texts_of_several_classes_go_the_same_way(cluster: Cluster, quick: tuple
     (folder / "corpus.yaml").write_text(
         "format: 1\nname: sets\nclasses: [card, transfer, loan]\n"
         'label: {column: topics, separator: "|", may_be_empty: true}\n'
+        "floors: {min_examples: 300}\n"
     )
     config = load_config("transformer", [*quick, "training.epochs=6"], corpus=str(folder / "corpus.yaml"))
 
