@@ -208,6 +208,7 @@ def test_four_processes_lose_nothing_whichever_is_cut(folder: Path, name: str, i
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_none_of_twenty_trainings_stands_still_at_its_end(folder: Path) -> None:
     """The end of an iterator used to wait for a thread that sleeps, for as long as the training has taken, up to a
     minute: `benchmarks/scale_training.py --ends 20 --tuned` shows it."""
