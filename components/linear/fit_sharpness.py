@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from agnews.components.optimization.row_blocks import cross_entropies, row_blocks
+from agnews.components.optimization.cross_entropies import cross_entropies
+from agnews.components.optimization.row_blocks import row_blocks
 
 _BOUNDS = 0.1, 20.0
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 _CELLS = 1 << 20
 """Of a block: with few classes all rows are one, and a result is then the same to the last bit as without blocks."""
@@ -40,27 +39,3 @@ def by_row(compute: Callable[[slice], NDArray[np.floating[Any]]], rows: int, col
         (rows,).
     """
     return np.concatenate([compute(block) for block in row_blocks(rows, columns)])
-
-
-def cross_entropies(
-    scores: NDArray[np.floating[Any]], labels: NDArray[np.int64], *, scale: float = 1.0
-) -> NDArray[np.floating[Any]]:
-    """Computes minus the logarithm of the probability that a softmax gives the class of each row.
-
-    Args:
-        scores: (rows, classes); what is computed has their precision.
-        labels: (rows,) positions of the classes.
-        scale: What scores are multiplied by.
-
-    Returns:
-        (rows,), nats.
-    """
-
-    def of_block(block: slice) -> NDArray[np.floating[Any]]:
-        scaled = scale * scores[block]
-        found: NDArray[np.floating[Any]] = (
-            special.logsumexp(scaled, axis=1) - scaled[np.arange(len(scaled)), labels[block]]
-        )
-        return found
-
-    return by_row(of_block, *scores.shape)

@@ -12,8 +12,9 @@ import tf_keras as keras
 from numpy.typing import NDArray
 from scipy import optimize, special
 
+from agnews.components.optimization.cross_entropies import cross_entropies
 from agnews.components.optimization.find_thresholds import find_thresholds
-from agnews.components.optimization.row_blocks import by_row, cross_entropies, row_blocks
+from agnews.components.optimization.row_blocks import by_row, row_blocks
 from agnews.components.optimization.sets_of_classes import SubsetAccuracy, SummedBinaryCrossEntropy
 from agnews.components.optimization.smoothed_cross_entropy import SmoothedCrossEntropy, SummedAccuracy
 from agnews.components.training.find_temperature import MOST_TEMPERATURE, find_temperature
