@@ -25,14 +25,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from agnews.components.evaluator.paired_test import paired_test
+from linear_references import fit_references, pair_up
 
 
 @dataclass(frozen=True)
@@ -96,42 +94,19 @@ class Runs:
 
 def references(data: Path) -> dict[str, tuple[np.ndarray, float]]:
     """Returns whether linear models are right on each row of test.csv, and their minutes of the processor."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import RidgeClassifier
-    from sklearn.pipeline import make_union
-    from sklearn.svm import LinearSVC
-
     texts, labels = {}, {}
     for name in ("train", "test"):
         with (data / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))
         texts[name] = [f"{title} {description}" for _, title, description in rows]
         labels[name] = np.array([label for label, _, _ in rows])
-    started = time.process_time()
-    features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
-        TfidfVectorizer(analyzer="char", ngram_range=(3, 5), sublinear_tf=True, min_df=2),
-    )
-    train, test = features.fit_transform(texts["train"]), features.transform(texts["test"])
-    made = time.process_time() - started
-    found = {}
-    for name, model in (("ridge", RidgeClassifier()), ("support vector machine", LinearSVC(C=0.5))):
-        started = time.process_time() - made
-        answers = model.fit(train.astype(np.float32), labels["train"]).predict(test.astype(np.float32))
-        found[name] = (answers == labels["test"], (time.process_time() - started) / 60.0)
-    return found
+    found = fit_references(texts["train"], labels["train"], texts["test"])
+    return {name: (answers == labels["test"], seconds / 60.0) for name, answers, seconds in found}
 
 
 def compare(seed: np.ndarray, name: str, other: np.ndarray) -> str:
     """Returns what a paired test says of two models on the same rows."""
-    test = paired_test(
-        baseline=name,
-        rows=len(other),
-        both_right=int((seed & other).sum()),
-        only_candidate_right=int((seed & ~other).sum()),
-        only_baseline_right=int((~seed & other).sum()),
-        alpha=0.05,
-    )
+    test = pair_up(seed, other, name)
     low, high = test.confidence_interval
     return (
         f"{100 * test.difference:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f}) against {name}, "

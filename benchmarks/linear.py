@@ -18,8 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-from agnews.components.evaluator.paired_test import paired_test
+from linear_references import fit_references, pair_up
 
 
 def read(file: Path, has_header: bool) -> tuple[list[str], list[str]]:
@@ -42,11 +41,6 @@ def clean_texts(texts: list[str]) -> list[str]:
 
 def main() -> None:
     """Trains all three and prints what they get."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import RidgeClassifier
-    from sklearn.pipeline import make_union
-    from sklearn.svm import LinearSVC
-
     from agnews.components.linear.counted_texts import count_texts
     from agnews.components.linear.measure_linear import measure_linear
     from agnews.pipeline.corpus_settings import corpus_settings
@@ -70,11 +64,9 @@ def main() -> None:
     expected = np.searchsorted(names, truth)
     answers: dict[str, np.ndarray] = {}
 
-    def report(name: str, found: np.ndarray, started: float) -> None:
+    def report(name: str, found: np.ndarray, seconds: float) -> None:
         answers[name] = found
-        print(
-            f"{name}: {np.mean(found == expected):.4f}, {time.process_time() - started:.1f} s of processor", flush=True
-        )
+        print(f"{name}: {np.mean(found == expected):.4f}, {seconds:.1f} s of processor", flush=True)
 
     said = {} if arguments.header else corpus_settings(load_corpus("ag_news").corpus, "linear").get("model", {})
     settings = LinearConfig.model_validate(said)
@@ -83,33 +75,20 @@ def main() -> None:
     for name, each in candidates.items():
         started = time.process_time()
         found = measure_linear(count_texts(texts, each), number, asked, expected, num_classes=len(names))
-        report(name, found.answers, started)
+        report(name, found.answers, time.process_time() - started)
     for how in ("", *((" on cleaned texts",) if arguments.cleaned else ())):
         started = time.process_time()
         known, unseen = (clean_texts(texts), clean_texts(asked)) if how else (texts, asked)
-        features = make_union(
-            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
-            TfidfVectorizer(analyzer="char", ngram_range=(3, 5), sublinear_tf=True, min_df=2),
-        )
-        train, test = features.fit_transform(known).astype(np.float32), features.transform(unseen).astype(np.float32)
-        made = time.process_time() - started
-        for name, model in (("svm", LinearSVC(C=0.5)), ("ridge", RidgeClassifier())):
-            started = time.process_time() - made
-            report(f"{name}{how}", model.fit(train, number).predict(test), started)
+        cleaning = time.process_time() - started
+        for name, found, seconds in fit_references(known, number, unseen):
+            report(f"{name}{how}", found, cleaning + seconds)
     ours = answers["ours"] == expected
     for name in [each for each in answers if not each.startswith("ours")]:
         theirs = answers[name] == expected
-        test_ = paired_test(
-            baseline=name,
-            rows=len(ours),
-            both_right=int((ours & theirs).sum()),
-            only_candidate_right=int((ours & ~theirs).sum()),
-            only_baseline_right=int((~ours & theirs).sum()),
-            alpha=0.05,
-        )
+        test = pair_up(ours, theirs, name)
         print(
-            f"against {name}: {100 * test_.difference:+.2f} points, won {test_.only_candidate_right} and lost "
-            f"{test_.only_baseline_right} rows, p = {test_.p_worse:.3f}, ratio {np.mean(ours) / np.mean(theirs):.4f}"
+            f"against {name}: {100 * test.difference:+.2f} points, won {test.only_candidate_right} and lost "
+            f"{test.only_baseline_right} rows, p = {test.p_worse:.3f}, ratio {np.mean(ours) / np.mean(theirs):.4f}"
         )
 
 
