@@ -1,8 +1,9 @@
 """Processor time for a request of two servers, compared so that neither the machine nor the luck of a start decides.
 
 Two processes that run the same code differ by up to 5 %: addresses, hash seeds and the order of allocations are drawn
-at each start. So a pair is a start of both, and within it they take the same load in turns. The benchmarks that ask
-what a change of the server costs share this.
+at each start, and on some machines whichever was started first costs more, by up to 8 %. So a pair is two starts of
+both, each of them first once, and they take the same load in turns. The benchmarks that ask what a change of the server
+costs share this.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def compare_servers(
     Args:
         commands: Of both, by name, without their ports.
         texts: See `write_texts`.
-        pairs: Starts of both.
-        rounds: Of each server in a pair.
+        pairs: Of two starts of both.
+        rounds: Of each server after a start.
         seconds: Of a round.
 
     Returns:
@@ -66,20 +67,19 @@ def compare_servers(
     first, second = commands
     found = Comparison([], {name: [] for name in commands}, dict.fromkeys(commands, 0))
     for pair in range(1, pairs + 1):
-        with ExitStack() as stack:
-            # Both are started first by turns.
-            order = [first, second] if pair % 2 else [second, first]
-            servers = {}
-            for name, port in zip(order, PORTS, strict=True):
-                base = f"http://127.0.0.1:{port}"
-                process = stack.enter_context(running([*commands[name], "--port", str(port)], f"{base}/readyz"))
-                servers[name] = psutil.Process(process.pid), f"{base}/v1/models/agnews:predict"
-            for name in order:
-                found.answered[name] += _load(*servers[name], texts, WARM_UP_SECONDS, 0)[1]
-            spent: dict[str, list[tuple[float, int]]] = {name: [] for name in commands}
-            for number in range(rounds):
-                for name in order if number % 2 else order[::-1]:
-                    spent[name].append(_load(*servers[name], texts, seconds, pair * rounds + number))
+        spent: dict[str, list[tuple[float, int]]] = {name: [] for name in commands}
+        for order in ([first, second], [second, first]):
+            with ExitStack() as stack:
+                servers = {}
+                for name, port in zip(order, PORTS, strict=True):
+                    base = f"http://127.0.0.1:{port}"
+                    process = stack.enter_context(running([*commands[name], "--port", str(port)], f"{base}/readyz"))
+                    servers[name] = psutil.Process(process.pid), f"{base}/v1/models/agnews:predict"
+                for name in order:
+                    found.answered[name] += _load(*servers[name], texts, WARM_UP_SECONDS, 0)[1]
+                for number in range(rounds):
+                    for name in order if number % 2 else order[::-1]:
+                        spent[name].append(_load(*servers[name], texts, seconds, pair * rounds + number))
         for name, each in spent.items():
             found.answered[name] += sum(requests for _, requests in each)
             found.costs[name].append(sum(cost for cost, _ in each) / sum(requests for _, requests in each))

@@ -1,10 +1,10 @@
 """What the log of requests costs: processor time of the server for a request, with the log and without it.
 
-    python benchmarks/request_log.py DATA --root ROOT [--pairs 15] [--rounds 3] [--seconds 2]
+    python benchmarks/request_log.py DATA --root ROOT [--pairs 15] [--rounds 2] [--seconds 2]
 
-DATA has test.csv, ROOT a pushed version. In each pair two servers are started anew, one with `--log-requests` into a
-folder, and take the same load in turns, 8 clients at a time that send one text each. Printed is the median of the
-pairs' ratios of processor time for a request, with a 95 % interval for the median.
+DATA has test.csv, ROOT a pushed version. In each pair two servers are started anew twice, one with `--log-requests`
+into a folder, and take the same load in turns, 8 clients at a time that send one text each. Printed is the median of
+the pairs' ratios of processor time for a request, with a 95 % interval for the median.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=15, help="starts of both")
-    parser.add_argument("--rounds", type=int, default=3, help="of each in a pair")
+    parser.add_argument("--pairs", type=int, default=15, help="of two starts of both")
+    parser.add_argument("--rounds", type=int, default=2, help="of each after a start")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

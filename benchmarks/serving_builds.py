@@ -5,10 +5,10 @@
 
 DATA has test.csv. ROOT is that of a run of the base build with `--model transformer`, or any other that both can read;
 where the base cannot read ours, it gets a root of its own, with a model of the same shape.
-AGNEWS is the command of another checkout, `/path/.venv/bin/agnews`; an OPTION is given to ours alone. In each pair both
-servers are started anew and take the load in turns, so that what else the machine does falls on both. Prints the ratio
-of ours to base: median, and the interval in which the median lies with 95 % confidence. With --tail, ours is then asked
-for 70 % of what it can do, by 32 clients that pause in between: p50 and p99.
+AGNEWS is the command of another checkout, `/path/.venv/bin/agnews`; an OPTION is given to ours alone. In each pair
+both servers are started anew twice and take the load in turns, so that what else the machine does falls on both. Prints
+the ratio of ours to base: median, and the interval in which the median lies with 95 % confidence. With --tail, ours is
+then asked for 70 % of what it can do, by 32 clients that pause in between: p50 and p99.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def main() -> None:
     parser.add_argument("--base-root", type=Path, metavar="ROOT", help="where it is another than ROOT")
     parser.add_argument("--ours", type=Path, default=AGNEWS, metavar="AGNEWS")
     parser.add_argument("--option", action="append", default=[], dest="options")
-    parser.add_argument("--pairs", type=int, default=15, help="starts of both")
-    parser.add_argument("--rounds", type=int, default=3, help="of each in a pair")
+    parser.add_argument("--pairs", type=int, default=15, help="of two starts of both")
+    parser.add_argument("--rounds", type=int, default=2, help="of each after a start")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round")
     parser.add_argument("--tail", action="store_true", help="p50 and p99 of ours at 70 %% of what it can do, too")
     arguments = parser.parse_args()
