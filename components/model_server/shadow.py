@@ -19,6 +19,8 @@ from agnews.schemas.features import CLASS_LABEL, PROBABILITIES, SERVE_TEXT
 
 _MOST_REQUESTS = 512
 _MOST_ROWS = 16
+_GATHERED_ROWS = 4 * _MOST_ROWS
+_GATHER_SECONDS = 0.05
 _PATIENCE_SECONDS = 0.005
 _NICE = 19
 
@@ -33,8 +35,20 @@ class _Answered(NamedTuple):
     labels: NDArray[Any]
 
 
+class _Row(NamedTuple):
+    label: NDArray[Any]
+    """bytes (1,)."""
+    probabilities: NDArray[np.float32]
+    """(1, classes)."""
+    seconds: float
+    """That its batch took."""
+
+
 class Shadow:
     """Works behind everybody else: with the lowest priority, and only while nothing waits for the model.
+
+    Nobody waits for its answers, so it lets requests gather and takes texts of similar length together: that costs half
+    of what they would one by one, and whoever asks meets it at work half as often.
 
     What it cannot take is dropped and counted; no request waits for it, and none fails with it.
 
@@ -100,12 +114,25 @@ class Shadow:
                 first = self._answered.get(timeout=0.2)
             except queue.Empty:
                 continue
-            while self._waiting() and not self._is_closing.is_set():
-                time.sleep(_PATIENCE_SECONDS)
+            self._let_others_pass()
+            self._is_closing.wait(_GATHER_SECONDS)
+            gathered = self._gather(first)
             try:
-                self._compare(first)
+                self._compare(gathered)
             except Exception as error:  # noqa: BLE001 - one answer that is none must not end the trial unseen
-                self._fail(len(first.values), error)
+                self._fail(sum(len(each.values) for each in gathered), error)
+
+    def _let_others_pass(self) -> None:
+        while self._waiting() and not self._is_closing.is_set():
+            time.sleep(_PATIENCE_SECONDS)
+
+    def _gather(self, first: _Answered) -> list[_Answered]:
+        gathered, rows = [first], len(first.values)
+        with suppress(queue.Empty):
+            while rows < _GATHERED_ROWS:
+                gathered.append(self._answered.get_nowait())
+                rows += len(gathered[-1].values)
+        return gathered
 
     def _fail(self, rows: int, error: Exception) -> None:
         self._metrics.shadow_rows.labels("", "failed").inc(rows)
@@ -113,23 +140,52 @@ class Shadow:
             self._log(f"the shadow, version {self.version.record.version}, fails: {error}")
         self._has_failed = True
 
-    def _compare(self, answered: _Answered) -> None:
-        started, kept = time.perf_counter(), []
-        for start in range(0, len(answered.values), _MOST_ROWS):
-            part = slice(start, start + _MOST_ROWS)
-            try:
-                outputs = self.version.run(SERVE_TEXT, answered.values[part])
-            except Exception as error:  # noqa: BLE001 - a version that fails is what a shadow is to find
-                self._fail(len(answered.values[part]), error)
-                continue
-            found = outputs[CLASS_LABEL]
-            kept.append(outputs)
-            for label, other in zip(answered.labels[part].tolist(), found.tolist(), strict=True):
-                outcome = "same" if label == other else "different"
+    def _compare(self, gathered: Sequence[_Answered]) -> None:
+        values = [value for each in gathered for value in each.values]
+        rows: list[_Row | None] = [None] * len(values)
+        by_length = sorted(range(len(values)), key=lambda number: len(values[number]))
+        for start in range(0, len(values), _MOST_ROWS):
+            chosen = by_length[start : start + _MOST_ROWS]
+            self._let_others_pass()
+            for number, row in zip(chosen, self._ask([values[number] for number in chosen]), strict=True):
+                rows[number] = row
+        first = 0
+        for each in gathered:
+            self._count(each, rows[first : first + len(each.values)])
+            first += len(each.values)
+
+    def _ask(self, values: Sequence[bytes]) -> list[_Row | None]:
+        """Returns what the shadow says of each text; None where it fails, and that fails no other."""
+        started = time.perf_counter()
+        try:
+            outputs = self.version.run(SERVE_TEXT, values)
+            labels, probabilities = outputs[CLASS_LABEL], outputs[PROBABILITIES]
+            if not len(labels) == len(probabilities) == len(values):
+                raise ValueError(f"{len(labels)} answers to {len(values)} texts")
+        except Exception as error:  # noqa: BLE001 - a version that fails is what a shadow is to find
+            if len(values) > 1:
+                return [row for value in values for row in self._ask([value])]
+            self._fail(len(values), error)
+            return [None]
+        seconds = time.perf_counter() - started
+        return [
+            _Row(labels[number : number + 1], probabilities[number : number + 1], seconds)
+            for number in range(len(values))
+        ]
+
+    def _count(self, answered: _Answered, rows: Sequence[_Row | None]) -> None:
+        found = [row for row in rows if row is not None]
+        for label, row in zip(answered.labels.tolist(), rows, strict=True):
+            if row is not None:
+                outcome = "same" if label == row.label[0] else "different"
                 self._metrics.shadow_rows.labels(label.decode(errors="replace"), outcome).inc()
         # A request of which a part failed would be in the log by halves.
-        if self._keep is not None and sum(len(each[CLASS_LABEL]) for each in kept) == len(answered.values):
-            together = {name: np.concatenate([each[name] for each in kept]) for name in (CLASS_LABEL, PROBABILITIES)}
-            seconds = time.perf_counter() - started
-            if not self._keep(answered.request_id, self.version.record.version, answered.values, together, seconds):
+        if self._keep is not None and found and len(found) == len(rows):
+            together = {
+                CLASS_LABEL: np.concatenate([row.label for row in found]),
+                PROBABILITIES: np.concatenate([row.probabilities for row in found]),
+            }
+            seconds = max(row.seconds for row in found)
+            version = self.version.record.version
+            if not self._keep(answered.request_id, version, answered.values, together, seconds):
                 self._metrics.shadow_rows.labels("", "not logged").inc(len(answered.values))

@@ -124,6 +124,39 @@ def test_a_shadow_that_fails_fails_nobody(server: Any, toy_store: Any, versions:
     assert len(told) == 1
 
 
+def test_texts_that_a_shadow_takes_together_fail_and_are_counted_one_by_one(
+    server: Any, toy_store: Any, versions: tuple[str, str]
+) -> None:
+    state, kept, asked = server.state, [], []
+    tried = state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
+    run, is_busy = tried.run, True
+
+    def fail_on_one(signature: str, values: Any) -> Any:
+        asked.append(len(values))
+        if b"stocks" in values:
+            raise ValueError("no")
+        return run(signature, values)
+
+    def keep(request: str, version: str, texts: Any, outputs: Any, seconds: float) -> bool:
+        kept.append((request, list(texts), outputs["label"].tolist()))
+        return True
+
+    tried.run = fail_on_one
+    state.shadow = Shadow(tried, state.metrics, waiting=lambda: is_busy, keep=keep)
+    state.shadow.start()
+    wanted = [["the coach"], ["stocks", "troops move"], ["troops move", "the coach", "troops move"]]
+    ids = [server.predict(*texts).headers["X-Request-Id"] for texts in wanted]
+    is_busy = False
+    server.wait_for(lambda: sum(shadow_rows(server).values()) == 6)
+    assert asked == [6, *[1] * 6], "once together, and then each alone"
+    assert shadow_rows(server) == {("", "failed"): 1, ("Sports", "different"): 2, ("World", "different"): 3}
+    server.wait_for(lambda: len(kept) == 2)
+    answers = {b"the coach": b"World", b"troops move": b"Sports"}
+    for (request, texts, labels), number in zip(kept, (0, 2), strict=True):
+        assert (request, texts) == (ids[number], [text.encode() for text in wanted[number]])
+        assert labels == [answers[text] for text in texts]
+
+
 def test_an_answer_that_is_none_does_not_end_the_shadow(server: Any, toy_store: Any, versions: tuple[str, str]) -> None:
     state, told = server.state, []
     tried = state.host.load_beside(find_pushed_model(toy_store.store, versions[1]))
