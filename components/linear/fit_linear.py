@@ -33,7 +33,7 @@ class LinearFit:
     weights: LinearWeights
     scores: NDArray[np.float32]
 
-    def score(self, token_ids: NDArray[np.int32], row_splits: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score(self, token_ids: NDArray[np.integer], row_splits: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores texts, many times faster than the network that is served, which says the same.
 
         Args:

@@ -75,8 +75,8 @@ def extract_features(
 
 def _key(rows: TokenRows, backbone_digest: str) -> str:
     facts = hashlib.sha256(backbone_digest.encode())
-    facts.update(rows.row_splits.tobytes())
-    facts.update(rows.token_ids.tobytes())
+    facts.update(np.ravel(rows.row_splits).data)
+    facts.update(np.ravel(rows.token_ids).data)
     return facts.hexdigest()
 
 
@@ -86,7 +86,7 @@ def _encode(encode: tf.types.experimental.GenericFunction, rows: TokenRows, chun
         stop = min(start + _BATCH_SIZE, chunk.stop)
         splits = rows.row_splits[start : stop + 1]
         ids = tf.RaggedTensor.from_row_splits(
-            rows.token_ids[splits[0] : splits[-1]], splits - splits[0], validate=False
+            rows.token_ids[splits[0] : splits[-1]].astype(np.int32), splits - splits[0], validate=False
         )
         found.append(encode({TOKEN_IDS: ids.to_tensor(), PADDING_MASK: tf.sequence_mask(ids.row_lengths())}).numpy())
     return np.concatenate(found)

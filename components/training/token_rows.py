@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -14,10 +15,15 @@ import tensorflow as tf
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import LABEL, PADDING_MASK, TOKEN_IDS
 
+_PIECES_COUNTED_AT_ONCE = 1 << 20
+
 BUCKET_WIDTH = 4
 """Rows whose lengths round up to the same multiple of this may share a batch; a row then gets at most 3 positions of
 padding, and which rows share a batch still differs from epoch to epoch."""
 
+
+TokenIds = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
+"""Word pieces, in two bytes where the vocabulary is small enough."""
 
 Cut = Callable[[tf.Tensor], tf.data.Dataset]
 """From the numbers of a batch's rows, int32 (batch,), to those of the parts that this process takes: elements are the
@@ -54,14 +60,13 @@ def length_bucketed_dataset(
         Epochs first_epoch to epochs - 1, one behind the other. Elements are `({token_ids: int32 (batch, length),
         padding_mask: bool (batch, length)}, labels: int64 (batch,) or (batch, classes))`, and what `cut` adds.
     """
-    ids = tf.RaggedTensor.from_row_splits(rows.token_ids, rows.row_splits, validate=False)
-    labels, lengths = tf.constant(rows.labels), tf.constant(rows.lengths)
-    buckets = tf.constant(-(-rows.lengths // BUCKET_WIDTH), tf.int32)
+    ids, labels, lengths = rows.tensors
+    buckets = -(-lengths // BUCKET_WIDTH)
     batches = batches_per_epoch(len(rows), batch_size)
     longest = rows.longest
 
     def make(indices: tf.Tensor, whole: tf.Tensor | None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        chosen = tf.gather(ids, indices)
+        chosen = tf.cast(tf.gather(ids, indices), tf.int32)
         if whole is None:
             padded = chosen.to_tensor()
         else:
@@ -118,17 +123,17 @@ def batches_per_epoch(num_rows: int, batch_size: int) -> int:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """Rows of different length, one behind the other: 4 bytes a word piece and no padding.
+    """Rows of different length, one behind the other: no padding.
 
     Attributes:
-        token_ids: int32 (word pieces of all rows,).
+        token_ids: uint16 or int32 (word pieces of all rows,).
         row_splits: int64 (rows + 1,); row i is token_ids[row_splits[i]:row_splits[i + 1]].
         labels: int64 (rows,), 0-based; where a row has several classes a mark for each, (rows, classes).
         length_multiple: Batches are padded to a multiple of this, though to no more than the longest of all rows. What
             compiles a step for each length asks for fewer lengths.
     """
 
-    token_ids: npt.NDArray[np.int32]
+    token_ids: TokenIds
     row_splits: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     length_multiple: int = 1
@@ -141,6 +146,15 @@ class TokenRows:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Word pieces of each row, int64 (rows,)."""
         return np.diff(self.row_splits)
+
+    @cached_property
+    def tensors(self) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
+        """Token ids (rows, length), labels, and lengths int32 (rows,): the one copy that all datasets of these share.
+
+        What a graph of tf.data refers to is freed late, so each would have a copy of its own for a while.
+        """
+        ids = tf.RaggedTensor.from_row_splits(self.token_ids, self.row_splits, validate=False)
+        return ids, tf.constant(self.labels), tf.constant(self.lengths, tf.int32)
 
     @property
     def longest(self) -> int:
@@ -156,7 +170,12 @@ class TokenRows:
         Returns:
             int64 (vocabulary_size,).
         """
-        return np.bincount(self.token_ids, minlength=vocabulary_size)
+        counts = np.zeros(vocabulary_size, np.int64)
+        # NumPy counts 8-byte numbers: some pieces at a time, or the copy is larger than all that is held.
+        for first in range(0, len(self.token_ids), _PIECES_COUNTED_AT_ONCE):
+            part = self.token_ids[first : first + _PIECES_COUNTED_AT_ONCE]
+            counts += np.bincount(part, minlength=vocabulary_size)
+        return counts
 
     def dataset(
         self,
@@ -281,6 +300,7 @@ class FeatureRows:
 
 
 _ROWS_PARSED_AT_ONCE = 4096
+_SMALL_VOCABULARY = 1 << 16
 
 
 def read_token_rows(
@@ -303,31 +323,34 @@ def read_token_rows(
         AgnewsError: There is no row, a file is damaged, or a row does not fit the vocabulary or the classes.
     """
     files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
-    ids, lengths, labels = _read(files, label_shape)
+    ids, lengths, labels = _read(files, vocabulary_size, label_shape)
     if not len(labels):
         raise AgnewsError(
             "There is no row to learn from.",
             found=", ".join(patterns),
             fix="Look at the rejects of NewsExampleGen, and at data.limit and data.eval_share.",
         )
-    _require_range("Token ids", ids, vocabulary_size, "The vocabulary differs from the one of Transform")
     _require_range("Labels", labels, 2 if label_shape else num_classes, "The corpus' description lacks a class")
     return _in_canonical_order(ids, lengths, labels)
 
 
 def _read(
-    files: Iterable[str], label_shape: tuple[int, ...]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    files: Iterable[str], vocabulary_size: int, label_shape: tuple[int, ...]
+) -> tuple[TokenIds, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     features = {
         TOKEN_IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
         LABEL: tf.io.FixedLenFeature(label_shape, tf.int64),
     }
     records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_ROWS_PARSED_AT_ONCE)
-    ids, lengths, labels = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], [np.zeros((0, *label_shape), np.int64)]
+    narrow = np.uint16 if vocabulary_size <= _SMALL_VOCABULARY else np.int32
+    ids, lengths, labels = [np.zeros(0, narrow)], [np.zeros(0, np.int32)], [np.zeros((0, *label_shape), np.int64)]
     try:
         for parsed in records.map(lambda batch: tf.io.parse_example(batch, features)).prefetch(1):
-            ids.append(parsed[TOKEN_IDS].values.numpy().astype(np.int32))
-            lengths.append(parsed[TOKEN_IDS].row_lengths().numpy())
+            pieces = parsed[TOKEN_IDS].values.numpy()
+            reason = "The vocabulary differs from the one of Transform"
+            _require_range("Token ids", pieces, vocabulary_size, reason)
+            ids.append(pieces.astype(narrow))
+            lengths.append(parsed[TOKEN_IDS].row_lengths().numpy().astype(np.int32))
             labels.append(parsed[LABEL].numpy())
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         raise AgnewsError(
@@ -348,10 +371,8 @@ def _require_range(what: str, values: npt.NDArray[np.integer], limit: int, reaso
         )
 
 
-def _in_canonical_order(
-    ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]
-) -> TokenRows:
-    starts = np.cumsum(lengths) - lengths
+def _in_canonical_order(ids: TokenIds, lengths: npt.NDArray[np.int32], labels: npt.NDArray[np.int64]) -> TokenRows:
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
     by_label = np.lexsort(labels.reshape(len(labels), -1).T[::-1])
     by_length = by_label[np.argsort(lengths[by_label], kind="stable")]
     ordered_ids, order = np.empty_like(ids), np.empty_like(by_length)
@@ -367,7 +388,8 @@ def _in_canonical_order(
             np.take(matrix, place, axis=0, out=target, mode="clip")
         order[first : first + count] = rows
         first, taken = first + count, taken + count * length
-    return TokenRows(ordered_ids, np.concatenate([[0], np.cumsum(lengths[order])]), labels[order])
+    splits = np.concatenate([[0], np.cumsum(lengths[order], dtype=np.int64)])
+    return TokenRows(ordered_ids, splits, labels[order])
 
 
 def replica_batches(

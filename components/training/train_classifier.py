@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import tf_keras as keras
 
 from agnews.components.encoders.encoder_cache import EncoderCache
@@ -244,7 +245,7 @@ def _choose(asked: DevicesConfig, config: ModelConfig) -> Devices:
 def _digest(rows: TokenRows) -> str:
     facts = hashlib.sha256()
     for values in (rows.row_splits, rows.token_ids, rows.labels):
-        facts.update(values.tobytes())
+        facts.update(np.ravel(values).data)
     return facts.hexdigest()
 
 

@@ -95,7 +95,7 @@ def train_linear(
     if on_epoch is not None:
         on_epoch(1, entry)
     network = LinearClassifier(fitted.ngrams, fitted.columns, fitted.weights, name=config.kind)
-    network({TOKEN_IDS: train.token_ids[np.newaxis, :1], PADDING_MASK: np.ones((1, 1), bool)})
+    network({TOKEN_IDS: train.token_ids[np.newaxis, :1].astype(np.int32), PADDING_MASK: np.ones((1, 1), bool)})
     return TrainedClassifier(
         classifier=Classifier(network, partial(create_adamw, weight_decays={})),
         result=FitResult(curve=(entry,), best_epoch=1),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from agnews.components.training.token_rows import (
     TokenRows,
     batches_per_epoch,
     length_bucketed_dataset,
+    read_token_rows,
 )
-from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
+from agnews.schemas.errors import AgnewsError
+from agnews.schemas.features import LABEL, PADDING_MASK, TOKEN_IDS
 
 ROWS = FeatureRows(np.arange(14, dtype=np.float32).reshape(7, 2), np.arange(7))
 
@@ -131,3 +134,57 @@ def test_parts_of_a_batch_are_its_rows_as_wide_as_all_of_it(make_rows: MakeRows,
             found = np.concatenate([part[name].numpy() for part, _, _ in own])
             np.testing.assert_array_equal(found, features[name])
         np.testing.assert_array_equal(np.concatenate([each.numpy() for _, each, _ in own]), labels)
+
+
+def write_examples(file: Path, rows: list[tuple[list[int], list[int]]]) -> None:
+    def integers(values: list[int]) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for ids, label in rows:
+            features = tf.train.Features(feature={TOKEN_IDS: integers(ids), LABEL: integers(label)})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+
+
+READ = [([2, 9, 3], [1]), ([2, 300, 7, 3], [0]), ([2, 3], [2]), ([2, 9, 3], [0]), ([2, 256, 3], [3]), ([2, 3], [2])]
+
+
+@pytest.mark.parametrize(("vocabulary_size", "dtype"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.int32)])
+def test_content_alone_decides_the_order_whatever_the_files_and_the_width_of_numbers(
+    tmp_path: Path, vocabulary_size: int, dtype: type
+) -> None:
+    for number, rows in enumerate((READ, READ[::-1])):
+        (tmp_path / str(number)).mkdir()
+        write_examples(tmp_path / str(number) / "a.gz", rows[:2])
+        write_examples(tmp_path / str(number) / "b.gz", rows[2:])
+        read = read_token_rows([f"{tmp_path}/{number}/*"], vocabulary_size=vocabulary_size, num_classes=4)
+        assert read.token_ids.dtype == dtype
+        ids = np.split(read.token_ids, read.row_splits[1:-1])
+        # By length, then by the bytes of the numbers, the lowest first, then by label.
+        assert [(each.tolist(), int(label)) for each, label in zip(ids, read.labels, strict=True)] == [
+            ([2, 3], 2),
+            ([2, 3], 2),
+            ([2, 256, 3], 3),
+            ([2, 9, 3], 0),
+            ([2, 9, 3], 1),
+            ([2, 300, 7, 3], 0),
+        ]
+        assert read.token_counts(vocabulary_size)[[2, 3, 9, 256, 300]].tolist() == [6, 6, 2, 1, 1]
+        for features, labels in read.dataset(batch_size=4, seed=1):
+            assert (features[TOKEN_IDS].dtype, labels.dtype) == (tf.int32, tf.int64)
+
+
+def test_word_pieces_that_do_not_fit_two_bytes_are_refused_rather_than_cut(tmp_path: Path) -> None:
+    write_examples(tmp_path / "a.gz", [([2, 65_536 + 9, 3], [1])])
+    with pytest.raises(AgnewsError, match="outside 0 to 99") as refused:
+        read_token_rows([f"{tmp_path}/*"], vocabulary_size=100, num_classes=4)
+    assert refused.value.found == "0 to 65545"
+
+
+def test_rows_of_several_classes_are_read_with_a_mark_for_each(tmp_path: Path) -> None:
+    write_examples(tmp_path / "a.gz", [([2, 9, 3], [1, 0, 1]), ([2, 3], [0, 1, 0])])
+    rows = read_token_rows([f"{tmp_path}/*"], vocabulary_size=100, num_classes=3, label_shape=(3,))
+    assert rows.labels.tolist() == [[0, 1, 0], [1, 0, 1]]
+    [(features, labels)] = rows.dataset(batch_size=2)
+    assert features[TOKEN_IDS].numpy().tolist() == [[2, 3, 0], [2, 9, 3]]
+    assert labels.numpy().tolist() == [[0, 1, 0], [1, 0, 1]]
