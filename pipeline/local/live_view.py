@@ -72,7 +72,8 @@ class LiveView(logging.Handler):
     def __enter__(self) -> Self:
         """Starts drawing."""
         progress.LOGGER.addHandler(self)
-        progress.LOGGER.setLevel(logging.INFO)
+        # What components say of their work stands in the log of the run, beside their progress.
+        logging.getLogger("agnews").setLevel(logging.INFO)
         if self._console.is_terminal:
             self._live.start()
         else:

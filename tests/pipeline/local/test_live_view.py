@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -62,9 +63,14 @@ def test_long_steps_tell_their_progress_in_a_log_too(monkeypatch: pytest.MonkeyP
     assert "Train: 5/20 steps" in out.getvalue()
 
 
-def _record(progress: Progress) -> object:
-    import logging
+def test_what_components_say_of_their_work_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("agnews").setLevel(logging.NOTSET)
+    with LiveView(Console(file=io.StringIO()), "run 42", lambda result: ""):
+        logging.getLogger("agnews.components.training.join_classifiers").info("accuracy of the members")
+    assert "accuracy of the members" in caplog.text
 
+
+def _record(progress: Progress) -> object:
     record = logging.LogRecord("agnews.progress", logging.INFO, "", 0, "", (), None)
     record.progress = progress
     return record
