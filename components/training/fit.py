@@ -20,6 +20,7 @@ from agnews.components.training.objective import Objective, OneClass
 from agnews.components.training.token_rows import Cut, TrainingRows, batches_per_epoch, replica_batches
 from agnews.components.training.training_backup import TrainingBackup
 from agnews.components.training.training_monitor import AverageWeights, OnEpoch, TensorBoardLog, TrainingMonitor
+from agnews.components.training.untuned_iterators import untuned_iterators
 from agnews.schemas.learning_config import TrainingConfig
 
 STEPS_PER_EXECUTION = 16
@@ -164,7 +165,8 @@ def fit(
             return evaluation.dataset(batch_size=eval_batch, cut=cut)
 
         eval_batch = _EVAL_BATCH_SIZE * devices.replicas
-        with stop_signal.put_off() if backup is not None and devices.workers > 1 else nullcontext():
+        stops = stop_signal.put_off() if backup is not None and devices.workers > 1 else nullcontext()
+        with stops, untuned_iterators():
             network.fit(
                 _batches(devices, learning_batches, weighted=True),
                 steps_per_epoch=steps_per_epoch,
