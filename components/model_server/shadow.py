@@ -115,7 +115,8 @@ class Shadow:
             except queue.Empty:
                 continue
             self._let_others_pass()
-            self._is_closing.wait(_GATHER_SECONDS)
+            if self._answered.qsize() < _GATHERED_ROWS:
+                self._is_closing.wait(_GATHER_SECONDS)
             gathered = self._gather(first)
             try:
                 self._compare(gathered)
