@@ -47,8 +47,8 @@ class _Row(NamedTuple):
 class Shadow:
     """Works behind everybody else: with the lowest priority, and only while nothing waits for the model.
 
-    Nobody waits for its answers, so it lets requests gather and takes texts of similar length together: that costs half
-    of what they would one by one, and whoever asks meets it at work half as often.
+    Nobody waits for its answers, so it lets requests gather and takes texts of similar length together, which costs
+    less than one by one.
 
     What it cannot take is dropped and counted; no request waits for it, and none fails with it.
 
