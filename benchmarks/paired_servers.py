@@ -9,8 +9,8 @@ costs share this.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +69,7 @@ def compare_servers(
     for pair in range(1, pairs + 1):
         spent: dict[str, list[tuple[float, int]]] = {name: [] for name in commands}
         for order in ([first, second], [second, first]):
-            with ExitStack() as stack:
-                servers = {}
-                for name, port in zip(order, PORTS, strict=True):
-                    base = f"http://127.0.0.1:{port}"
-                    process = stack.enter_context(running([*commands[name], "--port", str(port)], f"{base}/readyz"))
-                    servers[name] = psutil.Process(process.pid), f"{base}/v1/models/agnews:predict"
+            with _started(commands, order) as servers:
                 for name in order:
                     found.answered[name] += _load(*servers[name], texts, WARM_UP_SECONDS, 0)[1]
                 for number in range(rounds):
@@ -87,6 +82,20 @@ def compare_servers(
         told = "  ".join(f"{name} {1e6 * costs[-1]:6.1f} us" for name, costs in found.costs.items())
         print(f"pair {pair:2}  {told}  {found.ratios[-1]:.3f}", flush=True)
     return found
+
+
+@contextmanager
+def _started(
+    commands: Mapping[str, list[str]], order: Sequence[str]
+) -> Iterator[dict[str, tuple[psutil.Process, str]]]:
+    """Keeps servers running that were started in this order: the process of each, and where it answers."""
+    with ExitStack() as stack:
+        servers = {}
+        for name, port in zip(order, PORTS, strict=True):
+            base = f"http://127.0.0.1:{port}"
+            process = stack.enter_context(running([*commands[name], "--port", str(port)], f"{base}/readyz"))
+            servers[name] = psutil.Process(process.pid), f"{base}/v1/models/agnews:predict"
+        yield servers
 
 
 def _load(process: psutil.Process, url: str, texts: Path, seconds: float, seed: int) -> tuple[float, int]:

@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=15, help="of two starts of both")
+    parser.add_argument("--pairs", type=int, default=15, help="each of two starts of both")
     parser.add_argument("--rounds", type=int, default=2, help="of each after a start")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round")
     arguments = parser.parse_args()

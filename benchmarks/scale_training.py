@@ -12,7 +12,7 @@ memory, and what making the batches takes.
     python benchmarks/scale_training.py --model transformer
     python benchmarks/scale_training.py --model bert_finetune --rows 256
     python benchmarks/scale_training.py --ends 20 --rows 2048
-    python benchmarks/scale_training.py --hold 1000000
+    python benchmarks/scale_training.py --hold 1000000 [--vocabulary 70000]
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def describe(sent: dict[str, list[float]], steps: int) -> str:
     )
 
 
-def hold(rows: str) -> None:
+def hold(rows: str, vocabulary_size: int) -> None:
     """Reads rows as a process that trains does, makes all batches of an epoch, and prints what that takes."""
     import tensorflow as tf
 
@@ -208,9 +208,9 @@ def hold(rows: str) -> None:
     def peak() -> int:
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    read_token_rows([f"{rows}/eval/*"], vocabulary_size=VOCABULARY, num_classes=4)
+    read_token_rows([f"{rows}/eval/*"], vocabulary_size=vocabulary_size, num_classes=4)
     before, clock = peak(), time.process_time()
-    held = read_token_rows([f"{rows}/train/*"], vocabulary_size=VOCABULARY, num_classes=4)
+    held = read_token_rows([f"{rows}/train/*"], vocabulary_size=vocabulary_size, num_classes=4)
     read, after = time.process_time() - clock, peak()
     made, count = [], len(held)
     for cut in (None, lambda batch: tf.data.Dataset.from_tensors(batch[: tf.size(batch) // 8])):
@@ -245,6 +245,7 @@ def main() -> None:
     parser.add_argument("--ends", type=int, metavar="N", help="how long the ends of so many trainings take")
     parser.add_argument("--tuned", action="store_true", help="with --ends: leave autotune on")
     parser.add_argument("--hold", type=int, metavar="ROWS", help="what so many rows take in a process")
+    parser.add_argument("--vocabulary", type=int, default=VOCABULARY, help="with --hold: word pieces that there are")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -255,7 +256,7 @@ def main() -> None:
         write_rows(folder / "train" / "rows.gz", arguments.hold or arguments.rows)
         write_rows(folder / "eval" / "rows.gz", 64)
         if arguments.hold:
-            hold(name)
+            hold(name, arguments.vocabulary)
             return
         if arguments.ends:
             ends(folder, arguments)

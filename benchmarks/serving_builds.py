@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--base-root", type=Path, metavar="ROOT", help="where it is another than ROOT")
     parser.add_argument("--ours", type=Path, default=AGNEWS, metavar="AGNEWS")
     parser.add_argument("--option", action="append", default=[], dest="options")
-    parser.add_argument("--pairs", type=int, default=15, help="of two starts of both")
+    parser.add_argument("--pairs", type=int, default=15, help="each of two starts of both")
     parser.add_argument("--rounds", type=int, default=2, help="of each after a start")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round")
     parser.add_argument("--tail", action="store_true", help="p50 and p99 of ours at 70 %% of what it can do, too")

@@ -58,7 +58,7 @@ def count_ngrams(
     chunks = []
     for first in range(0, max(rows, 1), _ROWS_AT_ONCE):
         splits = row_splits[first : first + _ROWS_AT_ONCE + 1]
-        families = find(token_ids[splits[0] : splits[-1]].astype(np.int32), splits - splits[0])
+        families = find(token_ids[splits[0] : splits[-1]].astype(np.int32, copy=False), splits - splits[0])
         chunks.append([count_occurrences(bucket.numpy(), row.numpy(), len(splits) - 1) for row, bucket in families])
         on_rows(first + len(splits) - 1)
     return tuple(map(_concat, zip(*chunks, strict=True)))

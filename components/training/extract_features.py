@@ -75,8 +75,8 @@ def extract_features(
 
 def _key(rows: TokenRows, backbone_digest: str) -> str:
     facts = hashlib.sha256(backbone_digest.encode())
-    facts.update(np.ravel(rows.row_splits).data)
-    facts.update(np.ravel(rows.token_ids).data)
+    facts.update(rows.row_splits.data)
+    facts.update(rows.token_ids.data)
     return facts.hexdigest()
 
 

@@ -254,6 +254,11 @@ class FeatureRows:
         """How many rows there are."""
         return len(self.labels)
 
+    @cached_property
+    def tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Features and labels, for all datasets; see `TokenRows`."""
+        return tf.constant(self.features), tf.constant(self.labels)
+
     @property
     def longest(self) -> int:
         """Positions of a row."""
@@ -274,7 +279,7 @@ class FeatureRows:
         Returns:
             Elements are `(features float32 (batch, width), labels int64 (batch,))`.
         """
-        features, labels = tf.constant(self.features), tf.constant(self.labels)
+        features, labels = self.tensors
         batches = math.ceil(len(self) / batch_size)
 
         def epoch_of_batches(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -347,8 +352,7 @@ def _read(
     try:
         for parsed in records.map(lambda batch: tf.io.parse_example(batch, features)).prefetch(1):
             pieces = parsed[TOKEN_IDS].values.numpy()
-            reason = "The vocabulary differs from the one of Transform"
-            _require_range("Token ids", pieces, vocabulary_size, reason)
+            _require_range("Token ids", pieces, vocabulary_size, "The vocabulary differs from the one of Transform")
             ids.append(pieces.astype(narrow))
             lengths.append(parsed[TOKEN_IDS].row_lengths().numpy().astype(np.int32))
             labels.append(parsed[LABEL].numpy())

@@ -47,7 +47,8 @@ class BatchView(logging.Handler):
     def __enter__(self) -> Self:
         """Starts drawing."""
         progress.LOGGER.addHandler(self)
-        progress.LOGGER.setLevel(logging.INFO)
+        # What components say of their work stands in the log, beside their progress.
+        logging.getLogger("agnews").setLevel(logging.INFO)
         self._bar.start()
         return self
 

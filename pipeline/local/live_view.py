@@ -72,7 +72,7 @@ class LiveView(logging.Handler):
     def __enter__(self) -> Self:
         """Starts drawing."""
         progress.LOGGER.addHandler(self)
-        # What components say of their work stands in the log of the run, beside their progress.
+        # What components say of their work stands in the log, beside their progress.
         logging.getLogger("agnews").setLevel(logging.INFO)
         if self._console.is_terminal:
             self._live.start()

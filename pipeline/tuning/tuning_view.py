@@ -50,7 +50,8 @@ class TuningView(logging.Handler):
     def __enter__(self) -> Self:
         """Starts drawing."""
         progress.LOGGER.addHandler(self)
-        progress.LOGGER.setLevel(logging.INFO)
+        # What components say of their work stands in the log, beside their progress.
+        logging.getLogger("agnews").setLevel(logging.INFO)
         if self._console.is_terminal:
             self._live.start()
         elif self._ended:
