@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from importlib.metadata import version
 
@@ -72,6 +73,7 @@ def do_task(task: TrainerTask) -> None:
         "temperature": trained.temperature,
         "warm_start": trained.warm_start.note if trained.warm_start else None,
         **({"thresholds": trained.thresholds} if trained.thresholds is not None else {}),
+        **({"members": [dataclasses.asdict(member) for member in trained.members]} if trained.members else {}),
         "versions": {name: version(name) for name in ("agnews", "tensorflow", "tensorflow-text")},
     }
     record = TrainingRecord.model_validate(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.modeling.ensemble_classifier import EnsembleClassifier
 from agnews.components.training.find_shares import find_shares
 from agnews.components.training.predict_rows import predict_rows
 from agnews.components.training.token_rows import TokenRows
-from agnews.components.training.trained_classifier import TrainedClassifier
+from agnews.components.training.trained_classifier import Member, TrainedClassifier
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,10 +41,19 @@ def join_classifiers(
     scale = sum(weights) or 1.0
     shares = [weight / scale for weight in weights]
     joint = np.tensordot(shares, np.stack([logits for logits, _ in answers]), axes=1)
-    right = [float(np.mean(logits.argmax(axis=1) == labels)) for logits in (*(each for each, _ in answers), joint)]
+    alone = tuple(
+        Member(member.name, share, _accuracy(said, labels))
+        for member, share, (said, _) in zip(members, shares, answers, strict=True)
+    )
     _LOGGER.info(
-        "Ensemble: eval accuracy %.4f of the network (share %.3f), %.4f of the linear model (share %.3f), %.4f of both",
-        *(right[0], shares[0], right[1], shares[1], right[2]),
+        "Ensemble: eval accuracy %s, %.4f together",
+        ", ".join(f"{each.eval_accuracy:.4f} of {each.name} (share {each.share:.3f})" for each in alone),
+        _accuracy(joint, labels),
     )
     classifier = Classifier(EnsembleClassifier(members, shares, name="ensemble"), network.classifier.create_optimizer)
-    return dataclasses.replace(network, classifier=classifier, temperature=1.0 / scale if calibrate else 1.0)
+    temperature = 1.0 / scale if calibrate else 1.0
+    return dataclasses.replace(network, classifier=classifier, temperature=temperature, members=alone)
+
+
+def _accuracy(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
+    return float(np.mean(logits.argmax(axis=1) == labels))

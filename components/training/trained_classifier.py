@@ -13,6 +13,21 @@ from agnews.components.training.warm_start import WarmStart
 
 
 @dataclass(frozen=True)
+class Member:
+    """One of the classifiers that answer together.
+
+    Attributes:
+        name: Its kind.
+        share: What its logits are multiplied by; the shares of all add up to 1, or to 0 where no member knows anything.
+        eval_accuracy: What it gets on the eval rows by itself.
+    """
+
+    name: str
+    share: float
+    eval_accuracy: float
+
+
+@dataclass(frozen=True)
 class TrainedClassifier:
     """A model that has learnt.
 
@@ -28,6 +43,7 @@ class TrainedClassifier:
         warm_start: Whether it started from earlier weights; None where it was not to.
         temperature: What its logits are to be divided by before they become probabilities.
         thresholds: From which probability on each class is given; None where the likeliest is.
+        members: Of an ensemble; otherwise empty.
     """
 
     classifier: Classifier
@@ -40,3 +56,4 @@ class TrainedClassifier:
     warm_start: WarmStart | None
     temperature: float
     thresholds: tuple[float, ...] | None = None
+    members: tuple[Member, ...] = ()

@@ -269,6 +269,11 @@ def test_an_ensemble_is_as_right_as_its_linear_member_and_explained(toy_transfor
     # Weighed on these very rows, so the sum cannot be worse than a member; labels are smoothed by one row in all.
     assert loss(answer[PROBABILITIES]) < loss(alone[PROBABILITIES]) + 0.01
     assert find_temperature(np.log(answer[PROBABILITIES]), labels) == pytest.approx(1.0, abs=0.05)
+    facts = json.loads((served / "assets.extra" / "model.json").read_text())
+    assert [member["name"] for member in facts["members"]] == ["transformer", "linear"]
+    assert facts["members"][1]["eval_accuracy"] == pytest.approx(
+        np.mean(alone[PROBABILITIES].numpy().argmax(axis=1) == labels)
+    )
     explained = loaded.signatures[EXPLAIN](text=texts)
     np.testing.assert_allclose(explained[PROBABILITIES], answer[PROBABILITIES], atol=1e-5)
     tokens, contributions = explained[TOKENS].numpy().astype(str), explained[CONTRIBUTIONS].numpy()

@@ -131,6 +131,21 @@ def test_a_record_without_facts_about_the_model_is_shown_all_the_same(whole: Any
     assert "parameters learnt" not in tree.text_content()
 
 
+def test_an_ensemble_says_what_its_members_get_alone(whole: Any) -> None:
+    report = whole()
+    assert "Members" not in parsed(render_report(report)).text_content()
+    training = report.documents.training
+    members = [
+        {"name": "bert_frozen", "share": 0.431, "eval_accuracy": 0.9058},
+        {"name": "linear", "share": 0.569, "eval_accuracy": 0.9123},
+    ]
+    training = training.model_copy(update={"model": {**training.model, "members": members}})
+    tree = parsed(render_report(report_of(report.documents.model_copy(update={"training": training}))))
+    (table,) = tree.xpath("//section[@id='training']//table[contains(caption, 'Members')]")
+    cells = [[cell.text_content().replace("\xa0", " ") for cell in row] for row in table.xpath("tbody/tr")]
+    assert cells == [["bert_frozen", "43.1 %", "90.58 %"], ["linear", "56.9 %", "91.23 %"]]
+
+
 def test_a_part_of_a_run_is_told_as_such() -> None:
     tree = parsed(render_report(report_of(RunDocuments(), "NewsExampleGen", "Transform")))
     assert tree.findtext(".//h1") == "Not judged: a part of a run"

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 from scipy import special
+from sklearn.metrics import accuracy_score
 
 from agnews.components.modeling.classifier import Classifier
 from agnews.components.optimization.adamw import create_adamw
@@ -62,6 +65,19 @@ def test_members_share_what_is_said_and_a_temperature_makes_it_as_sure_as_it_is_
     np.testing.assert_allclose(said, np.tensordot(network.shares.numpy(), np.stack(logits), axes=1), atol=1e-5)
     left = find_temperature(said / joint.temperature, rows.labels)
     assert left == pytest.approx(1.0 if calibrate else 1 / 3, rel=0.05)
+
+
+def test_what_each_member_gets_alone_is_handed_on_and_logged(
+    timid: tuple[list[np.ndarray], TokenRows], caplog: pytest.LogCaptureFixture
+) -> None:
+    logits, rows = timid
+    with caplog.at_level(logging.INFO):
+        joint = join_classifiers(*map(member, logits), rows, calibrate=True)
+    assert [each.share for each in joint.members] == pytest.approx([0.7, 0.3], abs=0.03)
+    for each, alone in zip(joint.members, logits, strict=True):
+        right = accuracy_score(rows.labels, alone.argmax(axis=1))
+        assert each.eval_accuracy == pytest.approx(right)
+        assert f"{right:.4f} of {each.name} (share {each.share:.3f})" in caplog.text
 
 
 def test_members_that_both_know_nothing_are_joined_too() -> None:
