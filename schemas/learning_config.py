@@ -148,8 +148,9 @@ class _EncoderConfig(Section):
     was called with."""
     num_layers: Annotated[int, Field(ge=1)] | None = None
     """Keep the first that many layers of a checkpoint; null keeps all."""
-    pooling: Literal["mean", "pooled"] = "mean"
-    """What stands for a text: the mean over its tokens, or the encoder's `pooled_output`."""
+    pooling: Literal["mean", "layers", "pooled"] = "mean"
+    """What stands for a text: the mean over its tokens, such means of the last three layers side by side, or the
+    encoder's `pooled_output`."""
     dropout: Share = 0.1
     """Before the dense layer; inside, an encoder has its own."""
 

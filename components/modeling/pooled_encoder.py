@@ -18,6 +18,7 @@ from agnews.schemas.features import PADDING_MASK, TOKEN_IDS
 
 _LAYER = re.compile(r"transformer/layer_(\d+)/")
 _POOLER = "pooler_transform/"
+_LAYERS_POOLED = 3
 
 
 class PooledEncoder(keras.Model):
@@ -25,7 +26,8 @@ class PooledEncoder(keras.Model):
 
     Args:
         folder: SavedModel of the encoder; `Encoder.folder`.
-        pooling: `mean` over the tokens of the last layer, or `pooled`: the encoder's `pooled_output`.
+        pooling: `mean` over the tokens of the last layer, `layers`: those means of the last three layers, side by side
+            (of all where there are fewer), or `pooled`: the encoder's `pooled_output`.
         trainable: Whether the encoder learns; only then is its dropout in force.
         frozen_layers: Where it learns: embeddings and the first that many layers do not; 0 lets everything learn.
         takes_dropout_seed: `Encoder.takes_dropout_seed`; without it, dropout inside is drawn from TensorFlow's global
@@ -34,14 +36,15 @@ class PooledEncoder(keras.Model):
 
     References:
         Devlin et al. (2018), "BERT", https://arxiv.org/abs/1810.04805, for `pooled`. Reimers, Gurevych (2019),
-        "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084, for `mean`.
+        "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084, for `mean`. Devlin et al.,
+        section 5.3, for several layers side by side.
     """
 
     def __init__(
         self,
         folder: str,
         *,
-        pooling: Literal["mean", "pooled"],
+        pooling: Literal["mean", "layers", "pooled"],
         trainable: bool,
         frozen_layers: int = 0,
         takes_dropout_seed: bool = False,
@@ -65,7 +68,7 @@ class PooledEncoder(keras.Model):
             seed: int64 (2,) of what is dropped, for an encoder that takes one; see `step_seed`.
 
         Returns:
-            float32 (batch, width of the encoder).
+            float32 (batch, width of the encoder, for `layers` times the layers).
         """
         token_ids, mask = inputs[TOKEN_IDS], inputs[PADDING_MASK]
         words = {
@@ -96,7 +99,7 @@ class PooledEncoder(keras.Model):
             padding_mask: (batch, length) bool.
 
         Returns:
-            float32 (batch, width of the encoder): for vectors from `embed`, what a call gives for their pieces.
+            float32, as of a call: for vectors from `embed`, what a call gives for their pieces.
         """
         mask = tf.cast(padding_mask, tf.int32)
         return self._pool(self._network().encode(embedded, mask, tf.zeros_like(mask)), padding_mask)
@@ -112,6 +115,9 @@ class PooledEncoder(keras.Model):
     def _pool(self, outputs: Mapping[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
         if self.pooling == "pooled":
             return outputs["pooled_output"]
+        if self.pooling == "layers":
+            layers = outputs["encoder_outputs"][-_LAYERS_POOLED:]
+            return tf.concat([self.mean(layer, padding_mask=mask) for layer in layers], axis=-1)
         return self.mean(outputs["sequence_output"], padding_mask=mask)
 
     @property

@@ -24,7 +24,7 @@ CLASS_IDS = np.array([1, 3, 0])
 _STEPS = 200  # A ReLU's gradient jumps, so the sum over the way comes close slowly.
 
 
-@pytest.fixture(scope="module", params=["transformer", "without_pairs", "mean", "pooled", "frozen"])
+@pytest.fixture(scope="module", params=["transformer", "without_pairs", "mean", "pooled", "frozen", "layers"])
 def network(request: pytest.FixtureRequest, tiny_encoder: Encoder) -> keras.Model:
     """Each kind of network, as the factory makes it, with weights that make every piece count."""
     settings: dict[str, object] = {
@@ -33,6 +33,7 @@ def network(request: pytest.FixtureRequest, tiny_encoder: Encoder) -> keras.Mode
         "mean": {"kind": "bert_finetune", "pooling": "mean"},
         "pooled": {"kind": "bert_finetune", "pooling": "pooled"},
         "frozen": {"kind": "bert_frozen", "pooling": "mean", "head_dim": 8},
+        "layers": {"kind": "bert_frozen", "pooling": "layers", "head_dim": 8},
     }[request.param]
     keras.utils.set_random_seed(4)
     network = build_model(

@@ -38,7 +38,7 @@ def names(weights: list[tf.Variable]) -> set[str]:
     return {weight.name for weight in weights}
 
 
-@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+@pytest.mark.parametrize("pooling", ["mean", "layers", "pooled"])
 def test_a_frozen_model_is_its_extractor_and_its_head(tiny_encoder: Encoder, pooling: str) -> None:
     found = build(tiny_encoder, kind="bert_frozen", pooling=pooling, head_dim=8)
 
@@ -46,7 +46,7 @@ def test_a_frozen_model_is_its_extractor_and_its_head(tiny_encoder: Encoder, poo
     assert found.head is not None
     np.testing.assert_allclose(found.head(found.backbone(INPUTS)), found.network(INPUTS), atol=1e-6)
     assert names(found.network.trainable_weights) == names(found.head.trainable_weights)
-    assert found.backbone(INPUTS).shape == (2, 16)
+    assert found.backbone(INPUTS).shape == (2, 32 if pooling == "layers" else 16)
 
 
 def test_the_mean_is_that_of_hugging_faces_vectors(repository: Path, tmp_path: Path) -> None:
@@ -63,10 +63,25 @@ def test_the_mean_is_that_of_hugging_faces_vectors(repository: Path, tmp_path: P
     np.testing.assert_allclose(backbone(inputs)[:, ::16], expected, atol=1e-4)
 
 
+def test_means_of_layers_are_those_of_hugging_faces_vectors(repository: Path, tmp_path: Path) -> None:
+    recorded = np.load(repository / "tests" / "golden" / "hugging_face_bert" / "minilm.npz")
+    mask = recorded["input_mask"]
+    inputs = {TOKEN_IDS: tf.constant(recorded["input_word_ids"]), PADDING_MASK: tf.constant(mask > 0)}
+
+    backbone = build(resolve_encoder("minilm", cache_dir=tmp_path), kind="bert_frozen", pooling="layers").backbone
+
+    assert backbone is not None
+    last = recorded["encoder_outputs"][3:]  # (3, 3, 18, 24): each sixteenth value
+    means = (last * mask[..., np.newaxis]).sum(axis=2) / mask.sum(axis=1, keepdims=True)
+    expected = np.concatenate(list(means), axis=-1)
+    np.testing.assert_allclose(backbone(inputs)[:, ::16], expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("settings", "learning"),
     [
         ({}, {"layer_0", "layer_1", "embeddings", "head"}),
+        ({"pooling": "layers"}, {"layer_0", "layer_1", "embeddings", "head"}),
         ({"pooling": "pooled"}, {"layer_0", "layer_1", "embeddings", "head", "pooler"}),
         ({"frozen_layers": 1}, {"layer_1", "head"}),
         ({"frozen_layers": 1, "pooling": "pooled"}, {"layer_1", "head", "pooler"}),
