@@ -1,6 +1,6 @@
 """What a compiled run costs beside the same run on this machine, with a step for each node and with shared steps.
 
-    python benchmarks/compiled_run.py [none light all]
+    python benchmarks/compiled_run.py [none light all] [--rounds 3]
 
 Runs the sample in fresh folders: once by `agnews run`, then for each value of `fuse` in the orchestrator of Kubeflow
 Pipelines (`kfp.local`), whose steps are processes with the command of the spec. Prints, as ratios of one run:
@@ -14,15 +14,20 @@ Pipelines (`kfp.local`), whose steps are processes with the command of the spec.
 
 from __future__ import annotations
 
+import argparse
+import io
 import json
+import logging
 import math
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,7 +104,8 @@ def compiled_run(fuse: str, folder: Path) -> tuple[Measured, dict[str, Any]]:
     local.init(local.DockerRunner(), pipeline_root=str(folder / "root"))
     loaded = components.load_component_from_text(text)
     clock, processor = time.monotonic(), _processor()
-    loaded()
+    with redirect_stdout(io.StringIO()):  # lines between the steps
+        loaded()
     measured.clock, measured.processor = time.monotonic() - clock, _processor() - processor
     (spec, *_) = yaml.safe_load_all(text)
     return measured, spec["components"]["comp-learn-and-push"]["dag"]["tasks"]
@@ -155,35 +161,59 @@ def server_seconds(steps: Mapping[str, float], tasks: Mapping[str, Any]) -> floa
     return max(map(ends, tasks))
 
 
-def main(kinds: Sequence[str]) -> None:
-    """Prints the table."""
-    with tempfile.TemporaryDirectory(prefix="agnews-compiled-run-") as name:
-        folder = Path(name)
-        local = local_run(folder / "local")
-        print(f"local   clock {local.clock:6.1f} s   processor {local.processor:6.1f} s", flush=True)
-        rows: dict[str, tuple[Measured, float]] = {}
-        for fuse in kinds:
-            (folder / fuse).mkdir()
-            measured, tasks = compiled_run(fuse, folder / fuse)
-            rows[fuse] = measured, server_seconds(measured.steps, tasks)
-            pods = 2 * len(measured.steps) + 2
+def main() -> None:
+    """Prints a table for each round, and the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kinds", nargs="*", default=["none", "light", "all"], metavar="none|light|all")
+    parser.add_argument("--rounds", type=int, default=1, help="the local run and the compiled ones in turns")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.kinds) - {"none", "light", "all"}:
+        parser.error(f"no value of fuse: {', '.join(sorted(unknown))}; choose from none, light, all")
+    logging.disable(logging.INFO)  # of kfp.local: each output of each step
+    clocks: dict[str, list[float]] = {fuse: [] for fuse in arguments.kinds}
+    for _ in range(arguments.rounds):
+        with tempfile.TemporaryDirectory(prefix="agnews-compiled-run-") as name:
+            for fuse, ratio in run_round(arguments.kinds, Path(name)).items():
+                clocks[fuse].append(ratio)
+    if arguments.rounds > 1:
+        for fuse, ratios in clocks.items():
+            print(f"{fuse:7} clock {statistics.median(ratios):.2f} of local, the median of {len(ratios)} rounds")
+
+
+def run_round(kinds: Sequence[str], folder: Path) -> dict[str, float]:
+    """Measures each once and prints it.
+
+    Args:
+        kinds: Values of `fuse`.
+        folder: An empty one.
+
+    Returns:
+        The clock of each kind, in that of the local run.
+    """
+    local = local_run(folder / "local")
+    print(f"local   clock {local.clock:6.1f} s   processor {local.processor:6.1f} s", flush=True)
+    rows: dict[str, tuple[Measured, float]] = {}
+    for fuse in kinds:
+        (folder / fuse).mkdir()
+        measured, tasks = compiled_run(fuse, folder / fuse)
+        rows[fuse] = measured, server_seconds(measured.steps, tasks)
+        pods = 2 * len(measured.steps) + 2
+        print(
+            f"{fuse:7} clock {measured.clock:6.1f} s ({measured.clock / local.clock:.2f} of local)   processor "
+            f"{measured.processor:6.1f} s ({measured.processor / local.processor:.2f})   {pods} pods   "
+            f"server {rows[fuse][1]:.0f} s   {measured.moved / 1e6:.1f} MB moved",
+            flush=True,
+        )
+        print("        " + "  ".join(f"{step} {seconds:.1f}" for step, seconds in measured.steps.items()), flush=True)
+    if "none" in rows:
+        first, seconds = rows["none"]
+        for fuse, (measured, server) in rows.items():
             print(
-                f"{fuse:7} clock {measured.clock:6.1f} s ({measured.clock / local.clock:.2f} of local)   processor "
-                f"{measured.processor:6.1f} s ({measured.processor / local.processor:.2f})   {pods} pods   "
-                f"server {rows[fuse][1]:.0f} s   {measured.moved / 1e6:.1f} MB moved",
-                flush=True,
+                f"{fuse:7} of none: clock {measured.clock / first.clock:.2f}   server {server / seconds:.2f}   "
+                f"bytes {measured.moved / first.moved:.2f}"
             )
-            print(
-                "        " + "  ".join(f"{step} {seconds:.1f}" for step, seconds in measured.steps.items()), flush=True
-            )
-        if "none" in rows:
-            first, seconds = rows["none"]
-            for fuse, (measured, server) in rows.items():
-                print(
-                    f"{fuse:7} of none: clock {measured.clock / first.clock:.2f}   server {server / seconds:.2f}   "
-                    f"bytes {measured.moved / first.moved:.2f}"
-                )
+    return {fuse: measured.clock / local.clock for fuse, (measured, _) in rows.items()}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["none", "light", "all"])
+    main()

@@ -4,8 +4,8 @@
 
 DATA has test.csv, ROOT two pushed versions. Two servers run all the time, one with the shadow. First the capacity of
 the plain one is measured; then both take a share of it in turns, from 8 clients that wait between their requests.
-Printed are the median of the ratios of the 99th percentiles in neighbouring rounds, and how many answers the shadow
-gave and left out; ends with 1 if the ratio is more than 1.2 or a request failed.
+Printed are the median of the ratios of the 99th percentiles in neighbouring rounds with its 95 % interval, and how many
+answers the shadow gave and left out; ends with 1 if the ratio is more than 1.2 or a request failed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+from median_interval import median_interval
 from serving import AGNEWS, running
 from wrk_load import Load, run_wrk, write_texts
 
@@ -67,6 +68,7 @@ def main() -> int:
         outcomes[outcome] += int(float(count))
     report = {
         "p99 times": round(statistics.median(ratios), 2),
+        "interval": [round(end, 2) for end in median_interval(ratios)],
         "share of capacity": arguments.share,
         "requests per second at capacity": round(capacity),
         "failed": failed,

@@ -36,8 +36,8 @@ class PooledEncoder(keras.Model):
 
     References:
         Devlin et al. (2018), "BERT", https://arxiv.org/abs/1810.04805, for `pooled`. Reimers, Gurevych (2019),
-        "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084, for `mean`. Devlin et al.,
-        section 5.3, for several layers side by side.
+        "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084, for `mean`. Devlin et al., section 5.3,
+        for several layers side by side.
     """
 
     def __init__(
