@@ -2,7 +2,7 @@
 
     python tests/flink/flink_cluster.py FOLDER [TASKMANAGERS]
 
-starts one, prints what an execution file says of it, and ends it with Ctrl-C.
+starts one, prints what an execution file says of it, and ends it with Ctrl-C or when it is ended itself.
 """
 
 from __future__ import annotations
@@ -269,6 +269,9 @@ def cluster(folder: Path, managers: int = 2, **settings: str) -> Iterator[Cluste
 
 
 if __name__ == "__main__":
+    # Also while it starts: whoever ends this program otherwise leaves its JVMs behind.
+    for ended_by in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ended_by, lambda number, frame: sys.exit(128 + number))
     with cluster(Path(sys.argv[1]).absolute(), int(sys.argv[2]) if sys.argv[2:] else 2) as started:
         section = {
             "runner": "flink",
@@ -279,5 +282,5 @@ if __name__ == "__main__":
         }
         print(f"# processes: {' '.join(map(str, started.pids))}")  # noqa: T201 - what it is for
         print(yaml.safe_dump({"beam": section}), flush=True)  # noqa: T201
-        with suppress(KeyboardInterrupt):
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        while True:
+            signal.pause()
