@@ -14,7 +14,9 @@ Sections = dict[str, dict[str, Any]]
 """Parts of a configuration by the name of their section."""
 
 
-def corpus_settings(corpus: Corpus, kind: str | None = None, network: str | None = None) -> Sections:
+def corpus_settings(
+    corpus: Corpus, kind: str | None = None, network: str | None = None, usual_network: str | None = None
+) -> Sections:
     """Returns what a description says about the configuration: its settings, and its floors.
 
     An ensemble has what is said for its members: in `model.linear` what is said for the kind `linear`, all else from
@@ -24,15 +26,16 @@ def corpus_settings(corpus: Corpus, kind: str | None = None, network: str | None
         corpus: The description.
         kind: Kind of model that is run; None for the one that the description asks for. Where it asks for another,
             its sections `model` and `training` are those of that other kind, and left out.
-        network: Kind of the network in an ensemble; None for the one that the description asks for, or the transformer.
-            A section `model.network` of another kind is left out.
+        network: Kind of the network in an ensemble; None for the one that the description asks for, or the usual one. A
+            section `model.network` of another kind is left out.
+        usual_network: Kind of the network in an ensemble where neither says anything; None for the transformer.
     """
     wanted = str(corpus.settings.get("model", {}).get("kind", _DEFAULT))
     kind = kind or wanted
     of_wanted = {name: keys for name, keys in corpus.settings.items() if name in ("model", "training")}
     if kind == _ENSEMBLE:
         own = merge_sections(of_wanted if wanted == _ENSEMBLE else {}, corpus.kinds.get(_ENSEMBLE, {}))
-        return _ensemble(corpus, own, network)
+        return _ensemble(corpus, own, network, usual_network or _DEFAULT)
     of_another = kind != wanted and "model" in corpus.settings
     sections: Sections = {
         name: keys for name, keys in corpus.settings.items() if not (of_another and name in of_wanted)
@@ -42,10 +45,10 @@ def corpus_settings(corpus: Corpus, kind: str | None = None, network: str | None
     return sections
 
 
-def _ensemble(corpus: Corpus, own: Sections, network: str | None) -> Sections:
+def _ensemble(corpus: Corpus, own: Sections, network: str | None, usual: str) -> Sections:
     model = dict(own.get("model", {}))
     described = model.get("network")
-    said = str(described.get("kind", _DEFAULT) if isinstance(described, dict) else _DEFAULT)
+    said = str(described.get("kind", usual) if isinstance(described, dict) else usual)
     network = network or said
     if network != said:
         model.pop("network", None)

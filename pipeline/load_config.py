@@ -67,8 +67,7 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
     path = _config_file(str(name_or_file or base_kind)) if packaged else _config_file(str(name_or_file))
     base = _read_mapping(path) if packaged else {}
     kind = _section(over, "model").get("kind", _section(base, "model").get("kind", wanted))
-    network = _section(_section(over, "model"), "network").get("kind")
-    said = corpus_settings(loaded.corpus, kind, None if network is None else str(network))
+    said = corpus_settings(loaded.corpus, kind, _network_kind(over), _network_kind(base))
     for key_said, _ in dotted_keys(said):
         origins.setdefault(key_said, f"the description of the corpus, {name}")
     tree = merge_sections(merge_sections(base, said), over)
@@ -79,6 +78,11 @@ def load_config(name_or_file: str | None, settings: Iterable[str] = (), corpus: 
     _require_valid_kinds(loaded.corpus, name, {str(wanted), *loaded.corpus.kinds} - {str(kind)})
     require_learnable(config, loaded.corpus)
     return config
+
+
+def _network_kind(tree: Mapping[str, Any]) -> str | None:
+    kind = _section(_section(tree, "model"), "network").get("kind")
+    return None if kind is None else str(kind)
 
 
 def require_learnable(config: RunConfig, corpus: Corpus) -> None:

@@ -98,9 +98,12 @@ def test_members_of_an_ensemble_have_what_is_said_for_their_kinds(corpus: str) -
     }
 
 
-def test_another_network_in_an_ensemble_has_what_is_said_for_it(corpus: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings"), [("ensemble", ["model.network.kind=bert_frozen"]), ("bert_ensemble", [])]
+)
+def test_another_network_in_an_ensemble_has_what_is_said_for_it(corpus: str, name: str, settings: list[str]) -> None:
     Path(corpus).write_text(MEMBERS)
-    tree = load_config("ensemble", ["model.network.kind=bert_frozen"], corpus)
+    tree = load_config(name, settings, corpus)
     assert isinstance(tree.model, EnsembleConfig)
     assert isinstance(tree.model.network, BertFrozenConfig)
     assert (tree.model.network.dropout, tree.training.epochs, tree.text.max_length) == (0.2, 11, 48)
