@@ -213,25 +213,9 @@ def _validate(tree: Mapping[str, Any], origin: str, origins: Mapping[str, str]) 
     from agnews.schemas.run_config import RunConfig
 
     try:
-        config = RunConfig.model_validate(tree)
+        return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise _readable(error, RunConfig, origin, origins) from None
-    _refuse_truth_for_numbers(tree, config, origin, origins)
-    return config
-
-
-def _refuse_truth_for_numbers(
-    tree: Mapping[str, Any], config: RunConfig, origin: str, origins: Mapping[str, str]
-) -> None:
-    """Python counts `true` as 1, and so does pydantic."""
-    taken = dict(dotted_keys(config.model_dump()))
-    for key, value in dotted_keys(tree):
-        if isinstance(value, bool) and type(taken.get(key)) in (int, float):
-            raise AgnewsError(
-                f"The value of {key} is not allowed.",
-                found=f"{key} = {value!r} (from {origins.get(key, origin)})",
-                fix=f"{key}: input should be a number, and not true or false.",
-            )
 
 
 def _readable(error: ValidationError, model: type[BaseModel], origin: str, origins: Mapping[str, str]) -> AgnewsError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from agnews.schemas.kubernetes_rules import (
     Cpu,
@@ -25,12 +25,13 @@ from agnews.schemas.kubernetes_rules import (
     VariableValue,
     VolumeName,
 )
+from agnews.schemas.strict_numbers import StrictNumbers
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Identity = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class _Section(BaseModel):
+class _Section(StrictNumbers):
     """A frozen part of the table; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -125,13 +126,13 @@ class NodeDeployment(_Section):
     """Memory at most; a step that takes more is killed."""
     accelerator: Accelerator | None = None
     """GPUs; for the Trainer only."""
-    env: dict[EnvName, VariableValue] = {}
+    env: dict[EnvName, VariableValue] = Field(default_factory=dict)
     """Environment variables, added to those of `defaults`. No secrets: the pipeline can be read by all who see runs."""
-    secret_env: dict[EnvName, SecretKey] = {}
+    secret_env: dict[EnvName, SecretKey] = Field(default_factory=dict)
     """Environment variables that Kubernetes fills from Secrets, added to those of `defaults`."""
     volumes: tuple[Volume, ...] | None = None
     """Files; a row with volumes of its own does not inherit any."""
-    node_selector: dict[LabelKey, LabelValue] = {}
+    node_selector: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels that a node must have, added to those of `defaults`."""
     tolerations: tuple[Toleration, ...] | None = None
     """Taints that are put up with; a row with tolerations of its own does not inherit any."""

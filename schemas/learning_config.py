@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.strict_numbers import StrictNumbers
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, le=2**53)]
 """Beyond 2**53 neighbours are one number to whoever reads JSON, and a compiled pipeline is JSON."""
 
 
-class Section(BaseModel):
+class Section(StrictNumbers):
     """A frozen part of a configuration; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -9,10 +9,11 @@ from typing import Self
 
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError, model_validator
+from pydantic import ConfigDict, StrictBool, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.strict_numbers import StrictNumbers
 from agnews.schemas.yaml_text import read_yaml, write_yaml
 
 Setting = bool | int | float | str | None
@@ -22,7 +23,7 @@ _DIGITS = 3
 """Significant digits of a number that was searched: what is written down is what was tried."""
 
 
-class Dimension(BaseModel):
+class Dimension(StrictNumbers):
     """What a setting may be: a range, or a list of values.
 
     Attributes:

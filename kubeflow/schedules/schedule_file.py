@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from agnews.kubeflow.schedules.cron import Cron
 from agnews.schemas.errors import AgnewsError
+from agnews.schemas.strict_numbers import StrictNumbers
 from agnews.schemas.yaml_text import read_yaml
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -31,7 +32,7 @@ def _checked_zone(name: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_checked_zone)]
 
 
-class Schedule(BaseModel):
+class Schedule(StrictNumbers):
     """A schedule as it stands in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -48,6 +48,7 @@ def test_a_table_of_ones_own_extends_a_profile_or_a_file_beside_it(tmp_path: Pat
         ("extends: cpu\ndefaults: {volumes: [{path: a, claim: b}]}", "defaults.volumes.0.path"),
         ("extends: cpu\ndefaults: {secret_env: {A: {secret: S_S, key: k}}}", "defaults.secret_env.A.secret"),
         ("- 1", "list"),
+        ("extends: cpu\ntrainer: {workers: true}", "trainer.workers: Input should be a number, and not true or false"),
         ("extends: cpuu", "cpuu"),
         ("a: [", "while parsing"),
         ("extends: ./table.yaml", "table.yaml"),

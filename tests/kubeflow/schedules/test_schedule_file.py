@@ -56,6 +56,7 @@ def test_an_interval_without_a_start_is_counted_from_now() -> None:
         ("{name: a, every: 6 hours, time_zone: UTC}", "no interval"),
         ("{name: A B, every: 6h, time_zone: UTC}", "name"),
         ("{name: a, every: 6h, time_zone: UTC, max_concurrency: 11}", r"a\.max_concurrency"),
+        ("{name: a, every: 6h, time_zone: UTC, max_concurrency: true}", r"a\.max_concurrency: .*not true or false"),
         ("{name: a, every: 6h, time_zone: UTC, paramters: {}}", r"a\.paramters: Extra inputs"),
         ("{name: a, every: 6h, time_zone: UTC, start: 2026-06-02, end: 2026-06-01}", "is not after"),
         ("{name: a, every: 6h, time_zone: UTC}, {name: a, every: 7h, time_zone: UTC}", "two schedules of one name"),

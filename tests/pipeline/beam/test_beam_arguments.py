@@ -103,6 +103,13 @@ def test_what_cannot_be_meant_is_refused_by_name(settings: list[str], said: str)
     assert said in str(raised.value)
 
 
+def test_truth_in_a_file_is_no_number(tmp_path: Path) -> None:
+    file = tmp_path / "execution.yaml"
+    file.write_text("beam: {runner: multiprocess, parallelism: true}\n")
+    with pytest.raises(AgnewsError, match=r"beam\.parallelism: .*not true or false"):
+        load_execution(file)
+
+
 def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
     file = tmp_path / "execution.yaml"
     file.write_text("beam: {runner: flink, job_endpoint: 'jobs:8099', options: [--a=1]}\n", encoding="utf-8")
