@@ -6,6 +6,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from agnews.components.drift.measure_distances import (
@@ -68,6 +70,14 @@ def test_pairs_are_those_of_each_text_and_each_text_weighs_the_same() -> None:
     assert len(total) == PAIR_BUCKETS
     assert total.sum() == weights.sum()
     np.testing.assert_array_equal(total, count_character_pairs(texts[:3]) + count_character_pairs(texts[3:]))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("ab ")), max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_texts_of_ascii_are_counted_as_all_others(texts: list[str]) -> None:
+    _, buckets, weights = weigh_pairs(texts)
+    counted = np.bincount(buckets, weights, PAIR_BUCKETS)
+    np.testing.assert_array_equal(count_character_pairs(texts), counted)
 
 
 def test_the_longest_text_of_many_moves_nothing() -> None:
