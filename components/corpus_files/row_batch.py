@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from agnews.components.corpus_files.label_arrays import Labels, stack_labels
+from agnews.components.corpus_files.measure_texts import measure_texts
 from agnews.components.corpus_files.read_records import read_records
 from agnews.components.corpus_files.record import Record, Reject
-from agnews.components.corpus_files.text_key import text_key
-from agnews.components.text.has_markup import has_markup
 from agnews.schemas.corpus import Corpus
 from agnews.schemas.features import TEST, TRAIN
 
@@ -145,19 +144,18 @@ def _part_of(batch: RowBatch, share: float, part: str) -> RowBatch:
 
 def _measure(file: str, index: int, lot: list[Record | Reject], label_shape: tuple[int, ...]) -> RowBatch:
     records = [result for result in lot if isinstance(result, Record)]
-    texts = [record.text for record in records]
-    n = len(records)
+    measured = measure_texts([record.text for record in records])
     return RowBatch(
         file=file,
         index=index,
         records=records,
         rejects=[result for result in lot if isinstance(result, Reject)],
-        keys=np.fromiter(map(text_key, texts), np.uint64, n),
+        keys=measured.keys,
         labels=stack_labels(records, label_shape),
-        rows=np.fromiter((record.row for record in records), np.int64, n),
-        words=np.fromiter((len(text.split()) for text in texts), np.int32, n),
-        characters=np.fromiter(map(len, texts), np.int32, n),
-        markup=np.fromiter(map(has_markup, texts), np.bool_, n),
+        rows=np.array([record.row for record in records], np.int64),
+        words=measured.words,
+        characters=measured.characters,
+        markup=measured.markup,
         last_row=lot[-1].row,
     )
 
