@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import Any
 
 from agnews.components.corpus_files.read_label_set import LabelSetReader
@@ -71,6 +72,32 @@ class RecordChecker:
             shown = whole if unusable.reason is Reason.EMPTY else " ".join(values)
             return Reject.of(row, line, unusable.reason, unusable.detail, shown)
         return Record(row, line, found, text, encoded)
+
+    def check_all(
+        self, first: int, lines: Iterable[int], labels: Iterable[str], values: Iterable[Sequence[str]]
+    ) -> list[Record] | None:
+        """Checks records that follow each other, at a fraction of what one by one takes.
+
+        Args:
+            first: Number of the first record.
+            lines: Of each, the number of its line.
+            labels: What stands in the column of the class.
+            values: What stands in the columns of texts.
+
+        Returns:
+            The records; None where there is anything to say about any of them.
+        """
+        found = [each for each in map(self._read_label, labels) if each is not None]
+        texts = list(map(" ".join, values))
+        try:
+            encoded = list(map(str.encode, texts))
+        except UnicodeEncodeError:
+            return None
+        blank = not all(texts) or any(map(str.isspace, texts))
+        too_long = max(map(len, encoded)) > self._max_bytes
+        if len(found) < len(texts) or blank or too_long or b"\0" in b"".join(encoded):
+            return None
+        return list(map(Record, count(first), lines, found, texts, encoded))
 
     def _unknown(self, label: str | None) -> str:
         values = [each.value for each in self._corpus.classes]

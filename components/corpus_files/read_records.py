@@ -12,11 +12,12 @@ from agnews.components.corpus_files.parse_json import kind_of_json, parse_json
 from agnews.components.corpus_files.read_csv_rows import (
     BEGINNING,
     LONGEST_LINE,
+    CsvLot,
     CsvRow,
     Place,
     cut_off,
     physical_lines,
-    read_csv_rows,
+    read_csv_lots,
     skip_byte_order_mark,
 )
 from agnews.components.corpus_files.record import Reason, Record, Reject, UnusableText
@@ -90,40 +91,54 @@ def read_table(
     if headers and first is None:
         return
     names = _header(first, check.columns, corpus, path) if headers else corpus.columns
-    at = {name: i for i, name in reversed(list(enumerate(names)))}
-    label, texts = at[corpus.label_column], tuple(at[name] for name in corpus.texts)
-    part = at[check.part_column] if check.part_column is not None else None
-    expected, join = len(names), corpus.delimiter.join
+    judge = _Judge(corpus, check, names)
     for found in rows:
-        if isinstance(found, Reject):
-            if check.reports_broken:
-                yield found._replace(row=found.row - headers)
-            continue
-        row, line, _, fields, ragged = found
-        row -= headers
+        if isinstance(found, CsvLot):
+            yield from judge.lot(found._replace(row=found.row - headers))
+        elif isinstance(found, CsvRow):
+            yield from judge.row(found.row - headers, found.line, found.fields, ragged=found.ragged)
+        elif check.reports_broken:
+            yield found._replace(row=found.row - headers)
+
+
+class _Judge:
+    """Makes records of the fields of rows."""
+
+    def __init__(self, corpus: Corpus, check: RecordChecker, names: Sequence[str]) -> None:
+        at = {name: i for i, name in reversed(list(enumerate(names)))}
+        self._corpus, self._check, self._names = corpus, check, names
+        self._label, self._texts = at[corpus.label_column], tuple(at[name] for name in corpus.texts)
+        self._part = at[check.part_column] if check.part_column is not None else None
+
+    def row(self, row: int, line: int, fields: list[str], *, ragged: bool) -> Iterator[Record | Reject]:
+        check, expected = self._check, len(self._names)
         if (ragged and not fields[-1]) or len(fields) != expected:
             if check.reports_broken:
-                yield _ragged(
-                    row,
-                    line,
-                    join(fields),
-                    len(fields),
-                    names,
-                    cut=ragged and (len(fields) < expected or not fields[-1]),
-                )
-        elif part is None or not check.skips(fields[part]):
-            record = check(row, line, fields[label], [fields[i] for i in texts], "")
+                cut = ragged and (len(fields) < expected or not fields[-1])
+                yield _ragged(row, line, self._corpus.delimiter.join(fields), len(fields), self._names, cut=cut)
+        elif self._part is None or not check.skips(fields[self._part]):
+            record = check(row, line, fields[self._label], [fields[i] for i in self._texts], "")
             if isinstance(record, Record):
                 yield record
             else:
-                yield _explained(check, record, fields, texts, label, corpus)
+                yield _explained(check, record, fields, self._texts, self._label, self._corpus)
+
+    def lot(self, lot: CsvLot) -> Iterator[Record | Reject]:
+        if self._part is None and set(map(len, lot.fields)) == {len(self._names)}:
+            label, *texts = ([fields[i] for fields in lot.fields] for i in (self._label, *self._texts))
+            records = self._check.check_all(lot.row, lot.lines, label, zip(*texts, strict=True))
+            if records is not None:
+                yield from records
+                return
+        for row, (line, fields) in enumerate(zip(lot.lines, lot.fields, strict=True), lot.row):
+            yield from self.row(row, line, fields, ragged=False)
 
 
 def _open_rows(
     stream: io.BufferedReader, corpus: Corpus, path: str, start: Place, end: int | None
-) -> tuple[Iterator[CsvRow | Reject], Iterator[CsvRow | Reject]]:
+) -> tuple[Iterator[CsvLot | CsvRow | Reject], Iterator[CsvLot | CsvRow | Reject]]:
     """Rows, and where the header is the next one."""
-    read = partial(read_csv_rows, delimiter=corpus.delimiter, quotes=corpus.read.quotes)
+    read = partial(read_csv_lots, delimiter=corpus.delimiter, quotes=corpus.read.quotes, single=int(corpus.read.header))
     if start == BEGINNING:
         rows = read(stream, end=end)
         return rows, rows

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agnews.components.corpus_files import read_csv_rows as module
 from agnews.components.corpus_files.check_record import RecordChecker
+from agnews.components.corpus_files.read_csv_rows import CsvLot, read_csv_lots, read_csv_rows
 from agnews.components.corpus_files.read_records import read_table
 from agnews.components.corpus_files.record import Reason, Record, Reject
 from agnews.schemas.corpus_document import packaged_corpus
@@ -143,3 +145,47 @@ def test_survives_any_bytes_and_keeps_the_rows_around_them(junk: bytes) -> None:
     if b'"' not in junk:
         assert results[-1].line == 2 + junk.count(b"\n") + 1
         assert isinstance(results[-1], Record)
+
+
+JUNK = st.lists(
+    st.sampled_from(
+        [b'"', b"\n", b"\r\n", b"\r", b",", b"a", b"\xe9", "\u00fc".encode(), b'"1","a","b"\n', b'"1","a\nb","c"\n']
+    )
+).map(b"".join)
+
+
+@given(JUNK, st.integers(1, 30), st.integers(0, 2))
+@settings(max_examples=1000, deadline=None)
+def test_rows_in_lots_are_the_rows_one_by_one(junk: bytes, block: int, single: int) -> None:
+    def opened() -> io.BufferedReader:
+        return io.BufferedReader(io.BytesIO(junk))
+
+    wanted = [r if isinstance(r, Reject) else (r.row, r.line, r.fields, r.ragged) for r in read_csv_rows(opened())]
+    found: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK", block)
+        for each in read_csv_lots(opened(), single=single):
+            if isinstance(each, CsvLot):
+                assert each.row > single
+                found += [
+                    (each.row + i, *row, False) for i, row in enumerate(zip(each.lines, each.fields, strict=True))
+                ]
+            else:
+                found.append(each if isinstance(each, Reject) else (each.row, each.line, each.fields, each.ragged))
+    assert found == wanted
+
+
+def test_rows_of_many_lines_are_read_in_lots_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly every block ends within one."""
+    monkeypatch.setattr(module, "_BLOCK", 1000)
+    data = b'"1","a","two\nlines"\n\n' * 500
+    lots = list(read_csv_lots(io.BufferedReader(io.BytesIO(data))))
+    assert all(isinstance(each, CsvLot) for each in lots)
+    assert [row.line for row in read(data) if isinstance(row, Record)] == list(range(1, 1500, 3))
+
+
+def test_a_lot_with_one_bad_row_has_all_others() -> None:
+    rows = [b'"1","a","b"\n'] * 100
+    rows[70] = b'"9","a","b"\n'
+    assert bad(b"".join(rows)) == [(71, 71, Reason.CLASS)]
+    assert len(good(b"".join(rows))) == 99
