@@ -7,7 +7,7 @@ from typing import Any
 
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-from agnews.components.example_files.read_records import open_records
+from agnews.components.example_files.read_lots import read_lots
 from agnews.components.statistics import statistics_options
 
 # isort: split
@@ -42,8 +42,8 @@ class FileStatistics:
             The counts.
         """
         counted, decoder = self.nothing(), ExamplesToRecordBatchDecoder()
-        for batch in open_records(file).batch(_BATCH):
-            rows = decoder.DecodeBatch(batch.numpy().tolist())
+        for lot in read_lots(file, _BATCH):
+            rows = decoder.DecodeBatch(lot)
             counted = [
                 generator.add_input(so_far, rows) for generator, so_far in zip(self._generators, counted, strict=True)
             ]

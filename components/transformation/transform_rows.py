@@ -11,11 +11,11 @@ from tensorflow_transform import impl_helper
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from agnews.components.available_cores import available_cores
-from agnews.components.example_files.read_records import open_records
+from agnews.components.example_files.read_lots import read_lots
 from agnews.components.example_files.write_records import whole_records
 from agnews.components.map_ahead import map_ahead
 
-_BATCH = 1024
+_BATCH = 2048
 
 
 class RowTransform:
@@ -42,21 +42,21 @@ class RowTransform:
         function = tf.function(transform, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
         self._transform = function.get_concrete_function()
 
-    def __call__(self, examples: tf.Tensor) -> list[bytes]:
+    def __call__(self, examples: list[bytes]) -> list[bytes]:
         """Transforms rows; may be called by several threads at once.
 
         Args:
-            examples: string (rows,), serialised raw Examples.
+            examples: Serialised raw Examples.
 
         Returns:
             A serialised Example a row, in the same order.
         """
-        encoded: list[bytes] = self._encoder.encode(self._converter.convert(self._transform(examples)))
+        encoded: list[bytes] = self._encoder.encode(self._converter.convert(self._transform(tf.constant(examples))))
         return encoded
 
 
 def transform_file(
-    source: str, target: str, transform: Callable[[tf.Tensor], list[bytes]], *, workers: int | None = None
+    source: str, target: str, transform: Callable[[list[bytes]], list[bytes]], *, workers: int | None = None
 ) -> Iterator[int]:
     """Writes what becomes of each row, in the order of the rows.
 
@@ -70,7 +70,7 @@ def transform_file(
         How many rows were written since the last time.
     """
     with whole_records(target) as writer:
-        for rows in map_ahead(transform, open_records(source).batch(_BATCH), at_once=workers or available_cores()):
+        for rows in map_ahead(transform, read_lots(source, _BATCH), at_once=workers or available_cores()):
             for row in rows:
                 writer.write(row)
             yield len(rows)
