@@ -53,9 +53,10 @@ def _decode_entities(texts: tf.Tensor) -> tf.Tensor:
     fenced = tf.strings.regex_replace(texts, ENTITY_PATTERN, rf"{_FENCE}{_MARK}\1\2{_FENCE}")
     pieces = tf.strings.split(fenced, _FENCE)
     entities = tf.where(tf.strings.regex_full_match(pieces.flat_values, f"{_MARK}(?s:.*)"))
-    names = tf.strings.substr(tf.gather_nd(pieces.flat_values, entities), 1, -1)
+    # Most are the same few, and decoding all of them would take longer than the rest.
+    names, which = tf.unique(tf.strings.substr(tf.gather_nd(pieces.flat_values, entities), 1, -1))
     decoded = tf.where(tf.strings.regex_full_match(names, "#.*"), _decode_numbers(names), _decode_names(names))
-    values = tf.tensor_scatter_nd_update(pieces.flat_values, entities, decoded)
+    values = tf.tensor_scatter_nd_update(pieces.flat_values, entities, tf.gather(decoded, which))
     return tf.strings.reduce_join(pieces.with_flat_values(values), axis=-1)
 
 
