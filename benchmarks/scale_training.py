@@ -22,12 +22,12 @@ import json
 import logging
 import math
 import os
-import resource
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -199,19 +199,43 @@ def describe(sent: dict[str, list[float]], steps: int) -> str:
     )
 
 
+class MemoryWatch(threading.Thread):
+    """Sees how much memory this process has at most: what is resident, and what of that no file stands behind."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.before = self.most = self._read()
+        self.start()
+
+    def run(self) -> None:
+        """Looks now and then, for as long as the process lives."""
+        while True:
+            self.look()
+            time.sleep(0.01)
+
+    def look(self) -> tuple[int, int]:
+        """Returns the most so far beyond what there was at the start, in bytes."""
+        self.most = tuple(map(max, self.most, self._read()))
+        resident, anonymous = (most - before for most, before in zip(self.most, self.before, strict=True))
+        return resident, anonymous
+
+    @staticmethod
+    def _read() -> tuple[int, ...]:
+        lines = dict(line.split(":") for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines())
+        return tuple(1024 * int(lines[name].split()[0]) for name in ("VmRSS", "RssAnon"))
+
+
 def hold(rows: str, vocabulary_size: int) -> None:
     """Reads rows as a process that trains does, makes all batches of an epoch, and prints what that takes."""
     import tensorflow as tf
 
     from agnews.components.training.token_rows import read_token_rows
 
-    def peak() -> int:
-        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-    read_token_rows([f"{rows}/eval/*"], vocabulary_size=vocabulary_size, num_classes=4)
-    before, clock = peak(), time.process_time()
+    for _ in read_token_rows([f"{rows}/eval/*"], vocabulary_size=vocabulary_size, num_classes=4).dataset(batch_size=64):
+        pass
+    watch, clock = MemoryWatch(), time.process_time()
     held = read_token_rows([f"{rows}/train/*"], vocabulary_size=vocabulary_size, num_classes=4)
-    read, after = time.process_time() - clock, peak()
+    read, after = time.process_time() - clock, watch.look()
     made, count = [], len(held)
     for cut in (None, lambda batch: tf.data.Dataset.from_tensors(batch[: tf.size(batch) // 8])):
         clock = time.process_time()
@@ -219,10 +243,14 @@ def hold(rows: str, vocabulary_size: int) -> None:
             pass
         made.append(1e6 * (time.process_time() - clock) / count)
     print(
-        f"{count:,} rows: {1e6 * read / count:.1f} us of processor a row to read and {(after - before) / count:,.0f} "
-        f"bytes a row at most, {(peak() - before) / count:,.0f} with batches, {made[0]:.1f} us a row to make the "
-        f"batches of an epoch, {made[1]:.1f} to make an eighth of each"
+        f"{count:,} rows: {1e6 * read / count:.1f} us of processor a row to read, {made[0]:.1f} to make the batches of "
+        f"an epoch, {made[1]:.1f} to make an eighth of each"
     )
+    for what, reading, all_of_it in zip(("resident", "anonymous"), after, watch.look(), strict=True):
+        print(
+            f"    {what} at most: {reading / count:,.0f} bytes a row while reading, {all_of_it / count:,.0f} with "
+            f"batches ({all_of_it / 2**20:,.0f} MiB)"
+        )
 
 
 def ends(folder: Path, arguments: argparse.Namespace) -> None:

@@ -1,21 +1,24 @@
-"""Tokenised rows as they lie in memory while a model learns from them."""
+"""Tokenised rows as they lie in memory, or in files that are mapped into it, while a model learns from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from agnews.components.storage.explain_storage_errors import explain_storage_errors
 from agnews.schemas.errors import AgnewsError
 from agnews.schemas.features import LABEL, PADDING_MASK, TOKEN_IDS
 
-_PIECES_COUNTED_AT_ONCE = 1 << 20
+_PIECES_AT_ONCE = 1 << 20
 
 BUCKET_WIDTH = 4
 """Rows whose lengths round up to the same multiple of this may share a batch; a row then gets at most 3 positions of
@@ -61,12 +64,13 @@ def length_bucketed_dataset(
         padding_mask: bool (batch, length)}, labels: int64 (batch,) or (batch, classes))`, and what `cut` adds.
     """
     ids, labels, lengths = rows.tensors
-    buckets = -(-lengths // BUCKET_WIDTH)
     batches = batches_per_epoch(len(rows), batch_size)
     longest = rows.longest
 
     def make(indices: tf.Tensor, whole: tf.Tensor | None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        chosen = tf.cast(tf.gather(ids, indices), tf.int32)
+        # To gather from ragged rows looks at the limits of all of them.
+        places = tf.ragged.range(tf.gather(ids.row_splits, indices), tf.gather(ids.row_splits, indices + 1))
+        chosen = places.with_values(tf.cast(tf.gather(ids.values, places.values), tf.int32))
         if whole is None:
             padded = chosen.to_tensor()
         else:
@@ -82,13 +86,16 @@ def length_bucketed_dataset(
         }
         return features, tf.gather(labels, indices)
 
+    def by_bucket(lengths: tf.Tensor) -> tf.Tensor:
+        return tf.argsort(-(-lengths // BUCKET_WIDTH), stable=True)
+
     def epoch_of_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         everyone = tf.range(len(rows))
         if seed is None:
-            order, batch_order = tf.argsort(buckets, stable=True), tf.range(batches)
+            order, batch_order = by_bucket(lengths), tf.range(batches)
         else:
             shuffled = tf.random.experimental.stateless_shuffle(everyone, seed=[seed, 2 * epoch])
-            order = tf.gather(shuffled, tf.argsort(tf.gather(buckets, shuffled), stable=True))
+            order = tf.gather(shuffled, by_bucket(tf.gather(lengths, shuffled)))
             batch_order = tf.random.experimental.stateless_shuffle(tf.range(batches), seed=[seed, 2 * epoch + 1])
         return tf.data.Dataset.from_tensor_slices(batch_order).map(
             lambda number: order[number * batch_size : (number + 1) * batch_size]
@@ -98,14 +105,21 @@ def length_bucketed_dataset(
     if cut is not None:
         return _parts(indices, cut, make)
     dataset = indices.map(lambda batch: make(batch, None), num_parallel_calls=1).prefetch(4)
-    return dataset.apply(
+    return _as_it_is(dataset).apply(
         tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
     )
 
 
 def _parts(indices: tf.data.Dataset, cut: Cut, make: Callable[..., tuple[object, ...]]) -> tf.data.Dataset:
     """Makes the wanted parts of batches: of the others nothing is read."""
-    return indices.flat_map(lambda batch: cut(batch).map(lambda part, *more: (*make(part, batch), *more)))
+    return _as_it_is(indices.flat_map(lambda batch: cut(batch).map(lambda part, *more: (*make(part, batch), *more))))
+
+
+def _as_it_is(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Has TensorFlow rewrite nothing: for that it would copy all rows, and keep the copy when the iterator is gone."""
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return dataset.with_options(options)
 
 
 def batches_per_epoch(num_rows: int, batch_size: int) -> int:
@@ -122,6 +136,23 @@ def batches_per_epoch(num_rows: int, batch_size: int) -> int:
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """Rows as TensorFlow has mapped them from files.
+
+    Attributes:
+        token_ids: As those of `TokenRows`.
+        row_splits: As those of `TokenRows`.
+        labels: As those of `TokenRows`.
+        lengths: int32 (rows,).
+    """
+
+    token_ids: tf.Tensor
+    row_splits: tf.Tensor
+    labels: tf.Tensor
+    lengths: tf.Tensor
+
+
+@dataclass(frozen=True)
 class TokenRows:
     """Rows of different length, one behind the other: no padding.
 
@@ -131,12 +162,14 @@ class TokenRows:
         labels: int64 (rows,), 0-based; where a row has several classes a mark for each, (rows, classes).
         length_multiple: Batches are padded to a multiple of this, though to no more than the longest of all rows. What
             compiles a step for each length asks for fewer lengths.
+        mapped: The same for TensorFlow where they lie in files; None lets it make a copy in memory.
     """
 
     token_ids: TokenIds
     row_splits: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     length_multiple: int = 1
+    mapped: Mapped | None = None
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -153,6 +186,9 @@ class TokenRows:
 
         What a graph of tf.data refers to is freed late, so each would have a copy of its own for a while.
         """
+        if (mapped := self.mapped) is not None:
+            ids = tf.RaggedTensor.from_row_splits(mapped.token_ids, mapped.row_splits, validate=False)
+            return ids, mapped.labels, mapped.lengths
         ids = tf.RaggedTensor.from_row_splits(self.token_ids, self.row_splits, validate=False)
         return ids, tf.constant(self.labels), tf.constant(self.lengths, tf.int32)
 
@@ -172,8 +208,8 @@ class TokenRows:
         """
         counts = np.zeros(vocabulary_size, np.int64)
         # NumPy counts 8-byte numbers: some pieces at a time, or the copy is larger than all that is held.
-        for first in range(0, len(self.token_ids), _PIECES_COUNTED_AT_ONCE):
-            part = self.token_ids[first : first + _PIECES_COUNTED_AT_ONCE]
+        for first in range(0, len(self.token_ids), _PIECES_AT_ONCE):
+            part = self.token_ids[first : first + _PIECES_AT_ONCE]
             counts += np.bincount(part, minlength=vocabulary_size)
         return counts
 
@@ -299,21 +335,25 @@ class FeatureRows:
         if cut is not None:
             return _parts(indices, cut, make)
         dataset = indices.map(lambda batch: make(batch, None)).prefetch(4)
-        return dataset.apply(
+        return _as_it_is(dataset).apply(
             tf.data.experimental.assert_cardinality(max(0, batches * (epochs - first_epoch) - first_batch))
         )
 
 
-_ROWS_PARSED_AT_ONCE = 4096
+_ROWS_AT_ONCE = 4096
+_ROWS_MOVED_AT_ONCE = 1 << 15
 _SMALL_VOCABULARY = 1 << 16
 
 
 def read_token_rows(
     patterns: Sequence[str], *, vocabulary_size: int, num_classes: int, label_shape: tuple[int, ...] = ()
 ) -> TokenRows:
-    """Reads tokenised Examples into memory, in an order that their content alone decides.
+    """Reads tokenised Examples, in an order that their content alone decides.
 
     Beam may write the same rows to other files in another order each time; a training run must not depend on that.
+
+    What is read lies in temporary files (`TMPDIR`) that are mapped: they take twice the room of the rows while these
+    are put in order, and once after that. They have no name, so that nothing is left of them however the process ends.
 
     Args:
         patterns: Glob patterns of gzipped TFRecord files of tf.Examples with TOKEN_IDS and LABEL.
@@ -322,21 +362,64 @@ def read_token_rows(
         label_shape: Of one label; see `Corpus.label_shape`.
 
     Returns:
-        The rows, sorted by length, then by token ids, then by label.
+        The rows, sorted by length, then by token ids, then by label. Their arrays cannot be written to.
 
     Raises:
-        AgnewsError: There is no row, a file is damaged, or a row does not fit the vocabulary or the classes.
+        AgnewsError: There is no row, a file is damaged, a row does not fit the vocabulary or the classes, or the
+            temporary files do not fit on their disk.
     """
     files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
-    ids, lengths, labels = _read(files, vocabulary_size, label_shape)
-    if not len(labels):
-        raise AgnewsError(
-            "There is no row to learn from.",
-            found=", ".join(patterns),
-            fix="Look at the rejects of NewsExampleGen, and at data.limit and data.eval_share.",
-        )
-    _require_range("Labels", labels, 2 if label_shape else num_classes, "The corpus' description lacks a class")
-    return _in_canonical_order(ids, lengths, labels)
+    with explain_storage_errors(
+        "writing the training rows to temporary files", elsewhere="set TMPDIR to a folder on another disk"
+    ):
+        ids, lengths, labels = _read(files, vocabulary_size, label_shape)
+        if not len(labels):
+            raise AgnewsError(
+                "There is no row to learn from.",
+                found=", ".join(patterns),
+                fix="Look at the rejects of NewsExampleGen, and at data.limit and data.eval_share.",
+            )
+        _require_range("Labels", labels, 2 if label_shape else num_classes, "The corpus' description lacks a class")
+        order = np.lexsort(labels.reshape(len(labels), -1).T[::-1])
+        order = order[np.argsort(lengths[order], kind="stable")]
+        ids = _grouped(ids, lengths, order)
+        return _in_canonical_order(ids, lengths, labels, order)
+
+
+@dataclass
+class _Column:
+    """Values in a file without a name, which stays for as long as anything is mapped from it."""
+
+    file: IO[bytes]
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    count: int = 0
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        """Writes, rather than maps and sets: a full disk is an error then, and no signal that ends the process."""
+        values = np.ascontiguousarray(values, self.dtype).reshape(-1, *self.shape)
+        self.file.write(values.data)
+        self.count += len(values)
+
+    def array(self) -> npt.NDArray[Any]:
+        """Maps what was added."""
+        self.file.flush()
+        return np.asarray(np.memmap(self.file, self.dtype, "r+", shape=(self.count, *self.shape)))
+
+    def frozen(self) -> tuple[npt.NDArray[Any], tf.Tensor]:
+        """Maps what was added, once, for NumPy, which cannot write to it, and for TensorFlow, which does not."""
+        array = self.array()
+        # `tf.raw_ops.ImmutableConst` maps files, too; but TensorFlow folds the constant, which copies all of it.
+        tensor = tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+        array = array.view()
+        array.flags.writeable = False
+        return array, tensor
+
+
+@contextmanager
+def _column(dtype: npt.DTypeLike, shape: tuple[int, ...] = ()) -> Iterator[_Column]:
+    with tempfile.TemporaryFile() as file:
+        yield _Column(file, np.dtype(dtype), shape)
 
 
 def _read(
@@ -346,23 +429,23 @@ def _read(
         TOKEN_IDS: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
         LABEL: tf.io.FixedLenFeature(label_shape, tf.int64),
     }
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_ROWS_PARSED_AT_ONCE)
+    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_ROWS_AT_ONCE)
     narrow = np.uint16 if vocabulary_size <= _SMALL_VOCABULARY else np.int32
-    ids, lengths, labels = [np.zeros(0, narrow)], [np.zeros(0, np.int32)], [np.zeros((0, *label_shape), np.int64)]
-    try:
-        for parsed in records.map(lambda batch: tf.io.parse_example(batch, features)).prefetch(1):
-            pieces = parsed[TOKEN_IDS].values.numpy()
-            _require_range("Token ids", pieces, vocabulary_size, "The vocabulary differs from the one of Transform")
-            ids.append(pieces.astype(narrow))
-            lengths.append(parsed[TOKEN_IDS].row_lengths().numpy().astype(np.int32))
-            labels.append(parsed[LABEL].numpy())
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise AgnewsError(
-            "The tokenised rows cannot be read.",
-            found=error.message,
-            fix="Run again from Transform: `agnews run --from Transform`.",
-        ) from error
-    return np.concatenate(ids), np.concatenate(lengths), np.concatenate(labels)
+    with _column(narrow) as ids, _column(np.int32) as lengths, _column(np.int64, label_shape) as labels:
+        try:
+            for parsed in records.map(lambda batch: tf.io.parse_example(batch, features)).prefetch(1):
+                pieces = parsed[TOKEN_IDS].values.numpy()
+                _require_range("Token ids", pieces, vocabulary_size, "The vocabulary differs from the one of Transform")
+                ids.add(pieces)
+                lengths.add(parsed[TOKEN_IDS].row_lengths().numpy())
+                labels.add(parsed[LABEL].numpy())
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            raise AgnewsError(
+                "The tokenised rows cannot be read.",
+                found=error.message,
+                fix="Run again from Transform: `agnews run --from Transform`.",
+            ) from error
+        return ids.array(), lengths.array(), labels.array()
 
 
 def _require_range(what: str, values: npt.NDArray[np.integer], limit: int, reason: str) -> None:
@@ -375,25 +458,62 @@ def _require_range(what: str, values: npt.NDArray[np.integer], limit: int, reaso
         )
 
 
-def _in_canonical_order(ids: TokenIds, lengths: npt.NDArray[np.int32], labels: npt.NDArray[np.int64]) -> TokenRows:
-    starts = np.cumsum(lengths, dtype=np.int64) - lengths
-    by_label = np.lexsort(labels.reshape(len(labels), -1).T[::-1])
-    by_length = by_label[np.argsort(lengths[by_label], kind="stable")]
-    ordered_ids, order = np.empty_like(ids), np.empty_like(by_length)
-    first = taken = 0
-    # Rows of one length are a matrix, whose bytes numpy compares: objects of Python would take several times the room.
-    for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
-        rows = by_length[first : first + count]
-        if length:
-            matrix = np.lib.stride_tricks.sliding_window_view(ids, length)[starts[rows]]
-            place = np.argsort(matrix.view(f"S{matrix.itemsize * length}")[:, 0], kind="stable")
-            rows = rows[place]
-            target = ordered_ids[taken : taken + matrix.size].reshape(matrix.shape)
-            np.take(matrix, place, axis=0, out=target, mode="clip")
-        order[first : first + count] = rows
-        first, taken = first + count, taken + count * length
-    splits = np.concatenate([[0], np.cumsum(lengths[order], dtype=np.int64)])
-    return TokenRows(ordered_ids, splits, labels[order])
+def _grouped(ids: TokenIds, lengths: npt.NDArray[np.int32], order: npt.NDArray[np.int64]) -> TokenIds:
+    """Copies rows to where their length belongs, in one pass from the first to the last.
+
+    To look for the rows of each length everywhere would read a file that does not fit into memory once a length.
+    """
+    starts = np.empty(len(lengths), np.int64)
+    starts[order] = np.cumsum(ordered := lengths[order], dtype=np.int64) - ordered
+    with _column(ids.dtype) as column:
+        for first in range(0, len(ids), _PIECES_AT_ONCE):
+            column.add(np.zeros(min(_PIECES_AT_ONCE, len(ids) - first), ids.dtype))
+        grouped = column.array()
+    taken = 0
+    for first in range(0, len(lengths), _ROWS_MOVED_AT_ONCE):
+        part = lengths[first : first + _ROWS_MOVED_AT_ONCE]
+        ends = taken + np.cumsum(part, dtype=np.int64)
+        for length in np.unique(part[part > 0]):
+            rows = np.flatnonzero(part == length)
+            found = np.lib.stride_tricks.sliding_window_view(ids, length)[ends[rows] - length]
+            windows = np.lib.stride_tricks.sliding_window_view(grouped, length, writeable=True)
+            windows[starts[first + rows]] = found
+        taken = int(ends[-1])
+    return grouped
+
+
+def _in_canonical_order(
+    grouped: TokenIds, lengths: npt.NDArray[np.int32], labels: npt.NDArray[np.int64], order: npt.NDArray[np.int64]
+) -> TokenRows:
+    with (
+        _column(grouped.dtype) as ordered_ids,
+        _column(np.int64) as ordered_splits,
+        _column(np.int64, labels.shape[1:]) as ordered_labels,
+        _column(np.int32) as ordered_lengths,
+    ):
+        ordered_splits.add(np.zeros(1, np.int64))
+        first = taken = 0
+        # Rows of one length are a matrix, whose bytes numpy compares: objects of Python would take several times the
+        # room.
+        for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
+            rows = order[first : first + count]
+            matrix = grouped[taken : taken + count * length].reshape(count, length)
+            if length:
+                place = np.argsort(matrix.view(f"S{matrix.itemsize * length}")[:, 0], kind="stable")
+                rows = rows[place]
+            for start in range(0, count, _ROWS_AT_ONCE):
+                part = slice(start, min(start + _ROWS_AT_ONCE, count))
+                if length:
+                    ordered_ids.add(matrix[place[part]])
+                ordered_splits.add(taken + length * np.arange(part.start + 1, part.stop + 1))
+                ordered_labels.add(labels[rows[part]])
+                ordered_lengths.add(np.full(part.stop - part.start, length))
+            first, taken = first + count, taken + count * length
+        ids, ids_tensor = ordered_ids.frozen()
+        splits, splits_tensor = ordered_splits.frozen()
+        classes, classes_tensor = ordered_labels.frozen()
+        _, lengths_tensor = ordered_lengths.frozen()
+    return TokenRows(ids, splits, classes, mapped=Mapped(ids_tensor, splits_tensor, classes_tensor, lengths_tensor))
 
 
 def replica_batches(
