@@ -79,7 +79,7 @@ def test_a_frozen_encoder_ends_as_a_pushed_model_that_takes_raw_text(frozen: Run
 
 def test_only_the_head_was_trained(frozen: RunReport) -> None:
     told = facts(frozen)
-    width, hidden, classes = 384, 512, 4
+    width, hidden, classes = 2 * 384, 512, 4  # the means of both layers
     assert told["trained_parameters"] == width * hidden + hidden + hidden * classes + classes
     assert told["parameters"] > 10_000_000  # type: ignore[operator]
     assert len(str(told["encoder_sha256"])) == 64
